@@ -1,0 +1,3 @@
+module github.com/elixirscope/foundation/adapters
+
+go 1.26.0

@@ -1,0 +1,2 @@
+// Package cmd is the root of the module that holds the foundation binary.
+package cmd

@@ -1,0 +1,214 @@
+package fault
+
+import (
+	"encoding/json"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Fact is one number that decided, beside the bound that it was held against.
+type Fact struct {
+	Name  string
+	Value float64
+	// Limit is meaningful only if Bounded is true: zero is a legal limit.
+	Limit   float64
+	Bounded bool
+	// Unit is empty for counts, else a word such as "seconds" or "ratio".
+	Unit string
+}
+
+// Measure returns a fact without a bound.
+func Measure(name string, value float64, unit string) Fact {
+	return Fact{Name: name, Value: value, Unit: unit}
+}
+
+// Against returns a fact that was held against a limit.
+func Against(name string, value, limit float64, unit string) Fact {
+	return Fact{Name: name, Value: value, Limit: limit, Bounded: true, Unit: unit}
+}
+
+// String renders the fact as in "failures 5 of 5".
+func (f Fact) String() string {
+	s := f.Name + " " + number(f.Value)
+	if f.Bounded {
+		s += " of " + number(f.Limit)
+	}
+	if f.Unit != "" {
+		s += " " + f.Unit
+	}
+	return s
+}
+
+func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
+
+// Spec is what an [Error] is made of. Code is required; the rest may be zero.
+type Spec struct {
+	Code      Code
+	Component string // the kind of part, as in "circuit_breaker"
+	Name      string // the configured name of the part
+	// Message is one sentence for people: why it happened and what to do. Empty
+	// means the code's title.
+	Message string
+	// Evidence belongs to the Error from then on and must not be changed.
+	Evidence []Fact
+	// RetryAt is when the call may succeed; zero means that nobody knows.
+	RetryAt time.Time
+	// Problems are the single faults of a refused configuration.
+	Problems []Problem
+	// Cause is the error underneath, reachable with Unwrap.
+	Cause error
+}
+
+// Error is a structured fault. It is immutable, so it may be shared between
+// goroutines and returned many times. Only [New] makes one.
+type Error struct {
+	spec Spec
+}
+
+// New returns an error made of s. It allocates once.
+func New(s Spec) *Error { return &Error{spec: s} }
+
+// Code says what kind of fault this is.
+func (e *Error) Code() Code { return e.spec.Code }
+
+// Component names the kind of part that reported the fault.
+func (e *Error) Component() string { return e.spec.Component }
+
+// Name is the configured name of the part, empty where there is none.
+func (e *Error) Name() string { return e.spec.Name }
+
+// Message is one sentence for people.
+func (e *Error) Message() string {
+	if e.spec.Message == "" {
+		return e.spec.Code.Title()
+	}
+	return e.spec.Message
+}
+
+// Evidence lists the numbers that decided. The slice is shared: do not change it.
+func (e *Error) Evidence() []Fact { return e.spec.Evidence }
+
+// Problems lists the single faults of a refused configuration. The slice is
+// shared: do not change it.
+func (e *Error) Problems() []Problem { return e.spec.Problems }
+
+// RetryAt is the moment from which the call may succeed; the zero time means
+// that it is not known.
+func (e *Error) RetryAt() time.Time { return e.spec.RetryAt }
+
+// RetryAfter is the time that remains until [Error.RetryAt], measured now and
+// never negative; 0 also when it is not known.
+func (e *Error) RetryAfter() time.Duration {
+	if e.spec.RetryAt.IsZero() {
+		return 0
+	}
+	return max(0, time.Until(e.spec.RetryAt))
+}
+
+// Unwrap returns the error underneath, or nil.
+func (e *Error) Unwrap() error { return e.spec.Cause }
+
+// Is reports whether target is this error's [Code].
+func (e *Error) Is(target error) bool {
+	code, ok := target.(Code)
+	return ok && code == e.spec.Code
+}
+
+// Error renders the fault on one line, as in
+//
+//	circuit_breaker "payments": circuit_open: circuit breaker is open (failures 5 of 5); retry in 2.5s
+//
+// and, for a refused configuration, each problem on a line of its own.
+func (e *Error) Error() string {
+	var b strings.Builder
+	if e.spec.Component != "" {
+		b.WriteString(e.spec.Component)
+		if e.spec.Name != "" {
+			b.WriteString(" " + strconv.Quote(e.spec.Name))
+		}
+		b.WriteString(": ")
+	}
+	b.WriteString(e.spec.Code.String() + ": " + e.Message())
+	e.writeEvidence(&b)
+	if after := e.RetryAfter(); after > 0 {
+		b.WriteString("; retry in " + after.Round(time.Millisecond).String())
+	}
+	if e.spec.Cause != nil {
+		b.WriteString(": " + e.spec.Cause.Error())
+	}
+	for _, p := range e.spec.Problems {
+		b.WriteString("\n\t" + p.String())
+	}
+	return b.String()
+}
+
+func (e *Error) writeEvidence(b *strings.Builder) {
+	for i, f := range e.spec.Evidence {
+		b.WriteString([2]string{" (", ", "}[min(i, 1)] + f.String())
+	}
+	if len(e.spec.Evidence) > 0 {
+		b.WriteString(")")
+	}
+}
+
+// MarshalJSON renders the whole fault, evidence included: for the admin API,
+// events and logs. What the public may see is decided by who renders it.
+func (e *Error) MarshalJSON() ([]byte, error) {
+	type fact struct {
+		Name  string   `json:"name"`
+		Value float64  `json:"value"`
+		Limit *float64 `json:"limit,omitempty"`
+		Unit  string   `json:"unit,omitempty"`
+	}
+	facts := make([]fact, 0, len(e.spec.Evidence))
+	for i := range e.spec.Evidence {
+		f := &e.spec.Evidence[i]
+		out := fact{Name: f.Name, Value: f.Value, Unit: f.Unit}
+		if f.Bounded {
+			out.Limit = &f.Limit
+		}
+		facts = append(facts, out)
+	}
+	var cause string
+	if e.spec.Cause != nil {
+		cause = e.spec.Cause.Error()
+	}
+	return json.Marshal(struct {
+		Code       Code      `json:"code"`
+		Severity   Severity  `json:"severity"`
+		Category   Category  `json:"category"`
+		Component  string    `json:"component"`
+		Name       string    `json:"name"`
+		Message    string    `json:"message"`
+		Retryable  bool      `json:"retryable"`
+		RetryAfter float64   `json:"retry_after_seconds"`
+		Evidence   []fact    `json:"evidence"`
+		Problems   []Problem `json:"problems,omitempty"`
+		Cause      string    `json:"cause,omitempty"`
+	}{
+		e.spec.Code, e.spec.Code.Severity(), e.spec.Code.Category(), e.spec.Component, e.spec.Name, e.Message(),
+		e.spec.Code.Retryable(), e.RetryAfter().Seconds(), facts, e.spec.Problems, cause,
+	})
+}
+
+// LogValue implements [slog.LogValuer].
+func (e *Error) LogValue() slog.Value {
+	attrs := []slog.Attr{
+		slog.String("code", e.spec.Code.String()),
+		slog.String("component", e.spec.Component),
+		slog.String("name", e.spec.Name),
+		slog.String("message", e.Message()),
+	}
+	for _, f := range e.spec.Evidence {
+		attrs = append(attrs, slog.Float64(f.Name, f.Value))
+	}
+	if !e.spec.RetryAt.IsZero() {
+		attrs = append(attrs, slog.Duration("retry_after", e.RetryAfter()))
+	}
+	if e.spec.Cause != nil {
+		attrs = append(attrs, slog.String("cause", e.spec.Cause.Error()))
+	}
+	return slog.GroupValue(attrs...)
+}

@@ -1,0 +1,58 @@
+// Package clock gives the monotonic time that the state machines compute with.
+//
+// An [Instant] is a plain integer, so that state machines stay pure functions of
+// (state, event, now) and so that an instant fits in one atomic word. Instants
+// compare only within one process.
+//
+// The clock is time.Since of a fixed start and not a linknamed nanotime: inside
+// a testing/synctest bubble only the former follows the bubble's virtual time.
+package clock
+
+import "time"
+
+// Instant is a point of monotonic time in nanoseconds since an arbitrary start.
+// It may be zero or negative (in a synctest bubble the clock starts elsewhere),
+// so no value of it may serve as "not set".
+type Instant int64
+
+var start = time.Now()
+
+// Now reads the monotonic clock. It is safe for concurrent use.
+func Now() Instant { return Instant(time.Since(start)) }
+
+// Add returns i+d, saturating at the ends of the range instead of wrapping.
+func (i Instant) Add(d time.Duration) Instant {
+	sum := i + Instant(d)
+	if d > 0 && sum < i {
+		return Max
+	}
+	if d < 0 && sum > i {
+		return Min
+	}
+	return sum
+}
+
+// Sub returns the duration i-j, saturating at the ends of the range.
+func (i Instant) Sub(j Instant) time.Duration {
+	d := i - j
+	if i > j && d < 0 {
+		return time.Duration(Max)
+	}
+	if i < j && d > 0 {
+		return time.Duration(Min)
+	}
+	return time.Duration(d)
+}
+
+// Time converts i to wall time, for people and for records; two conversions of
+// one instant differ by what the wall clock was adjusted between them.
+func (i Instant) Time() time.Time {
+	now := time.Now()
+	return now.Add(i.Sub(Instant(now.Sub(start))))
+}
+
+// The ends of the range of instants.
+const (
+	Max Instant = 1<<63 - 1
+	Min Instant = -1 << 63
+)
