@@ -17,9 +17,14 @@ type Problem struct {
 	Message string `json:"message"`
 	// Warning marks what is legal and very likely a mistake; it refuses nothing.
 	Warning bool `json:"warning,omitempty"`
+	// Position is where it stands, as in "foundation.yaml:12:7"; empty where the
+	// configuration was made in code.
+	Position string `json:"position,omitempty"`
+	// Excerpt is the line at Position with a caret below the place, two lines.
+	Excerpt string `json:"excerpt,omitempty"`
 }
 
-// String renders the problem on one line.
+// String renders the problem on one line, without the excerpt.
 func (p Problem) String() string {
 	s := p.Field + ": "
 	if p.Value != "" {
@@ -27,6 +32,9 @@ func (p Problem) String() string {
 	}
 	if p.Warning {
 		s = "warning: " + s
+	}
+	if p.Position != "" {
+		s = p.Position + ": " + s
 	}
 	return s + p.Message
 }
