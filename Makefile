@@ -1,0 +1,71 @@
+# Everything a contributor does, over every module of the repository.
+# `make help` lists the targets; CONTRIBUTING.md says when to use which.
+
+# The modules of the workspace, in the order of their arrows; bench and tools
+# stand outside of it (GOWORK=off) and require the published world.
+MODULES  := . adapters cmd
+OUTSIDE  := bench tools
+BIN      := $(CURDIR)/bin
+FUZZTIME ?= 10s
+BENCH    ?= .
+
+# A module that has nothing yet is left out instead of failing the target.
+present = $(wildcard $(addsuffix /go.mod,$(1)))
+each    = $(patsubst %/go.mod,%,$(call present,$(1)))
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test race lint fmt fuzz bench bench-quick prove tidy ci clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## start the quickstart: a gateway, its admin API and a sample upstream
+	go run ./cmd/foundation quickstart
+
+build: ## compile every package and the binary bin/foundation
+	@for m in $(call each,$(MODULES)); do (cd $$m && go build ./...) || exit 1; done
+	go build -o $(BIN)/foundation ./cmd/foundation
+
+test: ## run every test of every module, with the race detector, in random order
+	@.ci/test $(call each,$(MODULES))
+
+race: ## run the tests ten times over, to find what happens rarely
+	@COUNT=10 .ci/test $(call each,$(MODULES))
+
+lint: $(BIN)/golangci-lint ## vet, lint and check the format of every module
+	@for m in $(call each,$(MODULES)); do echo "lint $$m"; (cd $$m && $(BIN)/golangci-lint run ./...) || bad=1; done; \
+	for m in $(call each,bench); do echo "lint $$m"; (cd $$m && GOWORK=off $(BIN)/golangci-lint run ./...) || bad=1; done; \
+	test -z "$$bad"
+
+fmt: $(BIN)/golangci-lint ## format every module
+	@for m in $(call each,$(MODULES)); do (cd $$m && $(BIN)/golangci-lint fmt ./...) || exit 1; done
+	@for m in $(call each,bench); do (cd $$m && GOWORK=off $(BIN)/golangci-lint fmt ./...) || exit 1; done
+
+fuzz: ## fuzz every target for FUZZTIME (default 10s)
+	@.ci/fuzz $(FUZZTIME) $(call each,$(MODULES))
+
+bench: ## measure ours beside the peers, slowly, into bench/results
+	@cd bench && GOWORK=off go run . -results results -bench '$(BENCH)'
+
+bench-quick: ## the same in 50 seconds, one line a scenario on standard output
+	@cd bench && GOWORK=off go run . -quick
+
+prove: ## the long runs: twenty times the search, fuzzing, and the oracles of bench
+	@FOUNDATION_PROVE=1 TIMEOUT=120m .ci/test $(call each,$(MODULES))
+	@cd bench && GOWORK=off FOUNDATION_PROVE=1 go test -count=1 ./...
+	@.ci/fuzz 5m $(call each,$(MODULES))
+
+tidy: ## tidy every module, whose own versions are not published yet
+	@.ci/tidy $(call each,$(MODULES) $(OUTSIDE))
+
+ci: ## what a change must pass: build, test, lint, tidy, and the peers' oracles
+	@.ci/run
+
+clean: ## remove what was built
+	rm -rf $(BIN)
+
+# Both tools come from the pinned versions of tools/go.mod, built once.
+$(BIN)/golangci-lint: tools/go.mod tools/go.sum
+	@echo "building the linters of tools/go.mod (some minutes, once)"
+	@cd tools && GOWORK=off GOFLAGS= GOBIN=$(BIN) go install tool
+	@touch $@
