@@ -1,0 +1,130 @@
+package key_test
+
+import (
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/elixirscope/foundation/internal/key"
+)
+
+type (
+	tenant string
+	userID uint16
+)
+
+func hash(k key.Key) key.Hash { return k.Hash(key.All) }
+
+func TestOfDoesNotAllocate(t *testing.T) {
+	org, user, id := strings.Repeat("o", 9), strings.Repeat("u", 40), uint64(1)<<60
+	var sink key.Hash
+	allocs := testing.AllocsPerRun(100, func() {
+		id++
+		k := key.Of(org, user, id, int(id))
+		sink = k.Hash(2)
+	})
+	if allocs != 0 {
+		t.Errorf("a key and its hash cost %v allocations", allocs)
+	}
+	_ = sink
+}
+
+func TestScenario43_DistinctKeysNeverShareAHash(t *testing.T) {
+	long := strings.Repeat("k", 40_000)
+	keys := []key.Key{
+		{}, key.Of(""), key.Of("", ""), key.Of("", "", ""), key.Of("", "", "", ""), key.Of("", "", "", "", ""),
+		key.Of("a:b", "c"), key.Of("a", "b:c"), key.Of("ab", "c"), key.Of("a", "bc"), key.Of("abc"),
+		key.Of("a/b"), key.Of("a", "b"), key.Of("-"), key.Of("%2D"), key.Of("a\x00"), key.Of("a"), key.Of("a", ""), key.Of("", "a"),
+		key.Of("\xff"), key.Of("\xfe"), key.Of("\xff\xfe"), key.Of("\ufffd"), key.Of("é"), key.Of("e\u0301"),
+		key.Of(long), key.Of(long + "x"), key.Of(long[1:]), key.Of(long[:20_000], long[20_000:]),
+		key.Of(1), key.Of(-1), key.Of(12), key.Of(1, 2), key.Of("1-2"),
+		key.Of("a", "b", "c", "d/e"), key.Of("a", "b", "c", "d", "e"), key.Of("a", "b", "c", "d%2Fe"), key.Of("a", "b", "c", "d", "", "e"),
+		key.Of(struct{ A, B string }{"x", "y z"}), key.Of(struct{ A, B string }{"x y", "z"}), key.Of(true), key.Of(1.5),
+	}
+	texts, hashes := map[string]int{}, map[key.Hash]int{}
+	for i, k := range keys {
+		if j, taken := hashes[hash(k)]; taken {
+			t.Errorf("%.40q and %.40q share a hash", k.Text(), keys[j].Text())
+		}
+		if j, taken := texts[k.Text()]; taken {
+			t.Errorf("keys %d and %d share the text %.40q", i, j, k.Text())
+		}
+		hashes[hash(k)], texts[k.Text()] = i, i
+		if back := key.ParseText(k.Text()); hash(back) != hash(k) || back.Text() != k.Text() {
+			t.Errorf("%.40q came back as %.40q", k.Text(), back.Text())
+		}
+	}
+}
+
+func TestAnIntegerIsItsDecimalText(t *testing.T) {
+	want := hash(key.Of("org", "42"))
+	for _, v := range []any{42, int8(42), int16(42), int32(42), int64(42), uint(42), uint8(42), uint16(42), uint32(42), uint64(42), userID(42), tenant("42")} {
+		k := key.Of(tenant("org"), v)
+		if hash(k) != want {
+			t.Errorf("%T is another part than its text", v)
+		}
+		if k.Text() != "org/42" {
+			t.Errorf("%T reads %q", v, k.Text())
+		}
+	}
+	if key.Of(int64(-1<<63), ^uint64(0)).Text() != "-9223372036854775808/18446744073709551615" {
+		t.Error("the extremes read differently")
+	}
+}
+
+func TestPrefixesAreKeysOfTheirOwn(t *testing.T) {
+	k := key.Of("org", 7, "x", "y")
+	for n := range 6 {
+		first := k.First(n)
+		if k.Hash(n) != hash(first) || first.Len() != min(n, 4) {
+			t.Errorf("the first %d parts are not the key %q", n, first.Text())
+		}
+	}
+	if !k.First(-1).IsZero() || k.Hash(-1) != hash(key.Key{}) || k.IsZero() {
+		t.Error("no parts is not the zero key")
+	}
+}
+
+func TestText(t *testing.T) {
+	for want, k := range map[string]key.Key{
+		"":                      {},
+		"-":                     key.Of(""),
+		"%2D":                   key.Of("-"),
+		"user/42":               key.Of("user", 42),
+		"2001:db8::1":           key.Of("2001:db8::1"),
+		"a%2Fb/%00%FF%C3%A9%25": key.Of("a/b", "\x00\xffé%"),
+		"1/2/3/4/5/a%2Fb":       key.Of(1, 2, 3, 4, 5, "a/b"),
+	} {
+		if k.Text() != want || k.String() != want {
+			t.Errorf("got %q, want %q", k.Text(), want)
+		}
+	}
+	if key.ParseText("50%/%zz/%4").Text() != "50%25/%25zz/%254" {
+		t.Error("broken escapes do not stand for themselves")
+	}
+}
+
+func TestKeysStaySmall(t *testing.T) {
+	if size := unsafe.Sizeof(key.Key{}); size > 72 {
+		t.Errorf("a key has %d bytes and is copied at every call", size)
+	}
+}
+
+func BenchmarkOfAndHash(b *testing.B) {
+	user := strings.Repeat("u", 12)
+	for b.Loop() {
+		k := key.Of(user)
+		if k.Hash(key.All) == (key.Hash{}) {
+			b.Fatal("zero")
+		}
+	}
+}
+
+func BenchmarkHashOfTwo(b *testing.B) {
+	k := key.Of("user", uint64(123456))
+	for b.Loop() {
+		if k.Hash(key.All) == (key.Hash{}) {
+			b.Fatal("zero")
+		}
+	}
+}
