@@ -1,0 +1,93 @@
+package pool
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Strategy says which idle worker is lent next. The zero value is [LIFO].
+type Strategy uint8
+
+const (
+	// LIFO lends the worker that came back last: few workers stay busy and warm,
+	// and the others reach their max_idle_time.
+	LIFO Strategy = iota
+	// FIFO lends the worker that has been idle for longest: all are used alike.
+	FIFO
+)
+
+// Start says what a pool makes when it starts. The zero value is [Lazy].
+type Start uint8
+
+const (
+	// Lazy makes workers when they are needed.
+	Lazy Start = iota
+	// Warm makes Size workers in the background.
+	Warm
+	// Strict makes one worker before [New] returns, and fails if it cannot.
+	Strict
+)
+
+// State is how a pool stands, in the three words of Poolboy.
+type State uint8
+
+const (
+	// StateReady: a worker within Size can be lent at once or made.
+	StateReady State = iota
+	// StateOverflow: all workers within Size are borrowed, overflow is left.
+	StateOverflow
+	// StateFull: a borrower must wait.
+	StateFull
+)
+
+var (
+	strategyNames = []string{LIFO: "lifo", FIFO: "fifo"}
+	startNames    = []string{Lazy: "lazy", Warm: "warm", Strict: "strict"}
+	stateNames    = []string{StateReady: "ready", StateOverflow: "overflow", StateFull: "full"}
+)
+
+func (s Strategy) valid() bool { return int(s) < len(strategyNames) }
+func (s Start) valid() bool    { return int(s) < len(startNames) }
+
+// String returns the name that configuration files use.
+func (s Strategy) String() string { return nameOf(strategyNames, s, "strategy") }
+
+// String returns the name that configuration files use.
+func (s Start) String() string { return nameOf(startNames, s, "start") }
+
+// String returns "ready", "overflow" or "full".
+func (s State) String() string { return nameOf(stateNames, s, "state") }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (s Strategy) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (s Start) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]; it leaves s unchanged when
+// the text names no strategy.
+func (s *Strategy) UnmarshalText(text []byte) error { return parseName(strategyNames, text, s) }
+
+// UnmarshalText implements [encoding.TextUnmarshaler]; it leaves s unchanged when
+// the text names no way to start.
+func (s *Start) UnmarshalText(text []byte) error { return parseName(startNames, text, s) }
+
+func nameOf[E ~uint8](names []string, e E, what string) string {
+	if int(e) >= len(names) {
+		return fmt.Sprintf("%s(%d)", what, e)
+	}
+	return names[e]
+}
+
+func parseName[E ~uint8](names []string, text []byte, into *E) error {
+	i := slices.Index(names, string(text))
+	if i < 0 {
+		return fmt.Errorf("%.40q is not one of %s", text, strings.Join(names, ", "))
+	}
+	*into = E(i)
+	return nil
+}

@@ -1,0 +1,139 @@
+package pool
+
+import (
+	"time"
+
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+const eventPrefix = telemetry.Prefix + "connection_pool."
+
+// CheckedOut: a worker was lent.
+type CheckedOut struct {
+	Pool string
+	Wait time.Duration // how long the borrower waited
+}
+
+// CheckedIn: a worker came back, or was discarded by its borrower.
+type CheckedIn struct {
+	Pool      string
+	Held      time.Duration // how long it was borrowed
+	Destroyed bool          // it did not come back for further use
+}
+
+// TransactionExecuted: a function that was given to [Pool.With] has ended. It
+// follows the [CheckedIn] of the same borrowing.
+type TransactionExecuted struct {
+	Pool     string
+	Duration time.Duration
+	Err      error // what the function returned; nil also if it panicked
+	Panicked bool  // the function panicked or ended its goroutine
+}
+
+// TimedOut: a borrower waited in vain. The seed calls it checkout_timeout, too.
+type TimedOut struct {
+	Pool    string
+	Waited  time.Duration
+	Waiting int // borrowers that still wait
+}
+
+// RefusedFull: a borrower that would not wait, or for which there was no room
+// among the waiters, was refused.
+type RefusedFull struct {
+	Pool    string
+	InUse   int
+	Waiting int
+}
+
+// WorkerStarted: a worker was made.
+type WorkerStarted struct {
+	Pool      string
+	Took      time.Duration
+	Recovered int // failed attempts in a row that this success ends
+}
+
+// WorkerFailed: a worker could not be made.
+type WorkerFailed struct {
+	Pool     string
+	Err      error
+	Failures int           // failed attempts in a row, attempts made side by side counted once
+	Pause    time.Duration // until the next attempt
+}
+
+// Reason says why a worker was closed.
+type Reason string
+
+// The reasons.
+const (
+	ReasonOverflow  Reason = "overflow"  // it came back, nobody waited, and the pool is above its size
+	ReasonResized   Reason = "resized"   // the pool was made smaller
+	ReasonLifetime  Reason = "lifetime"  // it reached max_lifetime
+	ReasonIdle      Reason = "idle"      // it reached max_idle_time
+	ReasonCheck     Reason = "check"     // a check or reset failed
+	ReasonDiscarded Reason = "discarded" // its borrower destroyed it, panicked, or ran out of time
+	ReasonLeaked    Reason = "leaked"    // it was taken away from a borrower that kept it for too long
+	ReasonClosed    Reason = "closed"    // the pool was closed
+)
+
+// WorkerStopped: a worker was closed.
+type WorkerStopped struct {
+	Pool   string
+	Reason Reason
+	Err    error // what the check said, where one failed, or that Close panicked
+}
+
+// WorkerLeaked: a worker has been borrowed for longer than leak_after.
+type WorkerLeaked struct {
+	Pool      string
+	Held      time.Duration
+	Stack     string // of the borrower, when it borrowed
+	Reclaimed bool
+}
+
+// EventName implements [telemetry.Event].
+func (CheckedOut) EventName() string { return eventPrefix + "checkout" }
+
+// EventName implements [telemetry.Event].
+func (CheckedIn) EventName() string { return eventPrefix + "checkin" }
+
+// EventName implements [telemetry.Event].
+func (TransactionExecuted) EventName() string { return eventPrefix + "transaction_executed" }
+
+// EventName implements [telemetry.Event].
+func (TimedOut) EventName() string { return eventPrefix + "timeout" }
+
+// EventName implements [telemetry.Event].
+func (RefusedFull) EventName() string { return eventPrefix + "pool_full" }
+
+// EventName implements [telemetry.Event].
+func (WorkerStarted) EventName() string { return eventPrefix + "worker_started" }
+
+// EventName implements [telemetry.Event].
+func (WorkerFailed) EventName() string { return eventPrefix + "worker_failed" }
+
+// EventName implements [telemetry.Event].
+func (WorkerStopped) EventName() string { return eventPrefix + "worker_stopped" }
+
+// EventName implements [telemetry.Event].
+func (WorkerLeaked) EventName() string { return eventPrefix + "worker_leaked" }
+
+// topics are the events of one pool, resolved once.
+type topics struct {
+	checkedOut    telemetry.Topic[CheckedOut]
+	checkedIn     telemetry.Topic[CheckedIn]
+	executed      telemetry.Topic[TransactionExecuted]
+	timedOut      telemetry.Topic[TimedOut]
+	refusedFull   telemetry.Topic[RefusedFull]
+	workerStarted telemetry.Topic[WorkerStarted]
+	workerFailed  telemetry.Topic[WorkerFailed]
+	workerStopped telemetry.Topic[WorkerStopped]
+	workerLeaked  telemetry.Topic[WorkerLeaked]
+}
+
+func topicsOf(bus *telemetry.Bus) topics {
+	return topics{
+		telemetry.TopicOf[CheckedOut](bus), telemetry.TopicOf[CheckedIn](bus), telemetry.TopicOf[TransactionExecuted](bus),
+		telemetry.TopicOf[TimedOut](bus), telemetry.TopicOf[RefusedFull](bus), telemetry.TopicOf[WorkerStarted](bus),
+		telemetry.TopicOf[WorkerFailed](bus), telemetry.TopicOf[WorkerStopped](bus), telemetry.TopicOf[WorkerLeaked](bus),
+	}
+}

@@ -1,0 +1,159 @@
+package pool
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+// Stage lends workers of any type: what a guard needs to know of a pool. [Pool]
+// implements it; so do adapters over pools that do their own pooling, such as
+// *sql.DB. Implementations are safe for concurrent use.
+type Stage interface {
+	// Name is the configured name.
+	Name() string
+	// Checkout borrows a worker. It blocks as o and ctx allow and fails with a
+	// *fault.Error of code pool_full, pool_timeout, worker_failed, canceled or closed.
+	Checkout(ctx context.Context, o CheckoutOptions) (Loan, error)
+	// Checkin returns the worker of a loan. A loan that ended already is ignored.
+	Checkin(loan Loan)
+	// Discard returns the worker of a loan as not fit for use: it is closed and
+	// replaced. A loan that ended already is ignored.
+	Discard(loan Loan)
+	// Degraded is nil, or the worker_failed fault that every checkout is answered
+	// with at once at present. It neither blocks nor allocates.
+	Degraded() error
+	// Stats returns the counts of this moment.
+	Stats() Stats
+	// WorkerType is the type of the Worker in every loan.
+	WorkerType() reflect.Type
+}
+
+// Clocked is a [Stage] that accepts the time from a caller who has read the
+// clock already.
+type Clocked interface {
+	Stage
+	// CheckoutAt is Checkout, begun at now.
+	CheckoutAt(ctx context.Context, now clock.Instant, o CheckoutOptions) (Loan, error)
+	// CheckinAt is Checkin at now.
+	CheckinAt(now clock.Instant, loan Loan)
+	// DiscardAt is Discard at now.
+	DiscardAt(now clock.Instant, loan Loan)
+}
+
+// CheckoutOptions say how long a borrower is willing to wait. The zero value
+// waits for the configured checkout_timeout.
+type CheckoutOptions struct {
+	// Timeout is the longest wait; 0 means the configured one. A negative one is
+	// over at once.
+	Timeout time.Duration
+	// NoWait refuses with pool_full where the borrower would have to wait for another
+	// borrower. The making of a worker that the pool has room for is waited for.
+	NoWait bool
+}
+
+// Loan is one borrowing of a worker. It is a value: copies stand for the same
+// loan, which ends with the first Checkin or Discard of any copy.
+type Loan struct {
+	// Worker is the worker, of the stage's WorkerType.
+	Worker any
+	// Suspect, set by the borrower before Checkin, asks for a check of the worker
+	// before it is lent again. Set it when the operation returned an error.
+	Suspect bool
+	// Waited is how long the borrower waited.
+	Waited time.Duration
+	// Ref and Generation belong to the stage that made the loan: what was lent, and
+	// which borrowing of it this is.
+	Ref        any
+	Generation uint64
+}
+
+// Managed is a pool of workers of any type, as those see it who configure,
+// observe and end pools.
+type Managed interface {
+	Stage
+	telemetry.Source
+	// Config returns the configuration in force, as it was given.
+	Config() Config
+	// Reconfigure replaces the configuration; workers and waiters stay.
+	Reconfigure(cfg Config) error
+	// Status describes the pool for people.
+	Status() Status
+	// Close ends the pool and waits until every worker is closed or ctx is done.
+	Close(ctx context.Context) error
+}
+
+// Kind makes pools of one kind of worker from configuration: "worker: NAME" and
+// "options: …". Most kinds are made with [KindOf].
+type Kind interface {
+	// NewOptions returns a pointer to a new options struct with yaml tags. If it has
+	// a method Validate() error, that is called before Open.
+	NewOptions() any
+	// Open makes a pool whose workers are made as options, which NewOptions returned,
+	// say.
+	Open(name string, cfg Config, options any, opts ...Option) (Managed, error)
+}
+
+// Stats are the counts of a pool. Counters run from the making of the pool.
+type Stats struct {
+	Size        int // workers that the pool keeps
+	MaxOverflow int // workers beyond Size
+	Idle        int // workers that can be lent
+	InUse       int // workers that are borrowed, being checked or being reset
+	Making      int // workers that are being made
+	Closing     int // workers that are being closed
+	Waiting     int // borrowers that wait
+
+	Checkouts uint64 // workers lent
+	Waits     uint64 // borrowers that had to wait, whatever came of it
+	Timeouts  uint64 // borrowers refused with pool_timeout
+	Full      uint64 // borrowers refused with pool_full
+	Canceled  uint64 // borrowers that gave up
+	Failed    uint64 // borrowers refused with worker_failed
+
+	Attempts   uint64        // workers that the pool tried to make
+	Created    uint64        // workers made
+	Failures   uint64        // workers that could not be made
+	Destroyed  uint64        // workers closed, for whatever reason
+	BadChecks  uint64        // workers closed because a check or reset failed
+	Leaked     uint64        // borrowings reported as leaked
+	StaleEnds  uint64        // second returns of a lease, refused
+	HoldTime   time.Duration // sum over all returned workers
+	WaitTime   time.Duration // sum over all borrowers that waited
+	OldestLoan time.Duration // how long the longest present borrowing lasts, 0 if there is none
+}
+
+// Status describes a pool for people.
+type Status struct {
+	Name   string
+	Worker string // the type of the workers
+	Config Config // in force, with defaults filled in
+	// State, Available, Overflow and CheckedOut are those of Poolboy: workers within
+	// Size that can be had at once or made, workers beyond Size, and workers out.
+	State      State
+	Available  int
+	Overflow   int
+	CheckedOut int
+	// Degraded is true while workers cannot be made; then Failures counts the failed
+	// attempts in a row, LastError is the newest, and RetryAt is when the next begins.
+	// Idle workers are lent nevertheless.
+	Degraded  bool
+	Failures  int
+	LastError error
+	RetryAt   time.Time
+	Closed    bool
+	Stats     Stats
+	// Wait, Hold and Create sum up how long borrowers waited (those that did not
+	// count as zero), workers were borrowed, and the making of workers took.
+	Wait, Hold, Create Summary
+}
+
+// Summary sums up many durations. Quantiles are exact to 1/64.
+type Summary struct {
+	Count         uint64
+	Mean          time.Duration
+	P50, P95, P99 time.Duration
+}
