@@ -1,0 +1,190 @@
+package breaker
+
+import (
+	"context"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// Allow asks whether a call may run. It never blocks. If the permit is OK the
+// caller must make the call and settle the permit with its outcome; else it must
+// not make the call and gets the reason from [Permit.Err]. Prefer [Breaker.Do]
+// where the call fits in a function: it also settles when the call panics.
+//
+// In a closed breaker without ratio rules this is one atomic load.
+func (b *Breaker) Allow() Permit {
+	if e := b.era.Load(); e.fast && !b.setup.executed.Active() {
+		return Permit{breaker: b, era: e, flags: permitOK}
+	}
+	return b.AllowAt(clock.Now())
+}
+
+// AllowAt is [Breaker.Allow] for a caller that has read the clock.
+func (b *Breaker) AllowAt(now clock.Instant) Permit {
+	return b.allow(context.Background(), now)
+}
+
+func (b *Breaker) allow(ctx context.Context, now clock.Instant) Permit {
+	p := b.decide(now)
+	if p.refusal != nil {
+		b.countRefusal(ctx, &p, now)
+	}
+	return p
+}
+
+func (b *Breaker) decide(now clock.Instant) Permit {
+	e := b.era.Load()
+	refusal, late := e.verdict(now)
+	if late {
+		return b.enter(now)
+	}
+	if refusal != nil {
+		return b.refused(e, refusal, now)
+	}
+	return Permit{breaker: b, era: e, start: now, flags: permitOK | permitTimed}
+}
+
+func (b *Breaker) refused(e *era, refusal *fault.Error, now clock.Instant) Permit {
+	p := Permit{breaker: b, era: e, refusal: refusal, start: now, flags: permitTimed | permitUncounted}
+	if e.shadow {
+		p.flags |= permitOK
+	}
+	return p
+}
+
+// enter decides about a call that found its era over, or wants to be a probe.
+func (b *Breaker) enter(now clock.Instant) Permit {
+	b.mu.Lock()
+	p := b.enterLocked(now)
+	b.mu.Unlock()
+	b.edges.flush(b.setup.changed)
+	return p
+}
+
+// enterLocked REQUIRES: b.mu.
+func (b *Breaker) enterLocked(now clock.Instant) Permit {
+	e := b.catchUpLocked(now)
+	if e.gate != gateOpen && e.gate != gateHalfOpen {
+		return b.passLocked(e, now)
+	}
+	before := e.m
+	e = b.stepLocked(event{kind: onCall}, totals{}, CauseCooldownOver, "", now)
+	if e.m == before {
+		return b.passLocked(e, now)
+	}
+	p := Permit{breaker: b, era: e, start: now, flags: permitOK | permitTimed}
+	p.lease = b.leases.grant(now, e.rules.ProbeLease)
+	b.markBusyLocked(e, now)
+	return p
+}
+
+// passLocked decides about a call that is no probe. REQUIRES: b.mu, and an era
+// that is in force at now.
+func (b *Breaker) passLocked(e *era, now clock.Instant) Permit {
+	switch e.gate {
+	case gateOpen, gateForceOpen:
+		return b.refused(e, e.refusal, now)
+	case gateHalfOpen:
+		return b.refused(e, e.busy.refusal.Load(), now)
+	case gateRamp:
+		if refusal := e.rampRefusal(now); refusal != nil {
+			return b.refused(e, refusal, now)
+		}
+	case gateFree, gateForceFree, gateOff:
+	}
+	return Permit{breaker: b, era: e, start: now, flags: permitOK | permitTimed}
+}
+
+// catchUpLocked makes the transitions that time alone has caused: overrides, the
+// ramp and leases that have ended. The end of a cooldown is left to a call that
+// may become the first probe. REQUIRES: b.mu.
+func (b *Breaker) catchUpLocked(now clock.Instant) *era {
+	e := b.era.Load()
+	if e.override.kind != overrideNone && now >= e.override.until {
+		e = b.releaseLocked(CauseOverrideEnded, e.override.Actor, now)
+	}
+	if e.gate == gateRamp && now >= e.m.until {
+		e = b.stepLocked(event{kind: onCall}, totals{}, "", "", now)
+	}
+	if e.gate != gateHalfOpen {
+		return e
+	}
+	for b.leases.expire(now) {
+		e = b.stepLocked(event{kind: onLost}, totals{}, "", "", now)
+	}
+	b.markBusyLocked(e, now)
+	return e
+}
+
+// Look is what a call would meet, without anything being taken. It is a value
+// for one call of one goroutine.
+type Look struct {
+	breaker *Breaker
+	era     *era
+	refusal *fault.Error
+}
+
+// LookAt tells whether a call at now would be refused, and counts it as refused
+// if so. It takes no probe's place and makes no transition: a caller that finds
+// the look OK asks [Breaker.AllowAt] later, which may still refuse. In shadow
+// mode the refusal is counted there, not here.
+func (b *Breaker) LookAt(now clock.Instant) Look {
+	e := b.era.Load()
+	if e.fast {
+		return Look{breaker: b, era: e}
+	}
+	l := Look{breaker: b, era: e, refusal: e.looked(now)}
+	if l.refusal != nil && !e.shadow {
+		p := b.refused(e, l.refusal, now)
+		b.countRefusal(context.Background(), &p, now)
+	}
+	return l
+}
+
+// looked is verdict without the draws of ramp and injection, which belong to the
+// permit: drawing twice would square the share.
+func (e *era) looked(now clock.Instant) *fault.Error {
+	if e.gate == gateRamp || e.injected != nil {
+		return nil
+	}
+	refusal, _ := e.verdict(now)
+	return refusal
+}
+
+// OK reports whether the call may go on.
+func (l Look) OK() bool { return l.refusal == nil || l.era.shadow }
+
+// WouldRefuse reports whether the breaker, were it not in shadow mode, would
+// refuse.
+func (l Look) WouldRefuse() bool { return l.refusal != nil && l.era.shadow }
+
+// Err is the *[fault.Error] that the call is refused with, nil if it is OK.
+func (l Look) Err() error {
+	if l.OK() {
+		return nil
+	}
+	return l.refusal
+}
+
+// FailAt counts a failure of the dependency that happened before the call could
+// ask for its permit: no worker could be made. It counts only if the look was OK
+// and its era is still in force; after a cooldown it is a failed probe.
+func (l Look) FailAt(now clock.Instant, err error) {
+	if l.breaker == nil || l.refusal != nil {
+		return
+	}
+	b, class := l.breaker, classOf(err)
+	b.count(Failure)
+	b.mu.Lock()
+	e := b.era.Load()
+	if e.m.generation == l.era.m.generation && !e.suspended() {
+		if e.m.view(now) != e.m.state {
+			e = b.stepLocked(event{kind: onCall}, totals{}, CauseCooldownOver, "", now)
+		}
+		b.applyLocked(e, onFailure, false, now)
+		b.classes.add(class, now)
+	}
+	b.mu.Unlock()
+	b.edges.flush(b.setup.changed)
+}

@@ -1,0 +1,137 @@
+package breaker
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/internal/stripe"
+)
+
+// bucketCount is the number of slices of a window. A call is counted for at
+// least 31/32 of the window and never longer than the window.
+const bucketCount = 32
+
+// buckets counts calls by time, for the ratio rules. Adding is one atomic add
+// (two for a failed or slow call), without a lock except for the first call of
+// each slice; lanes keep processors off each other's cache lines.
+//
+// A call that was held up for a whole window between finding its slice and
+// adding to it is counted in the slice that has taken its place.
+type buckets struct {
+	width time.Duration // of one slice
+	lanes []lane        // a power of two of them
+
+	// mu guards the change of a slot from one slice of time to another. Nothing
+	// else is locked while it is held.
+	mu sync.Mutex
+}
+
+type lane struct {
+	slot [bucketCount]slot
+	_    [128]byte
+}
+
+// slot holds one slice of time. The packed counts are failed<<32 | slow: more
+// than four billion of either in one slice is out of reach.
+type slot struct {
+	epoch  atomic.Int64
+	calls  atomic.Uint64
+	packed atomic.Uint64
+}
+
+// never is the epoch of a slot that was not used: no instant divides to it.
+const never = int64(clock.Min)
+
+func newBuckets(window time.Duration, single bool) *buckets {
+	n := 1
+	for !single && n < runtime.GOMAXPROCS(0) && n < stripe.Lanes {
+		n *= 2
+	}
+	b := &buckets{width: (window + bucketCount - 1) / bucketCount, lanes: make([]lane, n)}
+	for i := range b.lanes {
+		for j := range b.lanes[i].slot {
+			b.lanes[i].slot[j].epoch.Store(never)
+		}
+	}
+	return b
+}
+
+// epoch numbers the slice of time that now lies in; it rounds down also for
+// negative instants.
+func (b *buckets) epoch(now clock.Instant) int64 {
+	e := int64(now) / int64(b.width)
+	if int64(now)%int64(b.width) < 0 {
+		e--
+	}
+	return e
+}
+
+// add counts one call at now.
+func (b *buckets) add(now clock.Instant, failed, slow bool) {
+	var packed uint64
+	if failed {
+		packed = 1 << 32
+	}
+	if slow {
+		packed |= 1
+	}
+	b.addMany(b.epoch(now), 1, packed)
+}
+
+func (b *buckets) addMany(epoch int64, calls, packed uint64) {
+	s := &b.lanes[stripe.Lane()&(len(b.lanes)-1)].slot[epoch&(bucketCount-1)]
+	if s.epoch.Load() != epoch && !b.turn(s, epoch) {
+		return
+	}
+	s.calls.Add(calls)
+	if packed != 0 {
+		s.packed.Add(packed)
+	}
+}
+
+// turn makes s the slot of epoch and reports whether it is; a slot that has
+// already moved on to a later slice is left alone, for the call is out of the
+// window by then.
+func (b *buckets) turn(s *slot, epoch int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if at := s.epoch.Load(); at >= epoch {
+		return at == epoch
+	}
+	s.calls.Store(0)
+	s.packed.Store(0)
+	s.epoch.Store(epoch)
+	return true
+}
+
+// sums adds up the slices of the window that ends at now.
+func (b *buckets) sums(now clock.Instant) (calls, failed, slow uint64) {
+	last := b.epoch(now)
+	for i := range b.lanes {
+		for j := range b.lanes[i].slot {
+			s := &b.lanes[i].slot[j]
+			if at := s.epoch.Load(); at > last-bucketCount && at <= last {
+				packed := s.packed.Load()
+				calls += s.calls.Load()
+				failed += packed >> 32
+				slow += packed & (1<<32 - 1)
+			}
+		}
+	}
+	return max(calls, failed, slow), failed, slow // a call is counted before its failure, but read without a lock
+}
+
+// each calls yield for every used slice, oldest time of the slice first in it.
+func (b *buckets) each(yield func(at clock.Instant, calls, packed uint64)) {
+	for i := range b.lanes {
+		for j := range b.lanes[i].slot {
+			s := &b.lanes[i].slot[j]
+			if at := s.epoch.Load(); at != never {
+				yield(clock.Instant(at*int64(b.width)), s.calls.Load(), s.packed.Load())
+			}
+		}
+	}
+}

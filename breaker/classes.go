@@ -1,0 +1,104 @@
+package breaker
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// errAbandoned stands for a call that ended without a return.
+var errAbandoned = errors.New("the call panicked or ended its goroutine")
+
+// keptClasses is how many different classes of errors are remembered.
+const keptClasses = 8
+
+// class is what is remembered of an error: its types or its code. A message may
+// hold anything, secrets included; a type cannot.
+type class struct {
+	outer, inner reflect.Type
+	code         fault.Code
+	abandoned    bool
+}
+
+// classOf calls the error's Unwrap methods and must not run under a lock.
+func classOf(err error) class {
+	if err == nil {
+		return class{}
+	}
+	if err == errAbandoned { //nolint:errorlint // identity: nobody else can have this error
+		return class{abandoned: true}
+	}
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return class{code: f.Code()}
+	}
+	inner := err
+	for next := errors.Unwrap(inner); next != nil; next = errors.Unwrap(inner) {
+		inner = next
+	}
+	return class{outer: reflect.TypeOf(err), inner: reflect.TypeOf(inner)}
+}
+
+// String renders the class, as in "*url.Error: syscall.Errno".
+func (c class) String() string {
+	switch {
+	case c.abandoned:
+		return "panic or goexit"
+	case c.code != 0:
+		return c.code.String()
+	case c.outer == nil:
+		return "unspecified"
+	case c.outer == c.inner:
+		return c.outer.String()
+	default:
+		return c.outer.String() + ": " + c.inner.String()
+	}
+}
+
+// ErrorClass is one kind of failure that the breaker has counted.
+type ErrorClass struct {
+	Class string    // types or a code, never a message
+	Count uint64    // since it was first remembered
+	Last  time.Time // when it was last counted
+}
+
+// classes remembers the last few kinds of errors. It is guarded by the breaker's
+// mutex.
+type classes struct {
+	seen []classEntry // the latest last
+}
+
+type classEntry struct {
+	class class
+	count uint64
+	last  clock.Instant
+}
+
+func (c *classes) clear() { c.seen = nil }
+
+func (c *classes) add(of class, now clock.Instant) {
+	entry := classEntry{class: of}
+	i := slices.IndexFunc(c.seen, func(e classEntry) bool { return e.class == of })
+	switch {
+	case i >= 0:
+		entry = c.seen[i]
+		c.seen = slices.Delete(c.seen, i, i+1)
+	case len(c.seen) == keptClasses:
+		c.seen = slices.Delete(c.seen, 0, 1)
+	}
+	entry.count++
+	entry.last = now
+	c.seen = append(c.seen, entry)
+}
+
+// list returns the classes, the latest first.
+func (c *classes) list() []ErrorClass {
+	out := make([]ErrorClass, 0, len(c.seen))
+	for _, e := range slices.Backward(c.seen) {
+		out = append(out, ErrorClass{Class: e.class.String(), Count: e.count, Last: e.last.Time()})
+	}
+	return out
+}

@@ -1,0 +1,150 @@
+package breaker
+
+import (
+	"context"
+	"errors"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// errCallTimeout is the cause of contexts that end by the breaker's own timeout.
+var errCallTimeout = fault.New(fault.Spec{Code: fault.CallTimeout, Component: component})
+
+// Do calls fn unless the breaker refuses, counts the outcome, and returns fn's
+// error as it is. It does not block by itself.
+//
+// A refused call returns a *[fault.Error] and fn does not run. A ctx that is done
+// at entry is refused with [fault.Canceled] before anything is taken. If
+// CallTimeout ends the call, its error is wrapped in [fault.CallTimeout]; Do
+// still returns only when fn does.
+//
+// A nil error is a success. An error is ignored if the caller canceled ctx and
+// the error says so, or if it is a refusal by another protection; every other
+// error is a failure, and so is a panic, which goes on to the caller, and
+// runtime.Goexit. [WithClassifier] replaces this judgement.
+func (b *Breaker) Do(ctx context.Context, fn func(context.Context) error) error {
+	if fn == nil {
+		return b.nilOperation()
+	}
+	return b.run(ctx, fn, nil)
+}
+
+// Do is [Breaker.Do] for a function with a result. If the call is refused, the
+// result is the zero value.
+func Do[T any](ctx context.Context, b *Breaker, fn func(context.Context) (T, error)) (T, error) {
+	return DoClassified(ctx, b, fn, nil)
+}
+
+// DoClassified is [Do] with a judgement of its own: classify sees the result and
+// the error and says what they mean for the dependency, so that a bad answer can
+// count as a failure though its error is nil. A nil classify means the default.
+func DoClassified[T any](
+	ctx context.Context, b *Breaker, fn func(context.Context) (T, error), classify func(T, error) Outcome,
+) (T, error) {
+	var result T
+	if fn == nil {
+		return result, b.nilOperation()
+	}
+	call := func(ctx context.Context) (err error) {
+		result, err = fn(ctx)
+		return err
+	}
+	if classify == nil {
+		err := b.run(ctx, call, nil)
+		return result, err
+	}
+	err := b.run(ctx, call, func(err error) Outcome { return classify(result, err) })
+	return result, err
+}
+
+func (b *Breaker) nilOperation() error {
+	return fault.New(fault.Spec{
+		Code: fault.InvalidArgument, Component: component, Name: b.name, Message: "the operation is nil",
+	})
+}
+
+// run calls fn and judge and nothing else: neither is stored nor started in a
+// goroutine, or every caller's closure would move to the heap.
+func (b *Breaker) run(ctx context.Context, fn func(context.Context) error, judge func(error) Outcome) error {
+	if ctx.Err() != nil {
+		return b.canceled(ctx)
+	}
+	p := b.begin(ctx)
+	if !p.OK() {
+		return p.refusal
+	}
+	defer p.abandon(ctx)
+	if p.era.rules.CallTimeout > 0 {
+		return p.runTimed(ctx, fn, judge)
+	}
+	err := fn(ctx)
+	p.settle(ctx, p.breaker.judge(ctx, err, judge), err)
+	return err
+}
+
+// begin is Allow with a context for the events.
+func (b *Breaker) begin(ctx context.Context) Permit {
+	if e := b.era.Load(); e.fast && !b.setup.executed.Active() {
+		return Permit{breaker: b, era: e, flags: permitOK}
+	}
+	return b.allow(ctx, clock.Now())
+}
+
+// abandon settles a call that ended by a panic or by Goexit.
+func (p *Permit) abandon(ctx context.Context) {
+	if p.flags&permitSpent == 0 {
+		p.settle(ctx, Failure, errAbandoned)
+	}
+}
+
+func (p *Permit) runTimed(ctx context.Context, fn func(context.Context) error, judge func(error) Outcome) error {
+	b := p.breaker
+	limited, cancel := context.WithTimeoutCause(ctx, p.era.rules.CallTimeout, errCallTimeout)
+	defer cancel()
+	err := fn(limited)
+	if err != nil && errors.Is(context.Cause(limited), errCallTimeout) {
+		err = b.timedOut(p.era, err)
+	}
+	p.settle(ctx, b.judge(ctx, err, judge), err)
+	return err
+}
+
+func (b *Breaker) timedOut(e *era, cause error) error {
+	return fault.New(fault.Spec{
+		Code: fault.CallTimeout, Component: component, Name: b.name, Cause: cause,
+		Evidence: []fault.Fact{fault.Measure("call_timeout", e.rules.CallTimeout.Seconds(), "seconds")},
+	})
+}
+
+func (b *Breaker) canceled(ctx context.Context) error {
+	return fault.New(fault.Spec{
+		Code: fault.Canceled, Component: component, Name: b.name, Cause: ctx.Err(),
+		Message: "the context was done before the call",
+	})
+}
+
+func (b *Breaker) judge(ctx context.Context, err error, judge func(error) Outcome) Outcome {
+	switch {
+	case judge != nil:
+		return judge(err)
+	case b.setup.classify != nil:
+		return b.setup.classify(err)
+	case err == nil:
+		return Success
+	default:
+		return classify(ctx, err)
+	}
+}
+
+// classify is the default judgement of an error that is not nil.
+func classify(ctx context.Context, err error) Outcome {
+	if errors.Is(err, context.Canceled) && errors.Is(ctx.Err(), context.Canceled) {
+		return Ignored
+	}
+	f, ok := errors.AsType[*fault.Error](err)
+	if ok && f.Code().Refusal() && f.Code() != fault.WorkerFailed {
+		return Ignored
+	}
+	return Failure
+}

@@ -1,0 +1,207 @@
+package breaker
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+// Cause says what made a breaker change its state: the name of the rule that
+// tripped, as configured, "probe_failed", or one of the constants.
+type Cause string
+
+// The causes other than rules.
+const (
+	CauseProbeFailed      Cause = "probe_failed"
+	CauseCooldownOver     Cause = "cooldown_over"
+	CauseProbesSucceeded  Cause = "probes_succeeded"
+	CauseReset            Cause = "reset"
+	CauseOverride         Cause = "override"
+	CauseOverrideReleased Cause = "override_released"
+	CauseOverrideEnded    Cause = "override_ended"
+	CauseReconfigured     Cause = "reconfigured" // mode off begins or ends
+)
+
+// StateChanged is emitted once for every change of state, in order, and for
+// every override and reset, also for one that leaves the state as it is. The end
+// of a cooldown or override is reported by the call that finds it over.
+type StateChanged struct {
+	Name       string
+	Member     string // the key's text, in a group
+	From, To   State
+	Cause      Cause
+	Actor      Actor  // of an override or reset
+	Reason     string // of the override that begins
+	Forced     bool   // To is forced by an override
+	Shadow     bool   // the breaker only watches
+	At         time.Time
+	RetryAt    time.Time    // while open; zero if not known
+	Evidence   []fault.Fact // why it opened; shared, do not change it
+	Generation uint64
+	Revision   uint64 // of the configuration
+}
+
+// EventName implements [telemetry.Event].
+func (StateChanged) EventName() string { return telemetry.Prefix + "circuit_breaker.state_change" }
+
+// CallExecuted is emitted after every call that was let through and settled.
+type CallExecuted struct {
+	Name     string
+	Member   string
+	Outcome  Outcome
+	Duration time.Duration
+	Probe    bool   // the call was a probe
+	Slow     bool   // it took slow_after or longer, under a slow_ratio rule
+	Error    string // the class of a failure, never its message
+}
+
+// EventName implements [telemetry.Event].
+func (CallExecuted) EventName() string { return telemetry.Prefix + "circuit_breaker.call_executed" }
+
+// CallRejected is emitted for every refused call, in shadow mode for every call
+// that would have been refused.
+type CallRejected struct {
+	Name        string
+	Member      string
+	State       State
+	WouldRefuse bool // shadow mode: the call runs
+	Injected    bool // refused by fault injection, not by the state
+	RetryAt     time.Time
+}
+
+// EventName implements [telemetry.Event].
+func (CallRejected) EventName() string { return telemetry.Prefix + "circuit_breaker.call_rejected" }
+
+func (b *Breaker) emitExecuted(ctx context.Context, p *Permit, now clock.Instant, o Outcome, err error) {
+	e := CallExecuted{
+		Name: b.name, Member: b.member, Outcome: o, Duration: p.elapsed(now),
+		Probe: p.lease != 0, Slow: p.slow(now),
+	}
+	if o == Failure {
+		e.Error = classOf(err).String()
+	}
+	b.setup.executed.Emit(ctx, e)
+}
+
+func (b *Breaker) emitRejected(ctx context.Context, p *Permit, now clock.Instant) {
+	b.setup.rejected.Emit(ctx, CallRejected{
+		Name: b.name, Member: b.member, State: p.era.view(now), WouldRefuse: p.OK(),
+		Injected: p.era.injects(p.refusal), RetryAt: p.refusal.RetryAt(),
+	})
+}
+
+// reportLocked counts the edge between two eras and queues its event. REQUIRES:
+// b.mu, which is what keeps the events in the order of the transitions.
+func (b *Breaker) reportLocked(old, next *era, why Cause, by Actor, now clock.Instant) {
+	from, to := old.shown(), next.shown()
+	if from != to {
+		b.ledger.transitions[from][to].Add(1)
+	}
+	if from == to && old.override == next.override && why != CauseReset || !b.setup.changed.Active() {
+		return
+	}
+	b.edges.add(StateChanged{
+		Name: b.name, Member: b.member, From: from, To: to, Cause: why, Actor: by,
+		Reason: next.override.Reason, Forced: next.override.kind != overrideNone, Shadow: next.shadow,
+		At: now.Time(), RetryAt: next.retryAt, Evidence: next.evidence(to),
+		Generation: next.m.generation, Revision: next.rules.revision,
+	})
+}
+
+// shown is the state as it was last published, for the edges between eras.
+func (e *era) shown() State {
+	switch {
+	case e.gate == gateOff:
+		return StateClosed
+	case e.override.kind != overrideNone:
+		return e.override.kind.state()
+	default:
+		return e.m.state
+	}
+}
+
+func (e *era) evidence(shown State) []fault.Fact {
+	if shown != StateOpen || e.override.kind != overrideNone {
+		return nil
+	}
+	return e.opened
+}
+
+// edges is the queue of state changes that wait for delivery. Whoever made one
+// delivers it outside every lock; if somebody is delivering already, also the
+// handler that made the change itself, that one delivers it next. So handlers
+// run one event at a time, in order, and may call the breaker.
+type edges struct {
+	waiting atomic.Bool // something is queued, or being delivered
+
+	mu         sync.Mutex // guards the fields below; nothing is called under it
+	queue      []StateChanged
+	delivering bool
+}
+
+func (q *edges) add(e StateChanged) {
+	q.mu.Lock()
+	q.queue = append(q.queue, e)
+	q.waiting.Store(true)
+	q.mu.Unlock()
+}
+
+// flush delivers what is queued, unless somebody else is at it.
+func (q *edges) flush(topic telemetry.Topic[StateChanged]) {
+	if !q.waiting.Load() || !q.claim() {
+		return
+	}
+	finished := false
+	defer func() {
+		// A handler that ended this goroutine must not take the queue with it.
+		if !finished {
+			q.release()
+			q.flush(topic)
+		}
+	}()
+	for {
+		e, ok := q.next()
+		if !ok {
+			break
+		}
+		topic.Emit(context.Background(), e)
+	}
+	finished = true
+}
+
+func (q *edges) claim() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.delivering {
+		return false
+	}
+	q.delivering = true
+	return true
+}
+
+func (q *edges) release() {
+	q.mu.Lock()
+	q.delivering = false
+	q.mu.Unlock()
+}
+
+// next takes the oldest event; finding none, it ends the delivery in the same
+// critical section, so that no event can slip in between.
+func (q *edges) next() (StateChanged, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.queue) == 0 {
+		q.delivering = false
+		q.waiting.Store(false)
+		q.queue = nil
+		return StateChanged{}, false
+	}
+	e := q.queue[0]
+	q.queue = q.queue[1:]
+	return e, true
+}

@@ -1,0 +1,268 @@
+package breaker
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/internal/key"
+)
+
+// Key names the member of a [Group] that a call belongs to, as a rate limit's
+// key does. Make one with [KeyOf].
+type Key = key.Key
+
+// KeyOf returns the key of the given parts: strings and integers, without
+// allocating.
+func KeyOf(parts ...any) Key { return key.Of(parts...) }
+
+// ParseKey returns the key whose text is given: parts joined by "/", each
+// percent-encoded, as [Breaker.Member] shows it.
+func ParseKey(text string) Key { return key.ParseText(text) }
+
+const (
+	defaultMembers = 1024
+	maxMembers     = 1_000_000
+	// overflowMember is the member text of the one that stands in beyond the bound.
+	overflowMember = "(overflow)"
+	// visits is how many members each new one makes the group look at, to drop
+	// those that are idle: more than one, or a full group would never recover.
+	visits = 8
+)
+
+// Group is one breaker for each key: per host, per tenant. Members share the
+// configuration, appear in metrics only as their sum, and are made on demand. It
+// is safe for concurrent use and has nothing to close.
+//
+// A group is bounded. A member that was not asked for during a window, is closed
+// and counts nothing is dropped when others come, which changes no answer.
+// Beyond the bound a new key is let through unprotected, counted in the status
+// and the metrics: a breaker shared by strangers would let one bad host shut out
+// the rest.
+type Group struct {
+	name       string
+	setup      *setup
+	ledger     *ledger
+	limit      int
+	overflow   *Breaker
+	overflowed atomic.Uint64 // calls of For that got overflow
+	dropped    atomic.Uint64
+
+	// mu guards the fields below. A breaker's mu may be taken under it; no handler
+	// runs under it.
+	mu      sync.RWMutex
+	rules   *rules
+	members map[key.Hash]*member
+	order   []*member // for the hand that looks for idle members
+	hand    int
+}
+
+type member struct {
+	*Breaker
+	hash key.Hash
+	used atomic.Bool // since the hand came by; the rest is the hand's
+	idle clock.Instant
+	rest bool // idle is set
+}
+
+// NewGroup returns an empty group for at most limit keys, from 1 to 1,000,000;
+// 0 means 1024. The name and cfg are checked as by [New].
+func NewGroup(name string, cfg Config, limit int, opts ...Option) (*Group, error) {
+	ps := cfg.problems()
+	ps.CheckName(name)
+	within(&ps, "max_members", limit, 1, maxMembers)
+	if err := ps.Err(component, name); err != nil {
+		return nil, err
+	}
+	s := newSetup(opts)
+	s.single = true
+	g := &Group{
+		name: name, setup: s, ledger: new(ledger), limit: or(limit, defaultMembers),
+		rules: &rules{Config: cfg.WithDefaults(), revision: 1}, members: make(map[key.Hash]*member),
+	}
+	g.overflow = newBreaker(name, overflowMember, &rules{Config: Config{Mode: Off}.WithDefaults(), revision: 1}, s, g.ledger)
+	return g, nil
+}
+
+// Name returns the name that the group was made with.
+func (g *Group) Name() string { return g.name }
+
+// Config returns the settings of all members, defaults filled in.
+func (g *Group) Config() Config {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	return g.rules.Config
+}
+
+// For returns the breaker of the key of parts, which are strings and integers;
+// it makes the breaker if there is none. Ask for each call: a breaker that was
+// kept may have been dropped from the group meanwhile, and protects, but apart.
+func (g *Group) For(parts ...any) *Breaker { return g.ForKey(key.Of(parts...)) }
+
+// ForKey is [Group.For] for a key.
+func (g *Group) ForKey(k Key) *Breaker {
+	hash := k.Hash(key.All)
+	g.mu.RLock()
+	m := g.members[hash]
+	g.mu.RUnlock()
+	if m == nil {
+		return g.admit(hash, k)
+	}
+	if !m.used.Load() {
+		m.used.Store(true)
+	}
+	return m.Breaker
+}
+
+// Lookup returns the breaker of a key without making one.
+func (g *Group) Lookup(k Key) (*Breaker, bool) {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	m := g.members[k.Hash(key.All)]
+	if m == nil {
+		return nil, false
+	}
+	return m.Breaker, true
+}
+
+func (g *Group) admit(hash key.Hash, k Key) *Breaker {
+	now := clock.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if m := g.members[hash]; m != nil {
+		return m.Breaker
+	}
+	g.sweepLocked(now)
+	if len(g.members) >= g.limit {
+		g.overflowed.Add(1)
+		return g.overflow
+	}
+	b := newBreaker(g.name, k.Text(), g.rules, g.setup, g.ledger)
+	b.own = new(tally)
+	m := &member{Breaker: b, hash: hash}
+	m.used.Store(true)
+	g.members[hash] = m
+	g.order = append(g.order, m)
+	return b
+}
+
+// sweepLocked moves the hand over a few members and drops those that are idle.
+// REQUIRES: g.mu for writing.
+func (g *Group) sweepLocked(now clock.Instant) {
+	for range min(visits, len(g.order)) {
+		g.hand %= len(g.order)
+		m := g.order[g.hand]
+		if !m.droppable(now, g.rules.Window) {
+			g.hand++
+			continue
+		}
+		delete(g.members, m.hash)
+		last := len(g.order) - 1
+		g.order[g.hand] = g.order[last]
+		g.order[last] = nil
+		g.order = g.order[:last]
+		g.dropped.Add(1)
+		if last == 0 {
+			return
+		}
+	}
+}
+
+// droppable is called under the group's mu, which guards idle and rest.
+func (m *member) droppable(now clock.Instant, window time.Duration) bool {
+	if m.used.Swap(false) || !m.rest {
+		m.idle, m.rest = now, true
+		return false
+	}
+	return now.Sub(m.idle) >= window && m.blank(now)
+}
+
+// blank reports whether b is in every respect like one that was just made.
+func (b *Breaker) blank(now clock.Instant) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.era.Load()
+	if e.gate != gateFree || e.injected != nil || e.m.relapsed(now) {
+		return false
+	}
+	return e.window.totalsLocked(e.rules, now) == totals{}
+}
+
+// Reconfigure puts cfg into force for all members, present and future, as
+// [Breaker.Reconfigure] does for one.
+func (g *Group) Reconfigure(cfg Config) error {
+	if err := check(g.name, cfg); err != nil {
+		return err
+	}
+	cfg = cfg.WithDefaults()
+	g.mu.Lock()
+	if g.rules.Config == cfg {
+		g.mu.Unlock()
+		return nil
+	}
+	r := &rules{Config: cfg, revision: g.rules.revision + 1}
+	g.rules = r
+	members := slices.Clone(g.order)
+	g.mu.Unlock()
+	for _, m := range members { // outside the lock: this may deliver events
+		m.reconfigure(cfg, r.revision)
+	}
+	return nil
+}
+
+// Members returns the breakers of the group in the order of their key's text.
+func (g *Group) Members() []*Breaker {
+	g.mu.RLock()
+	out := make([]*Breaker, 0, len(g.order))
+	for _, m := range g.order {
+		out = append(out, m.Breaker)
+	}
+	g.mu.RUnlock()
+	slices.SortFunc(out, func(a, b *Breaker) int { return strings.Compare(a.member, b.member) })
+	return out
+}
+
+// GroupStatus is a group at one moment.
+type GroupStatus struct {
+	Name       string
+	Members    int
+	MaxMembers int
+	// ByState counts the members by the state that their next call would meet.
+	ByState map[State]int
+	// Dropped counts idle members that were removed.
+	Dropped uint64
+	// Overflowed counts calls that got no breaker because the group was full.
+	Overflowed uint64
+	Revision   uint64
+	Config     Config
+	Totals     Counts
+}
+
+// Status returns a picture of the group; that of a member is its own Status.
+func (g *Group) Status() GroupStatus {
+	now := clock.Now()
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	s := GroupStatus{
+		Name: g.name, Members: len(g.order), MaxMembers: g.limit, ByState: g.byStateLocked(now),
+		Dropped: g.dropped.Load(), Overflowed: g.overflowed.Load(),
+		Revision: g.rules.revision, Config: g.rules.Config, Totals: g.ledger.counts(),
+	}
+	return s
+}
+
+// byStateLocked REQUIRES: g.mu for reading.
+func (g *Group) byStateLocked(now clock.Instant) map[State]int {
+	by := map[State]int{StateClosed: 0, StateOpen: 0, StateHalfOpen: 0}
+	for _, m := range g.order {
+		by[m.era.Load().view(now)]++
+	}
+	return by
+}
+
+// Bound returns the number of keys that the group holds at most.
+func (g *Group) Bound() int { return g.limit }
+

@@ -1,0 +1,104 @@
+package breaker
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/internal/stripe"
+)
+
+// ledger counts what went through a breaker, or through all members of a group.
+// It outlives every era. The frequent counters are striped.
+type ledger struct {
+	success     stripe.Counter
+	refused     stripe.Counter // in shadow mode: would have been
+	failure     atomic.Uint64
+	ignored     atomic.Uint64
+	shadowed    atomic.Uint64 // of refused: in shadow mode, so they ran
+	transitions [3][3]atomic.Uint64
+}
+
+// tally counts the same for one member of a group, which may be one of
+// thousands: 40 bytes instead of kilobytes.
+type tally struct {
+	success, failure, ignored, refused, shadowed atomic.Uint64
+}
+
+// Counts are totals since the breaker was made; they only rise.
+type Counts struct {
+	Successes uint64
+	Failures  uint64
+	Ignored   uint64
+	// Rejected counts refused calls. They did not run and are in none of the above.
+	Rejected uint64
+	// WouldReject counts calls that ran because the breaker was in shadow mode.
+	WouldReject uint64
+}
+
+// count records how a call ended. The three cases are apart, and not an array of
+// counters, so that the frequent one is inlined.
+func (b *Breaker) count(o Outcome) {
+	if o == Success && b.own == nil {
+		b.ledger.success.Add(1)
+		return
+	}
+	b.countSlowly(o)
+}
+
+func (b *Breaker) countSlowly(o Outcome) {
+	switch o {
+	case Success:
+		b.ledger.success.Add(1)
+	case Ignored:
+		b.ledger.ignored.Add(1)
+	default:
+		b.ledger.failure.Add(1)
+	}
+	if b.own != nil {
+		b.own.count(o)
+	}
+}
+
+func (t *tally) count(o Outcome) {
+	switch o {
+	case Success:
+		t.success.Add(1)
+	case Ignored:
+		t.ignored.Add(1)
+	default:
+		t.failure.Add(1)
+	}
+}
+
+func (b *Breaker) countRefusal(ctx context.Context, p *Permit, now clock.Instant) {
+	b.ledger.refused.Add(1)
+	if b.own != nil {
+		b.own.refused.Add(1)
+	}
+	if p.OK() {
+		b.ledger.shadowed.Add(1)
+		if b.own != nil {
+			b.own.shadowed.Add(1)
+		}
+	}
+	if b.setup.rejected.Active() {
+		b.emitRejected(ctx, p, now)
+	}
+}
+
+// counts reads the counters. The shadowed share of refused is read first, so
+// that it cannot exceed the whole.
+func (b *Breaker) counts() Counts {
+	if b.own == nil {
+		return b.ledger.counts()
+	}
+	t := b.own
+	shadowed := t.shadowed.Load()
+	return Counts{t.success.Load(), t.failure.Load(), t.ignored.Load(), t.refused.Load() - shadowed, shadowed}
+}
+
+func (l *ledger) counts() Counts {
+	shadowed := l.shadowed.Load()
+	return Counts{l.success.Load(), l.failure.Load(), l.ignored.Load(), l.refused.Load() - shadowed, shadowed}
+}

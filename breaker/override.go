@@ -1,0 +1,146 @@
+package breaker
+
+import (
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// Actor names who acted: a person, a tool, an address. It appears in events and
+// in the status.
+type Actor = string
+
+// Override is an operator's decision that lies over the automaton.
+type Override struct {
+	Actor  Actor  // who decides; required, at most 256 bytes
+	Reason string // why, for those who find it later; at most 1024 bytes
+	// For is how long the override holds; 0 means until it is released.
+	For time.Duration
+}
+
+const (
+	maxActor  = 256
+	maxReason = 1024
+)
+
+type overrideKind uint8
+
+const (
+	overrideNone overrideKind = iota
+	overrideOpen
+	overrideClosed
+)
+
+func (k overrideKind) state() State {
+	if k == overrideOpen {
+		return StateOpen
+	}
+	return StateClosed
+}
+
+func (k overrideKind) label() int {
+	if k == overrideOpen {
+		return labelForcedOpen
+	}
+	return labelForcedClosed
+}
+
+// override is an Override in force. It is comparable; the zero value is none.
+type override struct {
+	Override
+	kind  overrideKind
+	since clock.Instant
+	until clock.Instant // clock.Max without an end
+}
+
+func (o *override) active(now clock.Instant) bool {
+	return o.kind != overrideNone && now < o.until
+}
+
+func (o *override) retryAt() time.Time {
+	if o.For == 0 {
+		return time.Time{}
+	}
+	return o.until.Time()
+}
+
+// ForceOpen makes the breaker refuse every call until the override is released
+// or expires, whatever happens meanwhile: cooldowns, successes and Reset do not
+// end it. Calls in flight are no longer counted. A later override replaces it.
+// An override without an actor, or out of bounds, is refused with
+// [fault.InvalidArgument].
+func (b *Breaker) ForceOpen(o Override) error { return b.force(overrideOpen, o) }
+
+// ForceClosed makes the breaker let every call through, uncounted, until the
+// override is released or expires. The rules of [Breaker.ForceOpen] hold.
+func (b *Breaker) ForceClosed(o Override) error { return b.force(overrideClosed, o) }
+
+// Automatic releases an override. The automaton goes on where it stood, with the
+// time that has passed: what was open still is if its cooldown is not over. It
+// does nothing if there is no override.
+func (b *Breaker) Automatic(by Actor) {
+	now := clock.Now()
+	b.mu.Lock()
+	if b.catchUpLocked(now).override.kind != overrideNone {
+		b.releaseLocked(CauseOverrideReleased, by, now)
+	}
+	b.mu.Unlock()
+	b.edges.flush(b.setup.changed)
+}
+
+// Reset closes the breaker and empties its counts and its memory of earlier
+// openings. An override stays in force above it.
+func (b *Breaker) Reset(by Actor) {
+	now := clock.Now()
+	b.mu.Lock()
+	b.catchUpLocked(now)
+	b.classes.clear()
+	b.stepLocked(event{kind: onReset}, totals{}, CauseReset, by, now)
+	b.mu.Unlock()
+	b.edges.flush(b.setup.changed)
+}
+
+func (b *Breaker) force(kind overrideKind, o Override) error {
+	if err := o.check(b.name); err != nil {
+		return err
+	}
+	now := clock.Now()
+	in := override{Override: o, kind: kind, since: now, until: clock.Max}
+	if o.For > 0 {
+		in.until = now.Add(o.For)
+	}
+	b.mu.Lock()
+	b.catchUpLocked(now)
+	b.overrideLocked(in, CauseOverride, o.Actor, now)
+	b.mu.Unlock()
+	b.edges.flush(b.setup.changed)
+	return nil
+}
+
+func (o Override) check(name string) error {
+	var ps fault.Problems
+	ps.Require(o.Actor != "" && len(o.Actor) <= maxActor, "actor", o.Actor, "must have 1 to %d bytes", maxActor)
+	ps.Require(len(o.Reason) <= maxReason, "reason", o.Reason, "must have at most %d bytes", maxReason)
+	ps.Require(o.For >= 0, "for", o.For, "must not be negative; 0 means until released")
+	if len(ps) == 0 {
+		return nil
+	}
+	return fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Name: name, Problems: ps})
+}
+
+// releaseLocked REQUIRES: b.mu.
+func (b *Breaker) releaseLocked(why Cause, by Actor, now clock.Instant) *era {
+	return b.overrideLocked(override{}, why, by, now)
+}
+
+// overrideLocked lays o over the machine, or takes away what lies there. The
+// machine stands still below: its results in flight no longer count, and its
+// probes give back their places. REQUIRES: b.mu.
+func (b *Breaker) overrideLocked(o override, why Cause, by Actor, now clock.Instant) *era {
+	old := b.era.Load()
+	next := *old
+	next.override = o
+	next.m = old.rules.step(old.m, event{kind: onSuspend}, totals{}, now)
+	return b.publishLocked(&next, why, by, now)
+}

@@ -1,0 +1,222 @@
+package breaker
+
+import (
+	"context"
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// Permit is the answer to [Breaker.Allow], and the place that a call holds in
+// the breaker's accounts. It is a value for one call; do not copy it after use,
+// nor use it from two goroutines at once. The zero Permit is not OK.
+//
+// Exactly the first of Success, Failure, Ignore and SettleAt counts; the others
+// do nothing, so "defer p.Failure(nil)" is a net for panics and early returns. A
+// permit that is never settled costs nothing, or a probe's place until its lease
+// ends. A result is dropped if the breaker's state has changed since.
+type Permit struct {
+	breaker *Breaker
+	era     *era
+	refusal *fault.Error // also in shadow mode
+	start   clock.Instant
+	lease   uint64 // of a probe, else 0
+	flags   permitFlags
+}
+
+type permitFlags uint8
+
+const (
+	permitOK        permitFlags = 1 << iota // the call may run
+	permitTimed                             // start is set
+	permitUncounted                         // refused, or would be: the machine does not learn the result
+	permitSpent                             // settled
+)
+
+// OK reports whether the call may run.
+func (p *Permit) OK() bool { return p.flags&permitOK != 0 }
+
+// WouldRefuse reports whether the breaker, were it not in shadow mode, would
+// have refused the call.
+func (p *Permit) WouldRefuse() bool { return p.OK() && p.refusal != nil }
+
+// Refusal returns why the call is refused, or in shadow mode would be; nil if
+// neither. All calls that one open episode refuses get the same error.
+func (p *Permit) Refusal() *fault.Error { return p.refusal }
+
+// Err is the *[fault.Error] to return when the permit is not OK, else nil.
+func (p *Permit) Err() error {
+	if p.OK() || p.refusal == nil {
+		return nil
+	}
+	return p.refusal
+}
+
+// Success settles the permit: the dependency answered as it should. In a closed
+// breaker without ratio rules it is one striped add.
+func (p *Permit) Success() {
+	if p.flags == permitOK && p.era.fast && p.era.window.run == nil && p.era.window.buckets == nil {
+		p.flags |= permitSpent
+		p.breaker.count(Success)
+		return
+	}
+	p.settle(context.Background(), Success, nil)
+}
+
+// Failure settles the permit: the dependency is to blame. Of err, which may be
+// nil, only the type is kept.
+func (p *Permit) Failure(err error) { p.settle(context.Background(), Failure, err) }
+
+// Ignore settles the permit: the call says nothing about the dependency.
+func (p *Permit) Ignore() { p.settle(context.Background(), Ignored, nil) }
+
+// SettleAt settles the permit at now with any outcome; an unknown one counts as
+// a failure. The call took the time since the permit was given, which decides
+// whether it was slow.
+func (p *Permit) SettleAt(now clock.Instant, o Outcome, err error) {
+	if p.spend() {
+		p.settleAt(context.Background(), now, o, err)
+	}
+}
+
+// settle reads the clock only if the outcome's time matters to anybody.
+func (p *Permit) settle(ctx context.Context, o Outcome, err error) {
+	if !p.spend() {
+		return
+	}
+	if p.breaker.setup.executed.Active() || !p.inert() && !p.free(o) {
+		p.settleAt(ctx, clock.Now(), o, err)
+		return
+	}
+	p.breaker.count(o)
+	if !p.inert() {
+		p.endRun()
+	}
+}
+
+// inert reports whether the machine does not learn how the call ends.
+func (p *Permit) inert() bool { return p.flags&permitUncounted != 0 || p.era.suspended() }
+
+// spend reports whether this is the settlement that counts.
+func (p *Permit) spend() bool {
+	if p.flags&(permitOK|permitSpent) != permitOK {
+		return false
+	}
+	p.flags |= permitSpent
+	return true
+}
+
+// free reports whether the machine cannot move on o, so that neither its lock
+// nor the clock is needed: a success under rules that count failures only.
+func (p *Permit) free(o Outcome) bool {
+	e := p.era
+	return o == Success && p.lease == 0 && (e.gate == gateFree || e.gate == gateRamp) && e.window.buckets == nil
+}
+
+// endRun ends a run of failures. The count is read first: while there is no run,
+// which is nearly always, nothing shared is written.
+func (p *Permit) endRun() {
+	if run := p.era.window.run; run != nil && run.Load() != 0 {
+		run.Store(0)
+	}
+}
+
+func (p *Permit) settleAt(ctx context.Context, now clock.Instant, o Outcome, err error) {
+	b := p.breaker
+	b.count(o)
+	switch {
+	case p.inert():
+	case p.free(o):
+		p.endRun()
+	case !p.bucketed(now, o):
+		b.settle(p, now, o, err)
+	}
+	if b.setup.executed.Active() {
+		b.emitExecuted(ctx, p, now, o, err)
+	}
+}
+
+// bucketed counts a success that was not slow without the lock, if the window it
+// belongs to is still the present one.
+func (p *Permit) bucketed(now clock.Instant, o Outcome) bool {
+	e := p.era
+	if o != Success || p.lease != 0 || e != p.breaker.era.Load() || e.gate == gateHalfOpen || p.slow(now) {
+		return false
+	}
+	e.window.buckets.add(now, false, false)
+	p.endRun()
+	return true
+}
+
+// slow reports whether the call, ending at now, took slow_after or longer.
+func (p *Permit) slow(now clock.Instant) bool {
+	r := p.era.rules
+	return r.SlowRatio > 0 && p.flags&permitTimed != 0 && now.Sub(p.start) >= r.SlowAfter
+}
+
+// elapsed is the time since the permit was given.
+func (p *Permit) elapsed(now clock.Instant) time.Duration {
+	if p.flags&permitTimed == 0 {
+		return 0
+	}
+	return max(0, now.Sub(p.start))
+}
+
+// settle counts an outcome under the lock.
+func (b *Breaker) settle(p *Permit, now clock.Instant, o Outcome, err error) {
+	var class class
+	if o == Failure {
+		class = classOf(err) // calls the error's own methods: not under the lock
+	}
+	b.mu.Lock()
+	if b.acceptsLocked(p, now) {
+		b.applyLocked(b.era.Load(), kindOf(o, p.slow(now)), p.slow(now), now)
+		if o == Failure {
+			b.classes.add(class, now)
+		}
+	}
+	b.mu.Unlock()
+	b.edges.flush(b.setup.changed)
+}
+
+// acceptsLocked reports whether the result of p still counts: its generation is
+// the present one and, for a probe, its lease has not ended. REQUIRES: b.mu.
+func (b *Breaker) acceptsLocked(p *Permit, now clock.Instant) bool {
+	e := b.era.Load()
+	if p.era.m.generation != e.m.generation || e.suspended() {
+		return false
+	}
+	return p.lease == 0 || b.leases.settle(p.lease, now)
+}
+
+func kindOf(o Outcome, slow bool) eventKind {
+	switch {
+	case o == Ignored:
+		return onIgnored
+	case o != Success:
+		return onFailure
+	case slow:
+		return onSlow
+	default:
+		return onSuccess
+	}
+}
+
+// applyLocked counts a result of the present generation and makes the transition
+// that follows from it. REQUIRES: b.mu.
+func (b *Breaker) applyLocked(e *era, kind eventKind, slow bool, now clock.Instant) {
+	var t totals
+	if e.m.state == StateClosed && kind != onIgnored {
+		e.window.recordLocked(kind, slow, now)
+		if kind != onSuccess {
+			t = e.window.totalsLocked(e.rules, now)
+		}
+	}
+	ev := event{kind: kind}
+	if kind == onFailure || kind == onSlow {
+		ev = opening(kind)
+	}
+	e = b.stepLocked(ev, t, CauseProbesSucceeded, "", now)
+	b.markBusyLocked(e, now)
+}
