@@ -1,0 +1,25 @@
+package protect
+
+import (
+	"net/http"
+
+	"github.com/elixirscope/foundation/breaker"
+)
+
+// StatusOutcome says what a response status means for the health of who sent it:
+//
+//	5xx       failure
+//	429, 499  ignored: a limit, or a client that left, says nothing about health
+//	others    success: the server answered, also when it answered no
+//
+// 0, which no response has, is a failure.
+func StatusOutcome(status int) breaker.Outcome {
+	switch {
+	case status == http.StatusTooManyRequests || status == statusClientClosed:
+		return breaker.Ignored
+	case status < 100 || status >= 500:
+		return breaker.Failure
+	default:
+		return breaker.Success
+	}
+}
