@@ -1,0 +1,16 @@
+// Ours beside the peers, in a module of its own: whoever imports the library
+// inherits none of them. It is never installed, so it may replace.
+module github.com/elixirscope/foundation/bench
+
+go 1.26.0
+
+require (
+	github.com/eapache/go-resiliency v1.7.0
+	github.com/elixirscope/foundation v0.1.0
+	github.com/failsafe-go/failsafe-go v0.9.8
+	github.com/sony/gobreaker/v2 v2.4.0
+)
+
+require github.com/bits-and-blooms/bitset v1.24.4 // indirect
+
+replace github.com/elixirscope/foundation => ../
