@@ -14,11 +14,17 @@ import (
 //
 // In a closed breaker without ratio rules this is one atomic load.
 func (b *Breaker) Allow() Permit {
-	if e := b.era.Load(); e.fast && !b.setup.executed.Active() {
-		return Permit{breaker: b, era: e, flags: permitOK}
+	e := b.era.Load()
+	if e.fast && !b.executed.Active() {
+		return Permit{era: e, flags: permitOK}
 	}
-	return b.AllowAt(clock.Now())
+	return b.allowNow()
 }
+
+// allowNow is apart so that Allow is inlined.
+//
+//go:noinline
+func (b *Breaker) allowNow() Permit { return b.AllowAt(clock.Now()) }
 
 // AllowAt is [Breaker.Allow] for a caller that has read the clock.
 func (b *Breaker) AllowAt(now clock.Instant) Permit {
@@ -42,11 +48,11 @@ func (b *Breaker) decide(now clock.Instant) Permit {
 	if refusal != nil {
 		return b.refused(e, refusal, now)
 	}
-	return Permit{breaker: b, era: e, start: now, flags: permitOK | permitTimed}
+	return Permit{era: e, start: now, flags: permitOK | permitTimed}
 }
 
 func (b *Breaker) refused(e *era, refusal *fault.Error, now clock.Instant) Permit {
-	p := Permit{breaker: b, era: e, refusal: refusal, start: now, flags: permitTimed | permitUncounted}
+	p := Permit{era: e, refusal: refusal, start: now, flags: permitTimed | permitUncounted}
 	if e.shadow {
 		p.flags |= permitOK
 	}
@@ -58,7 +64,7 @@ func (b *Breaker) enter(now clock.Instant) Permit {
 	b.mu.Lock()
 	p := b.enterLocked(now)
 	b.mu.Unlock()
-	b.edges.flush(b.setup.changed)
+	b.edges.flush(b.changed)
 	return p
 }
 
@@ -73,8 +79,8 @@ func (b *Breaker) enterLocked(now clock.Instant) Permit {
 	if e.m == before {
 		return b.passLocked(e, now)
 	}
-	p := Permit{breaker: b, era: e, start: now, flags: permitOK | permitTimed}
-	p.lease = b.leases.grant(now, e.rules.ProbeLease)
+	p := Permit{era: e, start: now, flags: permitOK | permitTimed}
+	p.flags |= permitFlags(b.leases.grant(now, e.rules.ProbeLease)) << leaseBit
 	b.markBusyLocked(e, now)
 	return p
 }
@@ -93,7 +99,7 @@ func (b *Breaker) passLocked(e *era, now clock.Instant) Permit {
 		}
 	case gateFree, gateForceFree, gateOff:
 	}
-	return Permit{breaker: b, era: e, start: now, flags: permitOK | permitTimed}
+	return Permit{era: e, start: now, flags: permitOK | permitTimed}
 }
 
 // catchUpLocked makes the transitions that time alone has caused: overrides, the
@@ -186,5 +192,5 @@ func (l Look) FailAt(now clock.Instant, err error) {
 		b.classes.add(class, now)
 	}
 	b.mu.Unlock()
-	b.edges.flush(b.setup.changed)
+	b.edges.flush(b.changed)
 }

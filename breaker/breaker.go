@@ -13,7 +13,7 @@ import (
 type Breaker struct {
 	name   string
 	member string // the text of its key, in a group
-	setup  *setup
+	*setup
 	ledger *ledger // its own, or that of its group
 	own    *tally  // only in a group: what this member did
 
@@ -83,7 +83,8 @@ func check(name string, cfg Config) error {
 func newBreaker(name, member string, r *rules, s *setup, l *ledger) *Breaker {
 	b := &Breaker{name: name, member: member, setup: s, ledger: l}
 	now := clock.Now()
-	first := &era{m: machine{since: now}, rules: r, window: newWindow(r, s.single), began: now, since: now.Time()}
+	first := &era{breaker: b, m: machine{since: now}, rules: r, window: newWindow(r, s.single), began: now, since: now.Time()}
+	first.member = member != ""
 	first.settleGate()
 	b.era.Store(first)
 	return b

@@ -1,6 +1,7 @@
 package breaker
 
 import (
+	"math/bits"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -10,9 +11,11 @@ import (
 	"github.com/elixirscope/foundation/internal/stripe"
 )
 
-// bucketCount is the number of slices of a window. A call is counted for at
+// bucketCount is a power of two above the number of slices in any window. Slices
+// are a power of two of nanoseconds wide, between 1/128 and 1/64 of the window,
+// so that finding one is a shift and not a division; so a call is counted for at
 // least 31/32 of the window and never longer than the window.
-const bucketCount = 32
+const bucketCount = 128
 
 // buckets counts calls by time, for the ratio rules. Adding is one atomic add
 // (two for a failed or slow call), without a lock except for the first call of
@@ -21,8 +24,9 @@ const bucketCount = 32
 // A call that was held up for a whole window between finding its slice and
 // adding to it is counted in the slice that has taken its place.
 type buckets struct {
-	width time.Duration // of one slice
-	lanes []lane        // a power of two of them
+	shift  uint8  // a slice is 1<<shift nanoseconds wide
+	slices int64  // in the window
+	lanes  []lane // a power of two of them
 
 	// mu guards the change of a slot from one slice of time to another. Nothing
 	// else is locked while it is held.
@@ -50,7 +54,8 @@ func newBuckets(window time.Duration, single bool) *buckets {
 	for !single && n < runtime.GOMAXPROCS(0) && n < stripe.Lanes {
 		n *= 2
 	}
-	b := &buckets{width: (window + bucketCount - 1) / bucketCount, lanes: make([]lane, n)}
+	shift := max(bits.Len64(uint64(window))-bits.Len64(bucketCount-1), 0) //nolint:gosec // a window is positive
+	b := &buckets{shift: uint8(shift), slices: int64(window) >> shift, lanes: make([]lane, n)}
 	for i := range b.lanes {
 		for j := range b.lanes[i].slot {
 			b.lanes[i].slot[j].epoch.Store(never)
@@ -59,15 +64,9 @@ func newBuckets(window time.Duration, single bool) *buckets {
 	return b
 }
 
-// epoch numbers the slice of time that now lies in; it rounds down also for
-// negative instants.
-func (b *buckets) epoch(now clock.Instant) int64 {
-	e := int64(now) / int64(b.width)
-	if int64(now)%int64(b.width) < 0 {
-		e--
-	}
-	return e
-}
+// epoch numbers the slice of time that now lies in; the shift of a signed number
+// rounds down, also for negative instants.
+func (b *buckets) epoch(now clock.Instant) int64 { return int64(now) >> (b.shift & 63) }
 
 // add counts one call at now.
 func (b *buckets) add(now clock.Instant, failed, slow bool) {
@@ -113,7 +112,7 @@ func (b *buckets) sums(now clock.Instant) (calls, failed, slow uint64) {
 	for i := range b.lanes {
 		for j := range b.lanes[i].slot {
 			s := &b.lanes[i].slot[j]
-			if at := s.epoch.Load(); at > last-bucketCount && at <= last {
+			if at := s.epoch.Load(); at > last-b.slices && at <= last {
 				packed := s.packed.Load()
 				calls += s.calls.Load()
 				failed += packed >> 32
@@ -130,7 +129,7 @@ func (b *buckets) each(yield func(at clock.Instant, calls, packed uint64)) {
 		for j := range b.lanes[i].slot {
 			s := &b.lanes[i].slot[j]
 			if at := s.epoch.Load(); at != never {
-				yield(clock.Instant(at*int64(b.width)), s.calls.Load(), s.packed.Load())
+				yield(clock.Instant(at<<b.shift), s.calls.Load(), s.packed.Load())
 			}
 		}
 	}

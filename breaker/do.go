@@ -79,14 +79,14 @@ func (b *Breaker) run(ctx context.Context, fn func(context.Context) error, judge
 		return p.runTimed(ctx, fn, judge)
 	}
 	err := fn(ctx)
-	p.settle(ctx, p.breaker.judge(ctx, err, judge), err)
+	p.settle(ctx, p.era.breaker.judge(ctx, err, judge), err)
 	return err
 }
 
 // begin is Allow with a context for the events.
 func (b *Breaker) begin(ctx context.Context) Permit {
-	if e := b.era.Load(); e.fast && !b.setup.executed.Active() {
-		return Permit{breaker: b, era: e, flags: permitOK}
+	if e := b.era.Load(); e.fast && !b.executed.Active() {
+		return Permit{era: e, flags: permitOK}
 	}
 	return b.allow(ctx, clock.Now())
 }
@@ -99,7 +99,7 @@ func (p *Permit) abandon(ctx context.Context) {
 }
 
 func (p *Permit) runTimed(ctx context.Context, fn func(context.Context) error, judge func(error) Outcome) error {
-	b := p.breaker
+	b := p.era.breaker
 	limited, cancel := context.WithTimeoutCause(ctx, p.era.rules.CallTimeout, errCallTimeout)
 	defer cancel()
 	err := fn(limited)
@@ -128,8 +128,8 @@ func (b *Breaker) judge(ctx context.Context, err error, judge func(error) Outcom
 	switch {
 	case judge != nil:
 		return judge(err)
-	case b.setup.classify != nil:
-		return b.setup.classify(err)
+	case b.classify != nil:
+		return b.classify(err)
 	case err == nil:
 		return Success
 	default:

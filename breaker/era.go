@@ -26,8 +26,11 @@ const (
 // to know, behind one atomic pointer. A permit holds the era that admitted it.
 // What does change inside an era (window, probe places) hangs off it by pointer.
 type era struct {
+	breaker  *Breaker
 	gate     gate
 	fast     bool // a call is let through without the clock
+	identity bool // and its success changes nothing but the totals
+	member   bool // of a group: a success counts in two places
 	shadow   bool // refusals are counted and reported, and admitted
 	m        machine
 	rules    *rules

@@ -80,16 +80,16 @@ func (CallRejected) EventName() string { return telemetry.Prefix + "circuit_brea
 func (b *Breaker) emitExecuted(ctx context.Context, p *Permit, now clock.Instant, o Outcome, err error) {
 	e := CallExecuted{
 		Name: b.name, Member: b.member, Outcome: o, Duration: p.elapsed(now),
-		Probe: p.lease != 0, Slow: p.slow(now),
+		Probe: p.lease() != 0, Slow: p.slow(now),
 	}
 	if o == Failure {
 		e.Error = classOf(err).String()
 	}
-	b.setup.executed.Emit(ctx, e)
+	b.executed.Emit(ctx, e)
 }
 
 func (b *Breaker) emitRejected(ctx context.Context, p *Permit, now clock.Instant) {
-	b.setup.rejected.Emit(ctx, CallRejected{
+	b.rejected.Emit(ctx, CallRejected{
 		Name: b.name, Member: b.member, State: p.era.view(now), WouldRefuse: p.OK(),
 		Injected: p.era.injects(p.refusal), RetryAt: p.refusal.RetryAt(),
 	})
@@ -102,7 +102,7 @@ func (b *Breaker) reportLocked(old, next *era, why Cause, by Actor, now clock.In
 	if from != to {
 		b.ledger.transitions[from][to].Add(1)
 	}
-	if from == to && old.override == next.override && why != CauseReset || !b.setup.changed.Active() {
+	if from == to && old.override == next.override && why != CauseReset || !b.changed.Active() {
 		return
 	}
 	b.edges.add(StateChanged{

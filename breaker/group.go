@@ -265,4 +265,3 @@ func (g *Group) byStateLocked(now clock.Instant) map[State]int {
 
 // Bound returns the number of keys that the group holds at most.
 func (g *Group) Bound() int { return g.limit }
-

@@ -82,7 +82,7 @@ func (b *Breaker) countRefusal(ctx context.Context, p *Permit, now clock.Instant
 			b.own.shadowed.Add(1)
 		}
 	}
-	if b.setup.rejected.Active() {
+	if b.rejected.Active() {
 		b.emitRejected(ctx, p, now)
 	}
 }

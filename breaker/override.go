@@ -86,7 +86,7 @@ func (b *Breaker) Automatic(by Actor) {
 		b.releaseLocked(CauseOverrideReleased, by, now)
 	}
 	b.mu.Unlock()
-	b.edges.flush(b.setup.changed)
+	b.edges.flush(b.changed)
 }
 
 // Reset closes the breaker and empties its counts and its memory of earlier
@@ -98,7 +98,7 @@ func (b *Breaker) Reset(by Actor) {
 	b.classes.clear()
 	b.stepLocked(event{kind: onReset}, totals{}, CauseReset, by, now)
 	b.mu.Unlock()
-	b.edges.flush(b.setup.changed)
+	b.edges.flush(b.changed)
 }
 
 func (b *Breaker) force(kind overrideKind, o Override) error {
@@ -114,7 +114,7 @@ func (b *Breaker) force(kind overrideKind, o Override) error {
 	b.catchUpLocked(now)
 	b.overrideLocked(in, CauseOverride, o.Actor, now)
 	b.mu.Unlock()
-	b.edges.flush(b.setup.changed)
+	b.edges.flush(b.changed)
 	return nil
 }
 

@@ -17,22 +17,27 @@ import (
 // permit that is never settled costs nothing, or a probe's place until its lease
 // ends. A result is dropped if the breaker's state has changed since.
 type Permit struct {
-	breaker *Breaker
 	era     *era
 	refusal *fault.Error // also in shadow mode
 	start   clock.Instant
-	lease   uint64 // of a probe, else 0
 	flags   permitFlags
 }
 
-type permitFlags uint8
+// permitFlags is one word, so that a Permit fits in four registers: from leaseBit
+// on it holds the serial of a probe's lease, else zero.
+type permitFlags uint64
 
 const (
 	permitOK        permitFlags = 1 << iota // the call may run
 	permitTimed                             // start is set
 	permitUncounted                         // refused, or would be: the machine does not learn the result
 	permitSpent                             // settled
+
+	leaseBit = 8
 )
+
+// lease is the serial of a probe's lease, 0 for other calls.
+func (p *Permit) lease() uint64 { return uint64(p.flags >> leaseBit) }
 
 // OK reports whether the call may run.
 func (p *Permit) OK() bool { return p.flags&permitOK != 0 }
@@ -56,9 +61,9 @@ func (p *Permit) Err() error {
 // Success settles the permit: the dependency answered as it should. In a closed
 // breaker without ratio rules it is one striped add.
 func (p *Permit) Success() {
-	if p.flags == permitOK && p.era.fast && p.era.window.run == nil && p.era.window.buckets == nil {
+	if p.flags == permitOK && p.era.identity {
 		p.flags |= permitSpent
-		p.breaker.count(Success)
+		p.era.breaker.ledger.success.Add(1)
 		return
 	}
 	p.settle(context.Background(), Success, nil)
@@ -85,11 +90,11 @@ func (p *Permit) settle(ctx context.Context, o Outcome, err error) {
 	if !p.spend() {
 		return
 	}
-	if p.breaker.setup.executed.Active() || !p.inert() && !p.free(o) {
+	if p.era.breaker.executed.Active() || !p.inert() && !p.free(o) {
 		p.settleAt(ctx, clock.Now(), o, err)
 		return
 	}
-	p.breaker.count(o)
+	p.era.breaker.count(o)
 	if !p.inert() {
 		p.endRun()
 	}
@@ -111,7 +116,7 @@ func (p *Permit) spend() bool {
 // nor the clock is needed: a success under rules that count failures only.
 func (p *Permit) free(o Outcome) bool {
 	e := p.era
-	return o == Success && p.lease == 0 && (e.gate == gateFree || e.gate == gateRamp) && e.window.buckets == nil
+	return o == Success && p.lease() == 0 && (e.gate == gateFree || e.gate == gateRamp) && e.window.buckets == nil
 }
 
 // endRun ends a run of failures. The count is read first: while there is no run,
@@ -123,7 +128,7 @@ func (p *Permit) endRun() {
 }
 
 func (p *Permit) settleAt(ctx context.Context, now clock.Instant, o Outcome, err error) {
-	b := p.breaker
+	b := p.era.breaker
 	b.count(o)
 	switch {
 	case p.inert():
@@ -132,7 +137,7 @@ func (p *Permit) settleAt(ctx context.Context, now clock.Instant, o Outcome, err
 	case !p.bucketed(now, o):
 		b.settle(p, now, o, err)
 	}
-	if b.setup.executed.Active() {
+	if b.executed.Active() {
 		b.emitExecuted(ctx, p, now, o, err)
 	}
 }
@@ -141,7 +146,7 @@ func (p *Permit) settleAt(ctx context.Context, now clock.Instant, o Outcome, err
 // belongs to is still the present one.
 func (p *Permit) bucketed(now clock.Instant, o Outcome) bool {
 	e := p.era
-	if o != Success || p.lease != 0 || e != p.breaker.era.Load() || e.gate == gateHalfOpen || p.slow(now) {
+	if o != Success || p.lease() != 0 || e != p.era.breaker.era.Load() || e.gate == gateHalfOpen || p.slow(now) {
 		return false
 	}
 	e.window.buckets.add(now, false, false)
@@ -177,7 +182,7 @@ func (b *Breaker) settle(p *Permit, now clock.Instant, o Outcome, err error) {
 		}
 	}
 	b.mu.Unlock()
-	b.edges.flush(b.setup.changed)
+	b.edges.flush(b.changed)
 }
 
 // acceptsLocked reports whether the result of p still counts: its generation is
@@ -187,7 +192,7 @@ func (b *Breaker) acceptsLocked(p *Permit, now clock.Instant) bool {
 	if p.era.m.generation != e.m.generation || e.suspended() {
 		return false
 	}
-	return p.lease == 0 || b.leases.settle(p.lease, now)
+	return p.lease() == 0 || b.leases.settle(p.lease(), now)
 }
 
 func kindOf(o Outcome, slow bool) eventKind {

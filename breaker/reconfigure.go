@@ -28,7 +28,7 @@ func (b *Breaker) reconfigure(cfg Config, revision uint64) {
 		b.reconfigureLocked(cfg, revision, now)
 	}
 	b.mu.Unlock()
-	b.edges.flush(b.setup.changed)
+	b.edges.flush(b.changed)
 }
 
 // reconfigureLocked REQUIRES: b.mu.
@@ -36,7 +36,7 @@ func (b *Breaker) reconfigureLocked(cfg Config, revision uint64, now clock.Insta
 	old := b.catchUpLocked(now)
 	next := *old
 	next.rules = &rules{Config: cfg, revision: or(revision, old.rules.revision+1)}
-	next.window = old.window.carriedLocked(old.rules, next.rules, b.setup.single)
+	next.window = old.window.carriedLocked(old.rules, next.rules, b.single)
 	if (cfg.Mode == Off) != (old.rules.Mode == Off) {
 		next.m = old.rules.step(old.m, event{kind: onSuspend}, totals{}, now)
 	}
