@@ -2,24 +2,12 @@ package breaker_test
 
 import (
 	"context"
-	"errors"
 	"testing"
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/internal/clock"
 )
-
-var errDown = errors.New("down")
-
-func mustNew(tb testing.TB, cfg breaker.Config, opts ...breaker.Option) *breaker.Breaker {
-	tb.Helper()
-	b, err := breaker.New("payments", cfg, opts...)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return b
-}
 
 // rulesOf are the configurations whose hot paths differ.
 var rulesOf = map[string]breaker.Config{

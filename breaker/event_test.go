@@ -1,0 +1,115 @@
+package breaker_test
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+func TestScenario33e_HandlersThatPanicOrGoexitHarmNobody(t *testing.T) {
+	for name, end := range map[string]func(){"panic": func() { panic("boom") }, "goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			bus := telemetry.NewBus()
+			b := mustNew(t, breaker.Config{FailureThreshold: 1}, breaker.WithBus(bus))
+			_, _ = telemetry.Subscribe(bus, "bad", func(context.Context, breaker.StateChanged) { end() })
+			seen := watch(t, bus)
+			var done sync.WaitGroup
+			done.Go(func() { failures(b, 1) })
+			done.Wait()
+			wantState(t, b, breaker.StateOpen)
+			b.Reset("test")
+			wantAdmitted(t, b)
+			if got := edgesOf(*seen); got != "closed→open open→closed " {
+				t.Errorf("edges %s", got)
+			}
+		})
+	}
+}
+
+// A handler that ends its goroutine while edges wait: they must still arrive.
+func TestGoexitHandsTheQueueOn(t *testing.T) {
+	bus := telemetry.NewBus()
+	b := mustNew(t, breaker.Config{FailureThreshold: 1}, breaker.WithBus(bus))
+	first := true
+	_, _ = telemetry.Subscribe(bus, "bad", func(context.Context, breaker.StateChanged) {
+		if first {
+			first = false
+			b.Reset("handler")
+			runtime.Goexit()
+		}
+	})
+	seen := watch(t, bus)
+	var done sync.WaitGroup
+	done.Go(func() { failures(b, 1) })
+	done.Wait()
+	if got := edgesOf(*seen); got != "closed→open open→closed " {
+		t.Errorf("edges %s", got)
+	}
+}
+
+func TestSlowHandlerDelaysOnlyItsDeliverer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		bus := telemetry.NewBus()
+		b := mustNew(t, breaker.Config{FailureThreshold: 1}, breaker.WithBus(bus))
+		var seen []breaker.State
+		_, _ = telemetry.Subscribe(bus, "slow", func(_ context.Context, e breaker.StateChanged) {
+			time.Sleep(time.Minute)
+			seen = append(seen, e.To)
+		})
+		var deliverer sync.WaitGroup
+		deliverer.Go(func() { failures(b, 1) })
+		time.Sleep(second)
+		began := time.Now()
+		b.Reset("a")
+		wantAdmitted(t, b)
+		failures(b, 1)
+		if took := time.Since(began); took != 0 {
+			t.Errorf("others waited %v", took)
+		}
+		deliverer.Wait()
+		if len(seen) != 3 || seen[0] != breaker.StateOpen || seen[1] != breaker.StateClosed || seen[2] != breaker.StateOpen {
+			t.Errorf("order %v", seen)
+		}
+	})
+}
+
+func TestEventsOfACall(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		bus := telemetry.NewBus()
+		b := mustNew(t, breaker.Config{FailureThreshold: 1, SlowRatio: 1, SlowAfter: second, Cooldown: second}, breaker.WithBus(bus))
+		var events []breaker.CallExecuted
+		var ids []string
+		_, _ = telemetry.Subscribe(bus, "t", func(ctx context.Context, e breaker.CallExecuted) {
+			events = append(events, e)
+			ids = append(ids, telemetry.Correlation(ctx))
+		})
+		ctx := telemetry.WithCorrelation(t.Context(), "req-1")
+		_ = b.Do(ctx, func(context.Context) error { time.Sleep(2 * second); return errDown })
+		time.Sleep(second)
+		p := b.Allow()
+		p.Ignore()
+		want := []breaker.CallExecuted{
+			{Name: "payments", Outcome: breaker.Failure, Duration: 2 * second, Slow: true, Error: "*errors.errorString"},
+			{Name: "payments", Outcome: breaker.Ignored, Probe: true},
+		}
+		if len(events) != 2 || events[0] != want[0] || events[1] != want[1] || ids[0] != "req-1" {
+			t.Errorf("%+v, ids %q", events, ids)
+		}
+	})
+}
+
+func TestEventNamesAreTheContract(t *testing.T) {
+	const prefix = "elixir_scope.foundation.infra.circuit_breaker."
+	for want, e := range map[string]telemetry.Event{
+		"state_change": breaker.StateChanged{}, "call_executed": breaker.CallExecuted{}, "call_rejected": breaker.CallRejected{},
+	} {
+		if e.EventName() != prefix+want {
+			t.Errorf("%s", e.EventName())
+		}
+	}
+}

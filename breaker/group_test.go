@@ -1,0 +1,165 @@
+package breaker_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+func mustGroup(tb testing.TB, cfg breaker.Config, limit int, opts ...breaker.Option) *breaker.Group {
+	tb.Helper()
+	g, err := breaker.NewGroup("hosts", cfg, limit, opts...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return g
+}
+
+func TestGroupKeepsKeysApart(t *testing.T) {
+	bus := telemetry.NewBus()
+	g := mustGroup(t, breaker.Config{FailureThreshold: 1}, 0, breaker.WithBus(bus))
+	seen := watch(t, bus)
+	failures(g.For("eu", 7), 1)
+	wantState(t, g.For("eu", 7), breaker.StateOpen)
+	wantState(t, g.For("eu", 8), breaker.StateClosed)
+	f := wantRefused(t, g.ForKey(breaker.KeyOf("eu", 7)))
+	if f.Name() != "hosts" || !strings.Contains(f.Message(), "eu/7") || (*seen)[0].Member != "eu/7" {
+		t.Errorf("%v, %+v", f, *seen)
+	}
+	if b, ok := g.Lookup(breaker.ParseKey("eu/7")); !ok || b != g.For("eu", 7) {
+		t.Error("not found by its text")
+	}
+	if _, ok := g.Lookup(breaker.KeyOf("us")); ok || len(g.Members()) != 2 {
+		t.Error("a lookup made a member")
+	}
+	if s := g.Status(); s.Members != 2 || s.ByState[breaker.StateOpen] != 1 || s.Totals.Failures != 1 || s.Totals.Rejected != 1 {
+		t.Errorf("%+v", s)
+	}
+	if got := g.For("eu", 7).Status().Totals; got.Failures != 1 || got.Rejected != 1 || got.Successes != 0 {
+		t.Errorf("member %+v", got)
+	}
+}
+
+func TestGroupRefusesNonsense(t *testing.T) {
+	_, err := breaker.NewGroup("", breaker.Config{Window: -1}, -1)
+	if f, _ := errors.AsType[*fault.Error](err); len(f.Problems()) != 3 {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestFullGroupFailsOpenAndRecovers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := mustGroup(t, breaker.Config{FailureThreshold: 1, Window: 10 * second, Cooldown: time.Hour}, 4)
+		for i := range 4 {
+			wantAdmitted(t, g.For(i))
+		}
+		failures(g.For(0), 1)
+		over := g.For("one too many")
+		failures(over, 10)
+		wantAdmitted(t, over)
+		if s := g.Status(); s.Members != 4 || s.Overflowed != 1 {
+			t.Errorf("%+v", s)
+		}
+		for range 3 { // the hand comes by, and once more after a window
+			time.Sleep(11 * second)
+			g.For("newcomer")
+		}
+		if b, ok := g.Lookup(breaker.KeyOf("newcomer")); !ok || b.Member() != "newcomer" {
+			t.Error("no place was made")
+		}
+		wantState(t, g.For(0), breaker.StateOpen) // what is open is never dropped
+		if s := g.Status(); s.Dropped != 3 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestFloodOfKeysDropsNothingInUse(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := mustGroup(t, breaker.Config{FailureThreshold: 2, Window: 10 * second}, 100)
+		failures(g.For("used"), 1)
+		_ = g.For("forced").ForceOpen(breaker.Override{Actor: "ada"})
+		for i := range 5000 {
+			g.For("flood", i)
+			time.Sleep(time.Millisecond)
+			if i%100 == 0 {
+				wantRefused(t, g.For("forced"))
+			}
+		}
+		failures(g.For("used"), 1)
+		wantState(t, g.For("used"), breaker.StateOpen)
+		if s := g.Status(); s.Members > 100 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestGroupReconfiguresAllMembers(t *testing.T) {
+	g := mustGroup(t, breaker.Config{FailureThreshold: 5}, 0)
+	failures(g.For("a"), 2)
+	if err := g.Reconfigure(breaker.Config{FailureThreshold: 3}); err != nil {
+		t.Fatal(err)
+	}
+	failures(g.For("a"), 1)
+	wantState(t, g.For("a"), breaker.StateOpen)
+	failures(g.For("b"), 3)
+	wantState(t, g.For("b"), breaker.StateOpen)
+	if err := g.Reconfigure(breaker.Config{FailureThreshold: -1}); !errors.Is(err, fault.InvalidConfig) || g.Config().FailureThreshold != 3 {
+		t.Errorf("%v", err)
+	}
+	if _ = g.Reconfigure(g.Config()); g.Status().Revision != 2 || g.For("a").Status().Revision != 2 {
+		t.Error("an identical configuration is a new revision")
+	}
+}
+
+func TestGroupMetricsNeverNameKeys(t *testing.T) {
+	g := mustGroup(t, breaker.Config{FailureThreshold: 1}, 0)
+	atFirst := len(samples(g))
+	for i := range 10 {
+		failures(g.For("secret", i), 1)
+	}
+	got := samples(g)
+	if len(got) != atFirst || got["foundation_breaker_group_members{open}"] != 10 || got["foundation_breaker_transitions_total{closed,open}"] != 10 {
+		t.Errorf("%v", got)
+	}
+	for name := range got {
+		if strings.Contains(name, "secret") {
+			t.Error(name)
+		}
+	}
+}
+
+func TestGroupUnderConcurrency(t *testing.T) {
+	g := mustGroup(t, breaker.Config{FailureThreshold: 3}, 64)
+	var all sync.WaitGroup
+	for w := range 8 {
+		all.Go(func() {
+			for i := range 2000 {
+				b := g.For(fmt.Sprint(i * w % 100))
+				_ = b.Do(context.Background(), func(context.Context) error {
+					if i%3 == 0 {
+						return errDown
+					}
+					return nil
+				})
+				if i%500 == 0 {
+					_ = g.Reconfigure(breaker.Config{FailureThreshold: 3 + w})
+					_ = g.Status()
+				}
+			}
+		})
+	}
+	all.Wait()
+	n := g.Status().Totals
+	if n.Successes+n.Failures+n.Ignored+n.Rejected != 16000 {
+		t.Errorf("%+v", n)
+	}
+}
