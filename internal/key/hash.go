@@ -15,15 +15,36 @@ const All = MaxParts
 
 // Hash returns the hash of the key's first parts; n larger than their number
 // means all of them.
+//
+// The input to SipHash is, for each part, its bytes in words of eight, the last
+// one padded with zeros, and at the end one word with the number of parts and
+// their lengths, which do not fit for long parts and are then words of their
+// own. It can be taken apart in one way only: different parts, different input.
 func (k *Key) Hash(n int) Hash {
 	n = min(max(n, 0), int(k.n))
-	s := seed
+	s, final, long := seed, uint64(n)<<60, false
 	var buf [20]byte
 	for i := range n {
-		s.absorbPart(k.bytes(i, &buf), k.kinds[i] == isFolded)
+		b := k.bytes(i, &buf)
+		s = s.absorbAll(b)
+		long = long || len(b) > maxShort
+		final |= uint64(len(b)&maxShort) << (shortBits * i)
+		if k.kinds[i] == isFolded {
+			final |= foldedFlag
+		}
 	}
-	return s.sum(uint64(n))
+	if long {
+		s, final = s.absorbLengths(k, n), final|longFlag
+	}
+	return s.sum(final)
 }
+
+const (
+	shortBits  = 13
+	maxShort   = 1<<shortBits - 1
+	foldedFlag = 1 << (MaxParts*shortBits + 0)
+	longFlag   = 1 << (MaxParts*shortBits + 1)
+)
 
 // sip is SipHash-1-3 with 128 bits of output (Aumasson and Bernstein, 2012): one
 // round for a word of input and three to finish, as hash tables use it.
@@ -42,24 +63,30 @@ func newSeed() sip {
 	}
 }
 
-// absorbPart absorbs the length and the bytes, the last word padded with zeros.
-// The words of a sequence of parts can be taken apart again in one way only, so
-// different sequences are different inputs.
-func (s *sip) absorbPart(b []byte, folded bool) {
-	v := *s
-	length := uint64(len(b)) << 1
-	if folded {
-		length |= 1
-	}
-	v = v.absorb(length)
+func (s sip) absorbAll(b []byte) sip {
+	v0, v1, v2, v3 := s.v0, s.v1, s.v2, s.v3
 	for len(b) >= 8 {
-		v = v.absorb(binary.LittleEndian.Uint64(b))
+		word := binary.LittleEndian.Uint64(b)
+		v0, v1, v2, v3 = round(v0, v1, v2, v3^word)
+		v0 ^= word
 		b = b[8:]
 	}
 	if len(b) > 0 {
-		v = v.absorb(tail(b))
+		word := tail(b)
+		v0, v1, v2, v3 = round(v0, v1, v2, v3^word)
+		v0 ^= word
 	}
-	*s = v
+	return sip{v0, v1, v2, v3}
+}
+
+func (s sip) absorbLengths(k *Key, n int) sip {
+	var buf [20]byte
+	for i := range n {
+		word := uint64(len(k.bytes(i, &buf)))
+		s.v0, s.v1, s.v2, s.v3 = round(s.v0, s.v1, s.v2, s.v3^word)
+		s.v0 ^= word
+	}
+	return s
 }
 
 // tail returns 1 to 7 bytes as a word.
@@ -72,36 +99,30 @@ func tail(b []byte) uint64 {
 	return uint64(b[0]) | uint64(b[n/2])<<(8*(n/2)) | uint64(b[n-1])<<(8*(n-1))
 }
 
-func (s sip) absorb(word uint64) sip {
-	s.v3 ^= word
-	s = s.round()
-	s.v0 ^= word
-	return s
+// round takes words and not a sip, which keeps it below what the compiler inlines.
+func round(v0, v1, v2, v3 uint64) (uint64, uint64, uint64, uint64) {
+	v0 += v1
+	v2 += v3
+	v1 = bits.RotateLeft64(v1, 13) ^ v0
+	v3 = bits.RotateLeft64(v3, 16) ^ v2
+	v0 = bits.RotateLeft64(v0, 32) + v3
+	v2 += v1
+	v3 = bits.RotateLeft64(v3, 21) ^ v0
+	v1 = bits.RotateLeft64(v1, 17) ^ v2
+	return v0, v1, bits.RotateLeft64(v2, 32), v3
 }
 
-func (s sip) round() sip {
-	s.v0 += s.v1
-	s.v1 = bits.RotateLeft64(s.v1, 13) ^ s.v0
-	s.v0 = bits.RotateLeft64(s.v0, 32)
-	s.v2 += s.v3
-	s.v3 = bits.RotateLeft64(s.v3, 16) ^ s.v2
-	s.v0 += s.v3
-	s.v3 = bits.RotateLeft64(s.v3, 21) ^ s.v0
-	s.v2 += s.v1
-	s.v1 = bits.RotateLeft64(s.v1, 17) ^ s.v2
-	s.v2 = bits.RotateLeft64(s.v2, 32)
-	return s
-}
-
-// sum finishes with the number of parts, as SipHash does with the length.
-func (s sip) sum(n uint64) Hash {
-	s = s.absorb(n<<56 | n)
-	s.v2 ^= 0xee
-	s = s.round().round().round()
-	hi := s.v0 ^ s.v1 ^ s.v2 ^ s.v3
-	s.v1 ^= 0xdd
-	s = s.round().round().round()
-	lo := s.v0 ^ s.v1 ^ s.v2 ^ s.v3
+func (s sip) sum(final uint64) Hash {
+	v0, v1, v2, v3 := round(s.v0, s.v1, s.v2, s.v3^final)
+	v0, v2 = v0^final, v2^0xee
+	v0, v1, v2, v3 = round(v0, v1, v2, v3)
+	v0, v1, v2, v3 = round(v0, v1, v2, v3)
+	v0, v1, v2, v3 = round(v0, v1, v2, v3)
+	hi := v0 ^ v1 ^ v2 ^ v3
+	v0, v1, v2, v3 = round(v0, v1^0xdd, v2, v3)
+	v0, v1, v2, v3 = round(v0, v1, v2, v3)
+	v0, v1, v2, v3 = round(v0, v1, v2, v3)
+	lo := v0 ^ v1 ^ v2 ^ v3
 	if hi|lo == 0 {
 		lo = 1
 	}

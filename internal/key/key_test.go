@@ -128,3 +128,22 @@ func BenchmarkHashOfTwo(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkOf(b *testing.B) {
+	user := strings.Repeat("u", 12)
+	for b.Loop() {
+		k := key.Of(user)
+		if k.IsZero() {
+			b.Fatal("zero")
+		}
+	}
+}
+
+func BenchmarkHash(b *testing.B) {
+	k := key.Of(strings.Repeat("u", 12))
+	for b.Loop() {
+		if k.Hash(key.All) == (key.Hash{}) {
+			b.Fatal("zero")
+		}
+	}
+}

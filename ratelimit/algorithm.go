@@ -1,0 +1,69 @@
+package ratelimit
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Algorithm says how calls are counted against a limit. The zero value is
+// [GCRA], which is right for most rules; docs/rate-limits.md helps to choose.
+type Algorithm uint8
+
+const (
+	// GCRA is an exact token bucket: Burst calls at once, then one every
+	// Per/Limit. It never admits more than Burst + Limit×t/Per calls in any t.
+	GCRA Algorithm = iota
+	// FixedWindow admits Limit calls in each window of Per. All keys share the
+	// moments at which windows change. Around a change up to twice the limit
+	// pass within less than a window.
+	FixedWindow
+	// SlidingWindow counts the present window in full and the one before by the
+	// share of it that still lies less than Per back.
+	SlidingWindow
+	// SlidingLog remembers every call of the last Per and never admits more than
+	// Limit in any interval of that length. It needs 16 bytes for each.
+	SlidingLog
+	// LeakyBucket lets calls pass one by one, Per/Limit apart, and lets up to
+	// Burst of them wait ([Limiter.Wait], [Limiter.Reserve]). Without waiting a
+	// call is admitted only when the previous one has left its place.
+	LeakyBucket
+)
+
+var algorithms = [...]string{
+	GCRA: "gcra", FixedWindow: "fixed_window", SlidingWindow: "sliding_window", SlidingLog: "sliding_log", LeakyBucket: "leaky_bucket",
+}
+
+// Valid reports whether a is one of the algorithms.
+func (a Algorithm) Valid() bool { return int(a) < len(algorithms) }
+
+// String returns the name that configuration files use.
+func (a Algorithm) String() string {
+	if !a.Valid() {
+		return fmt.Sprintf("algorithm(%d)", uint8(a))
+	}
+	return algorithms[a]
+}
+
+// MarshalText implements [encoding.TextMarshaler].
+func (a Algorithm) MarshalText() ([]byte, error) {
+	if !a.Valid() {
+		return nil, fmt.Errorf("algorithm %d is not one of %s", uint8(a), strings.Join(algorithms[:], ", "))
+	}
+	return []byte(a.String()), nil
+}
+
+// UnmarshalText implements [encoding.TextUnmarshaler]; it leaves a unchanged
+// when the text names no algorithm.
+func (a *Algorithm) UnmarshalText(text []byte) error {
+	for i, name := range algorithms {
+		if name == string(text) {
+			*a = Algorithm(i)
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is not an algorithm: use one of %s", text, strings.Join(algorithms[:], ", "))
+}
+
+// paced reports whether the algorithm spaces calls by Per/Limit and so can give
+// out places in the future; only these have a burst.
+func (a Algorithm) paced() bool { return a == GCRA || a == LeakyBucket }

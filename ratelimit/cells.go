@@ -1,0 +1,159 @@
+package ratelimit
+
+import (
+	"sync"
+	"time"
+
+	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/internal/key"
+)
+
+// cells is the table that holds any rule's state, under a lock for each shard.
+// It serves the sliding log and rules whose numbers do not fit the table of
+// [words].
+type cells struct {
+	shards [cellShards]cellShard
+}
+
+const cellShards = 64
+
+type cellShard struct {
+	// mu guards the fields below. Nothing that belongs to a user runs under it.
+	mu    sync.Mutex
+	byKey map[key.Hash]*cell
+	// order holds the same cells; hand is the next one that a sweep looks at.
+	order  []*cell
+	hand   int
+	sealed bool
+}
+
+type cell struct {
+	hash  key.Hash
+	index int // in order
+	state state
+}
+
+func newCells() *cells { return &cells{} }
+
+func (t *cells) shard(h key.Hash) *cellShard { return &t.shards[h.Hi>>58] }
+
+// visit calls fn with the state of a key under the lock of its shard and stores
+// what fn returns. A key that is not there is unused; it enters only if fn says
+// so and the limiter has room. It reports full if there was none, and sealed if
+// the table is being replaced.
+func (t *cells) visit(e *engine, h key.Hash, now clock.Instant, fn visitor) visited {
+	s := t.shard(h)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sealed {
+		return tableSealed
+	}
+	if c := s.byKey[h]; c != nil {
+		c.state, _ = fn(c.state)
+		return visitDone
+	}
+	st, known := e.inherited(h, now)
+	if !known && !e.admitKey() {
+		return tableFull
+	}
+	st, keep := fn(st)
+	if !keep && !known {
+		e.forgetKey()
+		return visitDone
+	}
+	s.insertLocked(h, st)
+	s.sweepLocked(e, now, sweepStep)
+	return visitDone
+}
+
+func (s *cellShard) insertLocked(h key.Hash, st state) {
+	if s.byKey == nil {
+		s.byKey = make(map[key.Hash]*cell)
+	}
+	c := &cell{h, len(s.order), st}
+	s.byKey[h] = c
+	s.order = append(s.order, c)
+}
+
+func (s *cellShard) removeLocked(c *cell) {
+	delete(s.byKey, c.hash)
+	last := len(s.order) - 1
+	s.order[c.index] = s.order[last]
+	s.order[c.index].index = c.index
+	s.order[last] = nil
+	s.order = s.order[:last]
+}
+
+// sweepLocked looks at the next n cells and drops those that are spent.
+func (s *cellShard) sweepLocked(e *engine, now clock.Instant, n int) (dropped int) {
+	for range min(n, len(s.order)) {
+		s.hand++
+		if s.hand >= len(s.order) {
+			s.hand = 0
+		}
+		if c := s.order[s.hand]; e.rule.spent(c.state, now.Add(-spentMargin)) {
+			s.removeLocked(c)
+			e.evicted()
+			dropped++
+		}
+	}
+	return dropped
+}
+
+// sweepSome sweeps a part of one shard if nobody is using it.
+func (t *cells) sweepSome(e *engine, i uint64, now clock.Instant, n int) int {
+	s := &t.shards[i%cellShards]
+	if !s.mu.TryLock() {
+		return 0
+	}
+	defer s.mu.Unlock()
+	return s.sweepLocked(e, now, n)
+}
+
+// remove forgets a key and returns its state.
+func (t *cells) remove(h key.Hash) (state, bool) {
+	s := t.shard(h)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.byKey[h]
+	if c == nil {
+		return unused(), false
+	}
+	s.removeLocked(c)
+	return c.state, true
+}
+
+func (t *cells) seal() {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		s.sealed = true
+		s.mu.Unlock()
+	}
+}
+
+// anyKey returns keys that are still in the table, at most n, none when it is
+// empty.
+func (t *cells) anyKeys(n int) []key.Hash {
+	keys := make([]key.Hash, 0, n)
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		for _, c := range s.order[:min(len(s.order), n-len(keys))] {
+			keys = append(keys, c.hash)
+		}
+		s.mu.Unlock()
+	}
+	return keys
+}
+
+const (
+	// sweepStep is how many cells each new key sweeps: more than one, so that
+	// the sweep gets ahead of the keys that arrive.
+	sweepStep = 4
+	// sweepFull is how many cells a new key sweeps when the limiter is full.
+	sweepFull = 64
+	// spentMargin is how long a key must have been spent before it is dropped,
+	// for callers whose reading of the clock is older than the sweep.
+	spentMargin = time.Second
+)

@@ -1,0 +1,169 @@
+package ratelimit
+
+import (
+	"context"
+	"time"
+
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// call is what a caller asks for.
+type call struct {
+	now      clock.Instant
+	cost     int64
+	patience time.Duration
+	peek     bool
+}
+
+// decide asks the rule and its parents, child first. If one refuses, what those
+// before it gave is given back.
+func (l *Limiter) decide(d *Decision, k *Key, c call) {
+	d.OK, d.cost, d.at, d.Remaining = true, c.cost, c.now, maxInt64
+	depth := 0
+	for level := l; level != nil; depth++ {
+		s := level.setup.Load()
+		if s.config.Mode != Off && !level.consult(d, k, c, depth) {
+			d.later(s.parent, k, c)
+			return
+		}
+		level = s.parent
+	}
+	if d.by == nil { // every rule is off
+		d.by, d.Limit = l, l.setup.Load().engine.rule.capacity
+		d.Remaining = d.Limit
+	}
+	if !c.peek {
+		d.Taken = c.cost
+	}
+}
+
+// consult asks one rule and reports whether the call may go on.
+func (l *Limiter) consult(d *Decision, k *Key, c call, depth int) bool {
+	s, v, kind := l.ask(k, c, d, depth)
+	enforced := s.config.Mode == Enforce
+	if !enforced && kind != admitted {
+		if d.kind == admitted {
+			d.kind = kind
+		}
+		return true
+	}
+	if kind == admitted {
+		d.RetryAfter = max(d.RetryAfter, v.retry) // not 0 only for a reservation
+		if v.remaining > d.Remaining {
+			return true // a rule before this one is nearer to its end
+		}
+	}
+	d.by, d.Limit, d.Remaining, d.ResetAfter = l, s.engine.rule.capacity, v.remaining, v.reset
+	if kind == admitted {
+		return true
+	}
+	d.OK, d.kind, d.RetryAfter = false, kind, v.retry
+	d.Taken = c.cost
+	d.RefundAt(c.now)
+	return false
+}
+
+// ask puts the question to the newest engine and keeps the receipt.
+func (l *Limiter) ask(k *Key, c call, d *Decision, depth int) (*setup, verdict, refusal) {
+	s := l.setup.Load()
+	for {
+		q := question{hash: k.Hash(s.config.Parts), now: c.now, cost: c.cost, patience: int64(c.patience), peek: c.peek}
+		v, kind, ok := s.engine.answer(&q)
+		if !ok {
+			s = l.newest()
+			continue
+		}
+		if kind == admitted && !c.peek && c.cost > 0 {
+			d.keep(depth, receipt{s.engine, q.hash, v.mark})
+		}
+		return s, v, kind
+	}
+}
+
+// answer is ask for every cost, also for those that no rule admits.
+func (e *engine) answer(q *question) (v verdict, kind refusal, ok bool) {
+	wanted := q.cost
+	switch {
+	case q.cost < 0:
+		kind = negative
+	case q.cost > e.rule.capacity || e.rule.capacity == 0:
+		kind = tooLarge
+	}
+	if e.rule.capacity == 0 {
+		return v, kind, true
+	}
+	if kind != admitted || q.peek { // the numbers as they are now
+		q.cost, q.peek = 0, true
+		if v, ok = e.ask(q); !ok || kind != admitted {
+			v.retry = 0
+			return v, kind, ok
+		}
+		q.cost = wanted
+		would, ok := e.ask(q)
+		v.retry, v.ok = would.retry, would.ok
+		return v, kindOf(would), ok
+	}
+	v, ok = e.ask(q)
+	return v, kindOf(v), ok
+}
+
+func kindOf(v verdict) refusal {
+	if v.ok {
+		return admitted
+	}
+	return exhausted
+}
+
+// later makes RetryAfter of a refused call hold for the parents that were not
+// asked: whoever tries again then must pass them too.
+func (d *Decision) later(parent *Limiter, k *Key, c call) {
+	c.peek, c.patience = true, 0
+	for d.RetryAfter > 0 && parent != nil {
+		var ignored Decision
+		s := parent.setup.Load()
+		if s.config.Mode == Enforce {
+			_, v, kind := parent.ask(k, c, &ignored, 0)
+			if d.RetryAfter = max(d.RetryAfter, v.retry); kind != admitted && v.retry == 0 {
+				d.RetryAfter = 0 // the parent never admits such a call
+				return
+			}
+		}
+		parent = s.parent
+	}
+}
+
+// report counts a decision, remembers who was denied, and tells who listens.
+func (l *Limiter) report(ctx context.Context, d *Decision, k *Key) {
+	switch {
+	case d.kind == admitted:
+		l.allowed.Add(1)
+	case d.OK:
+		l.wouldRefuse.Add(1)
+	default:
+		l.denied.Add(1)
+	}
+	if d.kind != admitted {
+		l.top.note(k, l.setup.Load().config.Parts, d.at)
+		if l.requestDenied.Active() {
+			l.requestDenied.Emit(ctx, newDenied(l, d, k))
+		}
+	}
+	if d.OK && l.requestAllowed.Active() {
+		l.requestAllowed.Emit(ctx, RequestAllowed{Name: l.name, Key: k.Text(), Cost: d.cost, Limit: d.Limit, Remaining: d.Remaining, WouldRefuse: d.WouldRefuse()})
+	}
+}
+
+func (e *engine) seal() { e.cells.seal() }
+
+func (e *engine) reset(h keyHash) {
+	if prev := e.prev.Load(); prev != nil {
+		prev.resetIn(h)
+	}
+	e.resetIn(h)
+}
+
+func (e *engine) resetIn(h keyHash) {
+	if _, ok := e.cells.remove(h); ok {
+		e.forgetKey()
+	}
+}

@@ -1,0 +1,162 @@
+package ratelimit
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/internal/key"
+)
+
+// Decision is a limiter's answer about one call. It is a value and costs no
+// allocation; only [Decision.Err] builds an error.
+//
+// With parents the numbers are those of the rule that decided: the one that
+// refused, else the one with the least remaining.
+type Decision struct {
+	// OK is whether the call may go on.
+	OK bool
+	// Limit is the most that a key can take at once.
+	Limit int64
+	// Remaining is how much of Limit is left after this decision.
+	Remaining int64
+	// RetryAfter is, for a refused call, how long until a call of the same cost
+	// is admitted if nobody else takes anything: one nanosecond earlier it is
+	// refused. It is 0 when OK, and when no amount of waiting helps.
+	RetryAfter time.Duration
+	// ResetAfter is how long until the key is as if it had never been used.
+	ResetAfter time.Duration
+	// Taken is what the decision took: the cost of an admitted call, else 0.
+	Taken int64
+	// Mark is a note of the [Store] that made the decision, for its refund. The
+	// decisions of a [Limiter] have none.
+	Mark int64
+
+	kind   refusal
+	cost   int64
+	at     clock.Instant
+	by     *Limiter // whose rule the numbers are of
+	first  [2]receipt
+	others []receipt // of a chain of more than two rules
+}
+
+// refusal is why a call is refused, or would be.
+type refusal uint8
+
+const (
+	admitted  refusal = iota
+	exhausted         // the limit is reached
+	tooLarge          // the cost is more than the rule ever admits
+	negative          // the cost is below zero
+	tooLong           // the turn would come too late
+)
+
+// receipt is what it takes to give something back.
+type receipt struct {
+	engine *engine // nil if nothing was taken
+	hash   key.Hash
+	mark   int64
+}
+
+// WouldRefuse reports whether a limiter in shadow mode admitted a call that it
+// would have refused had it been enforced.
+func (d *Decision) WouldRefuse() bool { return d.OK && d.kind != admitted }
+
+// Refund gives back what the decision took, because the call did not happen: at
+// most what was taken, and only what still counts, so that nothing leaks into a
+// later window. A second refund does nothing, nor does that of a refused call or
+// of one that was admitted before the rule was changed. Copies of a Decision are
+// copies of the receipt: refund one of them.
+func (d *Decision) Refund() { d.RefundAt(clock.Now()) }
+
+// RefundAt is [Decision.Refund] for a caller that has read the clock.
+func (d *Decision) RefundAt(now clock.Instant) {
+	if d.Taken == 0 {
+		return
+	}
+	for i := range d.first {
+		d.first[i].refund(now, d.Taken)
+	}
+	for i := range d.others {
+		d.others[i].refund(now, d.Taken)
+	}
+	d.Taken = 0
+}
+
+func (r *receipt) refund(now clock.Instant, cost int64) {
+	if r.engine == nil {
+		return
+	}
+	// A replaced engine's keys have moved and count differently: void.
+	if r.engine.lim.setup.Load().engine == r.engine {
+		r.engine.refund(r.hash, now, cost, r.mark)
+	}
+	r.engine = nil
+}
+
+// keep adds a receipt.
+func (d *Decision) keep(i int, r receipt) {
+	if i < len(d.first) {
+		d.first[i] = r
+		return
+	}
+	d.others = append(d.others, r)
+}
+
+// Err returns nil if the call may go on. Else it builds a fault with the numbers
+// that decided: [fault.RateLimited], or [fault.InvalidArgument] for a cost that
+// the rule can never admit.
+func (d *Decision) Err() error {
+	if d.OK {
+		return nil
+	}
+	return d.refused()
+}
+
+// Refusal returns the fault of a refused call, also of one that shadow mode let
+// pass; nil if nothing was refused.
+func (d *Decision) Refusal() *fault.Error {
+	if d.kind == admitted {
+		return nil
+	}
+	return d.refused()
+}
+
+func (d *Decision) refused() *fault.Error {
+	spec := fault.Spec{Code: fault.RateLimited, Component: component, Name: d.name()}
+	switch d.kind {
+	case tooLarge, negative:
+		if d.Limit > 0 || d.kind == negative {
+			spec.Code = fault.InvalidArgument
+			spec.Message = fmt.Sprintf("a cost of %d can never be admitted, this rule takes 0 to %d", d.cost, d.Limit)
+		}
+	case tooLong:
+		spec.Message = "the turn would come too late"
+	case admitted, exhausted:
+	}
+	if d.RetryAfter > 0 {
+		spec.RetryAt = d.at.Add(d.RetryAfter).Time()
+	}
+	spec.Evidence = []fault.Fact{
+		fault.Against("remaining", float64(d.Remaining), float64(d.Limit), ""),
+		fault.Measure("cost", float64(d.cost), ""),
+		fault.Measure("window", d.window().Seconds(), "seconds"),
+		fault.Measure("reset_after", d.ResetAfter.Seconds(), "seconds"),
+	}
+	return fault.New(spec)
+}
+
+func (d *Decision) name() string {
+	if d.by == nil {
+		return ""
+	}
+	return d.by.name
+}
+
+func (d *Decision) window() time.Duration {
+	if d.by == nil {
+		return 0
+	}
+	return d.by.setup.Load().config.Per
+}

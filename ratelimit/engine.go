@@ -1,0 +1,142 @@
+package ratelimit
+
+import (
+	"sync/atomic"
+
+	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/internal/key"
+)
+
+// engine is one rule and the keys that are counted under it. A limiter has one
+// at a time; a change of the rule makes another, which takes over the keys.
+type engine struct {
+	lim     *Limiter
+	rule    *rule
+	maxKeys int64
+	since   clock.Instant // when the rule came into force
+
+	cells    *cells
+	overflow overflow
+
+	keys  atomic.Int64           // in the tables, the previous engine's included
+	hand  atomic.Uint64          // where sweepFull continues
+	prev  atomic.Pointer[engine] // while its keys move over, else nil
+	spill atomic.Bool            // new keys are sent to the overflow buckets
+}
+
+func newEngine(l *Limiter, r *rule, maxKeys int64, now clock.Instant) *engine {
+	return &engine{lim: l, rule: r, maxKeys: maxKeys, since: now, cells: newCells()}
+}
+
+// question is one call that an engine decides about.
+type question struct {
+	hash     key.Hash
+	now      clock.Instant
+	cost     int64
+	patience int64 // nanoseconds
+	peek     bool  // decide, take nothing
+}
+
+// visited says how a visit of a key in a table ended.
+type visited uint8
+
+const (
+	visitDone   visited = iota
+	tableFull           // the key is not there and the limiter has no room
+	tableSealed         // the table is being replaced: ask the limiter's newest
+)
+
+// visitor decides what becomes of a key's state; keep is whether to store it.
+type visitor func(st state) (after state, keep bool)
+
+// ask decides one call. It reports false if the engine was replaced meanwhile.
+func (e *engine) ask(q *question) (v verdict, ok bool) {
+	switch e.visit(q.hash, q.now, func(st state) (state, bool) {
+		after, answer := e.rule.ask(st, q.now, q.cost, timeDuration(q.patience))
+		v = answer
+		if !v.ok || q.peek {
+			return st, false
+		}
+		e.rule.record(after, q.now, q.cost)
+		return after, true
+	}) {
+	case tableSealed:
+		return v, false
+	case visitDone, tableFull:
+	}
+	return v, true
+}
+
+// refund gives back what a call of cost took; mark is from its verdict.
+func (e *engine) refund(h key.Hash, now clock.Instant, cost, mark int64) {
+	e.visit(h, now, func(st state) (state, bool) {
+		return e.rule.refund(st, now, cost, mark), true
+	})
+}
+
+// visit runs fn on the state of a key wherever it is kept.
+func (e *engine) visit(h key.Hash, now clock.Instant, fn visitor) visited {
+	done := e.cells.visit(e, h, now, fn)
+	if done == tableFull && e.makeRoom(now) {
+		done = e.cells.visit(e, h, now, fn)
+	}
+	if done == tableFull {
+		e.lim.spilled(e)
+		return e.overflow.visit(h, fn)
+	}
+	return done
+}
+
+// inherited returns what a key that enters the table begins with: its state
+// under the previous rule, or that of the overflow bucket it was counted in, so
+// that entering the table gives no free quota. Known is whether the key was in
+// the previous table and therefore has its room already.
+func (e *engine) inherited(h key.Hash, now clock.Instant) (st state, known bool) {
+	if prev := e.prev.Load(); prev != nil {
+		if st, known = prev.cells.remove(h); known {
+			return e.rule.inherit(prev.rule, st, e.since), true
+		}
+	}
+	if st, ok := e.overflow.copy(h); ok && !e.rule.spent(st, now) {
+		return st, false
+	}
+	return unused(), false
+}
+
+// admitKey takes room for one more key, after sweeping a little if there is none.
+func (e *engine) admitKey() bool {
+	if e.keys.Add(1) <= e.maxKeys {
+		e.spill.Store(false)
+		return true
+	}
+	e.keys.Add(-1)
+	return false
+}
+
+func (e *engine) forgetKey() { e.keys.Add(-1) }
+
+func (e *engine) evicted() {
+	e.keys.Add(-1)
+	e.lim.evictions.Add(1)
+}
+
+// makeRoom sweeps a little, of one part of the table after the other. It runs
+// before a key that found no room is sent to the overflow buckets.
+func (e *engine) makeRoom(now clock.Instant) bool {
+	return e.cells.sweepSome(e, e.hand.Add(1), now, sweepFull) > 0
+}
+
+// takeOver moves every key of prev to e, a few at a time, so that no call waits
+// long for a lock.
+func (e *engine) takeOver(prev *engine) {
+	for {
+		hashes := prev.cells.anyKeys(256)
+		if len(hashes) == 0 {
+			break
+		}
+		for _, h := range hashes {
+			e.visit(h, e.since, func(st state) (state, bool) { return st, false })
+		}
+	}
+	e.prev.Store(nil)
+}

@@ -1,0 +1,179 @@
+package ratelimit
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/internal/key"
+	"github.com/elixirscope/foundation/internal/stripe"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+// Key names who or what is counted; see [KeyOf]. The zero Key is one bucket that
+// everybody shares.
+type Key = key.Key
+
+// KeyOf returns the key of the given parts: strings and integers of any width,
+// without allocating. Parts are kept apart, so KeyOf("a:b", "c") and
+// KeyOf("a", "b:c") are two keys; an integer is the same as its decimal text.
+// The first four parts are told apart one by one, which is what Config.Parts
+// counts; further ones belong to the fourth.
+func KeyOf(parts ...any) Key { return key.Of(parts...) }
+
+// ParseKey returns the key that text stands for: percent-encoded parts joined by
+// "/", as Key.Text writes them. Every text is a key.
+func ParseKey(text string) Key { return key.ParseText(text) }
+
+// Limiter applies one rule to any number of keys. Make one with [New]. It starts
+// no goroutine, needs no closing, and is safe for concurrent use.
+type Limiter struct {
+	name  string
+	setup atomic.Pointer[setup]
+
+	allowed, denied, wouldRefuse stripe.Counter
+	evictions, overflowed        atomic.Uint64
+
+	waiting waiters
+	top     topDenied
+
+	requestAllowed telemetry.Topic[RequestAllowed]
+	requestDenied  telemetry.Topic[RequestDenied]
+	keyReset       telemetry.Topic[KeyReset]
+	keysOverflowed telemetry.Topic[KeysOverflowed]
+
+	// change is held while the rule or the parent is changed, and by nothing else.
+	change sync.Mutex
+	// swap is held for the moment in which one engine is sealed and the next is
+	// published. It comes after change.
+	swap sync.Mutex
+}
+
+// setup is everything about a limiter that can be changed, seen as a whole.
+type setup struct {
+	engine   *engine
+	config   Config // with its defaults filled in
+	given    Config // as it was configured
+	parent   *Limiter
+	revision uint64
+}
+
+// Option changes what a limiter is connected to.
+type Option func(*options)
+
+type options struct {
+	bus    *telemetry.Bus
+	parent *Limiter
+}
+
+// WithBus makes the limiter emit its events on b; nil is legal.
+func WithBus(b *telemetry.Bus) Option { return func(o *options) { o.bus = b } }
+
+// WithParent makes every call also count against p, by the parts of the key that
+// p's rule looks at. A call is admitted by all rules or takes from none.
+func WithParent(p *Limiter) Option { return func(o *options) { o.parent = p } }
+
+// New returns a limiter for the rule cfg, or a [fault.InvalidConfig] with every
+// fault of the name and of cfg.
+func New(name string, cfg Config, opts ...Option) (*Limiter, error) {
+	var o options
+	for _, opt := range opts {
+		opt(&o)
+	}
+	ps := cfg.problems()
+	ps.CheckName(name)
+	if err := ps.Err(component, name); err != nil {
+		return nil, err
+	}
+	l := &Limiter{
+		name:           name,
+		requestAllowed: telemetry.TopicOf[RequestAllowed](o.bus),
+		requestDenied:  telemetry.TopicOf[RequestDenied](o.bus),
+		keyReset:       telemetry.TopicOf[KeyReset](o.bus),
+		keysOverflowed: telemetry.TopicOf[KeysOverflowed](o.bus),
+	}
+	full := cfg.withDefaults()
+	l.setup.Store(&setup{config: full, given: cfg, revision: 1, engine: newEngine(l, newRule(full), int64(full.MaxKeys), clock.Now())})
+	return l, l.SetParent(o.parent)
+}
+
+// Name returns the name that the limiter was made with.
+func (l *Limiter) Name() string { return l.name }
+
+// Config returns the rule as it was configured last.
+func (l *Limiter) Config() Config { return l.setup.Load().given }
+
+// Allow decides about one call of key, now, without waiting.
+func (l *Limiter) Allow(key Key) Decision { return l.AllowAt(clock.Now(), key, 1) }
+
+// AllowN is [Limiter.Allow] for a call that costs more than one. A refused call
+// takes nothing. A cost of 0 takes nothing either; a cost below 0 or above what
+// the rule ever admits is refused, and waiting does not help.
+func (l *Limiter) AllowN(key Key, cost int64) Decision { return l.AllowAt(clock.Now(), key, cost) }
+
+// AllowAt is [Limiter.AllowN] for a caller that has read the clock. Readings may
+// arrive out of order.
+func (l *Limiter) AllowAt(now clock.Instant, key Key, cost int64) (d Decision) {
+	l.tryNow(&d, &key, now, cost)
+	l.report(context.Background(), &d, &key)
+	return d
+}
+
+// Peek answers what [Limiter.Allow] would, and takes nothing: Remaining is what
+// is left before such a call.
+func (l *Limiter) Peek(key Key) Decision { return l.PeekAt(clock.Now(), key) }
+
+// PeekAt is [Limiter.Peek] for a caller that has read the clock.
+func (l *Limiter) PeekAt(now clock.Instant, key Key) (d Decision) {
+	l.decide(&d, &key, call{now: now, cost: 1, peek: true})
+	return d
+}
+
+// Reset forgets what key has taken under this rule, not under its parents.
+func (l *Limiter) Reset(key Key) { l.ResetBy("", key) }
+
+// ResetBy is [Limiter.Reset] in the name of an actor, which the event carries.
+func (l *Limiter) ResetBy(actor string, key Key) {
+	s := l.setup.Load()
+	h := key.Hash(s.config.Parts)
+	s.engine.reset(h)
+	for s.engine != l.setup.Load().engine { // replaced meanwhile
+		s = l.setup.Load()
+		s.engine.reset(h)
+	}
+	if l.keyReset.Active() {
+		l.keyReset.Emit(context.Background(), KeyReset{Name: l.name, Key: key.First(s.config.Parts).Text(), Actor: actor, At: time.Now()})
+	}
+}
+
+// Parent returns the limiter that every call also counts against, or nil.
+func (l *Limiter) Parent() *Limiter { return l.setup.Load().parent }
+
+const maxDepth = 8
+
+// SetParent replaces the parent; nil removes it. A parent that the limiter is
+// itself an ancestor of is refused, as is a chain of more than eight.
+func (l *Limiter) SetParent(p *Limiter) error {
+	parentage.Lock() // no two changes may close a circle together
+	defer parentage.Unlock()
+	depth := 0
+	for a := p; a != nil; a = a.Parent() {
+		if depth++; a == l || depth >= maxDepth {
+			return fault.New(fault.Spec{Code: fault.InvalidConfig, Component: component, Name: l.name, Problems: []fault.Problem{{
+				Field: "parent", Value: p.name, Message: "must not lead back to the rule itself, nor through more than 8 rules",
+			}}})
+		}
+	}
+	l.change.Lock()
+	defer l.change.Unlock()
+	next := *l.setup.Load()
+	next.parent = p
+	l.setup.Store(&next)
+	return nil
+}
+
+// parentage orders changes of parents, which look at several limiters.
+var parentage sync.Mutex

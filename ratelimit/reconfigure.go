@@ -1,0 +1,60 @@
+package ratelimit
+
+import (
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// Reconfigure changes the rule. What keys have taken stays taken and runs off at
+// the new rate from now on; only a change of Parts begins anew, because the keys
+// themselves become others. An equal configuration changes nothing. A faulty one
+// is refused with all its faults and leaves everything as it is.
+//
+// It returns when every key has moved to the new rule, which takes about a tenth
+// of a second for a million keys; calls go on meanwhile and see the new rule as
+// soon as Reconfigure has begun.
+func (l *Limiter) Reconfigure(cfg Config) error {
+	ps := cfg.problems()
+	if err := ps.Err(component, l.name); err != nil {
+		return err
+	}
+	l.change.Lock()
+	defer l.change.Unlock()
+	old := l.setup.Load()
+	if old.given == cfg {
+		return nil
+	}
+	next := *old
+	next.given, next.config, next.revision = cfg, cfg.withDefaults(), old.revision+1
+	r := newRule(next.config)
+	switch {
+	case next.config.Parts != old.config.Parts:
+		next.engine = newEngine(l, r, int64(next.config.MaxKeys), clock.Now())
+	case !r.same(old.engine.rule) || next.config.MaxKeys != old.config.MaxKeys:
+		l.replaceEngine(&next, r, old.engine)
+		return nil
+	}
+	l.setup.Store(&next)
+	return nil
+}
+
+// replaceEngine publishes next with an engine that takes over the keys of old.
+// REQUIRES: l.change is held.
+func (l *Limiter) replaceEngine(next *setup, r *rule, old *engine) {
+	e := newEngine(l, r, int64(next.config.MaxKeys), clock.Now())
+	e.prev.Store(old)
+	next.engine = e
+	l.swap.Lock()
+	old.seal()
+	e.keys.Store(old.keys.Load())
+	e.overflow.inherit(e, old)
+	l.setup.Store(next)
+	l.swap.Unlock()
+	e.takeOver(old)
+}
+
+// newest waits until a replacement that has begun is published, and returns it.
+func (l *Limiter) newest() *setup {
+	l.swap.Lock()
+	defer l.swap.Unlock()
+	return l.setup.Load()
+}

@@ -1,0 +1,58 @@
+package ratelimit
+
+import (
+	"context"
+	"time"
+
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// Reservation is a place in the future, given by [Limiter.Reserve]. It is a
+// value; cancel one copy of it only.
+type Reservation struct {
+	// OK is whether there is a place. If not, Decision says why.
+	OK bool
+	// Decision has the numbers. Its RetryAfter is the wait as it was when the
+	// reservation was made.
+	Decision Decision
+}
+
+// Delay is how long to wait, from now, before the call may go on: 0 if its turn
+// has come, and also if there is no place.
+func (r *Reservation) Delay() time.Duration { return r.DelayAt(clock.Now()) }
+
+// DelayAt is [Reservation.Delay] for a caller that has read the clock.
+func (r *Reservation) DelayAt(now clock.Instant) time.Duration {
+	if !r.OK {
+		return 0
+	}
+	return max(0, r.Decision.at.Add(r.Decision.RetryAfter).Sub(now))
+}
+
+// Cancel gives the place back because the call will not happen. What a later
+// reservation was given on top of it cannot be given to anybody else any more:
+// then only the rest comes back.
+func (r *Reservation) Cancel() { r.Decision.Refund() }
+
+// CancelAt is [Reservation.Cancel] for a caller that has read the clock.
+func (r *Reservation) CancelAt(now clock.Instant) { r.Decision.RefundAt(now) }
+
+// Reserve takes the next place for a call of key and tells how long to wait for
+// it. Only gcra and leaky_bucket give out places in the future; under the other
+// algorithms a reservation is OK only if the call may go at once. Reservations
+// do not queue behind calls in [Limiter.Wait]: use one or the other for a key.
+// Wait is simpler; Reserve is for callers that can do something else meanwhile.
+func (l *Limiter) Reserve(key Key) Reservation { return l.ReserveN(key, 1) }
+
+// ReserveN is [Limiter.Reserve] for a call that costs more than one.
+func (l *Limiter) ReserveN(key Key, cost int64) Reservation {
+	return l.ReserveAt(clock.Now(), key, cost)
+}
+
+// ReserveAt is [Limiter.ReserveN] for a caller that has read the clock.
+func (l *Limiter) ReserveAt(now clock.Instant, key Key, cost int64) Reservation {
+	var d Decision
+	l.decide(&d, &key, call{now: now, cost: cost, patience: time.Duration(maxInt64)})
+	l.report(context.Background(), &d, &key)
+	return Reservation{OK: d.OK, Decision: d}
+}

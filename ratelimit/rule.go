@@ -1,0 +1,149 @@
+package ratelimit
+
+import (
+	"time"
+
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// rule is the arithmetic of one Config: pure functions of a key's state and the
+// time. It is immutable, and two configurations that count alike share one.
+//
+// Paced rules compute in units of 1/q nanosecond, where p/q is Per/Limit in
+// lowest terms: one token is p units and nothing is ever rounded before the end.
+type rule struct {
+	algorithm Algorithm
+	limit     int64 // calls per window; never negative
+	capacity  int64 // what is admitted at most at once: the burst, else the limit
+	per       int64 // nanoseconds
+
+	p, q int64
+	full wide // capacity in units
+}
+
+func newRule(c Config) *rule {
+	c = c.withDefaults()
+	r := &rule{algorithm: c.Algorithm, limit: max(c.Limit, 0), capacity: max(c.Limit, 0), per: int64(c.Per), p: 1, q: 1}
+	if c.Algorithm.paced() {
+		r.capacity = c.Burst
+	}
+	if r.limit > 0 {
+		d := gcd(r.per, r.limit)
+		r.p, r.q = r.per/d, r.limit/d
+	}
+	r.full = product(r.capacity, r.p)
+	return r
+}
+
+// same reports whether two rules count alike.
+func (r *rule) same(o *rule) bool {
+	return r.algorithm == o.algorithm && r.limit == o.limit && r.capacity == o.capacity && r.per == o.per
+}
+
+// state is what is remembered of one key, in the form that holds it under every
+// rule. Which fields mean something depends on the algorithm.
+type state struct {
+	tat    wide  // paced: when the bucket is full again, in units since instant 0
+	window int64 // windows: the index of the present one
+	count  int64 // windows: what was taken in it
+	before int64 // sliding_window: what was taken in the one before
+	log    *callLog
+}
+
+// unused is the state of a key that was never seen.
+func unused() state { return state{tat: wideMin, window: minInt64} }
+
+// verdict is a rule's answer about one call.
+type verdict struct {
+	ok        bool
+	remaining int64
+	retry     time.Duration // refused: until it is admitted; admitted with patience: until its turn
+	reset     time.Duration // until the key is as if never used
+	mark      int64         // for the refund: the end of what was taken, or its window
+}
+
+// ask decides a call of cost at now and returns the state after it, which is st
+// unless it was admitted. Patience is how long the caller would wait for its
+// turn; only paced rules give out turns, the others need 0. The cost must be
+// within [0, capacity].
+func (r *rule) ask(st state, now clock.Instant, cost int64, patience time.Duration) (state, verdict) {
+	switch r.algorithm {
+	case GCRA, LeakyBucket:
+		return r.askBucket(st, now, cost, patience)
+	case FixedWindow:
+		return r.askFixed(st, now, cost)
+	case SlidingWindow:
+		return r.askSliding(st, now, cost)
+	case SlidingLog:
+		return r.askLog(st, now, cost)
+	}
+	return st, verdict{}
+}
+
+// refund gives back cost, of which mark tells when it was taken, as far as it
+// still counts.
+func (r *rule) refund(st state, now clock.Instant, cost, mark int64) state {
+	switch r.algorithm {
+	case GCRA, LeakyBucket:
+		return r.refundBucket(st, now, cost, mark)
+	case FixedWindow, SlidingWindow:
+		return refundWindow(st, cost, mark, r.algorithm == SlidingWindow)
+	case SlidingLog:
+		st.log.refund(clock.Instant(mark), cost)
+	}
+	return st
+}
+
+// spent reports whether st answers every call at now or later as unused does.
+func (r *rule) spent(st state, now clock.Instant) bool { return r.used(st, now) == 0 }
+
+// used returns how much of the capacity is taken at now, rounded up.
+func (r *rule) used(st state, now clock.Instant) int64 {
+	switch r.algorithm {
+	case GCRA, LeakyBucket:
+		return st.tat.minus(product(int64(now), r.q)).ceil(r.p)
+	case FixedWindow:
+		index, _ := floorDivide(int64(now), r.per)
+		if st.window < index {
+			return 0
+		}
+		return st.count
+	case SlidingWindow:
+		w := r.slide(st, now)
+		return addCapped(w.count, w.weighted())
+	case SlidingLog:
+		return st.log.total(now, r.per)
+	}
+	return 0
+}
+
+// seeded returns the state of a key of which used was taken at now.
+func (r *rule) seeded(used int64, now clock.Instant) state {
+	st := unused()
+	index, _ := floorDivide(int64(now), r.per)
+	switch r.algorithm {
+	case GCRA, LeakyBucket:
+		st.tat = product(int64(now), r.q).plus(product(used, r.p))
+	case FixedWindow, SlidingWindow:
+		st.window, st.count = index, used
+	case SlidingLog:
+		st.log = &callLog{}
+		st.log.add(now, used)
+	}
+	return st
+}
+
+// inherit returns what st, a state under the rule old, becomes under r when the
+// rules change at now: what was taken stays taken and runs off at the new rate.
+func (r *rule) inherit(old *rule, st state, now clock.Instant) state {
+	switch {
+	case r.algorithm.paced() && old.algorithm.paced():
+		nowU, debt := product(int64(now), r.q), st.tat.minus(product(int64(now), old.q))
+		whole, rest := debt.divide(old.p)
+		st.tat = nowU.plus(product(whole, r.p)).plus(wideOf(scaleUp(rest, r.p, old.p)))
+		return st
+	case r.algorithm == old.algorithm && r.per == old.per:
+		return st
+	}
+	return r.seeded(old.used(st, now), now)
+}

@@ -1,0 +1,35 @@
+package ratelimit
+
+import "context"
+
+// Rule is what a [Store] needs to know of a rule. Stores share counters by its
+// name, so processes that use one store must agree on what a name means.
+type Rule struct {
+	Name   string
+	Config Config // Parts, MaxKeys and Mode are the limiter's affair and ignored
+}
+
+// Take is one call that a [Store] is asked about.
+type Take struct {
+	Rule Rule
+	Key  Key
+	Cost int64
+}
+
+// Store keeps counters that several processes share. It stands above the local
+// table, which does not pay for it.
+//
+// Every Store decides as the local limiter does: package storetest runs it
+// through the same test vectors. Its clock is its own. It must be safe for
+// concurrent use and must obey the context. An error means that nothing is known
+// about the call and nothing should be assumed taken; a refusal is no error.
+type Store interface {
+	// Take decides one call. A refused call takes nothing.
+	Take(ctx context.Context, rule Rule, key Key, cost int64) (Decision, error)
+	// TakeAll decides several calls in one exchange, each for itself, in order.
+	TakeAll(ctx context.Context, takes []Take) ([]Decision, error)
+	// Refund gives back what a decision of this store took, as
+	// [Decision.Refund] does: by its Taken and Mark, and only as far as it still
+	// counts.
+	Refund(ctx context.Context, rule Rule, key Key, d Decision) error
+}

@@ -1,0 +1,207 @@
+package ratelimit
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/internal/key"
+)
+
+// waiters are the calls that wait for their turn, one queue for each key. A
+// waiter takes nothing until its turn has come, so one that gives up leaves no
+// trace and everybody behind it moves up. While a key has waiters, calls that do
+// not wait are refused: nobody overtakes.
+type waiters struct {
+	count atomic.Int64
+
+	mu     sync.Mutex // guards queues and what is in them
+	queues map[key.Hash][]*waiter
+}
+
+type waiter struct {
+	hash key.Hash
+	cost int64
+	head chan struct{} // closed when it is first in its queue
+}
+
+// join puts a call at the end of its queue and returns what those ahead cost.
+func (q *waiters) join(h key.Hash, cost int64) (w *waiter, ahead int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.queues == nil {
+		q.queues = make(map[key.Hash][]*waiter)
+	}
+	w = &waiter{h, cost, make(chan struct{})}
+	ahead = q.aheadLocked(h)
+	if ahead == 0 {
+		close(w.head)
+	}
+	q.queues[h] = append(q.queues[h], w)
+	q.count.Add(1)
+	return w, ahead
+}
+
+// leave takes a call out of its queue; if it was the first the next one is.
+func (q *waiters) leave(w *waiter) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	line := q.queues[w.hash]
+	i := slices.Index(line, w)
+	line = slices.Delete(line, i, i+1)
+	q.queues[w.hash] = line
+	q.count.Add(-1)
+	switch {
+	case len(line) == 0:
+		delete(q.queues, w.hash)
+	case i == 0:
+		close(line[0].head)
+	}
+}
+
+// ahead returns what the waiting calls of a key cost together.
+func (q *waiters) ahead(h key.Hash) int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.aheadLocked(h)
+}
+
+func (q *waiters) aheadLocked(h key.Hash) (sum int64) {
+	for _, w := range q.queues[h] {
+		sum = addCapped(sum, w.cost)
+	}
+	return sum
+}
+
+// Wait blocks until a call of key is admitted. It refuses at once, with
+// [fault.RateLimited], when the context's deadline comes before the turn would,
+// and when a leaky bucket has no place left to wait in. Canceled, it gives its
+// place back and returns [fault.Canceled] with the context's cause.
+//
+// Waiting calls of one key go in the order in which they came; gcra and
+// leaky_bucket know their turns beforehand, the other algorithms only the next.
+func (l *Limiter) Wait(ctx context.Context, key Key) error { return l.WaitN(ctx, key, 1) }
+
+// WaitN is [Limiter.Wait] for a call that costs more than one.
+func (l *Limiter) WaitN(ctx context.Context, key Key, cost int64) error {
+	if ctx.Err() != nil {
+		return l.gaveUp(ctx)
+	}
+	now := clock.Now()
+	var d Decision
+	if l.tryNow(&d, &key, now, cost); d.OK || d.kind != exhausted {
+		l.report(ctx, &d, &key)
+		return d.Err()
+	}
+	err := l.queue(ctx, &d, &key, cost)
+	if err == nil || d.kind != admitted {
+		l.report(ctx, &d, &key)
+	}
+	return err
+}
+
+// tryNow decides without waiting, behind those who wait already.
+func (l *Limiter) tryNow(d *Decision, k *Key, now clock.Instant, cost int64) {
+	if l.waiting.count.Load() > 0 && cost > 0 {
+		s := l.setup.Load()
+		if ahead := l.waiting.ahead(k.Hash(s.config.Parts)); ahead > 0 && s.config.Mode == Enforce {
+			l.decide(d, k, call{now: now, cost: cost, peek: true})
+			d.refuse(exhausted, max(l.turn(k, now, ahead, cost), d.RetryAfter, 1))
+			return
+		}
+	}
+	l.decide(d, k, call{now: now, cost: cost})
+}
+
+// refuse makes a refusal of a decision that took nothing.
+func (d *Decision) refuse(kind refusal, after time.Duration) {
+	if d.kind != tooLarge && d.kind != negative {
+		d.kind, d.RetryAfter = kind, after
+	}
+	d.OK, d.Taken = false, 0
+}
+
+// queue waits for the turn of a call that is not admitted at once.
+func (l *Limiter) queue(ctx context.Context, d *Decision, k *Key, cost int64) error {
+	w, ahead := l.waiting.join(k.Hash(l.setup.Load().config.Parts), cost)
+	defer l.waiting.leave(w)
+	now := clock.Now()
+	wait := max(l.turn(k, now, ahead, cost), d.RetryAfter)
+	if late(ctx, wait) || !l.mayWait(wait, cost) {
+		d.refuse(tooLong, wait)
+		return d.Err()
+	}
+	select {
+	case <-w.head:
+	case <-ctx.Done():
+		*d = Decision{}
+		return l.gaveUp(ctx)
+	}
+	return l.atHead(ctx, d, k, cost)
+}
+
+// atHead waits until the first of its queue is admitted.
+func (l *Limiter) atHead(ctx context.Context, d *Decision, k *Key, cost int64) error {
+	for {
+		*d = Decision{}
+		l.decide(d, k, call{now: clock.Now(), cost: cost})
+		switch {
+		case d.OK || d.RetryAfter == 0:
+			return d.Err()
+		case late(ctx, d.RetryAfter):
+			d.refuse(tooLong, d.RetryAfter)
+			return d.Err()
+		}
+		timer := time.NewTimer(d.RetryAfter)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			*d = Decision{}
+			return l.gaveUp(ctx)
+		}
+	}
+}
+
+// late reports whether the context ends before a wait does.
+func late(ctx context.Context, wait time.Duration) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) < wait
+}
+
+// mayWait reports whether the rule lets a call wait so long.
+func (l *Limiter) mayWait(wait time.Duration, cost int64) bool {
+	r := l.setup.Load().engine.rule
+	if r.algorithm != LeakyBucket {
+		return true
+	}
+	return int64(wait) <= product(r.capacity-cost+1, r.p).ceil(r.q)
+}
+
+// turn is how long a call must wait whom others are ahead of. For rules that do
+// not pace calls it is the least that it can be.
+func (l *Limiter) turn(k *Key, now clock.Instant, ahead, cost int64) (wait time.Duration) {
+	for s := l.setup.Load(); ; s = l.newest() {
+		r := s.engine.rule
+		if !r.algorithm.paced() || cost > r.capacity {
+			return 0
+		}
+		if s.engine.visit(k.Hash(s.config.Parts), now, func(st state) (state, bool) {
+			wait = r.turn(st, now, ahead, cost)
+			return st, false
+		}) != tableSealed {
+			return wait
+		}
+	}
+}
+
+func (l *Limiter) gaveUp(ctx context.Context) error {
+	return fault.New(fault.Spec{
+		Code: fault.Canceled, Component: component, Name: l.name,
+		Message: "gave up before its turn", Cause: context.Cause(ctx),
+	})
+}
