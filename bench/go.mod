@@ -8,9 +8,13 @@ require (
 	github.com/eapache/go-resiliency v1.7.0
 	github.com/elixirscope/foundation v0.1.0
 	github.com/failsafe-go/failsafe-go v0.9.8
+	github.com/jackc/puddle/v2 v2.2.3
 	github.com/sony/gobreaker/v2 v2.4.0
 )
 
-require github.com/bits-and-blooms/bitset v1.24.4 // indirect
+require (
+	github.com/bits-and-blooms/bitset v1.24.4 // indirect
+	golang.org/x/sync v0.1.0 // indirect
+)
 
 replace github.com/elixirscope/foundation => ../

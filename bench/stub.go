@@ -2,5 +2,4 @@ package main
 type footprint struct{ name string; bytes float64 }
 func memoryPerKey() []footprint { return nil }
 func limiterScenarios() []scenario { return nil }
-func poolScenarios() []scenario { return nil }
 func guardScenarios() []scenario { return nil }

@@ -3,98 +3,166 @@ package pool
 import (
 	"context"
 	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/clock"
-	"github.com/elixirscope/foundation/telemetry"
+	"github.com/elixirscope/foundation/internal/histogram"
 )
 
-// Pool lends workers of type T. Make one with [New].
-type Pool[T any] struct{ name string }
+// Pool lends workers of type T. Make one with [New]; it must not be copied. It is
+// safe for concurrent use. See the package comment for its states.
+type Pool[T any] struct {
+	name     string
+	worker   reflect.Type
+	factory  Factory[T]
+	resetter Resetter[T] // nil if workers need no reset
+	checks   bool        // false if every worker is always fit
+	topics   topics
 
-var _ Managed = (*Pool[int])(nil)
+	// base is the context of what the pool does on its own account; it ends with
+	// the pool.
+	base context.Context //nolint:containedctx // its jobs have no caller whose context they could take
+	stop context.CancelFunc
 
-var _ Clocked = (*Pool[int])(nil)
+	degraded atomic.Pointer[fault.Error] // what borrowers are refused with; written under mu
+	waiters  sync.Pool                   // of *waiter[T]; of the instance, so that its channels stay in one synctest bubble
+	drained  chan struct{}               // closed when the closed pool has neither workers nor jobs
 
-// New returns a pool of workers that f makes.
+	wait, hold, create *histogram.Histogram // wait: of those that had to
+	waitTime           atomic.Int64
+
+	// mu guards the fields below. Neither the factory nor an event handler is called
+	// while it is held, and nothing blocks.
+	mu      sync.Mutex
+	cfg     Config // with defaults filled in
+	given   Config
+	closed  bool
+	idle    idleList[T]
+	queue   queue[T]   // empty while a worker is idle
+	slots   []*slot[T] // every live worker, in no order
+	lent    int        // workers that are borrowed
+	probing int        // idle workers that are being checked in the background
+	making  int        // workers that are being made
+	closing int        // workers that are being closed
+	jobs    int        // goroutines and armed alarms that Close waits for
+	health  health
+	doubt   clock.Instant // workers that were last proven fit before it are checked before they are lent
+	doubted bool          // doubt is set
+	counts  counts
+
+	expiry, retry, upkeep alarm
+}
+
+// counts are the counters of [Stats] that change under the lock.
+type counts struct {
+	checkouts, immediate, waits, timeouts, full, canceled, failed uint64
+	attempts, created, failures                                   uint64
+	destroyed, badChecks, leaked, stale                           uint64
+	holdTime                                                      time.Duration
+}
+
+var (
+	_ Managed = (*Pool[int])(nil)
+	_ Clocked = (*Pool[int])(nil)
+)
+
+// New returns a pool of workers that f makes. Unless cfg.Start says otherwise, no
+// worker is made and no goroutine runs before the first borrower comes. With
+// [Strict] it blocks while the first worker is made, at most create_timeout, and
+// returns worker_failed if that cannot be done.
+//
+// The error is [fault.InvalidConfig] with every fault of name, cfg and f; nothing
+// is left behind then.
 func New[T any](name string, cfg Config, f Factory[T], opts ...Option) (*Pool[T], error) {
-	return &Pool[T]{name}, cfg.Validate()
+	checks, resetter, usable := abilities(f)
+	var ps fault.Problems
+	ps.CheckName(name)
+	ps.Require(usable, "worker", "", "a pool needs a factory that makes workers")
+	cfg.check(&ps)
+	if err := ps.Err(component, name); err != nil {
+		return nil, err
+	}
+	p := &Pool[T]{
+		name: name, worker: reflect.TypeFor[T](), factory: f, resetter: resetter, checks: checks,
+		topics: topicsOf(gather(opts).bus), drained: make(chan struct{}),
+		wait: histogram.New(), hold: histogram.New(), create: histogram.New(),
+		cfg: cfg.effective(), given: cfg, health: health{ramp: MaxWorkers},
+	}
+	p.base, p.stop = context.WithCancel(context.Background())
+	p.waiters.New = func() any { return &waiter[T]{ready: make(chan struct{}, 1)} }
+	p.expiry.run, p.retry.run, p.upkeep.run = p.expire, p.retryNow, p.lookAfter
+	if err := p.begin(); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
-// Lease is the borrowing of one worker.
-type Lease[T any] struct{ v T }
-
-// Value returns the worker.
-func (l Lease[T]) Value() T { return l.v }
-
-// Release returns the worker; false if the lease had ended already.
-func (l Lease[T]) Release() bool { return false }
-
-// Destroy returns the worker as not fit for use; false if the lease had ended already.
-func (l Lease[T]) Destroy() bool { return false }
-
-func (p *Pool[T]) unfinished() error {
-	return fault.New(fault.Spec{Code: fault.Closed, Component: component, Name: p.name})
-}
-
-// With lends a worker to fn.
-func (p *Pool[T]) With(ctx context.Context, fn func(context.Context, T) error) error {
-	return p.unfinished()
-}
-
-// Acquire borrows a worker.
-func (p *Pool[T]) Acquire(ctx context.Context) (Lease[T], error) { return Lease[T]{}, p.unfinished() }
-
-// TryAcquire borrows a worker without waiting for other borrowers.
-func (p *Pool[T]) TryAcquire(ctx context.Context) (Lease[T], error) {
-	return Lease[T]{}, p.unfinished()
-}
-
-// Name implements [Stage].
+// Name returns the name that the pool was made with.
 func (p *Pool[T]) Name() string { return p.name }
 
-// Checkout implements [Stage].
-func (p *Pool[T]) Checkout(ctx context.Context, o CheckoutOptions) (Loan, error) {
-	return Loan{}, p.unfinished()
-}
-
-// CheckoutAt implements [Clocked].
-func (p *Pool[T]) CheckoutAt(ctx context.Context, now clock.Instant, o CheckoutOptions) (Loan, error) {
-	return Loan{}, p.unfinished()
-}
-
-// Checkin implements [Stage].
-func (p *Pool[T]) Checkin(Loan) {}
-
-// CheckinAt implements [Clocked].
-func (p *Pool[T]) CheckinAt(clock.Instant, Loan) {}
-
-// Discard implements [Stage].
-func (p *Pool[T]) Discard(Loan) {}
-
-// DiscardAt implements [Clocked].
-func (p *Pool[T]) DiscardAt(clock.Instant, Loan) {}
+// WorkerType implements [Stage]: it is the type T.
+func (p *Pool[T]) WorkerType() reflect.Type { return p.worker }
 
 // Degraded implements [Stage].
-func (p *Pool[T]) Degraded() error { return nil }
+func (p *Pool[T]) Degraded() error {
+	if err := p.degraded.Load(); err != nil {
+		return err
+	}
+	return nil // and not err: a nil *fault.Error in an error is not nil
+}
 
-// Stats implements [Stage].
-func (p *Pool[T]) Stats() Stats { return Stats{} }
+// begin does what the start setting asks for.
+func (p *Pool[T]) begin() error {
+	switch p.cfg.Start {
+	case Strict:
+		return p.beginStrict()
+	case Lazy, Warm:
+		p.mu.Lock()
+		p.growLocked(clock.Now())
+		p.mu.Unlock()
+	}
+	return nil
+}
 
-// WorkerType implements [Stage].
-func (p *Pool[T]) WorkerType() reflect.Type { return reflect.TypeFor[T]() }
+// beginStrict makes the first worker through an ordinary borrowing, so that a
+// failure leaves nothing else to undo than to close the pool.
+func (p *Pool[T]) beginStrict() error {
+	if p.cfg.Size+p.cfg.MaxOverflow == 0 {
+		return nil // there is nothing that could be proven
+	}
+	l, err := p.acquire(p.base, CheckoutOptions{Timeout: p.cfg.CreateTimeout})
+	if err == nil {
+		l.Release()
+		return nil
+	}
+	_ = p.Close(context.Background()) // bounded by create_timeout; what counts is why it could not start
+	return err
+}
 
-// Config implements [Managed].
-func (p *Pool[T]) Config() Config { return Config{} }
+// totalLocked is how many workers exist, come into being, or are not gone yet.
+func (p *Pool[T]) totalLocked() int { return len(p.slots) + p.making + p.closing }
 
-// Reconfigure implements [Managed].
-func (p *Pool[T]) Reconfigure(cfg Config) error { return nil }
+// capacityLocked is the greatest number of workers at one time.
+func (p *Pool[T]) capacityLocked() int { return p.cfg.Size + p.cfg.MaxOverflow }
 
-// Status implements [Managed].
-func (p *Pool[T]) Status() Status { return Status{} }
+// jobDone ends a job that Close waits for. It is the last thing that a job does.
+func (p *Pool[T]) jobDone() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.jobs--
+	p.checkDrainedLocked()
+}
 
-// Close implements [Managed].
-func (p *Pool[T]) Close(ctx context.Context) error { return nil }
-
-// Collect implements [telemetry.Source].
-func (p *Pool[T]) Collect(emit func(telemetry.Sample)) {}
+func (p *Pool[T]) checkDrainedLocked() {
+	if !p.closed || p.jobs > 0 || len(p.slots) > 0 {
+		return
+	}
+	select {
+	case <-p.drained:
+	default:
+		close(p.drained)
+	}
+}

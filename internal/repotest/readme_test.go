@@ -1,0 +1,44 @@
+package repotest_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const maxProgram = 20 // lines of the README's first program
+
+var block = regexp.MustCompile("(?s)```(\\w+)\n(.*?)```")
+
+// The README's first program is built and run as a user would do it, in a module
+// of its own, and prints what the README says it prints.
+func TestReadme_TheProgramRuns(t *testing.T) {
+	var program, want string
+	for _, m := range block.FindAllStringSubmatch(read(t, "README.md"), -1) {
+		switch {
+		case m[1] == "go" && program == "":
+			program = m[2]
+		case m[1] == "text" && program != "" && want == "":
+			want = m[2]
+		}
+	}
+	if n := strings.Count(program, "\n"); n == 0 || n > maxProgram {
+		t.Errorf("the program has %d lines, want 1 to %d", n, maxProgram)
+	}
+	dir := t.TempDir()
+	write(t, dir, "go.mod", "module example.com/reader\n\ngo 1.26.0\n\n"+
+		"require "+module+" v0.1.0\n\nreplace "+module+" v0.1.0 => "+absolute(t)+"\n")
+	write(t, dir, "main.go", program)
+	if got := goTool(t, dir, "run", "."); got != want {
+		t.Errorf("the program prints\n%s\nand the README says\n%s", got, want)
+	}
+}
+
+func TestReadme_NamesTheTwoCommands(t *testing.T) {
+	text := read(t, "README.md")
+	for _, command := range []string{"go run ./cmd/foundation quickstart", "make test"} {
+		if !strings.Contains(text, command) {
+			t.Errorf("the README does not name %q", command)
+		}
+	}
+}

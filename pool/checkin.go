@@ -1,0 +1,140 @@
+package pool
+
+import (
+	"context"
+
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// fate says what is to become of a worker that comes back.
+type fate uint8
+
+const (
+	fateDestroy fate = iota // close it; the zero value, for ways out that nobody decided on
+	fateReuse
+	fateSuspect // check it before it is lent again
+	fateUnused  // it was never in the borrower's hands
+)
+
+// Checkin implements [Stage].
+func (p *Pool[T]) Checkin(loan Loan) { p.CheckinAt(clock.Now(), loan) }
+
+// CheckinAt implements [Clocked].
+func (p *Pool[T]) CheckinAt(now clock.Instant, loan Loan) {
+	f := fateReuse
+	if loan.Suspect {
+		f = fateSuspect
+	}
+	p.endLoan(now, loan, f)
+}
+
+// Discard implements [Stage].
+func (p *Pool[T]) Discard(loan Loan) { p.DiscardAt(clock.Now(), loan) }
+
+// DiscardAt implements [Clocked].
+func (p *Pool[T]) DiscardAt(now clock.Instant, loan Loan) { p.endLoan(now, loan, fateDestroy) }
+
+func (p *Pool[T]) endLoan(now clock.Instant, loan Loan, f fate) {
+	if s, ok := loan.Ref.(*slot[T]); ok {
+		p.giveBack(context.Background(), s, loan.Generation, now, f)
+	}
+}
+
+// giveBack ends a borrowing; false if it had ended already.
+func (p *Pool[T]) giveBack(ctx context.Context, s *slot[T], generation uint64, now clock.Instant, f fate) bool {
+	p.mu.Lock()
+	if s.generation != generation {
+		p.counts.stale++
+		p.mu.Unlock()
+		return false
+	}
+	s.generation++
+	s.lent, s.reported = false, false
+	held := now.Sub(s.since)
+	p.counts.holdTime += held
+	if p.resetter != nil && f != fateDestroy && f != fateUnused && !p.closed {
+		f = p.resetUnlocked(s, f)
+		now = clock.Now()
+	}
+	w := p.returnLocked(s, now, f)
+	p.mu.Unlock()
+	if w != nil {
+		w.ready <- struct{}{}
+	}
+	if f == fateUnused {
+		return true
+	}
+	p.hold.Record(held)
+	if p.topics.checkedIn.Active() {
+		p.topics.checkedIn.Emit(ctx, CheckedIn{Pool: p.name, Held: held, Destroyed: f == fateDestroy})
+	}
+	return true
+}
+
+// returnLocked takes a worker back and returns the waiter that it goes to, which
+// the caller wakes once the lock is released.
+func (p *Pool[T]) returnLocked(s *slot[T], now clock.Instant, f fate) *waiter[T] {
+	p.lent--
+	switch f {
+	case fateDestroy:
+		p.destroyLocked(s, ReasonDiscarded, nil)
+		return nil
+	case fateReuse:
+		s.proven, s.suspect = now, false
+	case fateSuspect:
+		s.suspect = true
+	case fateUnused:
+	}
+	return p.placeLocked(s, now)
+}
+
+// placeLocked finds the place of a worker that is in no list: with a waiter, who
+// is returned and must be woken, in the idle list, or nowhere.
+func (p *Pool[T]) placeLocked(s *slot[T], now clock.Instant) *waiter[T] {
+	workers := len(p.slots) + p.making
+	switch {
+	case p.closed:
+		p.destroyLocked(s, ReasonClosed, nil)
+	case workers > p.capacityLocked():
+		p.destroyLocked(s, ReasonResized, nil)
+	case s.expires <= now && p.health.failures == 0:
+		p.destroyLocked(s, ReasonLifetime, nil)
+	case p.queue.first != nil:
+		w := p.queue.first
+		p.queue.remove(w)
+		w.got = p.lendLocked(s, now)
+		return w
+	case workers > p.cfg.Size:
+		p.destroyLocked(s, ReasonOverflow, nil)
+	default:
+		s.since = now
+		p.idle.push(s)
+		p.watchLocked(s, now)
+	}
+	return nil
+}
+
+// resetUnlocked cleans a worker without holding the lock, which is held before and
+// after, and returns what is to become of it. While it lasts the worker counts as
+// borrowed; nobody can end that borrowing, because its generation is over.
+func (p *Pool[T]) resetUnlocked(s *slot[T], f fate) (after fate) {
+	timeout := p.cfg.CheckTimeout
+	p.mu.Unlock()
+	exited, err := true, error(nil)
+	defer func() {
+		p.mu.Lock()
+		if after = f; exited || err != nil {
+			p.counts.badChecks++
+			after = fateDestroy
+		}
+		if exited { // nothing above this frame runs any more
+			p.returnLocked(s, clock.Now(), fateDestroy)
+			p.mu.Unlock()
+		}
+	}()
+	ctx, cancel := context.WithTimeout(p.base, timeout)
+	defer cancel()
+	err = calling(func() error { return p.resetter.Reset(ctx, s.value) })
+	exited = false
+	return f
+}

@@ -1,0 +1,314 @@
+package pool
+
+import (
+	"context"
+	"runtime"
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// borrowing is one lending of a worker, as the pool sees it.
+type borrowing[T any] struct {
+	slot       *slot[T]
+	generation uint64
+	verify     bool // check the worker before it is used
+	trace      bool // note the borrower's stack
+	waited     time.Duration
+	began      clock.Instant // when the worker was there
+}
+
+// Checkout implements [Stage].
+func (p *Pool[T]) Checkout(ctx context.Context, o CheckoutOptions) (Loan, error) {
+	return p.CheckoutAt(ctx, clock.Now(), o)
+}
+
+// CheckoutAt implements [Clocked].
+func (p *Pool[T]) CheckoutAt(ctx context.Context, now clock.Instant, o CheckoutOptions) (Loan, error) {
+	b, err := p.borrow(ctx, now, o)
+	if err != nil {
+		return Loan{}, err
+	}
+	return Loan{Worker: b.slot.boxed, Ref: b.slot, Generation: b.generation, Waited: b.waited}, nil
+}
+
+// borrow is the one way in. The common case, an idle worker that needs no check,
+// is one short critical section; everything else is in seek.
+func (p *Pool[T]) borrow(ctx context.Context, now clock.Instant, o CheckoutOptions) (borrowing[T], error) {
+	if ctx.Err() != nil {
+		return borrowing[T]{}, p.refusedCanceled(ctx)
+	}
+	p.mu.Lock()
+	b := p.lendIdleLocked(now)
+	if b.slot == nil {
+		return p.seek(ctx, now, o)
+	}
+	p.counts.immediate++
+	p.mu.Unlock()
+	if b.verify || b.trace {
+		return p.seekVerified(ctx, now, o, b)
+	}
+	if p.topics.checkedOut.Active() {
+		p.topics.checkedOut.Emit(ctx, CheckedOut{Pool: p.name})
+	}
+	return b, nil
+}
+
+// lendIdleLocked lends an idle worker, if there is one.
+func (p *Pool[T]) lendIdleLocked(now clock.Instant) borrowing[T] {
+	for {
+		s := p.idle.pop(p.cfg.Strategy)
+		if s == nil {
+			return borrowing[T]{}
+		}
+		if s.expires > now || p.health.failures > 0 { // an old worker is better than none
+			b := p.lendLocked(s, now)
+			if p.idle.len < p.cfg.MinIdle || p.cfg.Start != Lazy {
+				p.growLocked(now)
+			}
+			return b
+		}
+		p.destroyLocked(s, ReasonLifetime, nil)
+	}
+}
+
+// lendLocked marks s, which is in no list, as borrowed from now on.
+func (p *Pool[T]) lendLocked(s *slot[T], now clock.Instant) borrowing[T] {
+	p.counts.checkouts++
+	p.lent++
+	b := borrowing[T]{slot: s, generation: s.generation, verify: p.doubtfulLocked(s, now), began: now}
+	s.lent, s.since = true, now
+	if p.cfg.LeakAfter > 0 {
+		b.trace = true
+		p.armLocked(&p.upkeep, now, now.Add(p.cfg.LeakAfter))
+	}
+	return b
+}
+
+// doubtfulLocked reports whether s has to be checked before it is lent.
+func (p *Pool[T]) doubtfulLocked(s *slot[T], now clock.Instant) bool {
+	if !p.checks {
+		return false
+	}
+	stale := p.cfg.CheckAfter >= 0 && now.Sub(s.proven) >= p.cfg.CheckAfter
+	return s.suspect || stale || p.doubted && s.proven <= p.doubt
+}
+
+// seek borrows where no idle worker was at hand. It is called with the lock held
+// and releases it.
+func (p *Pool[T]) seek(ctx context.Context, now clock.Instant, o CheckoutOptions) (borrowing[T], error) {
+	o.Timeout = or(o.Timeout, p.cfg.CheckoutTimeout)
+	b, why := p.awaitLocked(ctx, now, o, false)
+	if why.code != 0 {
+		return borrowing[T]{}, p.refuse(ctx, why, o)
+	}
+	return p.seekVerified(ctx, now, o, b)
+}
+
+// seekVerified checks b's worker if need be, and goes on to the next while the
+// checks fail. Every round closes a worker, so there are no more rounds than
+// workers, and a round waits no longer than what is left of the time.
+func (p *Pool[T]) seekVerified(ctx context.Context, begun clock.Instant, o CheckoutOptions, b borrowing[T]) (borrowing[T], error) {
+	for b.verify && !p.verified(ctx, b, begun, o) {
+		if ctx.Err() != nil {
+			return borrowing[T]{}, p.refusedWaiting(ctx)
+		}
+		p.mu.Lock()
+		o.Timeout = or(o.Timeout, p.cfg.CheckoutTimeout)
+		if b = p.lendIdleLocked(clock.Now()); b.slot != nil {
+			p.mu.Unlock()
+			continue
+		}
+		var why refusal
+		if b, why = p.awaitLocked(ctx, begun, o, true); why.code != 0 {
+			return borrowing[T]{}, p.refuse(ctx, why, o)
+		}
+	}
+	return p.admit(ctx, begun, b), nil
+}
+
+// verified checks the worker of b and closes it if the check fails, panics, or
+// ends the goroutine.
+func (p *Pool[T]) verified(ctx context.Context, b borrowing[T], begun clock.Instant, o CheckoutOptions) (ok bool) {
+	err := errExited
+	defer func() {
+		p.checked(b, err)
+		ok = err == nil
+	}()
+	ctx, cancel := context.WithTimeout(ctx, p.patience(begun, o))
+	defer cancel()
+	err = calling(func() error { return p.factory.Check(ctx, b.slot.value) })
+	return err == nil
+}
+
+// patience is how long a check may last within the time that the borrower has.
+func (p *Pool[T]) patience(begun clock.Instant, o CheckoutOptions) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	left := begun.Add(or(o.Timeout, p.cfg.CheckoutTimeout)).Sub(clock.Now())
+	return max(time.Millisecond, min(p.cfg.CheckTimeout, left))
+}
+
+// checked notes the result of a check that a borrower ran.
+func (p *Pool[T]) checked(b borrowing[T], err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := b.slot
+	if s.generation != b.generation {
+		return // taken away meanwhile
+	}
+	if err == nil {
+		s.suspect, s.proven = false, clock.Now()
+		return
+	}
+	p.lent--
+	p.failCheckLocked(s, err)
+}
+
+// failCheckLocked closes s, which is in no list, and mistrusts all the others:
+// what ended one connection has often ended them all.
+func (p *Pool[T]) failCheckLocked(s *slot[T], err error) {
+	p.counts.badChecks++
+	p.doubt, p.doubted = clock.Now(), true
+	p.destroyLocked(s, ReasonCheck, err)
+}
+
+// admit completes a borrowing that took longer than a critical section.
+func (p *Pool[T]) admit(ctx context.Context, begun clock.Instant, b borrowing[T]) borrowing[T] {
+	b.began = clock.Now()
+	b.waited = b.began.Sub(begun)
+	if b.trace {
+		p.note(b)
+	}
+	if p.topics.checkedOut.Active() {
+		p.topics.checkedOut.Emit(ctx, CheckedOut{Pool: p.name, Wait: b.waited})
+	}
+	return b
+}
+
+// note keeps the borrower's stack for the report of a leak.
+func (p *Pool[T]) note(b borrowing[T]) {
+	var pcs [24]uintptr
+	depth := runtime.Callers(4, pcs[:])
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if b.slot.generation == b.generation {
+		b.slot.stack = append(b.slot.stack[:0], pcs[:depth]...)
+	}
+}
+
+// refusal says why a borrower gets no worker; the zero code means that it does.
+type refusal struct {
+	code    fault.Code
+	failure *fault.Error // for worker_failed, the error itself
+}
+
+func failing(err *fault.Error) refusal { return refusal{fault.WorkerFailed, err} }
+
+// awaitLocked queues and waits; o.Timeout runs from begun. It is called with the
+// lock held and releases it. Who comes back from a failed check is served first.
+func (p *Pool[T]) awaitLocked(ctx context.Context, begun clock.Instant, o CheckoutOptions, again bool) (borrowing[T], refusal) {
+	now, deadline := begun, begun.Add(o.Timeout)
+	if again {
+		now = clock.Now()
+	}
+	if why := p.mayWaitLocked(now, deadline, o.NoWait); why.code != 0 {
+		p.mu.Unlock()
+		return borrowing[T]{}, why
+	}
+	w, _ := p.waiters.Get().(*waiter[T])
+	w.deadline, w.noWait = deadline, o.NoWait
+	if again {
+		p.queue.unshift(w)
+	} else {
+		p.queue.push(w)
+		p.counts.waits++
+	}
+	p.armLocked(&p.expiry, now, deadline)
+	p.growLocked(now)
+	p.mu.Unlock()
+	b, why := p.park(ctx, w)
+	w.got, w.refused = borrowing[T]{}, refusal{}
+	p.waiters.Put(w)
+	p.waited(clock.Now().Sub(now))
+	return b, why
+}
+
+// park waits for the answer to w. A caller that gives up at the moment of the
+// hand-over passes the worker on.
+func (p *Pool[T]) park(ctx context.Context, w *waiter[T]) (borrowing[T], refusal) {
+	select {
+	case <-w.ready:
+		return w.got, w.refused
+	case <-ctx.Done():
+	}
+	if !p.leave(w) {
+		<-w.ready // on its way: the answer was written when w left the queue
+		if w.got.slot != nil {
+			p.giveBack(ctx, w.got.slot, w.got.generation, clock.Now(), fateUnused)
+		}
+	}
+	return borrowing[T]{}, refusal{code: fault.Canceled}
+}
+
+func (p *Pool[T]) waited(d time.Duration) {
+	p.wait.Record(d)
+	p.waitTime.Add(int64(d))
+}
+
+// leave takes w out of the queue; false if somebody answered it already.
+func (p *Pool[T]) leave(w *waiter[T]) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !w.queued {
+		return false
+	}
+	p.queue.remove(w)
+	return true
+}
+
+// mayWaitLocked returns why a borrower must not queue, if so.
+func (p *Pool[T]) mayWaitLocked(now, deadline clock.Instant, noWait bool) refusal {
+	if p.closed {
+		return refusal{code: fault.Closed}
+	}
+	if err := p.degraded.Load(); err != nil {
+		return failing(err)
+	}
+	// Each worker that is not live yet, or is being checked, answers one waiter
+	// without any borrower having to come back.
+	coming := max(0, p.capacityLocked()-len(p.slots)) + p.probing
+	switch {
+	case noWait && p.queue.len >= coming, p.queue.len-coming >= p.cfg.MaxWaiters:
+		return refusal{code: fault.PoolFull}
+	case noWait && p.health.failures > 0 && p.making == 0 && now < p.health.retryAt:
+		return failing(p.health.refusal)
+	case deadline <= now:
+		return refusal{code: fault.PoolTimeout}
+	}
+	return refusal{}
+}
+
+// refuse counts and reports a refusal and makes the error for the caller.
+func (p *Pool[T]) refuse(ctx context.Context, why refusal, o CheckoutOptions) error {
+	switch {
+	case why.failure != nil:
+		p.count(&p.counts.failed)
+		return why.failure
+	case why.code == fault.PoolFull:
+		return p.refusedFull(ctx)
+	case why.code == fault.PoolTimeout:
+		return p.refusedTimeout(ctx, o.Timeout, nil)
+	case why.code == fault.Canceled:
+		return p.refusedWaiting(ctx)
+	default:
+		return p.refusedClosed()
+	}
+}
+
+func (p *Pool[T]) count(counter *uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	*counter++
+}

@@ -1,0 +1,65 @@
+package pool
+
+import (
+	"time"
+
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// Stats implements [Stage]. It looks at every worker once.
+func (p *Pool[T]) Stats() Stats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.statsLocked(clock.Now())
+}
+
+func (p *Pool[T]) statsLocked(now clock.Instant) Stats {
+	c := &p.counts
+	s := Stats{
+		Size: p.cfg.Size, MaxOverflow: p.cfg.MaxOverflow, Idle: p.idle.len, InUse: p.lent + p.probing,
+		Making: p.making, Closing: p.closing, Waiting: p.queue.len,
+		Checkouts: c.checkouts, Waits: c.waits, Timeouts: c.timeouts, Full: c.full, Canceled: c.canceled, Failed: c.failed,
+		Attempts: c.attempts, Created: c.created, Failures: c.failures, Destroyed: c.destroyed, BadChecks: c.badChecks,
+		Leaked: c.leaked, StaleEnds: c.stale, HoldTime: c.holdTime, WaitTime: time.Duration(p.waitTime.Load()),
+	}
+	for _, w := range p.slots {
+		if w.lent {
+			s.OldestLoan = max(s.OldestLoan, now.Sub(w.since))
+		}
+	}
+	return s
+}
+
+// Status describes the pool for people.
+func (p *Pool[T]) Status() Status {
+	p.mu.Lock()
+	st := Status{
+		Name: p.name, Worker: p.worker.String(), Config: p.cfg, CheckedOut: p.lent, Closed: p.closed,
+		Degraded: p.health.failures > 0, Failures: p.health.failures, LastError: p.health.lastErr,
+		Stats: p.statsLocked(clock.Now()),
+	}
+	if st.Degraded {
+		st.RetryAt = p.health.refusal.RetryAt()
+	}
+	taken := p.lent + min(p.making, p.queue.len)
+	p.mu.Unlock()
+	st.Available = max(0, st.Config.Size-taken)
+	st.Overflow = max(0, taken-st.Config.Size)
+	st.State = stateOf(st.Available, st.Overflow, st.Config.MaxOverflow)
+	st.Wait = summarize(p.waitTimes())
+	st.Hold = summarize(p.hold.Snapshot())
+	st.Create = summarize(p.create.Snapshot())
+	return st
+}
+
+// stateOf is Poolboy's rule.
+func stateOf(available, overflow, maxOverflow int) State {
+	switch {
+	case overflow == 0 && available > 0:
+		return StateReady
+	case overflow >= maxOverflow:
+		return StateFull
+	default:
+		return StateOverflow
+	}
+}

@@ -1,0 +1,192 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"strings"
+
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// watchLocked sets the alarm for the next thing that s, now idle, will need.
+func (p *Pool[T]) watchLocked(s *slot[T], now clock.Instant) {
+	if due := p.dueLocked(s); due != clock.Max {
+		p.armLocked(&p.upkeep, now, due)
+	}
+}
+
+// dueLocked is when s needs something; clock.Max if never.
+func (p *Pool[T]) dueLocked(s *slot[T]) clock.Instant {
+	due := s.expires
+	if p.cfg.MaxIdleTime > 0 && p.cfg.Start == Lazy {
+		due = min(due, s.since.Add(p.cfg.MaxIdleTime))
+	}
+	if p.checks && p.cfg.CheckInterval > 0 {
+		due = min(due, s.proven.Add(p.cfg.CheckInterval))
+	}
+	return due
+}
+
+// lookAfter is what the upkeep alarm runs: it closes what is too old, reports
+// leaks, and checks idle workers, one at a time, so that all others can be lent
+// meanwhile.
+func (p *Pool[T]) lookAfter() {
+	for {
+		p.mu.Lock()
+		if p.closed {
+			p.mu.Unlock()
+			return
+		}
+		now := clock.Now()
+		p.retireLocked(now)
+		leaks := p.leaksLocked(now)
+		s := p.nextCheckLocked(now)
+		if s == nil {
+			p.rearmLocked(now)
+		}
+		p.growLocked(now)
+		p.mu.Unlock()
+		p.report(leaks)
+		if s == nil {
+			return
+		}
+		p.probe(s)
+	}
+}
+
+// retireLocked closes idle workers that are past their lifetime or idle time.
+func (p *Pool[T]) retireLocked(now clock.Instant) {
+	for s := p.idle.first; s != nil; {
+		next := s.next
+		idled := p.cfg.MaxIdleTime > 0 && now.Sub(s.since) >= p.cfg.MaxIdleTime
+		switch {
+		case s.expires <= now && p.health.failures == 0:
+			p.idle.remove(s)
+			p.destroyLocked(s, ReasonLifetime, nil)
+		case idled && p.cfg.Start == Lazy && p.idle.len > p.cfg.MinIdle:
+			p.idle.remove(s)
+			p.destroyLocked(s, ReasonIdle, nil)
+		}
+		s = next
+	}
+}
+
+// nextCheckLocked takes an idle worker whose check is due out of the list.
+func (p *Pool[T]) nextCheckLocked(now clock.Instant) *slot[T] {
+	if !p.checks || p.cfg.CheckInterval < 0 {
+		return nil
+	}
+	for s := p.idle.first; s != nil; s = s.next {
+		if now.Sub(s.proven) >= p.cfg.CheckInterval {
+			p.idle.remove(s)
+			p.probing++
+			return s
+		}
+	}
+	return nil
+}
+
+// probe checks an idle worker and puts it back to where it was, or closes it.
+func (p *Pool[T]) probe(s *slot[T]) {
+	err := errExited
+	defer func() { p.probed(s, err) }()
+	p.mu.Lock()
+	timeout := p.cfg.CheckTimeout
+	p.mu.Unlock()
+	ctx, cancel := context.WithTimeout(p.base, timeout)
+	defer cancel()
+	err = calling(func() error { return p.factory.Check(ctx, s.value) })
+}
+
+func (p *Pool[T]) probed(s *slot[T], err error) {
+	now := clock.Now()
+	p.mu.Lock()
+	p.probing--
+	var w *waiter[T]
+	switch {
+	case err != nil && !p.closed:
+		p.failCheckLocked(s, err)
+	case p.closed || p.queue.first != nil || len(p.slots)+p.making > p.cfg.Size:
+		s.proven, s.suspect = now, false
+		w = p.placeLocked(s, now)
+	default:
+		s.proven, s.suspect = now, false
+		p.idle.insert(s) // where it was: a check is no use, so it ends no idle time
+	}
+	p.mu.Unlock()
+	if w != nil {
+		w.ready <- struct{}{}
+	}
+}
+
+// rearmLocked sets the alarm for whatever is due next.
+func (p *Pool[T]) rearmLocked(now clock.Instant) {
+	due := clock.Max
+	for s := p.idle.first; s != nil; s = s.next {
+		if at := p.dueLocked(s); at > now {
+			due = min(due, at) // what is due already and was kept is kept for a reason that has its own end
+		}
+	}
+	if p.cfg.LeakAfter > 0 {
+		for _, s := range p.slots {
+			if s.lent && !s.reported {
+				due = min(due, s.since.Add(p.cfg.LeakAfter))
+			}
+		}
+	}
+	if due != clock.Max {
+		p.armLocked(&p.upkeep, now, due)
+	}
+}
+
+// leak is a borrowing that lasts for too long.
+type leak struct {
+	event WorkerLeaked
+	stack []uintptr
+}
+
+func (p *Pool[T]) leaksLocked(now clock.Instant) []leak {
+	if p.cfg.LeakAfter == 0 {
+		return nil
+	}
+	var leaks []leak
+	for i := len(p.slots) - 1; i >= 0; i-- { // backwards: reclaiming moves the last one here
+		s := p.slots[i]
+		held := now.Sub(s.since)
+		if !s.lent || s.reported || held < p.cfg.LeakAfter {
+			continue
+		}
+		s.reported = true
+		p.counts.leaked++
+		event := WorkerLeaked{Pool: p.name, Held: held, Reclaimed: p.cfg.ReclaimLeaked}
+		leaks = append(leaks, leak{event, append([]uintptr(nil), s.stack...)})
+		if p.cfg.ReclaimLeaked {
+			p.lent--
+			p.destroyLocked(s, ReasonLeaked, nil)
+		}
+	}
+	return leaks
+}
+
+func (p *Pool[T]) report(leaks []leak) {
+	if len(leaks) == 0 || !p.topics.workerLeaked.Active() {
+		return
+	}
+	for _, l := range leaks {
+		l.event.Stack = trace(l.stack)
+		p.topics.workerLeaked.Emit(p.base, l.event)
+	}
+}
+
+// trace renders a stack as a panic would.
+func trace(pcs []uintptr) string {
+	var b strings.Builder
+	frames := runtime.CallersFrames(pcs)
+	for more := len(pcs) > 0; more; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
+	}
+	return b.String()
+}
