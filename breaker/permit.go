@@ -95,9 +95,6 @@ func (p *Permit) settle(ctx context.Context, o Outcome, err error) {
 		return
 	}
 	p.era.breaker.count(o)
-	if !p.inert() {
-		p.endRun()
-	}
 }
 
 // inert reports whether the machine does not learn how the call ends.
@@ -115,26 +112,23 @@ func (p *Permit) spend() bool {
 // free reports whether the machine cannot move on o, so that neither its lock
 // nor the clock is needed: a success under rules that count failures only.
 func (p *Permit) free(o Outcome) bool {
-	e := p.era
-	return o == Success && p.lease() == 0 && (e.gate == gateFree || e.gate == gateRamp) && e.window.buckets == nil
+	return o == Success && p.era.window.buckets == nil && p.calm()
 }
 
-// endRun ends a run of failures. The count is read first: while there is no run,
-// which is nearly always, nothing shared is written.
-func (p *Permit) endRun() {
-	if run := p.era.window.run; run != nil && run.Load() != 0 {
-		run.Store(0)
-	}
+// calm reports whether a success would only be a tick in the window: the call is
+// no probe, and no run of failures waits for it to end. A run is ended under the
+// lock, where it is certain that it belongs to the call's own generation.
+func (p *Permit) calm() bool {
+	e := p.era
+	return p.lease() == 0 && (e.gate == gateFree || e.gate == gateRamp) && (e.window.run == nil || e.window.run.Load() == 0)
 }
 
 func (p *Permit) settleAt(ctx context.Context, now clock.Instant, o Outcome, err error) {
 	b := p.era.breaker
 	b.count(o)
 	switch {
-	case p.inert():
-	case p.free(o):
-		p.endRun()
-	case !p.bucketed(now, o):
+	case p.inert() || p.free(o) || p.bucketed(now, o):
+	default:
 		b.settle(p, now, o, err)
 	}
 	if b.executed.Active() {
@@ -146,11 +140,10 @@ func (p *Permit) settleAt(ctx context.Context, now clock.Instant, o Outcome, err
 // belongs to is still the present one.
 func (p *Permit) bucketed(now clock.Instant, o Outcome) bool {
 	e := p.era
-	if o != Success || p.lease() != 0 || e != p.era.breaker.era.Load() || e.gate == gateHalfOpen || p.slow(now) {
+	if o != Success || !p.calm() || e != e.breaker.era.Load() || p.slow(now) {
 		return false
 	}
 	e.window.buckets.add(now, false, false)
-	p.endRun()
 	return true
 }
 

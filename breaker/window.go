@@ -12,7 +12,7 @@ import (
 type window struct {
 	ring    *ring         // failure_threshold; guarded by the breaker's mutex
 	buckets *buckets      // the ratio rules; atomic
-	run     *atomic.Int64 // consecutive_failures; written up under the mutex, set to zero without it
+	run     *atomic.Int64 // consecutive_failures; written under the mutex, read without it
 }
 
 func newWindow(r *rules, single bool) window {
