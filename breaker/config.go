@@ -43,7 +43,7 @@ type Config struct {
 	CooldownMax time.Duration `yaml:"cooldown_max"`
 	// Jitter lengthens each cooldown by a random share of itself between 0 and
 	// this value, so that many processes do not probe at once. 0 to 1, default 0.
-	Jitter float64 `yaml:"jitter"`
+	Jitter float64 `yaml:"jitter" config:"allowzero"`
 	// Probes is how many calls may be in flight while half-open. 1 to 1000,
 	// default 1.
 	Probes int `yaml:"probes"`
@@ -56,7 +56,7 @@ type Config struct {
 	ProbeLease time.Duration `yaml:"probe_lease"`
 	// Ramp is the time after closing in which the share of admitted calls rises
 	// from a tenth to all. At most 24 h, default 0: all at once.
-	Ramp time.Duration `yaml:"ramp"`
+	Ramp time.Duration `yaml:"ramp" config:"allowzero"`
 	// CallTimeout bounds the calls of Do: their context ends by then. The caller's
 	// own deadline wins if it is earlier. At most 24 h. Default: none. Breakers
 	// below a guard leave it to the guard.

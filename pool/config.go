@@ -9,50 +9,50 @@ import (
 // Config holds the settings of a pool. The zero value is a pool of five workers
 // that are made when they are first needed.
 type Config struct {
-	// Size is how many workers the pool keeps; 0 means 5 and -1 means none, so that
-	// every worker is an overflow worker.
+	// Size is how many workers the pool keeps, 5 by default. With none (-1 in Go, 0 in
+	// a file) every worker is an overflow worker.
 	Size int `yaml:"size" config:"zero"`
 	// MaxOverflow is how many workers beyond Size may be made while all others are
 	// borrowed; an overflow worker that comes back and finds nobody waiting is
-	// closed. 0 and -1 mean none.
+	// closed. None by default.
 	MaxOverflow int `yaml:"max_overflow" config:"zero"`
 	// Strategy says which idle worker is lent next: "lifo", the one that came back
 	// last (the default), or "fifo", the one that has been idle for longest.
 	Strategy Strategy `yaml:"strategy"`
-	// CheckoutTimeout is how long a borrower waits for a worker; 0 means 5 s. It is
+	// CheckoutTimeout is how long a borrower waits for a worker, 5 s by default. It is
 	// apart from the time that the borrower's operation may take.
 	CheckoutTimeout time.Duration `yaml:"checkout_timeout"`
-	// MaxWaiters is how many borrowers may wait; 0 means 1024. A further one is
+	// MaxWaiters is how many borrowers may wait, 1024 by default. A further one is
 	// refused with pool_full.
 	MaxWaiters int `yaml:"max_waiters"`
 	// MinIdle is how many idle workers the pool tries to have in reserve, within
 	// Size; 0 means none.
-	MinIdle int `yaml:"min_idle"`
+	MinIdle int `yaml:"min_idle" config:"allowzero"`
 	// MaxLifetime is the age at which a worker is replaced when it is next idle; 0
 	// means never.
-	MaxLifetime time.Duration `yaml:"max_lifetime"`
+	MaxLifetime time.Duration `yaml:"max_lifetime" config:"allowzero"`
 	// LifetimeJitter is the share of MaxLifetime by which a worker's life is cut
-	// short at random, so that workers made together do not end together; 0 means
-	// 0.1, negative means none, and 1 is the greatest.
-	LifetimeJitter float64 `yaml:"lifetime_jitter"`
+	// short at random, so that workers made together do not end together: 0.1 by
+	// default, at most 1. A negative number (0 in a file) means none.
+	LifetimeJitter float64 `yaml:"lifetime_jitter" config:"zero"`
 	// MaxIdleTime is how long a worker beyond MinIdle may be idle before it is
 	// closed; 0 means for ever.
-	MaxIdleTime time.Duration `yaml:"max_idle_time"`
-	// CheckAfter is the idle time after which a worker is checked before it is lent;
-	// 0 means 1 s, negative means never. A worker whose last borrower failed is
+	MaxIdleTime time.Duration `yaml:"max_idle_time" config:"allowzero"`
+	// CheckAfter is the idle time after which a worker is checked before it is lent,
+	// 1 s by default; a negative one (0 in a file) means never. A worker whose last borrower failed is
 	// checked in any case. It needs a factory that checks.
-	CheckAfter time.Duration `yaml:"check_after"`
-	// CheckInterval is how often an idle worker is checked in the background; 0 means
-	// 30 s, negative means never. It needs a factory that checks.
-	CheckInterval time.Duration `yaml:"check_interval"`
-	// CheckTimeout bounds a check, and a reset on return; 0 means 1 s.
+	CheckAfter time.Duration `yaml:"check_after" config:"zero"`
+	// CheckInterval is how often an idle worker is checked in the background, 30 s
+	// by default; a negative one (0 in a file) means never. It needs a factory that checks.
+	CheckInterval time.Duration `yaml:"check_interval" config:"zero"`
+	// CheckTimeout bounds a check, and a reset on return; 1 s by default.
 	CheckTimeout time.Duration `yaml:"check_timeout"`
-	// CreateTimeout bounds the making of one worker; 0 means 10 s.
+	// CreateTimeout bounds the making of one worker; 10 s by default.
 	CreateTimeout time.Duration `yaml:"create_timeout"`
 	// Backoff is the pause after the first worker that could not be made; it doubles
-	// with every further failure up to BackoffMax. 0 means 100 ms.
+	// with every further failure up to BackoffMax. 100 ms by default.
 	Backoff time.Duration `yaml:"backoff"`
-	// BackoffMax is the longest pause between two attempts; 0 means 10 s, or Backoff
+	// BackoffMax is the longest pause between two attempts: 10 s by default, or Backoff
 	// if that is longer.
 	BackoffMax time.Duration `yaml:"backoff_max"`
 	// Start says what happens at the start: "lazy" makes workers when they are needed
@@ -62,7 +62,7 @@ type Config struct {
 	// LeakAfter is how long a worker may be borrowed before it is reported as leaked,
 	// with the stack that borrowed it; 0 means never. Recording the stack costs about
 	// a microsecond for each checkout.
-	LeakAfter time.Duration `yaml:"leak_after"`
+	LeakAfter time.Duration `yaml:"leak_after" config:"allowzero"`
 	// ReclaimLeaked takes a leaked worker away from its borrower: its lease ends, and
 	// the worker is closed and replaced.
 	ReclaimLeaked bool `yaml:"reclaim_leaked"`
