@@ -80,8 +80,22 @@ func (b *buckets) add(now clock.Instant, failed, slow bool) {
 	b.addMany(b.epoch(now), 1, packed)
 }
 
+// addCall is add for a call that was neither failed nor slow.
+func (b *buckets) addCall(now clock.Instant) {
+	epoch := b.epoch(now)
+	s := b.slot(epoch)
+	if s.epoch.Load() == epoch || b.turn(s, epoch) {
+		s.calls.Add(1)
+	}
+}
+
+// slot returns the place of an epoch in the caller's lane.
+func (b *buckets) slot(epoch int64) *slot {
+	return &b.lanes[stripe.Lane()&(len(b.lanes)-1)].slot[epoch&(bucketCount-1)]
+}
+
 func (b *buckets) addMany(epoch int64, calls, packed uint64) {
-	s := &b.lanes[stripe.Lane()&(len(b.lanes)-1)].slot[epoch&(bucketCount-1)]
+	s := b.slot(epoch)
 	if s.epoch.Load() != epoch && !b.turn(s, epoch) {
 		return
 	}

@@ -29,7 +29,7 @@ type era struct {
 	breaker  *Breaker
 	gate     gate
 	fast     bool // a call is let through without the clock
-	identity bool // and its success changes nothing but the totals
+	simple   bool // and its success changes only counts that need no lock
 	member   bool // of a group: a success counts in two places
 	shadow   bool // refusals are counted and reported, and admitted
 	m        machine
@@ -105,7 +105,7 @@ func (e *era) forced(now clock.Instant) (refusal *fault.Error, late bool) {
 const rampStart = 0.1
 
 func (e *era) rampShare(now clock.Instant) float64 {
-	passed := 1 - float64(e.m.until.Sub(now))/float64(e.rules.Ramp)
+	passed := float64(now.Sub(e.m.since)) / float64(e.m.until.Sub(e.m.since))
 	return min(max(rampStart+(1-rampStart)*passed, rampStart), 1)
 }
 

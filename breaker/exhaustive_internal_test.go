@@ -38,6 +38,7 @@ func moves() []move {
 		{"reset", func(w *world) { w.Reset("test") }},
 		{"force open", func(w *world) { _ = w.ForceOpen(Override{Actor: "test", For: 2 * tick}) }},
 		{"force closed", func(w *world) { _ = w.ForceClosed(Override{Actor: "test", For: 2 * tick}) }},
+		{"no worker", func(w *world) { w.LookAt(clock.Now()).FailAt(clock.Now(), nil) }},
 		{"automatic", func(w *world) { w.Automatic("test") }},
 	}
 	for i := range maxCallsInFlight {

@@ -262,6 +262,3 @@ func (g *Group) byStateLocked(now clock.Instant) map[State]int {
 	}
 	return by
 }
-
-// Bound returns the number of keys that the group holds at most.
-func (g *Group) Bound() int { return g.limit }

@@ -61,12 +61,28 @@ func (p *Permit) Err() error {
 // Success settles the permit: the dependency answered as it should. In a closed
 // breaker without ratio rules it is one striped add.
 func (p *Permit) Success() {
-	if p.flags == permitOK && p.era.identity {
-		p.flags |= permitSpent
-		p.era.breaker.ledger.success.Add(1)
+	if p.flags != permitOK || !p.era.simple {
+		p.settle(context.Background(), Success, nil)
 		return
 	}
-	p.settle(context.Background(), Success, nil)
+	if buckets := p.era.window.buckets; buckets != nil {
+		p.succeedIn(buckets)
+		return
+	}
+	p.flags |= permitSpent
+	p.era.breaker.ledger.success.Add(1)
+}
+
+// succeedIn settles a success under a ratio rule: one look at the clock, two adds.
+func (p *Permit) succeedIn(buckets *buckets) {
+	now := clock.Now()
+	if b := p.era.breaker; b.era.Load() != p.era || b.executed.Active() {
+		p.SettleAt(now, Success, nil)
+		return
+	}
+	p.flags |= permitSpent
+	p.era.breaker.ledger.success.Add(1)
+	buckets.addCall(now)
 }
 
 // Failure settles the permit: the dependency is to blame. Of err, which may be

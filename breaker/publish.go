@@ -51,7 +51,7 @@ func (e *era) settleGate() {
 	e.gate = e.gateOf()
 	e.shadow = e.rules.Mode == Shadow
 	e.fast = e.gate == gateFree && e.injected == nil && !e.needsStart()
-	e.identity = e.fast && e.window.run == nil && e.window.buckets == nil && !e.member
+	e.simple = e.fast && e.window.run == nil && !e.member
 }
 
 func (e *era) gateOf() gate {

@@ -7,7 +7,8 @@ import "github.com/elixirscope/foundation/internal/clock"
 // what it counted, also when its length or the rules change (to the precision of
 // the ratio rules where counting by time and by failure meet). New thresholds
 // are applied from the next call on: a reconfiguration by itself neither opens
-// nor closes. A new cooldown holds from the next opening on.
+// nor closes. A new cooldown or ramp holds from the next opening or
+// closing on.
 //
 // A faulty cfg is refused with all its faults and changes nothing; one that is
 // equal to the present is a no-op and leaves the revision as it is.
