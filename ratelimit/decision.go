@@ -138,10 +138,12 @@ func (d *Decision) refused() *fault.Error {
 	if d.RetryAfter > 0 {
 		spec.RetryAt = d.at.Add(d.RetryAfter).Time()
 	}
+	limit, window := d.rate()
 	spec.Evidence = []fault.Fact{
 		fault.Against("remaining", float64(d.Remaining), float64(d.Limit), ""),
 		fault.Measure("cost", float64(d.cost), ""),
-		fault.Measure("window", d.window().Seconds(), "seconds"),
+		fault.Measure("limit", float64(limit), ""),
+		fault.Measure("window", window.Seconds(), "seconds"),
 		fault.Measure("reset_after", d.ResetAfter.Seconds(), "seconds"),
 	}
 	return fault.New(spec)
@@ -154,9 +156,12 @@ func (d *Decision) name() string {
 	return d.by.name
 }
 
-func (d *Decision) window() time.Duration {
+// rate is the rule's limit in its window, where Limit above is what a key can
+// take at once.
+func (d *Decision) rate() (limit int64, window time.Duration) {
 	if d.by == nil {
-		return 0
+		return 0, 0
 	}
-	return d.by.setup.Load().config.Per
+	c := d.by.setup.Load().config
+	return max(0, c.Limit), c.Per
 }
