@@ -211,7 +211,7 @@ func TestScenario09_AnySequenceAgreesWithThePlainModel(t *testing.T) {
 			outcome := func(o breaker.Outcome) func(*rapid.T) {
 				return func(t *rapid.T) {
 					if len(inFlight) == 0 {
-						t.Skip("no call is in flight")
+						return
 					}
 					i := rapid.IntRange(0, len(inFlight)-1).Draw(t, "which")
 					c := inFlight[i]
