@@ -140,22 +140,14 @@ func (b *Breaker) LookAt(now clock.Instant) Look {
 	if e.fast {
 		return Look{breaker: b, era: e}
 	}
-	l := Look{breaker: b, era: e, refusal: e.looked(now)}
+	// Draws belong to the permit: drawing here too would square the share.
+	refusal, _ := e.certain(now)
+	l := Look{breaker: b, era: e, refusal: refusal}
 	if l.refusal != nil && !e.shadow {
 		p := b.refused(e, l.refusal, now)
 		b.countRefusal(context.Background(), &p, now)
 	}
 	return l
-}
-
-// looked is verdict without the draws of ramp and injection, which belong to the
-// permit: drawing twice would square the share.
-func (e *era) looked(now clock.Instant) *fault.Error {
-	if e.gate == gateRamp || e.injected != nil {
-		return nil
-	}
-	refusal, _ := e.verdict(now)
-	return refusal
 }
 
 // OK reports whether the call may go on.

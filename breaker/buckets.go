@@ -54,7 +54,7 @@ func newBuckets(window time.Duration, single bool) *buckets {
 	for !single && n < runtime.GOMAXPROCS(0) && n < stripe.Lanes {
 		n *= 2
 	}
-	shift := max(bits.Len64(uint64(window))-bits.Len64(bucketCount-1), 0) //nolint:gosec // a window is positive
+	shift := max(bits.Len64(uint64(window))-bits.Len64(bucketCount-1), 0)
 	b := &buckets{shift: uint8(shift), slices: int64(window) >> shift, lanes: make([]lane, n)}
 	for i := range b.lanes {
 		for j := range b.lanes[i].slot {

@@ -71,14 +71,20 @@ func (e *era) verdict(now clock.Instant) (refusal *fault.Error, late bool) {
 	if e.injected != nil && e.gate != gateOff && e.injected.draw() {
 		return e.injected.refusal, false
 	}
+	if e.gate == gateRamp && now < e.m.until {
+		return e.rampRefusal(now), false
+	}
+	return e.certain(now)
+}
+
+// certain is the part of the verdict that leaves nothing to the draws of a ramp
+// or of injected faults.
+func (e *era) certain(now clock.Instant) (refusal *fault.Error, late bool) {
 	switch e.gate {
 	case gateFree, gateOff:
 		return nil, false
 	case gateRamp:
-		if now >= e.m.until {
-			return nil, true
-		}
-		return e.rampRefusal(now), false
+		return nil, now >= e.m.until
 	case gateOpen:
 		if now >= e.m.until {
 			return nil, true

@@ -60,6 +60,7 @@ func (r *rules) step(m machine, e event, t totals, now clock.Instant) machine {
 		m.generation++
 		m.probes = 0
 		return m
+	case onCall, onSuccess, onSlow, onFailure, onIgnored, onLost: // depend on the state
 	}
 	switch m.state {
 	case StateOpen:
@@ -81,6 +82,7 @@ func (r *rules) stepClosed(m machine, e event, t totals, now clock.Instant) mach
 		if why := r.tripped(e.kind, t); why != ruleNone {
 			return r.open(m, why, e.draw, now)
 		}
+	case onSuccess, onIgnored, onLost, onReset, onSuspend:
 	}
 	return m
 }
@@ -112,6 +114,7 @@ func (r *rules) stepHalfOpen(m machine, e event, now clock.Instant) machine {
 		return r.open(m, ruleProbe, e.draw, now)
 	case onIgnored, onLost:
 		m.probes--
+	case onReset, onSuspend: // the same in every state
 	}
 	return m
 }

@@ -347,3 +347,38 @@ func TestMetricsTellTheStory(t *testing.T) {
 		}
 	})
 }
+
+func TestLookLeavesDrawsToThePermit(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{FailureThreshold: 1, Cooldown: second, Ramp: time.Hour})
+		_ = b.InjectRefusals(1)
+		if l := b.LookAt(clock.Now()); !l.OK() {
+			t.Error("a look drew")
+		}
+		_ = b.InjectRefusals(0)
+		open(t, b)
+		_ = b.InjectRefusals(0.5)
+		if l := b.LookAt(clock.Now()); l.OK() {
+			t.Error("open, but the look says yes")
+		}
+		_ = b.InjectRefusals(0)
+		time.Sleep(second)
+		wantAdmitted(t, b)
+		for range 50 {
+			if l := b.LookAt(clock.Now()); !l.OK() {
+				t.Error("a look drew in the ramp")
+			}
+		}
+	})
+}
+
+func TestNamesInRecords(t *testing.T) {
+	for want, v := range map[string]interface{ MarshalText() ([]byte, error) }{
+		"closed": breaker.StateClosed, "open": breaker.StateOpen, "half-open": breaker.StateHalfOpen, "state(9)": breaker.State(9),
+		"success": breaker.Success, "failure": breaker.Failure, "ignored": breaker.Ignored, "outcome(9)": breaker.Outcome(9),
+	} {
+		if got, err := v.MarshalText(); err != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", want, got, err)
+		}
+	}
+}

@@ -153,5 +153,5 @@ func (b *Breaker) markBusyLocked(e *era, now clock.Instant) {
 
 // opening is an event with a fresh draw: only events that may open need one.
 func opening(kind eventKind) event {
-	return event{kind: kind, draw: rand.Float64()} //nolint:gosec // jitter needs no secrecy
+	return event{kind: kind, draw: rand.Float64()}
 }
