@@ -21,7 +21,7 @@ func (r *rule) askBucket(st state, now clock.Instant, cost int64, patience time.
 	if v.ok = v.retry <= patience && (patience == 0 || r.holds(ahead)); !v.ok {
 		ahead = start.minus(nowU)
 	} else {
-		st.tat, v.mark = after, addEdge(now, ahead.ceil(r.q))
+		st.tat, v.mark = after, ahead.ceil(r.q)
 	}
 	v.remaining, v.reset = r.room(ahead), time.Duration(ahead.ceil(r.q))
 	return st, v
@@ -49,10 +49,13 @@ func (r *rule) tolerance(cost int64) wide {
 
 // holds reports whether the bucket may lead that far into the future: a leaky
 // bucket until every place to wait in is taken, a token bucket as long as the
-// distance can be told.
+// distance can be kept.
 func (r *rule) holds(ahead wide) bool {
 	if r.algorithm == LeakyBucket {
 		return !r.full.plus(wideOf(r.p)).less(ahead)
+	}
+	if r.pack.fits {
+		return ahead.less(wideOf(pacedReach))
 	}
 	return ahead.ceil(r.q) < maxInt64
 }
@@ -67,9 +70,12 @@ func (r *rule) turn(st state, now clock.Instant, ahead, cost int64) time.Duratio
 // refundBucket moves the state back by what the call moved it forward, except
 // for the part that time has given back already. While somebody holds a place
 // in the future, what lies before that place is no longer ours to give.
-func (r *rule) refundBucket(st state, now clock.Instant, cost, mark int64) state {
-	nowU, end := product(int64(now), r.q), product(mark, r.q)
-	taken := product(cost, r.p)
+func (r *rule) refundBucket(st state, now clock.Instant, g given) state {
+	nowU, end := product(int64(now), r.q), product(int64(g.at), r.q).plus(product(g.mark, r.q))
+	if g.mark == maxInt64 { // it reaches beyond what a mark can tell: three lifetimes
+		end = wideMax
+	}
+	taken := product(g.cost, r.p)
 	back := narrowest(taken, end.minus(nowU))
 	if r.full.less(st.tat.minus(nowU)) {
 		back = narrowest(back, taken.minus(st.tat.minus(end)))
@@ -79,6 +85,3 @@ func (r *rule) refundBucket(st state, now clock.Instant, cost, mark int64) state
 	}
 	return st
 }
-
-// addEdge returns the instant d after now, cut off at the end of time.
-func addEdge(now clock.Instant, d int64) int64 { return int64(now.Add(time.Duration(d))) }

@@ -132,27 +132,36 @@ func (t *cells) seal() {
 	}
 }
 
-// anyKey returns keys that are still in the table, at most n, none when it is
-// empty.
-func (t *cells) anyKeys(n int) []key.Hash {
-	keys := make([]key.Hash, 0, n)
+// each calls fn for every key, some at a time, and holds no lock while it does.
+// REQUIRES: the table is sealed and fn removes the key.
+func (t *cells) each(fn func(key.Hash)) {
 	for i := range t.shards {
-		s := &t.shards[i]
-		s.mu.Lock()
-		for _, c := range s.order[:min(len(s.order), n-len(keys))] {
-			keys = append(keys, c.hash)
+		for hashes := t.shards[i].some(); len(hashes) > 0; hashes = t.shards[i].some() {
+			for _, h := range hashes {
+				fn(h)
+			}
 		}
-		s.mu.Unlock()
 	}
-	return keys
+}
+
+func (s *cellShard) some() []key.Hash {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hashes := make([]key.Hash, 0, eachStep)
+	for _, c := range s.order[:min(len(s.order), eachStep)] {
+		hashes = append(hashes, c.hash)
+	}
+	return hashes
 }
 
 const (
 	// sweepStep is how many cells each new key sweeps: more than one, so that
 	// the sweep gets ahead of the keys that arrive.
 	sweepStep = 4
-	// sweepFull is how many cells a new key sweeps when the limiter is full.
-	sweepFull = 64
+	// sweepFull is how many cells of up to sweepShards shards a new key sweeps
+	// when the limiter is full.
+	sweepFull   = 64
+	sweepShards = 8
 	// spentMargin is how long a key must have been spent before it is dropped,
 	// for callers whose reading of the clock is older than the sweep.
 	spentMargin = time.Second

@@ -152,18 +152,3 @@ func (l *Limiter) report(ctx context.Context, d *Decision, k *Key) {
 		l.requestAllowed.Emit(ctx, RequestAllowed{Name: l.name, Key: k.Text(), Cost: d.cost, Limit: d.Limit, Remaining: d.Remaining, WouldRefuse: d.WouldRefuse()})
 	}
 }
-
-func (e *engine) seal() { e.cells.seal() }
-
-func (e *engine) reset(h keyHash) {
-	if prev := e.prev.Load(); prev != nil {
-		prev.resetIn(h)
-	}
-	e.resetIn(h)
-}
-
-func (e *engine) resetIn(h keyHash) {
-	if _, ok := e.cells.remove(h); ok {
-		e.forgetKey()
-	}
-}

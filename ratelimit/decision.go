@@ -76,21 +76,21 @@ func (d *Decision) RefundAt(now clock.Instant) {
 		return
 	}
 	for i := range d.first {
-		d.first[i].refund(now, d.Taken)
+		d.first[i].refund(now, d.at, d.Taken)
 	}
 	for i := range d.others {
-		d.others[i].refund(now, d.Taken)
+		d.others[i].refund(now, d.at, d.Taken)
 	}
 	d.Taken = 0
 }
 
-func (r *receipt) refund(now clock.Instant, cost int64) {
+func (r *receipt) refund(now, at clock.Instant, cost int64) {
 	if r.engine == nil {
 		return
 	}
 	// A replaced engine's keys have moved and count differently: void.
 	if r.engine.lim.setup.Load().engine == r.engine {
-		r.engine.refund(r.hash, now, cost, r.mark)
+		r.engine.refund(r.hash, now, given{at, cost, r.mark})
 	}
 	r.engine = nil
 }

@@ -15,6 +15,7 @@ type engine struct {
 	maxKeys int64
 	since   clock.Instant // when the rule came into force
 
+	words    *words // one of the two is the table
 	cells    *cells
 	overflow overflow
 
@@ -25,7 +26,13 @@ type engine struct {
 }
 
 func newEngine(l *Limiter, r *rule, maxKeys int64, now clock.Instant) *engine {
-	return &engine{lim: l, rule: r, maxKeys: maxKeys, since: now, cells: newCells()}
+	e := &engine{lim: l, rule: r, maxKeys: maxKeys, since: now}
+	if r.pack.fits {
+		e.words = newWords(maxKeys)
+	} else {
+		e.cells = newCells()
+	}
+	return e
 }
 
 // question is one call that an engine decides about.
@@ -46,11 +53,21 @@ const (
 	tableSealed         // the table is being replaced: ask the limiter's newest
 )
 
-// visitor decides what becomes of a key's state; keep is whether to store it.
+// visitor decides what becomes of a key's state; keep is whether to store it. It
+// may be called again with another state.
 type visitor func(st state) (after state, keep bool)
 
 // ask decides one call. It reports false if the engine was replaced meanwhile.
 func (e *engine) ask(q *question) (v verdict, ok bool) {
+	if e.words != nil && e.words.ask(e, q, &v) {
+		return v, true
+	}
+	return e.askLocked(q)
+}
+
+// askLocked is ask for keys that are not in the table yet, and for tables that
+// need the lock.
+func (e *engine) askLocked(q *question) (v verdict, ok bool) {
 	switch e.visit(q.hash, q.now, func(st state) (state, bool) {
 		after, answer := e.rule.ask(st, q.now, q.cost, timeDuration(q.patience))
 		v = answer
@@ -67,18 +84,19 @@ func (e *engine) ask(q *question) (v verdict, ok bool) {
 	return v, true
 }
 
-// refund gives back what a call of cost took; mark is from its verdict.
-func (e *engine) refund(h key.Hash, now clock.Instant, cost, mark int64) {
+// refund gives back what a call took, as far as it still counts.
+func (e *engine) refund(h key.Hash, now clock.Instant, g given) {
 	e.visit(h, now, func(st state) (state, bool) {
-		return e.rule.refund(st, now, cost, mark), true
+		after := e.rule.refund(st, now, g)
+		return after, after != st || st.log != nil
 	})
 }
 
 // visit runs fn on the state of a key wherever it is kept.
 func (e *engine) visit(h key.Hash, now clock.Instant, fn visitor) visited {
-	done := e.cells.visit(e, h, now, fn)
+	done := e.visitTable(h, now, fn)
 	if done == tableFull && e.makeRoom(now) {
-		done = e.cells.visit(e, h, now, fn)
+		done = e.visitTable(h, now, fn)
 	}
 	if done == tableFull {
 		e.lim.spilled(e)
@@ -87,13 +105,20 @@ func (e *engine) visit(h key.Hash, now clock.Instant, fn visitor) visited {
 	return done
 }
 
+func (e *engine) visitTable(h key.Hash, now clock.Instant, fn visitor) visited {
+	if e.words != nil {
+		return e.words.visit(e, h, now, fn)
+	}
+	return e.cells.visit(e, h, now, fn)
+}
+
 // inherited returns what a key that enters the table begins with: its state
 // under the previous rule, or that of the overflow bucket it was counted in, so
 // that entering the table gives no free quota. Known is whether the key was in
 // the previous table and therefore has its room already.
 func (e *engine) inherited(h key.Hash, now clock.Instant) (st state, known bool) {
 	if prev := e.prev.Load(); prev != nil {
-		if st, known = prev.cells.remove(h); known {
+		if st, known = prev.remove(h); known {
 			return e.rule.inherit(prev.rule, st, e.since), true
 		}
 	}
@@ -123,20 +148,66 @@ func (e *engine) evicted() {
 // makeRoom sweeps a little, of one part of the table after the other. It runs
 // before a key that found no room is sent to the overflow buckets.
 func (e *engine) makeRoom(now clock.Instant) bool {
-	return e.cells.sweepSome(e, e.hand.Add(1), now, sweepFull) > 0
+	for range sweepShards {
+		if e.sweepSome(e.hand.Add(1), now) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *engine) sweepSome(i uint64, now clock.Instant) int {
+	if e.words != nil {
+		return e.words.sweepSome(e, i, now, sweepFull)
+	}
+	return e.cells.sweepSome(e, i, now, sweepFull)
+}
+
+func (e *engine) remove(h key.Hash) (state, bool) {
+	if e.words != nil {
+		return e.words.remove(e, h)
+	}
+	return e.cells.remove(h)
+}
+
+func (e *engine) seal() {
+	if e.words != nil {
+		e.words.seal()
+		return
+	}
+	e.cells.seal()
+}
+
+// each calls fn for every key of a sealed table.
+func (e *engine) each(fn func(key.Hash)) {
+	if e.words != nil {
+		e.words.each(fn)
+		return
+	}
+	e.cells.each(fn)
+}
+
+// reset forgets what a key has taken.
+func (e *engine) reset(h key.Hash) {
+	if prev := e.prev.Load(); prev != nil {
+		prev.resetTable(h, e)
+	}
+	e.resetTable(h, e)
+}
+
+// resetTable removes the key from this engine's table; its room is given back to
+// owner, which counts the keys.
+func (e *engine) resetTable(h key.Hash, owner *engine) {
+	if _, ok := e.remove(h); ok {
+		owner.forgetKey()
+	}
 }
 
 // takeOver moves every key of prev to e, a few at a time, so that no call waits
 // long for a lock.
 func (e *engine) takeOver(prev *engine) {
-	for {
-		hashes := prev.cells.anyKeys(256)
-		if len(hashes) == 0 {
-			break
-		}
-		for _, h := range hashes {
-			e.visit(h, e.since, func(st state) (state, bool) { return st, false })
-		}
-	}
+	prev.each(func(h key.Hash) {
+		e.visit(h, e.since, func(st state) (state, bool) { return st, false })
+	})
 	e.prev.Store(nil)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/elixirscope/foundation/internal/key"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -74,7 +73,5 @@ func (l *Limiter) spilled(e *engine) {
 	}
 	l.keysOverflowed.Emit(context.Background(), KeysOverflowed{Name: l.name, MaxKeys: int(e.maxKeys), At: time.Now()})
 }
-
-type keyHash = key.Hash
 
 func timeDuration(ns int64) time.Duration { return time.Duration(ns) }

@@ -96,7 +96,7 @@ func New(name string, cfg Config, opts ...Option) (*Limiter, error) {
 		keysOverflowed: telemetry.TopicOf[KeysOverflowed](o.bus),
 	}
 	full := cfg.withDefaults()
-	l.setup.Store(&setup{config: full, given: cfg, revision: 1, engine: newEngine(l, newRule(full), int64(full.MaxKeys), clock.Now())})
+	l.setup.Store(&setup{config: full, given: cfg, revision: 1, engine: newEngine(l, newRule(full, nil), int64(full.MaxKeys), clock.Now())})
 	return l, l.SetParent(o.parent)
 }
 

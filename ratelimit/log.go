@@ -105,6 +105,9 @@ func (l *callLog) refund(at clock.Instant, cost int64) {
 	for j := i; j < len(l.entries); j++ {
 		l.entries[j].sum -= back
 	}
+	if l.entries[i].sum == l.sumBefore(i) {
+		l.entries = slices.Delete(l.entries, i, i+1)
+	}
 }
 
 // askLog forgets what has run out and decides. It does not record the call: that

@@ -25,7 +25,7 @@ func (l *Limiter) Reconfigure(cfg Config) error {
 	}
 	next := *old
 	next.given, next.config, next.revision = cfg, cfg.withDefaults(), old.revision+1
-	r := newRule(next.config)
+	r := newRule(next.config, old.engine.rule)
 	switch {
 	case next.config.Parts != old.config.Parts:
 		next.engine = newEngine(l, r, int64(next.config.MaxKeys), clock.Now())

@@ -19,9 +19,13 @@ type rule struct {
 
 	p, q int64
 	full wide // capacity in units
+
+	peak int64 // the greatest count that a state may hold
+	pack packing
 }
 
-func newRule(c Config) *rule {
+// newRule returns the rule of c. Prev is the rule before it, or nil.
+func newRule(c Config, prev *rule) *rule {
 	c = c.withDefaults()
 	r := &rule{algorithm: c.Algorithm, limit: max(c.Limit, 0), capacity: max(c.Limit, 0), per: int64(c.Per), p: 1, q: 1}
 	if c.Algorithm.paced() {
@@ -31,7 +35,13 @@ func newRule(c Config) *rule {
 		d := gcd(r.per, r.limit)
 		r.p, r.q = r.per/d, r.limit/d
 	}
-	r.full = product(r.capacity, r.p)
+	r.full, r.peak = product(r.capacity, r.p), r.limit
+	if prev != nil {
+		r.peak = max(r.limit, prev.peak, prev.capacity)
+	}
+	if r.pack = packingFor(r, r.peak); !r.pack.fits {
+		r.pack = packingFor(r, r.limit)
+	}
 	return r
 }
 
@@ -59,7 +69,13 @@ type verdict struct {
 	remaining int64
 	retry     time.Duration // refused: until it is admitted; admitted with patience: until its turn
 	reset     time.Duration // until the key is as if never used
-	mark      int64         // for the refund: the end of what was taken, or its window
+	mark      int64         // for the refund: how far ahead what was taken ends, or its window, or its entry
+}
+
+// given is what a verdict gave and a refund takes back.
+type given struct {
+	at         clock.Instant // when the call was decided
+	cost, mark int64
 }
 
 // ask decides a call of cost at now and returns the state after it, which is st
@@ -80,16 +96,15 @@ func (r *rule) ask(st state, now clock.Instant, cost int64, patience time.Durati
 	return st, verdict{}
 }
 
-// refund gives back cost, of which mark tells when it was taken, as far as it
-// still counts.
-func (r *rule) refund(st state, now clock.Instant, cost, mark int64) state {
+// refund gives back g as far as it still counts at now.
+func (r *rule) refund(st state, now clock.Instant, g given) state {
 	switch r.algorithm {
 	case GCRA, LeakyBucket:
-		return r.refundBucket(st, now, cost, mark)
+		return r.refundBucket(st, now, g)
 	case FixedWindow, SlidingWindow:
-		return refundWindow(st, cost, mark, r.algorithm == SlidingWindow)
+		return refundWindow(st, g.cost, g.mark, r.algorithm == SlidingWindow)
 	case SlidingLog:
-		st.log.refund(clock.Instant(mark), cost)
+		st.log.refund(clock.Instant(g.mark), g.cost)
 	}
 	return st
 }

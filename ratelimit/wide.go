@@ -10,7 +10,10 @@ type wide struct {
 	lo uint64
 }
 
-var wideMin = wide{hi: -1 << 63}
+var (
+	wideMin = wide{hi: minInt64}
+	wideMax = wide{maxInt64, maxUint64}
+)
 
 func wideOf(v int64) wide { return wide{v >> 63, uint64(v)} }
 
@@ -23,16 +26,32 @@ func product(a, b int64) wide {
 	return wide{int64(hi), lo}
 }
 
+// plus returns a+b, cut off at the ends.
 func (a wide) plus(b wide) wide {
 	lo, carry := bits.Add64(a.lo, b.lo, 0)
-	hi, _ := bits.Add64(uint64(a.hi), uint64(b.hi), carry)
-	return wide{int64(hi), lo}
+	sum, _ := bits.Add64(uint64(a.hi), uint64(b.hi), carry)
+	hi := int64(sum)
+	switch {
+	case a.hi >= 0 && b.hi >= 0 && hi < 0:
+		return wideMax
+	case a.hi < 0 && b.hi < 0 && hi >= 0:
+		return wideMin
+	}
+	return wide{hi, lo}
 }
 
+// minus returns a-b, cut off at the ends.
 func (a wide) minus(b wide) wide {
 	lo, borrow := bits.Sub64(a.lo, b.lo, 0)
-	hi, _ := bits.Sub64(uint64(a.hi), uint64(b.hi), borrow)
-	return wide{int64(hi), lo}
+	difference, _ := bits.Sub64(uint64(a.hi), uint64(b.hi), borrow)
+	hi := int64(difference)
+	switch {
+	case a.hi >= 0 && b.hi < 0 && hi < 0:
+		return wideMax
+	case a.hi < 0 && b.hi >= 0 && hi >= 0:
+		return wideMin
+	}
+	return wide{hi, lo}
 }
 
 func (a wide) less(b wide) bool {
@@ -100,6 +119,8 @@ func (a wide) int64() int64 {
 const (
 	maxInt64 = 1<<63 - 1
 	minInt64 = -1 << 63
+
+	maxUint64 = 1<<64 - 1
 )
 
 // addCapped adds two numbers that are not negative.

@@ -9,7 +9,7 @@
 //
 // # Collisions
 //
-// Two different keys share a hash with a chance of 2⁻¹²⁸: the parts are
+// Two different keys share a hash with a chance of 2⁻¹²⁷: the parts are
 // delimited by their lengths, and SipHash is keyed with 128 bits that are drawn
 // when the process starts, so nobody can search for keys that collide. Hashes
 // therefore mean nothing in another process and must not be stored.

@@ -6,8 +6,8 @@ import (
 	"math/bits"
 )
 
-// Hash is the keyed hash of a key's first parts. It is comparable and is never
-// the zero Hash, so tables may use that for "empty".
+// Hash is the keyed hash of a key's first parts. It is comparable, and Hi is odd,
+// so that tables may use a Hi of 0 for "empty".
 type Hash struct{ Hi, Lo uint64 }
 
 // All, given for a number of parts, means every part that the key has.
@@ -123,8 +123,5 @@ func (s sip) sum(final uint64) Hash {
 	v0, v1, v2, v3 = round(v0, v1, v2, v3)
 	v0, v1, v2, v3 = round(v0, v1, v2, v3)
 	lo := v0 ^ v1 ^ v2 ^ v3
-	if hi|lo == 0 {
-		lo = 1
-	}
-	return Hash{hi, lo}
+	return Hash{hi | 1, lo}
 }
