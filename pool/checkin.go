@@ -102,7 +102,8 @@ func (p *Pool[T]) placeLocked(s *slot[T], now clock.Instant) *waiter[T] {
 	case p.queue.first != nil:
 		w := p.queue.first
 		p.queue.remove(w)
-		w.got = p.lendLocked(s, now)
+		p.lendLocked(s, now)
+		w.got = borrowing[T]{slot: s, generation: s.generation}
 		return w
 	case workers > p.cfg.Size:
 		p.destroyLocked(s, ReasonOverflow, nil)

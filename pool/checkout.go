@@ -13,8 +13,6 @@ import (
 type borrowing[T any] struct {
 	slot       *slot[T]
 	generation uint64
-	verify     bool // check the worker before it is used
-	trace      bool // note the borrower's stack
 	waited     time.Duration
 	began      clock.Instant // when the worker was there
 }
@@ -40,13 +38,14 @@ func (p *Pool[T]) borrow(ctx context.Context, now clock.Instant, o CheckoutOptio
 		return borrowing[T]{}, p.refusedCanceled(ctx)
 	}
 	p.mu.Lock()
-	b := p.lendIdleLocked(now)
-	if b.slot == nil {
+	s := p.lendIdleLocked(now)
+	if s == nil {
 		return p.seek(ctx, now, o)
 	}
+	b := borrowing[T]{slot: s, generation: s.generation, began: now}
 	p.counts.immediate++
 	p.mu.Unlock()
-	if b.verify || b.trace {
+	if s.verify || s.trace {
 		return p.seekVerified(ctx, now, o, b)
 	}
 	if p.topics.checkedOut.Active() {
@@ -55,42 +54,37 @@ func (p *Pool[T]) borrow(ctx context.Context, now clock.Instant, o CheckoutOptio
 	return b, nil
 }
 
-// lendIdleLocked lends an idle worker, if there is one.
-func (p *Pool[T]) lendIdleLocked(now clock.Instant) borrowing[T] {
+// lendIdleLocked lends an idle worker, nil if there is none.
+func (p *Pool[T]) lendIdleLocked(now clock.Instant) *slot[T] {
 	for {
 		s := p.idle.pop(p.cfg.Strategy)
 		if s == nil {
-			return borrowing[T]{}
+			return nil
 		}
 		if s.expires > now || p.health.failures > 0 { // an old worker is better than none
-			b := p.lendLocked(s, now)
-			if p.idle.len < p.cfg.MinIdle || p.cfg.Start != Lazy {
+			p.lendLocked(s, now)
+			if p.idle.len < p.cfg.MinIdle {
 				p.growLocked(now)
 			}
-			return b
+			return s
 		}
 		p.destroyLocked(s, ReasonLifetime, nil)
 	}
 }
 
 // lendLocked marks s, which is in no list, as borrowed from now on.
-func (p *Pool[T]) lendLocked(s *slot[T], now clock.Instant) borrowing[T] {
+func (p *Pool[T]) lendLocked(s *slot[T], now clock.Instant) {
 	p.counts.checkouts++
 	p.lent++
-	b := borrowing[T]{slot: s, generation: s.generation, verify: p.doubtfulLocked(s, now), began: now}
 	s.lent, s.since = true, now
-	if p.cfg.LeakAfter > 0 {
-		b.trace = true
+	s.verify = p.checks && p.doubtfulLocked(s, now)
+	if s.trace = p.cfg.LeakAfter > 0; s.trace {
 		p.armLocked(&p.upkeep, now, now.Add(p.cfg.LeakAfter))
 	}
-	return b
 }
 
 // doubtfulLocked reports whether s has to be checked before it is lent.
 func (p *Pool[T]) doubtfulLocked(s *slot[T], now clock.Instant) bool {
-	if !p.checks {
-		return false
-	}
 	stale := p.cfg.CheckAfter >= 0 && now.Sub(s.proven) >= p.cfg.CheckAfter
 	return s.suspect || stale || p.doubted && s.proven <= p.doubt
 }
@@ -110,13 +104,14 @@ func (p *Pool[T]) seek(ctx context.Context, now clock.Instant, o CheckoutOptions
 // checks fail. Every round closes a worker, so there are no more rounds than
 // workers, and a round waits no longer than what is left of the time.
 func (p *Pool[T]) seekVerified(ctx context.Context, begun clock.Instant, o CheckoutOptions, b borrowing[T]) (borrowing[T], error) {
-	for b.verify && !p.verified(ctx, b, begun, o) {
+	for b.slot.verify && !p.verified(ctx, b, begun, o) {
 		if ctx.Err() != nil {
 			return borrowing[T]{}, p.refusedWaiting(ctx)
 		}
 		p.mu.Lock()
 		o.Timeout = or(o.Timeout, p.cfg.CheckoutTimeout)
-		if b = p.lendIdleLocked(clock.Now()); b.slot != nil {
+		if s := p.lendIdleLocked(clock.Now()); s != nil {
+			b = borrowing[T]{slot: s, generation: s.generation}
 			p.mu.Unlock()
 			continue
 		}
@@ -178,7 +173,7 @@ func (p *Pool[T]) failCheckLocked(s *slot[T], err error) {
 func (p *Pool[T]) admit(ctx context.Context, begun clock.Instant, b borrowing[T]) borrowing[T] {
 	b.began = clock.Now()
 	b.waited = b.began.Sub(begun)
-	if b.trace {
+	if b.slot.trace {
 		p.note(b)
 	}
 	if p.topics.checkedOut.Active() {

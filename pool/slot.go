@@ -14,6 +14,8 @@ type slot[T any] struct {
 	// what refuses a second return.
 	generation uint64
 	lent       bool
+	verify     bool          // the borrower, who reads this without the lock, is to check the worker
+	trace      bool          // the borrower is to note its stack
 	suspect    bool          // the last borrower's operation failed
 	since      clock.Instant // when the present borrowing or idling began
 	proven     clock.Instant // when the worker was last known to be fit
