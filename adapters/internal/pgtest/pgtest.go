@@ -1,0 +1,173 @@
+// Package pgtest runs a real PostgreSQL server for tests: in a directory of its
+// own, on a free port, to be stopped, killed and started again.
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// ErrMissing is returned by [New] when there is no PostgreSQL on the path.
+var ErrMissing = errors.New("initdb and postgres are not on the path: install them, as with apt-get install postgresql, and link them from /usr/lib/postgresql/*/bin")
+
+// Server is one database cluster, running or not.
+type Server struct {
+	dir  string
+	port int
+	cmd  *exec.Cmd
+	done chan struct{} // closed when cmd has ended
+}
+
+// New makes a database cluster and does not start it. Remove it at the end.
+func New() (*Server, error) {
+	initdb, err := exec.LookPath("initdb")
+	if err != nil {
+		return nil, ErrMissing
+	}
+	if _, err := exec.LookPath("postgres"); err != nil {
+		return nil, ErrMissing
+	}
+	dir, err := os.MkdirTemp("", "pgtest-")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{dir: dir}
+	if err := s.initialize(initdb); err != nil {
+		return nil, errors.Join(err, s.Remove())
+	}
+	return s, nil
+}
+
+func (s *Server) initialize(initdb string) error {
+	port, err := freePort()
+	if err != nil {
+		return err
+	}
+	s.port = port
+	if err := s.giveAway(); err != nil {
+		return err
+	}
+	cmd := exec.Command(initdb, "-D", s.data(), "-U", "tester", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C") //nolint:gosec,noctx // found on the path
+	if out, err := s.run(cmd).CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	return nil
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+// DSN is how to reach the server.
+func (s *Server) DSN() string {
+	return "postgres://tester@127.0.0.1:" + strconv.Itoa(s.port) + "/postgres?sslmode=disable"
+}
+
+// Start starts the server and returns once it answers.
+func (s *Server) Start(ctx context.Context) error {
+	cmd := exec.Command("postgres", "-D", s.data(), "-p", strconv.Itoa(s.port), "-h", "127.0.0.1", "-k", "", //nolint:gosec,noctx // stopped by Stop or Kill
+		"-c", "fsync=off", "-c", "max_connections=100", "-c", "shared_buffers=16MB")
+	s.cmd, s.done = s.run(cmd), make(chan struct{})
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func(done chan struct{}) {
+		_ = cmd.Wait() // ended by a signal
+		close(done)
+	}(s.done)
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		conn, err := pgconn.Connect(ctx, s.DSN())
+		if err == nil {
+			return conn.Close(ctx)
+		}
+		select {
+		case <-ticker.C:
+		case <-s.done:
+			return fmt.Errorf("postgres ended at once: %w", err)
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+// Stop ends the server in order: connections are cut, nothing is lost.
+func (s *Server) Stop() { s.signal(syscall.SIGINT, s.cmd.Process.Pid) }
+
+// Kill ends the server and all its processes as a crash would.
+func (s *Server) Kill() {
+	s.signal(syscall.SIGKILL, -s.cmd.Process.Pid)
+}
+
+func (s *Server) signal(sig syscall.Signal, pid int) {
+	if s.cmd == nil {
+		return
+	}
+	_ = syscall.Kill(pid, sig) // it may have ended already
+	<-s.done
+}
+
+// Remove kills the server, if it runs, and deletes its files.
+func (s *Server) Remove() error {
+	if s.cmd != nil && s.cmd.Process != nil {
+		s.Kill()
+	}
+	return os.RemoveAll(s.dir)
+}
+
+// run prepares cmd: in a process group of its own, so that Kill reaches every
+// process, and as a user without rights, because PostgreSQL refuses to run as root.
+func (s *Server) run(cmd *exec.Cmd) *exec.Cmd {
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if id, ok := unprivileged(); ok {
+		cmd.SysProcAttr.Credential = id
+	}
+	return cmd
+}
+
+func (s *Server) giveAway() error {
+	id, ok := unprivileged()
+	if !ok {
+		return nil
+	}
+	return os.Chown(s.dir, int(id.Uid), int(id.Gid))
+}
+
+// unprivileged returns whom to run as; false unless this process is root.
+func unprivileged() (*syscall.Credential, bool) {
+	if os.Geteuid() != 0 {
+		return nil, false
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		if u, err := user.Lookup(name); err == nil {
+			uid, _ := strconv.ParseUint(u.Uid, 10, 32) // decimal on every Unix
+			gid, _ := strconv.ParseUint(u.Gid, 10, 32)
+			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, true
+		}
+	}
+	return nil, false
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a local port, at once
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close() //nolint:errcheck // it has served
+	addr, ok := l.Addr().(*net.TCPAddr)
+	if !ok {
+		return 0, fmt.Errorf("%v has no port", l.Addr())
+	}
+	return addr.Port, nil
+}

@@ -1,0 +1,95 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/elixirscope/foundation/adapters/postgres"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/pool"
+)
+
+func adopt(t *testing.T, dsn string) (*postgres.Adopted, *pgxpool.Pool) {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.MaxConns = 1
+	p, err := pgxpool.NewWithConfig(background, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	a, err := postgres.Adopt("orders", p, 200*time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a, p
+}
+
+func TestAnAdoptedPoolLendsAndSaysWhyNot(t *testing.T) {
+	a, p := adopt(t, server(t).DSN())
+	l, err := a.Checkout(background, pool.CheckoutOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if reflect.TypeOf(l.Worker) != a.WorkerType() {
+		t.Errorf("lent a %T", l.Worker)
+	}
+	for want, o := range map[fault.Code]pool.CheckoutOptions{fault.PoolTimeout: {}, fault.PoolFull: {NoWait: true}} {
+		if _, err := a.Checkout(background, o); !errors.Is(err, want) {
+			t.Errorf("got %v, want %v", err, want)
+		}
+	}
+	canceled, cancel := context.WithCancel(background)
+	cancel()
+	if _, err := a.Checkout(canceled, pool.CheckoutOptions{}); !errors.Is(err, fault.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	a.Checkin(l)
+	a.Checkin(l) // a second return is ignored
+	if st := a.Stats(); st.StaleEnds != 1 || st.InUse != 0 || st.Timeouts != 1 || st.Full != 1 || st.Canceled != 1 {
+		t.Errorf("%+v", st)
+	}
+	p.Close()
+	if _, err := a.Checkout(background, pool.CheckoutOptions{}); !errors.Is(err, fault.Closed) {
+		t.Errorf("after Close: %v", err)
+	}
+}
+
+func TestAnAdoptedPoolReplacesWhatIsDiscarded(t *testing.T) {
+	a, _ := adopt(t, server(t).DSN())
+	var pids [2]uint32
+	for i := range pids {
+		l, err := a.Checkout(background, pool.CheckoutOptions{Timeout: 10 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, ok := l.Worker.(*pgx.Conn)
+		if !ok {
+			t.Fatalf("%T", l.Worker)
+		}
+		pids[i] = c.PgConn().PID()
+		a.Discard(l)
+	}
+	if pids[0] == pids[1] {
+		t.Error("a discarded connection was lent again")
+	}
+}
+
+func TestAnAdoptedPoolOfADeadServerIsTheServersFailure(t *testing.T) {
+	a, _ := adopt(t, "postgres://u@127.0.0.1:1/d")
+	if _, err := a.Checkout(background, pool.CheckoutOptions{}); !errors.Is(err, fault.WorkerFailed) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := postgres.Adopt("Bad Name", nil, -1); !errors.Is(err, fault.InvalidConfig) {
+		t.Errorf("got %v", err)
+	}
+}
