@@ -137,6 +137,15 @@ func TestGroupMetricsNeverNameKeys(t *testing.T) {
 	}
 }
 
+func TestShadowOfAMember(t *testing.T) {
+	g := mustGroup(t, breaker.Config{FailureThreshold: 1, Mode: breaker.Shadow}, 0)
+	failures(g.For("a"), 3)
+	want := breaker.Counts{Failures: 3, WouldReject: 2}
+	if got := g.For("a").Status().Totals; got != want || g.Status().Totals != want || g.Name() != "hosts" {
+		t.Errorf("%+v, group %+v", got, g.Status().Totals)
+	}
+}
+
 func TestGroupUnderConcurrency(t *testing.T) {
 	g := mustGroup(t, breaker.Config{FailureThreshold: 3}, 64)
 	var all sync.WaitGroup

@@ -84,6 +84,9 @@ func TestStepIsTotalAndLegal(t *testing.T) {
 		if changed := got.state != m.state || reopened || fresh; changed != (got.generation != m.generation) {
 			t.Fatalf("%+v became %+v", m, got)
 		}
+		if m.state == StateHalfOpen && e.kind == onCall && m.probes >= r.Probes && got != m {
+			t.Fatalf("%d probes of %d became %d", m.probes, r.Probes, got.probes)
+		}
 		if opened := got.state == StateOpen && m.state != StateOpen; opened && (got.cooldown < r.Cooldown || float64(got.cooldown) > float64(r.CooldownMax)*(1+r.Jitter)) {
 			t.Fatalf("cooldown %v", got.cooldown)
 		}
