@@ -44,6 +44,9 @@ type StateChanged struct {
 	Evidence   []fault.Fact // why it opened; shared, do not change it
 	Generation uint64
 	Revision   uint64 // of the configuration
+	// Missed counts the changes just before this one that were dropped because a
+	// handler held up the delivery of more than a thousand.
+	Missed uint64
 }
 
 // EventName implements [telemetry.Event].
@@ -141,11 +144,19 @@ type edges struct {
 
 	mu         sync.Mutex // guards the fields below; nothing is called under it
 	queue      []StateChanged
+	missed     uint64 // dropped before the first of queue
 	delivering bool
 }
 
+// maxEdges bounds the memory that a handler can cost that never returns.
+const maxEdges = 1024
+
 func (q *edges) add(e StateChanged) {
 	q.mu.Lock()
+	if len(q.queue) == maxEdges { // the newest tell more than the oldest
+		q.queue = q.queue[1:]
+		q.missed++
+	}
 	q.queue = append(q.queue, e)
 	q.waiting.Store(true)
 	q.mu.Unlock()
@@ -203,5 +214,6 @@ func (q *edges) next() (StateChanged, bool) {
 	}
 	e := q.queue[0]
 	q.queue = q.queue[1:]
+	e.Missed, q.missed = q.missed, 0
 	return e, true
 }

@@ -78,6 +78,34 @@ func TestSlowHandlerDelaysOnlyItsDeliverer(t *testing.T) {
 	})
 }
 
+func TestStuckHandlerCostsBoundedMemory(t *testing.T) {
+	bus := telemetry.NewBus()
+	b := mustNew(t, breaker.Config{}, breaker.WithBus(bus))
+	entered, hold := make(chan struct{}), make(chan struct{})
+	var seen []breaker.StateChanged
+	_, _ = telemetry.Subscribe(bus, "stuck", func(_ context.Context, e breaker.StateChanged) {
+		if seen = append(seen, e); len(seen) == 1 {
+			close(entered)
+			<-hold
+		}
+	})
+	var deliverer sync.WaitGroup
+	deliverer.Go(func() { b.Reset("first") })
+	<-entered
+	for range 3000 {
+		b.Reset("test")
+	}
+	close(hold)
+	deliverer.Wait()
+	missed := uint64(0)
+	for _, e := range seen {
+		missed += e.Missed
+	}
+	if len(seen) > 1026 || missed+uint64(len(seen)) != 3001 || seen[len(seen)-1].Generation != 3001 {
+		t.Errorf("%d delivered, %d missed", len(seen), missed)
+	}
+}
+
 func TestEventsOfACall(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		bus := telemetry.NewBus()
