@@ -20,6 +20,10 @@ var start = time.Now()
 // Now reads the monotonic clock. It is safe for concurrent use.
 func Now() Instant { return Instant(time.Since(start)) }
 
+// Of returns the instant of t without reading the clock: exactly, if t has a
+// monotonic reading, as the deadlines of contexts mostly do.
+func Of(t time.Time) Instant { return Instant(t.Sub(start)) }
+
 // Add returns i+d, saturating at the ends of the range instead of wrapping.
 func (i Instant) Add(d time.Duration) Instant {
 	sum := i + Instant(d)

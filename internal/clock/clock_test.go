@@ -44,3 +44,12 @@ func TestTimeIsTheWallTimeOfTheInstant(t *testing.T) {
 		}
 	})
 }
+
+func TestOfIsTheInverseOfTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		want := clock.Now().Add(time.Minute)
+		if got := clock.Of(time.Now().Add(time.Minute)); got != want {
+			t.Errorf("got %d, want %d", got, want)
+		}
+	})
+}

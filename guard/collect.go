@@ -1,0 +1,72 @@
+package guard
+
+import (
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+var _ telemetry.Source = (*Guard)(nil)
+
+func metric(kind telemetry.Kind, name, help string, labels ...string) *telemetry.Desc {
+	return &telemetry.Desc{Name: "foundation_" + name, Help: help, Kind: kind, Labels: append([]string{"guard"}, labels...)}
+}
+
+// The metrics of a guard.
+var (
+	descCalls      = metric(telemetry.Counter, "calls_total", "Calls by how they ended; rejected ones did not run.", "outcome")
+	descRejections = metric(telemetry.Counter, "rejections_total", "Calls that were refused, by reason.", "reason")
+	descWould      = metric(telemetry.Counter, "guard_would_refuse_total", "Calls that shadow mode let through although they would have been refused, by reason.", "reason")
+	descDuration   = metric(telemetry.Histogram, "call_duration_seconds", "Duration of the calls themselves, without waiting for a worker.", "outcome")
+	descWait       = metric(telemetry.Histogram, "guard_wait_seconds", "Time that calls waited for a worker.")
+	descInFlight   = metric(telemetry.Gauge, "guard_in_flight", "Calls that have begun and not ended.")
+	descSlots      = metric(telemetry.Gauge, "guard_concurrency_used", "Places of the concurrency bound that are taken.")
+	descBound      = metric(telemetry.Gauge, "guard_concurrency_limit", "The concurrency bound; 0 means none.")
+	descDetached   = metric(telemetry.Gauge, "guard_detached", "Detached calls that ran past their time and have not ended.")
+	descDetachedN  = metric(telemetry.Counter, "guard_detached_total", "Detached calls that ran past their time.")
+	descPanics     = metric(telemetry.Counter, "guard_detached_panics_total", "Detached calls that panicked after their caller had gone.")
+	descLeases     = metric(telemetry.Counter, "guard_leases_expired_total", "Tokens that were taken back because their lease expired.")
+)
+
+// Collect implements [telemetry.Source]. Every series exists from the start.
+func (g *Guard) Collect(emit func(telemetry.Sample)) {
+	g.tokens.expire(g, clock.Now())
+	r, s := g.revision.Load(), &g.stats
+	c := collector{g.name, emit}
+	for i := range s.took {
+		result, taken := Result(i).String(), s.took[i].snapshot()
+		c.value(descCalls, float64(taken.Count()), result)
+		c.distribution(descDuration, taken, result)
+	}
+	c.value(descCalls, float64(s.refused.total()), rejected)
+	c.codes(descRejections, &s.refused, reasons)
+	c.codes(descWould, &s.would, shadowReasons)
+	c.value(descInFlight, float64(s.inFlight()))
+	c.value(descSlots, float64(g.slots.used.Load()))
+	c.value(descBound, float64(r.config.Concurrency))
+	c.value(descDetached, float64(g.detached.Load()))
+	c.value(descDetachedN, float64(s.detached.Load()))
+	c.value(descPanics, float64(s.panics.Load()))
+	c.value(descLeases, float64(s.leases.Load()))
+	c.distribution(descWait, s.wait.snapshot())
+}
+
+// collector passes the samples of one guard on.
+type collector struct {
+	name string
+	emit func(telemetry.Sample)
+}
+
+func (c collector) value(desc *telemetry.Desc, v float64, labels ...string) {
+	c.emit(telemetry.Sample{Desc: desc, Labels: append([]string{c.name}, labels...), Value: v})
+}
+
+func (c collector) distribution(desc *telemetry.Desc, d telemetry.Distribution, labels ...string) {
+	c.emit(telemetry.Sample{Desc: desc, Labels: append([]string{c.name}, labels...), Distribution: d})
+}
+
+func (c collector) codes(desc *telemetry.Desc, counts *codeCounts, always []fault.Code) {
+	for code, n := range counts.list(always) {
+		c.value(desc, float64(n), code.String())
+	}
+}

@@ -1,0 +1,132 @@
+package guard
+
+import (
+	"time"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/ratelimit"
+)
+
+// Config says what a guard protects with. Every field may be zero: the zero
+// Config guards nothing, counts outcomes, and passes errors on as they are.
+type Config struct {
+	// Breaker refuses calls while the dependency fails.
+	Breaker *breaker.Breaker
+	// Breakers is one breaker for each key; give it or Breaker.
+	Breakers *breaker.Group
+	// RateLimit bounds how often the calls of a key may happen.
+	RateLimit *ratelimit.Limiter
+	// Pool lends each call a worker. Such a guard is used with [Bind] and [DoWith].
+	Pool pool.Stage
+	// Memory refuses calls by priority while memory is short.
+	Memory Admitter
+	// Recorder is told how every call ended.
+	Recorder Recorder
+	// Timeout bounds the call itself, without the wait for a worker; 0 means not.
+	// The caller's own deadline wins if it is earlier.
+	Timeout time.Duration
+	// CheckoutTimeout bounds the wait for a worker; 0 means the pool's.
+	CheckoutTimeout time.Duration
+	// DeadlineFloor is how long a call must have run for the caller's own deadline
+	// to count as the dependency's failure: one that left it no time says nothing
+	// about the dependency. 0 means a tenth of Timeout, 100 ms without one.
+	DeadlineFloor time.Duration
+	// Lease is how long a [Token] may stay open before it is taken back and counted
+	// as a failure. 0 means twice Timeout, at least 30 s.
+	Lease time.Duration
+	// Concurrency bounds how many calls are in flight; 0 means not.
+	Concurrency int
+	// Priority is that of calls that have none and whose context has none. Unset
+	// means [Critical].
+	Priority Priority
+	// Mode is enforce (the default), shadow or off.
+	Mode Mode
+	// Classify judges errors that are neither the guard's time limit, nor the
+	// caller's doing, nor [Neutral], nor a refusal further in. It runs outside every
+	// lock. nil means that each of them is a [Failure].
+	Classify func(error) Outcome
+	// RefundOnFailure gives the tokens of the rate limit back when a call fails.
+	RefundOnFailure bool
+	// MaxDetached refuses a [DoDetached] while this many earlier ones have run past
+	// their time and not ended; 0 means 100. Those that are in flight by then can
+	// still join them: with Concurrency set, that is the hard bound.
+	MaxDetached int
+}
+
+// The defaults that zero fields stand for.
+const (
+	DefaultDeadlineFloor = 100 * time.Millisecond
+	DefaultLease         = 30 * time.Second
+	DefaultMaxDetached   = 100
+
+	maxDuration    = 24 * time.Hour
+	maxConcurrency = 1 << 30
+)
+
+// Validate returns every fault of c as one [fault.InvalidConfig], or nil.
+func (c Config) Validate() error {
+	ps := c.problems()
+	return ps.Err(component, "")
+}
+
+func (c *Config) problems() fault.Problems {
+	var ps fault.Problems
+	ps.Require(c.Breaker == nil || c.Breakers == nil, "breaker", "", "give one breaker, or a group of one for each key, not both")
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"timeout", c.Timeout},
+		{"checkout_timeout", c.CheckoutTimeout},
+		{"deadline_floor", c.DeadlineFloor},
+		{"lease", c.Lease},
+	} {
+		ps.Require(d.value >= 0 && d.value <= maxDuration, d.field, d.value, "must be between 0 and %v", maxDuration)
+	}
+	ps.Require(c.Lease <= 0 || c.Lease >= c.Timeout, "lease", c.Lease, "must not be shorter than timeout %v: healthy calls would be taken for lost", c.Timeout)
+	ps.Require(c.Concurrency >= 0 && c.Concurrency <= maxConcurrency, "concurrency", c.Concurrency, "must be between 1 and %d, or left out for no bound", maxConcurrency)
+	ps.Require(c.MaxDetached >= 0 && c.MaxDetached <= maxConcurrency, "max_detached", c.MaxDetached, "must be between 1 and %d", maxConcurrency)
+	ps.Require(c.Priority.Valid(), "priority", uint8(c.Priority), "must be critical, degraded, best_effort or bulk")
+	ps.Require(c.Mode.Valid(), "mode", uint8(c.Mode), "must be enforce, shadow or off")
+	return ps
+}
+
+// Warnings returns what is legal in c and very likely a mistake.
+func (c Config) Warnings() []fault.Problem {
+	var ps fault.Problems
+	if c.Pool == nil && c.CheckoutTimeout != 0 {
+		ps.Warn("checkout_timeout", c.CheckoutTimeout, "means nothing without a pool")
+	}
+	if c.RateLimit == nil && c.RefundOnFailure {
+		ps.Warn("refund_on_failure", true, "means nothing without a rate limit")
+	}
+	if c.Timeout > 0 && c.DeadlineFloor > c.Timeout {
+		ps.Warn("deadline_floor", c.DeadlineFloor, "is longer than timeout %v: the deadline of a caller never counts as a failure", c.Timeout)
+	}
+	if c.Breaker != nil && c.Breaker.Config().CallTimeout > 0 || c.Breakers != nil && c.Breakers.Config().CallTimeout > 0 {
+		ps.Warn("breaker", "", "its call_timeout is not used below a guard: set the guard's timeout")
+	}
+	return ps
+}
+
+// effective returns c with the documented defaults in place of zero fields.
+func (c Config) effective() Config {
+	if c.DeadlineFloor == 0 {
+		c.DeadlineFloor = DefaultDeadlineFloor
+		if c.Timeout > 0 {
+			c.DeadlineFloor = c.Timeout / 10
+		}
+	}
+	if c.Lease == 0 {
+		c.Lease = max(2*c.Timeout, DefaultLease)
+	}
+	if c.MaxDetached == 0 {
+		c.MaxDetached = DefaultMaxDetached
+	}
+	if c.Priority == 0 {
+		c.Priority = Critical
+	}
+	return c
+}

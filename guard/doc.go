@@ -1,0 +1,55 @@
+// Package guard puts a call to something that can fail or be exhausted behind
+// every protection that it needs, in one step: memory admission, a bound on
+// concurrency, a circuit breaker, a rate limit, a pool of workers, a time limit.
+//
+// # Usage
+//
+//	checkout, err := guard.New("checkout", guard.Config{Breaker: payments, RateLimit: perUser, Timeout: 2 * time.Second})
+//	err = checkout.Do(ctx, func(ctx context.Context) error { … })
+//	order, err := guard.Do(ctx, checkout, guard.Call{Key: ratelimit.KeyOf("user", id)}, placeOrder)
+//
+// Which entry point to use:
+//
+//   - [Guard.Do], or [Do] for a function with a result: nearly always.
+//   - [Bind] and [DoWith] where the guard has a pool: the function gets a worker.
+//   - [Op] where the result says whether the call was good, or where there is
+//     something to fall back to.
+//   - [Guard.Enter] where a call does not fit in a function: a stream, an
+//     interceptor with two hooks.
+//   - [DoDetached] for a function that ignores its context: the caller is answered
+//     on time nevertheless, at the price of a goroutine.
+//
+// # The way of a call
+//
+//	context done? → memory → concurrency → breaker (a look) → rate limit
+//	              → pool → breaker (its permit) → the call → settle
+//
+// What refuses most cheaply and takes nothing comes first: an open circuit burns
+// no tokens and holds no worker. Admission is one transaction. If a stage refuses,
+// all that earlier ones gave is given back. Everything is settled exactly once,
+// also if the call panics, ends its goroutine, is canceled or runs out of time.
+// docs/guard.md gives the reasons.
+//
+// # Concurrency
+//
+// Everything is safe for concurrent use. A call blocks only for a worker of the
+// pool. A guard starts no goroutine, but that [DoDetached] runs its function in
+// one. [Guard.Reconfigure] replaces the settings of all calls that begin later;
+// every call sees one revision whole.
+//
+// # Errors
+//
+// A refused call returns a *[fault.Error] and the function did not run. Else the
+// error is the function's own, as it is; only when the guard's time limit ended
+// the call is it wrapped in [fault.CallTimeout].
+//
+// # What is not promised
+//
+// A panic is not recovered. A function that ignores its context makes [Guard.Do]
+// late. In shadow mode a call still waits for a worker and is refused without
+// one, since nobody can make it without.
+//
+// # Testing
+//
+// Package guardtest has guards that admit or refuse everything.
+package guard

@@ -1,0 +1,67 @@
+package guard_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/ratelimit"
+)
+
+func both(b *testing.B, name string, fn func()) {
+	b.Run(name+"/serial", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			fn()
+		}
+	})
+	b.Run(name+"/parallel", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				fn()
+			}
+		})
+	})
+}
+
+func BenchmarkDo(b *testing.B) {
+	ctx := context.Background()
+	br := must(breaker.New("payments", breaker.Config{}))
+	limit := must(ratelimit.New("per-user", ratelimit.Config{Limit: 1 << 40, Per: time.Second}))
+	key := ratelimit.KeyOf("user", 17)
+	for _, bc := range []struct {
+		name string
+		cfg  guard.Config
+	}{
+		{"nothing", guard.Config{}},
+		{"concurrency", guard.Config{Concurrency: 1000}},
+		{"breaker", guard.Config{Breaker: br}},
+		{"limit", guard.Config{RateLimit: limit}},
+		{"limit+breaker", guard.Config{Breaker: br, RateLimit: limit}},
+		{"limit+breaker+timeout", guard.Config{Breaker: br, RateLimit: limit, Timeout: time.Second}},
+	} {
+		g := must(guard.New("checkout", bc.cfg))
+		both(b, bc.name, func() {
+			var n int
+			err := g.DoCall(ctx, guard.Call{Key: key}, func(context.Context) error { n++; return nil })
+			if err != nil || n != 1 {
+				b.Error(err)
+			}
+		})
+	}
+	g := must(guard.New("checkout", guard.Config{}))
+	both(b, "enter", func() {
+		tok, err := g.Enter(ctx, guard.Call{})
+		if err != nil {
+			b.Error(err)
+		}
+		tok.Done(nil)
+	})
+	both(b, "clock", func() { clock.Now() })
+	both(b, "parts/limit", func() { limit.AllowAt(1, key, 1) })
+	both(b, "parts/breaker", func() { p := br.AllowAt(1); p.SettleAt(2, breaker.Success, nil) })
+}

@@ -1,0 +1,129 @@
+package guard
+
+import (
+	"context"
+	"errors"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// Neutral returns err marked as saying nothing about the dependency: the guard
+// passes it on and counts the call as [Ignored]. errors.Is and errors.As see
+// through the mark. Neutral(nil) is nil.
+func Neutral(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &neutral{err}
+}
+
+type neutral struct{ error }
+
+// Unwrap returns the marked error.
+func (n *neutral) Unwrap() error { return n.error }
+
+// verdict is what a call's end means.
+type verdict struct {
+	outcome Outcome
+	result  Result
+	late    bool // the guard's time limit ended it
+}
+
+// good is the verdict on nearly every call.
+var good = verdict{Success, Succeeded, false}
+
+// judge says what the end of a call means. ctx is the caller's context, limited
+// the one that the call saw, and ask judges what is the dependency's own; nil
+// means the configured classifier.
+func (v *visit) judge(ctx, limited context.Context, now clock.Instant, err error, ask func(error) Outcome) verdict {
+	if v.pastShadow(now) {
+		return verdict{Failure, TimedOut, false}
+	}
+	if _, marked := errors.AsType[*neutral](err); marked {
+		return verdict{Ignored, Indifferent, false}
+	}
+	if err != nil {
+		if w, settled := v.judgeTime(ctx, limited, now, err); settled {
+			return w
+		}
+		if refusedFurtherIn(err) {
+			return verdict{Ignored, Indifferent, false}
+		}
+	}
+	return verdictOf(v.ask(err, ask), err)
+}
+
+// pastShadow counts a call that a guard with a time limit would have ended, had
+// it enforced.
+func (v *visit) pastShadow(now clock.Instant) bool {
+	c := &v.rev.config
+	if c.Mode != Shadow || c.Timeout == 0 || now.Sub(v.began) < c.Timeout {
+		return false
+	}
+	v.guard.stats.would.add(fault.CallTimeout)
+	return true
+}
+
+// judgeTime tells the errors that are about time or about the caller.
+func (v *visit) judgeTime(ctx, limited context.Context, now clock.Instant, err error) (verdict, bool) {
+	if v.ranOut(limited) {
+		return verdict{Failure, TimedOut, true}, true
+	}
+	gone := ctx.Err()
+	if gone == nil || !errors.Is(err, gone) && !errors.Is(err, context.Cause(ctx)) {
+		return verdict{}, false
+	}
+	if !errors.Is(gone, context.DeadlineExceeded) {
+		return verdict{Ignored, CallerLeft, false}, true
+	}
+	if now.Sub(v.began) < v.rev.config.DeadlineFloor {
+		return verdict{Ignored, CallerLeft, false}, true
+	}
+	return verdict{Failure, TimedOut, false}, true
+}
+
+// ranOut reports whether the guard's own time limit ended limited.
+func (v *visit) ranOut(limited context.Context) bool {
+	return v.cancel != nil && context.Cause(limited) == error(v.rev.expired) //nolint:errorlint // identity is meant: an inner guard's limit is another error
+}
+
+// refusedFurtherIn reports whether err is a refusal by a guard, or another part,
+// that the call itself went through. A worker that could not be made is the one
+// refusal that is about the dependency.
+func refusedFurtherIn(err error) bool {
+	f, ok := errors.AsType[*fault.Error](err)
+	return ok && f.Code().Refusal() && f.Code() != fault.WorkerFailed
+}
+
+func (v *visit) ask(err error, ask func(error) Outcome) Outcome {
+	switch {
+	case ask != nil:
+		return ask(err)
+	case err == nil:
+		return Success
+	case v.rev.config.Classify != nil:
+		return v.rev.config.Classify(err)
+	default:
+		return Failure
+	}
+}
+
+// verdictOf is the verdict of an outcome that somebody else has judged. An
+// unknown one counts as a failure.
+func verdictOf(o Outcome, err error) verdict {
+	switch o {
+	case Success:
+		return good
+	case Ignored:
+		if errors.Is(err, context.Canceled) {
+			return verdict{Ignored, CallerLeft, false}
+		}
+		return verdict{Ignored, Indifferent, false}
+	case Failure:
+	}
+	if errors.Is(err, fault.CallTimeout) {
+		return verdict{Failure, TimedOut, false}
+	}
+	return verdict{Failure, Failed, false}
+}

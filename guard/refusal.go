@@ -1,0 +1,89 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// refuse gives back what was taken, counts and reports the refusal.
+func (v *visit) refuse(ctx context.Context, by Stage, err error) error {
+	v.phase = over
+	v.undo(v.start)
+	v.refusedBy, v.refusal, v.turnedAway = by, codeOf(err), true
+	v.guard.stats.refused.add(v.refusal)
+	v.report(ctx)
+	return err
+}
+
+// codeOf is the code that a refusal is counted under. A stage of the user's that
+// answers with an error of its own is counted as unavailable.
+func codeOf(err error) fault.Code {
+	if f, ok := err.(*fault.Error); ok { //nolint:errorlint // the parts' own refusals are never wrapped; this is the hot path
+		return f.Code()
+	}
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f.Code()
+	}
+	return fault.Unavailable
+}
+
+func (g *Guard) canceled(ctx context.Context) error {
+	return fault.New(fault.Spec{
+		Code: fault.Canceled, Component: component, Name: g.name, Cause: ctx.Err(),
+		Message: "the context was done before the call",
+	})
+}
+
+func (g *Guard) misused(bound bool) error {
+	message := "the guard has a pool, so its calls need a worker: use Bind and DoWith"
+	if bound {
+		message = "the guard has no pool any more: use Do"
+	}
+	return g.invalid(message)
+}
+
+func (g *Guard) invalid(message string) error {
+	return fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Name: g.name, Message: message})
+}
+
+func (g *Guard) crowded(bound int) error {
+	return fault.New(fault.Spec{
+		Code: fault.ConcurrencyLimited, Component: component, Name: g.name,
+		Evidence: []fault.Fact{fault.Against("in_flight", float64(g.slots.used.Load()), float64(bound), "")},
+	})
+}
+
+func (g *Guard) tooManyDetached(bound int) error {
+	return fault.New(fault.Spec{
+		Code: fault.ConcurrencyLimited, Component: component, Name: g.name,
+		Message:  "too many calls ran past their time and have not ended",
+		Evidence: []fault.Fact{fault.Against("detached", float64(g.detached.Load()), float64(bound), "")},
+	})
+}
+
+// timedOut wraps the error of a call that ran past limit.
+func (g *Guard) timedOut(cause error, took, limit time.Duration) error {
+	return fault.New(fault.Spec{
+		Code: fault.CallTimeout, Component: component, Name: g.name, Cause: cause,
+		Evidence: []fault.Fact{fault.Against("duration", took.Seconds(), limit.Seconds(), "seconds")},
+	})
+}
+
+// limit returns the context for the call: with the guard's deadline, unless the
+// caller's is not later, or there is none.
+func (v *visit) limit(ctx context.Context) context.Context {
+	if !v.rev.timed(v.call) {
+		return ctx
+	}
+	timeout := v.rev.config.Timeout
+	if d, ok := ctx.Deadline(); ok && clock.Of(d) <= v.began.Add(timeout) {
+		return ctx
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, timeout, v.rev.expired)
+	v.cancel = cancel
+	return limited
+}

@@ -1,0 +1,48 @@
+package guard
+
+import (
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/pool"
+)
+
+// revision is one immutable state of a guard's settings. A call loads it once, so
+// it sees the settings and parts of one revision and never a mixture.
+type revision struct {
+	config  Config // with its defaults filled in
+	number  uint64
+	gone    *fault.Error // why there is no guard, nil if there is one
+	final   bool         // it will not come back
+	clocked pool.Clocked // the pool, if it takes the time from us
+	// expired is the cause of contexts that the guard's time limit ended: the one
+	// way to tell that limit from a deadline of the caller.
+	expired *fault.Error
+	// active lists the protections, for events.
+	active Protections
+	// looks says that something is taken between the look at the breaker and its
+	// permit; else the permit alone decides.
+	looks bool
+}
+
+func newRevision(name string, cfg Config, number uint64) *revision {
+	r := &revision{config: cfg.effective(), number: number}
+	r.clocked, _ = cfg.Pool.(pool.Clocked)
+	r.expired = fault.New(fault.Spec{Code: fault.CallTimeout, Component: component, Name: name})
+	r.active = protectionsOf(&cfg)
+	r.looks = r.config.RateLimit != nil || r.config.Pool != nil
+	return r
+}
+
+// breaker returns the breaker that c belongs to, or nil.
+func (r *revision) breaker(c *Call) *breaker.Breaker {
+	if r.config.Breakers != nil {
+		return r.config.Breakers.ForKey(c.Key)
+	}
+	return r.config.Breaker
+}
+
+// timed reports whether calls are held to the time limit: only by a guard that
+// enforces.
+func (r *revision) timed(c *Call) bool {
+	return r.config.Timeout > 0 && r.config.Mode == Enforce && !c.Untimed
+}

@@ -1,0 +1,45 @@
+package guard
+
+import (
+	"context"
+
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// run is the one way of a guarded call; everything else is a shim around it.
+//
+// op and judge are only called. Stored, sent through an interface or started
+// with go, even in a branch that is never taken, they would move every caller's
+// closure to the heap; a test asserts that they do not. worker, if the caller can
+// use one, receives the worker before op runs.
+func (g *Guard) run(ctx context.Context, call *Call, worker *any, judge func(error) Outcome, op func(context.Context) error) error {
+	var v visit
+	v.begin(g, call)
+	v.bound = worker != nil
+	defer v.finish(ctx)
+	if err := v.admit(ctx); err != nil {
+		return err
+	}
+	if worker != nil {
+		*worker = v.loan.Worker
+	}
+	limited := v.limit(ctx)
+	err := op(limited)
+	return v.conclude(ctx, limited, err, judge)
+}
+
+// conclude settles a call that returned, and returns its error.
+func (v *visit) conclude(ctx, limited context.Context, err error, judge func(error) Outcome) error {
+	now := clock.Now()
+	w := good
+	if err != nil || judge != nil || v.rev.config.Mode == Shadow {
+		w = v.judge(ctx, limited, now, err, judge)
+	}
+	if w.late {
+		err = v.guard.timedOut(err, now.Sub(v.began), v.rev.config.Timeout)
+	}
+	state := conditionAfter(limited, err)
+	v.decide(ctx, now, w.outcome, w.result, err)
+	v.leave(ctx, state)
+	return err
+}

@@ -1,0 +1,29 @@
+package guard
+
+import "sync/atomic"
+
+// slots counts the calls that hold a place of the concurrency bound. The count
+// survives revisions: a lowered bound is reached by attrition. Calls that began
+// while there was no bound hold no place.
+type slots struct {
+	_    [128]byte // a line of its own: every bounded call writes it
+	used atomic.Int64
+	_    [120]byte
+}
+
+// take takes a place if fewer than bound are taken. It compares and swaps instead
+// of adding and looking: an add that is taken back would refuse others meanwhile
+// for whom there is a place.
+func (s *slots) take(bound int64) bool {
+	for {
+		used := s.used.Load()
+		if used >= bound {
+			return false
+		}
+		if s.used.CompareAndSwap(used, used+1) {
+			return true
+		}
+	}
+}
+
+func (s *slots) giveBack() { s.used.Add(-1) }

@@ -1,0 +1,195 @@
+package guard
+
+import (
+	"context"
+	"errors"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/pool"
+)
+
+// admit takes the call through the stages, in one transaction: it holds all that
+// they give, or nothing and the error to answer with.
+func (v *visit) admit(ctx context.Context) error {
+	v.start = clock.Now()
+	v.began = v.start
+	by, err := v.entry(ctx)
+	if err == nil {
+		by, err = v.stages(ctx)
+	}
+	if err != nil {
+		return v.refuse(ctx, by, err)
+	}
+	v.phase = running
+	v.guard.stats.admitted.Add(1)
+	return nil
+}
+
+// entry refuses what can't be a call, before anything is taken.
+func (v *visit) entry(ctx context.Context) (Stage, error) {
+	switch {
+	case ctx.Err() != nil:
+		return StageEntry, v.guard.canceled(ctx)
+	case v.rev.gone != nil:
+		return StageEntry, v.rev.gone
+	case v.bound != (v.rev.config.Pool != nil):
+		return StageEntry, v.guard.misused(v.bound)
+	default:
+		return 0, nil
+	}
+}
+
+// stages is the order in which protections are asked. In shadow mode the call
+// goes on without those that stand behind the one that would have refused, and
+// holds nothing: as little as it would hold had it been refused.
+func (v *visit) stages(ctx context.Context) (Stage, error) {
+	if v.rev.config.Mode == Off {
+		return v.checkout(ctx, breaker.Look{})
+	}
+	by, err := v.protect(ctx)
+	if err == nil || v.rev.config.Mode == Enforce || by == StagePool {
+		return by, err
+	}
+	v.wouldRefuse(by, err)
+	kept := v.holds & worker
+	v.holds &^= worker
+	v.undo(v.start)
+	if v.holds = kept; kept != 0 {
+		return 0, nil
+	}
+	return v.checkout(ctx, breaker.Look{})
+}
+
+func (v *visit) protect(ctx context.Context) (Stage, error) {
+	if by, err := v.enter(ctx); err != nil {
+		return by, err
+	}
+	b := v.rev.breaker(v.call)
+	if b == nil {
+		if err := v.takeTokens(); err != nil {
+			return StageRateLimit, err
+		}
+		return v.checkout(ctx, breaker.Look{})
+	}
+	if v.rev.looks {
+		if by, err := v.lookAndTake(ctx, b); err != nil {
+			return by, err
+		}
+	}
+	v.permit = b.AllowAt(v.began)
+	if !v.permit.OK() {
+		return StageBreaker, v.permit.Refusal()
+	}
+	v.holds |= permitted
+	if v.permit.WouldRefuse() {
+		v.wouldRefuse(StageBreaker, v.permit.Refusal())
+	}
+	return 0, nil
+}
+
+// enter is what comes before the dependency is looked at: memory, concurrency.
+func (v *visit) enter(ctx context.Context) (Stage, error) {
+	cfg := &v.rev.config
+	if cfg.Memory != nil && !v.call.ReleasesMemory {
+		c := *v.call
+		c.Priority = v.rev.priority(ctx, v.call)
+		if refusal := cfg.Memory.Admit(ctx, c); refusal != nil {
+			return StageMemory, refusal
+		}
+	}
+	if v.apart && v.guard.detached.Load() >= int64(cfg.MaxDetached) {
+		return StageConcurrency, v.guard.tooManyDetached(cfg.MaxDetached)
+	}
+	if cfg.Concurrency > 0 {
+		if !v.takeSlot(int64(cfg.Concurrency)) {
+			return StageConcurrency, v.guard.crowded(cfg.Concurrency)
+		}
+		v.holds |= slot
+	}
+	return 0, nil
+}
+
+// takeSlot takes a place, if need be that of a token whose lease has expired.
+func (v *visit) takeSlot(bound int64) bool {
+	g := v.guard
+	return g.slots.take(bound) || g.tokens.expire(g, v.start) > 0 && g.slots.take(bound)
+}
+
+// lookAndTake takes tokens and a worker unless a look at the breaker shows that
+// it would be for nothing.
+func (v *visit) lookAndTake(ctx context.Context, b *breaker.Breaker) (Stage, error) {
+	look := b.LookAt(v.start)
+	if !look.OK() {
+		return StageBreaker, look.Err()
+	}
+	if err := v.takeTokens(); err != nil {
+		return StageRateLimit, err
+	}
+	return v.checkout(ctx, look)
+}
+
+func (v *visit) takeTokens() error {
+	l := v.rev.config.RateLimit
+	if l == nil {
+		return nil
+	}
+	v.decision = l.AllowAt(v.start, v.call.Key, v.call.cost())
+	if !v.decision.OK {
+		return v.decision.Err()
+	}
+	v.holds |= tokensTaken
+	if v.decision.WouldRefuse() {
+		v.wouldRefuse(StageRateLimit, v.decision.Refusal())
+	}
+	return nil
+}
+
+// checkout borrows a worker. One that cannot be made is the dependency's failure,
+// which the look counts; the zero Look, of a call that holds no place in the
+// breaker's accounts, counts nothing.
+func (v *visit) checkout(ctx context.Context, look breaker.Look) (Stage, error) {
+	stage := v.rev.config.Pool
+	if stage == nil {
+		return 0, nil
+	}
+	loan, err := v.borrow(ctx, stage)
+	if err != nil {
+		now := clock.Now()
+		v.waited(now)
+		if errors.Is(err, fault.WorkerFailed) {
+			look.FailAt(now, err)
+		}
+		return StagePool, err
+	}
+	v.loan = loan
+	v.holds |= worker
+	if loan.Waited > 0 {
+		v.began = clock.Now()
+	}
+	v.waited(v.began)
+	return 0, nil
+}
+
+func (v *visit) borrow(ctx context.Context, stage pool.Stage) (pool.Loan, error) {
+	o := pool.CheckoutOptions{Timeout: v.rev.config.CheckoutTimeout}
+	if t := v.call.CheckoutTimeout; t != 0 {
+		o.Timeout, o.NoWait = max(t, 0), t < 0
+	}
+	if v.rev.clocked != nil {
+		return v.rev.clocked.CheckoutAt(ctx, v.start, o)
+	}
+	return stage.Checkout(ctx, o)
+}
+
+func (v *visit) waited(now clock.Instant) {
+	v.wait = max(0, now.Sub(v.start))
+	v.guard.stats.wait.record(v.wait)
+}
+
+// wouldRefuse counts a refusal that shadow mode keeps to itself.
+func (v *visit) wouldRefuse(by Stage, err error) {
+	v.refusedBy, v.refusal = by, codeOf(err)
+	v.guard.stats.would.add(v.refusal)
+}

@@ -1,0 +1,109 @@
+package guard
+
+import (
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/internal/histogram"
+)
+
+// Status describes a guard at one moment, for people and for the admin interface.
+// Counters run from the making of the guard, over all revisions.
+type Status struct {
+	Name     string
+	Revision uint64
+	// Gone is why the guard answers no calls: it was removed, or closed; nil if it
+	// is there.
+	Gone   *fault.Error
+	Config Config // in force, defaults filled in
+	// Breaker, RateLimit and Pool are the names of the parts, "" where there is none.
+	Breaker, RateLimit, Pool string
+	Protections              Protections
+
+	InFlight   int64 // calls that have begun and not ended
+	SlotsTaken int64 // of Config.Concurrency
+	Detached   int64 // detached calls that ran past their time and have not ended
+
+	Results        map[Result]uint64     // every result, also at 0
+	Refused        map[fault.Code]uint64 // every usual reason, also at 0
+	WouldRefuse    map[fault.Code]uint64 // what shadow mode kept to itself
+	DetachedTotal  uint64                // detached calls that ever ran past their time
+	DetachedPanics uint64                // those that panicked afterwards
+	LeasesExpired  uint64
+	Duration       Summary // of calls that succeeded, without waiting
+	Wait           Summary // for a worker; calls that did not wait count as zero
+}
+
+// Summary sums up many durations. Quantiles are exact to 1/64.
+type Summary struct {
+	Count         uint64
+	Mean          time.Duration
+	P50, P95, P99 time.Duration
+}
+
+func summarize(s *histogram.Snapshot) Summary {
+	return Summary{Count: s.Count(), Mean: s.Mean(), P50: s.Quantile(0.5), P95: s.Quantile(0.95), P99: s.Quantile(0.99)}
+}
+
+// reasons are the codes that a guard's refusals are counted under; those of a
+// user's own admitter may be others.
+var reasons = []fault.Code{
+	fault.Canceled, fault.MemoryPressure, fault.ConcurrencyLimited, fault.CircuitOpen, fault.RateLimited,
+	fault.PoolFull, fault.PoolTimeout, fault.WorkerFailed, fault.NotFound, fault.Closed, fault.InvalidArgument, fault.Unavailable,
+}
+
+// shadowReasons are those that shadow mode counts.
+var shadowReasons = []fault.Code{
+	fault.MemoryPressure, fault.ConcurrencyLimited, fault.CircuitOpen, fault.RateLimited, fault.InvalidArgument, fault.CallTimeout,
+}
+
+// Status returns a picture of the guard. It also takes back expired leases.
+func (g *Guard) Status() Status {
+	g.tokens.expire(g, clock.Now())
+	r, s := g.revision.Load(), &g.stats
+	status := Status{
+		Name: g.name, Revision: r.number, Gone: r.gone, Config: r.config, Protections: r.active,
+		InFlight: s.inFlight(), SlotsTaken: g.slots.used.Load(), Detached: g.detached.Load(),
+		Results: make(map[Result]uint64, resultCount), Refused: s.refused.list(reasons), WouldRefuse: s.would.list(shadowReasons),
+		DetachedTotal: s.detached.Load(), DetachedPanics: s.panics.Load(), LeasesExpired: s.leases.Load(),
+		Duration: summarize(s.took[Succeeded].snapshot()), Wait: summarize(s.wait.snapshot()),
+	}
+	for i := range s.took {
+		status.Results[Result(i)] = s.took[i].count()
+	}
+	status.Breaker, status.RateLimit, status.Pool = r.names()
+	return status
+}
+
+// names are those of the parts.
+func (r *revision) names() (breaker, limit, pool string) {
+	c := &r.config
+	switch {
+	case c.Breaker != nil:
+		breaker = c.Breaker.Name()
+	case c.Breakers != nil:
+		breaker = c.Breakers.Name()
+	}
+	if c.RateLimit != nil {
+		limit = c.RateLimit.Name()
+	}
+	if c.Pool != nil {
+		pool = c.Pool.Name()
+	}
+	return breaker, limit, pool
+}
+
+// list returns the counts of the given codes, and of all others that are not 0.
+func (c *codeCounts) list(always []fault.Code) map[fault.Code]uint64 {
+	all := make(map[fault.Code]uint64, len(always))
+	for _, code := range always {
+		all[code] = c.of(code)
+	}
+	for _, code := range fault.Codes() {
+		if n := c.of(code); n > 0 {
+			all[code] = n
+		}
+	}
+	return all
+}

@@ -1,0 +1,181 @@
+package guard
+
+import (
+	"context"
+	"time"
+
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// Token is a call that was admitted by [Guard.Enter] and has not ended. It is a
+// value; copies stand for the same call, which ends once, whoever ends it. It
+// must be closed on every way out:
+//
+//	tok, err := g.Enter(ctx, call)
+//	if err != nil {
+//		return err
+//	}
+//	defer tok.Close()
+//	err = use(tok.Context())
+//	tok.Done(err)
+//
+// Close without Done is a failure, so a panic needs nothing special. Do not defer
+// Done: its argument would be evaluated at once, when there is no error yet.
+//
+// A token is a lease: one that is open for longer than [Config.Lease] is taken
+// back, counted as a failure, and what its holder does with it later has no
+// effect. The zero Token has ended.
+type Token struct {
+	place   *place
+	serial  uint64
+	ctx     context.Context //nolint:containedctx // a token is the call, and hands its context to the caller
+	timeout time.Duration
+}
+
+// Enter admits a call that does not fit in a function; prefer [Guard.Do] where it
+// does. It refuses as Do does, and the token is then the zero Token. It allocates
+// nothing but the deadline of a time limit, once as many calls were open before.
+func (g *Guard) Enter(ctx context.Context, call Call) (Token, error) {
+	p := g.tokens.get()
+	p.ctx, p.call = ctx, call
+	v := &p.visit
+	v.begin(g, &p.call)
+	admitted := false
+	defer func() {
+		if !admitted {
+			v.finish(ctx)
+			p.recycle()
+		}
+	}()
+	if err := v.admit(ctx); err != nil {
+		return Token{}, err
+	}
+	admitted = true
+	if p.shard.due(v.start) {
+		g.tokens.expire(g, v.start)
+	}
+	p.limited = v.limit(ctx)
+	t := Token{place: p, serial: p.serial(), ctx: p.limited, timeout: v.allowance(ctx)}
+	p.open(v.leaseEnd(call.Lease))
+	return t, nil
+}
+
+// allowance is what [Token.Timeout] returns.
+func (v *visit) allowance(ctx context.Context) time.Duration {
+	c := &v.rev.config
+	if !v.call.Untimed || c.Mode != Enforce || c.Timeout == 0 {
+		return 0
+	}
+	if d, ok := ctx.Deadline(); ok && clock.Of(d) <= v.began.Add(c.Timeout) {
+		return 0
+	}
+	return c.Timeout
+}
+
+func (v *visit) leaseEnd(lease time.Duration) clock.Instant {
+	switch {
+	case lease < 0:
+		return clock.Max
+	case lease == 0:
+		lease = v.rev.config.Lease
+	}
+	return v.began.Add(lease)
+}
+
+// Context returns the context for the call, with the guard's deadline. It is done
+// when the token ends, if the guard has a time limit.
+func (t Token) Context() context.Context {
+	if t.ctx == nil {
+		return context.Background()
+	}
+	return t.ctx
+}
+
+// Timeout returns the time limit that a call with [Call.Untimed] has to keep by
+// itself; 0 if there is none, because the guard has none or does not enforce, or
+// the caller's deadline is earlier.
+func (t Token) Timeout() time.Duration { return t.timeout }
+
+// Done ends the call, which returned err, and judges it as [Guard.Do] would.
+func (t Token) Done(err error) { t.settle(told{err: err}, true) }
+
+// DoneOutcome ends the call with an outcome of the caller's judgement. err, which
+// may be nil, is what the breaker's list of last errors shows.
+func (t Token) DoneOutcome(o Outcome, err error) {
+	t.settle(told{err: err, outcome: o, judged: true}, true)
+}
+
+// Decide settles the outcome and keeps the place among the calls in flight, until
+// Close: the answer was good, and is still being read. It ends the lease: whoever
+// decides has shown that the token is not lost.
+func (t Token) Decide(o Outcome, err error) {
+	t.settle(told{err: err, outcome: o, judged: true}, false)
+}
+
+// Close ends the call; as a failure, if its outcome was not told. Closing a token
+// that has ended does nothing.
+func (t Token) Close() {
+	p := t.place
+	switch {
+	case p == nil:
+	case p.claim(t.serial, opened):
+		defer p.recycle()
+		p.visit.finish(p.ctx)
+	case p.claim(t.serial, settled):
+		defer p.recycle()
+		p.endTrail()
+	}
+}
+
+// told is what a token's holder says of the call's end.
+type told struct {
+	err     error
+	outcome Outcome
+	judged  bool // outcome is set
+}
+
+// settle settles the outcome, unless that was done; last also ends the call.
+func (t Token) settle(end told, last bool) {
+	p := t.place
+	if p == nil || !p.claim(t.serial, opened) {
+		if last {
+			t.Close()
+		}
+		return
+	}
+	kept := false
+	defer func() {
+		if !kept { // or the classifier panicked
+			p.visit.finish(p.ctx)
+			p.recycle()
+		}
+	}()
+	p.decide(end)
+	if last {
+		p.visit.leave(p.ctx, untouched)
+		return
+	}
+	kept = true
+	p.visit.guard.stats.trailing.Add(1)
+	p.keep()
+}
+
+func (p *place) decide(end told) {
+	v, now := &p.visit, clock.Now()
+	var w verdict
+	switch {
+	case !end.judged:
+		w = v.judge(p.ctx, p.limited, now, end.err, nil)
+	case v.pastShadow(now):
+		w = verdict{Failure, TimedOut, false}
+	default:
+		w = verdictOf(end.outcome, end.err)
+	}
+	v.decide(p.ctx, now, w.outcome, w.result, end.err)
+}
+
+// endTrail ends a call whose outcome was settled before.
+func (p *place) endTrail() {
+	p.visit.guard.stats.trailing.Add(-1)
+	p.visit.leave(p.ctx, untouched)
+}

@@ -1,0 +1,127 @@
+package guard
+
+import (
+	"context"
+	"time"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/mode"
+	"github.com/elixirscope/foundation/ratelimit"
+)
+
+// component names this kind of part in faults.
+const component = "guard"
+
+// Mode says whether a guard refuses ([Enforce]), only counts what it would have
+// refused ([Shadow]), or does nothing ([Off]). The zero value enforces.
+type Mode = mode.Mode
+
+// The modes. Shadow changes nothing for the caller: it imposes no time limit
+// either, and counts the calls that ran past it as call_timeout. Off decides and
+// counts nothing but outcomes. In every mode a guard with a pool lends its workers.
+const (
+	Enforce = mode.Enforce
+	Shadow  = mode.Shadow
+	Off     = mode.Off
+)
+
+// Outcome is how a call ended, as far as the dependency is concerned.
+type Outcome = breaker.Outcome
+
+// The outcomes.
+const (
+	Success = breaker.Success
+	Failure = breaker.Failure
+	Ignored = breaker.Ignored
+)
+
+// Call describes one call. The zero value is a call of cost 1 under the rate
+// limit's one shared bucket, at the guard's priority.
+type Call struct {
+	// Key says for whom the rate limit counts the call, and which breaker of a
+	// group it belongs to.
+	Key ratelimit.Key
+	// Cost is what the call takes from the rate limit; 0 means 1.
+	Cost int64
+	// Priority says who is refused first when memory is short. Unset, that of the
+	// context counts, else the guard's.
+	Priority Priority
+	// Op names the operation in events. It is never a label of a metric.
+	Op string
+	// CheckoutTimeout bounds the wait for a worker; 0 means the guard's. A negative
+	// one does not wait: the call is refused with pool_full.
+	CheckoutTimeout time.Duration
+	// Lease is how long a [Token] may stay open; 0 means the guard's, negative means
+	// for ever, for callers who close it in a deferred function.
+	Lease time.Duration
+	// Idempotent says that making the call twice does no harm. Nothing retries yet.
+	Idempotent bool
+	// ReleasesMemory exempts the call from memory admission: it is one of those that
+	// make things better.
+	ReleasesMemory bool
+	// Untimed leaves the time limit to the caller, who asks for it with
+	// [Token.Timeout]: the context gets no deadline.
+	Untimed bool
+}
+
+// cost is what the call takes from the rate limit.
+func (c *Call) cost() int64 {
+	if c.Cost == 0 {
+		return 1
+	}
+	return c.Cost
+}
+
+// Result is how a call ended, as the metrics tell it.
+type Result uint8
+
+// The results of calls that were admitted.
+const (
+	Succeeded   Result = iota
+	Failed             // the dependency's failure, a panic, or a token closed without an outcome
+	TimedOut           // the time limit was reached, or the caller's deadline after the deadline floor
+	CallerLeft         // the caller gave up
+	Indifferent        // ignored: neutral, or refused further in
+
+	resultCount
+)
+
+var resultNames = [...]string{
+	Succeeded: "success", Failed: "failure", TimedOut: "timeout", CallerLeft: "canceled", Indifferent: "ignored",
+}
+
+// rejected is the label of calls that were refused, beside the results.
+const rejected = "rejected"
+
+// String returns "success", "failure", "timeout", "canceled" or "ignored".
+func (r Result) String() string { return resultNames[min(r, resultCount-1)] }
+
+// MarshalText implements [encoding.TextMarshaler].
+func (r Result) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// Admitter decides whether a call may begin while memory is short. A guard asks
+// it first of all, once for each call that does not release memory.
+type Admitter interface {
+	// Admit returns nil or why the call is refused. c.Priority is set. It must not
+	// block and takes nothing that had to be given back.
+	Admit(ctx context.Context, c Call) *fault.Error
+}
+
+// Recorder is told how every call ended, once.
+type Recorder interface {
+	// Record must not block. It runs in the caller's goroutine after everything is
+	// settled.
+	Record(o Observation)
+}
+
+// Observation is one call as a [Recorder] sees it.
+type Observation struct {
+	Guard   string
+	Op      string
+	Refused fault.Code // 0 if the call was admitted; then Result and Duration mean nothing
+	Result  Result
+	Wait    time.Duration // for a worker
+	// Duration is how long the call itself ran.
+	Duration time.Duration
+}

@@ -1,0 +1,180 @@
+package guard
+
+import (
+	"context"
+	"time"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/ratelimit"
+)
+
+// visit is one call's way through the guard: what it holds, and how far it has
+// come. It stands on the caller's stack, or in a token's place. No two goroutines
+// use it at once.
+//
+// Its accounts are in two parts, which end together in Do and apart for a token:
+// the outcome (permit, tokens, statistics) and the occupancy (slot, worker).
+type visit struct {
+	guard *Guard
+	rev   *revision
+	call  *Call
+	phase phase
+	holds holds
+	bound bool // the caller can use a worker
+	apart bool // the call runs in a goroutine of its own
+
+	start clock.Instant // of the admission
+	began clock.Instant // of the call itself
+	wait  time.Duration // for a worker
+
+	refusedBy  Stage // who refused, or would have
+	refusal    fault.Code
+	turnedAway bool // it did refuse
+	result     Result
+	took       time.Duration
+
+	permit   breaker.Permit
+	decision ratelimit.Decision
+	loan     pool.Loan
+	cancel   context.CancelFunc
+}
+
+// phase is how far a visit has come. It moves before the accounts of a phase are
+// settled, so that whatever interrupts the settling (a handler's Goexit, a panic
+// of a user's part) cannot make it happen twice.
+type phase uint8
+
+const (
+	admitting phase = iota
+	running
+	decided // the outcome is settled
+	over    // so is the occupancy
+)
+
+// holds is a set of what is to be given back.
+type holds uint8
+
+const (
+	slot holds = 1 << iota
+	tokensTaken
+	permitted
+	worker
+)
+
+func (v *visit) has(h holds) bool { return v.holds&h != 0 }
+
+// begin enters the newest revision.
+func (v *visit) begin(g *Guard, call *Call) {
+	v.guard, v.rev, v.call = g, g.revision.Load(), call
+}
+
+// finish ends a visit that did not end by itself: a stage, the call or a
+// classifier panicked or ended its goroutine. It is deferred.
+func (v *visit) finish(ctx context.Context) {
+	switch v.phase {
+	case over:
+		return
+	case admitting:
+		v.phase = over
+		v.undo(clock.Now())
+		return
+	case running:
+		v.decide(ctx, clock.Now(), Failure, Failed, errAbandoned)
+	case decided:
+	}
+	v.leave(ctx, brokenOff)
+}
+
+// errAbandoned stands for the error of a call that returned none.
+var errAbandoned = fault.New(fault.Spec{
+	Code: fault.OperationFailed, Component: component, Message: "the call panicked, ended its goroutine, or never told its outcome",
+})
+
+// undo gives back what the stages of a refused or interrupted admission took.
+func (v *visit) undo(now clock.Instant) {
+	if v.has(slot) {
+		v.guard.slots.giveBack()
+	}
+	if v.has(tokensTaken) {
+		v.decision.RefundAt(now)
+	}
+	if v.has(permitted) {
+		v.permit.SettleAt(now, Ignored, nil)
+	}
+	held := v.has(worker)
+	v.holds = 0
+	if held {
+		v.checkin(now, untouched)
+	}
+}
+
+// decide settles the outcome: exactly once, when the phase moves on.
+func (v *visit) decide(ctx context.Context, now clock.Instant, o Outcome, result Result, err error) {
+	v.phase = decided
+	v.result, v.took = result, max(0, now.Sub(v.began))
+	v.guard.stats.ended(result, v.took)
+	if v.has(permitted) {
+		v.permit.SettleAt(now, o, err)
+	}
+	if o == Failure && v.has(tokensTaken) && v.rev.config.RefundOnFailure {
+		v.decision.RefundAt(now)
+	}
+	v.holds &^= permitted | tokensTaken
+}
+
+// leave settles the occupancy and tells who listens.
+func (v *visit) leave(ctx context.Context, state condition) {
+	v.phase = over
+	if v.has(slot) {
+		v.guard.slots.giveBack()
+	}
+	if v.cancel != nil {
+		v.cancel()
+	}
+	held := v.has(worker)
+	v.holds = 0
+	if held {
+		v.checkin(v.began.Add(v.took), state)
+	}
+	v.report(ctx)
+}
+
+// condition is what is known of a worker at the end of a call.
+type condition uint8
+
+const (
+	untouched condition = iota // or the call succeeded with it
+	suspect                    // the call failed: look at it before it is lent again
+	brokenOff                  // in the middle of something: of no use to anybody
+)
+
+// conditionAfter judges the worker of a call that returned. limited is the
+// context that the call saw.
+func conditionAfter(limited context.Context, err error) condition {
+	switch {
+	case err == nil:
+		return untouched
+	case limited.Err() != nil:
+		return brokenOff
+	default:
+		return suspect
+	}
+}
+
+func (v *visit) checkin(now clock.Instant, state condition) {
+	v.loan.Suspect = state == suspect
+	stage, clocked := v.rev.config.Pool, v.rev.clocked
+	switch {
+	case state == brokenOff && clocked != nil:
+		clocked.DiscardAt(now, v.loan)
+	case state == brokenOff:
+		stage.Discard(v.loan)
+	case clocked != nil:
+		clocked.CheckinAt(now, v.loan)
+	default:
+		stage.Checkin(v.loan)
+	}
+}
