@@ -49,7 +49,9 @@ func (t *cells) visit(e *engine, h key.Hash, now clock.Instant, fn visitor) visi
 		return tableSealed
 	}
 	if c := s.byKey[h]; c != nil {
-		c.state, _ = fn(c.state)
+		if after, keep := fn(c.state); keep {
+			c.state = after
+		}
 		return visitDone
 	}
 	st, known := e.inherited(h, now)

@@ -67,8 +67,8 @@ func (l *Limiter) consult(d *Decision, k *Key, c call, depth int) bool {
 func (l *Limiter) ask(k *Key, c call, d *Decision, depth int) (*setup, verdict, refusal) {
 	s := l.setup.Load()
 	for {
-		q := question{hash: k.Hash(s.config.Parts), now: c.now, cost: c.cost, patience: int64(c.patience), peek: c.peek}
-		v, kind, ok := s.engine.answer(&q)
+		q := question{hash: k.Hash(s.config.Parts), now: c.now, cost: c.cost, patience: int64(c.patience)}
+		v, kind, ok := s.engine.answer(&q, c.peek)
 		if !ok {
 			s = l.newest()
 			continue
@@ -81,29 +81,26 @@ func (l *Limiter) ask(k *Key, c call, d *Decision, depth int) (*setup, verdict, 
 }
 
 // answer is ask for every cost, also for those that no rule admits.
-func (e *engine) answer(q *question) (v verdict, kind refusal, ok bool) {
-	wanted := q.cost
+func (e *engine) answer(q *question, peek bool) (v verdict, kind refusal, ok bool) {
 	switch {
+	case e.rule.capacity == 0:
+		return v, tooLarge, true
 	case q.cost < 0:
 		kind = negative
-	case q.cost > e.rule.capacity || e.rule.capacity == 0:
+	case q.cost > e.rule.capacity:
 		kind = tooLarge
 	}
-	if e.rule.capacity == 0 {
-		return v, kind, true
+	if kind != admitted { // the numbers as they are now
+		q.cost = 0
+		v, ok = e.peek(q)
+		v.retry = 0
+		return v, kind, ok
 	}
-	if kind != admitted || q.peek { // the numbers as they are now
-		q.cost, q.peek = 0, true
-		if v, ok = e.ask(q); !ok || kind != admitted {
-			v.retry = 0
-			return v, kind, ok
-		}
-		q.cost = wanted
-		would, ok := e.ask(q)
-		v.retry, v.ok = would.retry, would.ok
-		return v, kindOf(would), ok
+	if peek {
+		v, ok = e.peek(q)
+	} else {
+		v, ok = e.ask(q)
 	}
-	v, ok = e.ask(q)
 	return v, kindOf(v), ok
 }
 

@@ -88,9 +88,11 @@ func (r *receipt) refund(now, at clock.Instant, cost int64) {
 	if r.engine == nil {
 		return
 	}
-	// A replaced engine's keys have moved and count differently: void.
-	if r.engine.lim.setup.Load().engine == r.engine {
-		r.engine.refund(r.hash, now, given{at, cost, r.mark})
+	l, rule := r.engine.lim, r.engine.rule
+	for s := l.setup.Load(); s.engine.rule == rule; s = l.newest() { // else void: the key counts differently now
+		if s.engine.refund(r.hash, now, given{at, cost, r.mark}) {
+			break
+		}
 	}
 	r.engine = nil
 }

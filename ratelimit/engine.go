@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/elixirscope/foundation/internal/clock"
 	"github.com/elixirscope/foundation/internal/key"
@@ -41,7 +42,6 @@ type question struct {
 	now      clock.Instant
 	cost     int64
 	patience int64 // nanoseconds
-	peek     bool  // decide, take nothing
 }
 
 // visited says how a visit of a key in a table ended.
@@ -68,28 +68,49 @@ func (e *engine) ask(q *question) (v verdict, ok bool) {
 // askLocked is ask for keys that are not in the table yet, and for tables that
 // need the lock.
 func (e *engine) askLocked(q *question) (v verdict, ok bool) {
-	switch e.visit(q.hash, q.now, func(st state) (state, bool) {
-		after, answer := e.rule.ask(st, q.now, q.cost, timeDuration(q.patience))
-		v = answer
-		if !v.ok || q.peek {
+	done := e.visit(q.hash, q.now, func(st state) (state, bool) {
+		after, answer := e.rule.ask(st, q.now, q.cost, time.Duration(q.patience))
+		if v = answer; !v.ok {
 			return st, false
 		}
 		e.rule.record(after, q.now, q.cost)
 		return after, true
-	}) {
-	case tableSealed:
-		return v, false
-	case visitDone, tableFull:
-	}
-	return v, true
+	})
+	return v, done != tableSealed
 }
 
-// refund gives back what a call took, as far as it still counts.
-func (e *engine) refund(h key.Hash, now clock.Instant, g given) {
-	e.visit(h, now, func(st state) (state, bool) {
+// peek answers what ask would and takes nothing. The numbers are those of before
+// such a call, and all of one moment.
+func (e *engine) peek(q *question) (v verdict, ok bool) {
+	done := e.look(q.hash, q.now, func(st state) {
+		_, would := e.rule.ask(st, q.now, q.cost, time.Duration(q.patience))
+		_, v = e.rule.ask(st, q.now, 0, 0)
+		v.ok, v.retry = would.ok, would.retry
+	})
+	return v, done != tableSealed
+}
+
+// refund gives back what a call took, as far as it still counts. It reports false
+// if the engine was replaced meanwhile.
+func (e *engine) refund(h key.Hash, now clock.Instant, g given) bool {
+	done := e.visit(h, now, func(st state) (state, bool) {
 		after := e.rule.refund(st, now, g)
 		return after, after != st || st.log != nil
 	})
+	return done != tableSealed
+}
+
+// look shows fn the state of a key wherever it is kept.
+func (e *engine) look(h key.Hash, now clock.Instant, fn func(state)) visited {
+	see := func(st state) (state, bool) {
+		fn(st)
+		return st, false
+	}
+	done := e.visitTable(h, now, see)
+	if done == tableFull {
+		return e.overflow.visit(h, see)
+	}
+	return done
 }
 
 // visit runs fn on the state of a key wherever it is kept.

@@ -73,5 +73,3 @@ func (l *Limiter) spilled(e *engine) {
 	}
 	l.keysOverflowed.Emit(context.Background(), KeysOverflowed{Name: l.name, MaxKeys: int(e.maxKeys), At: time.Now()})
 }
-
-func timeDuration(ns int64) time.Duration { return time.Duration(ns) }

@@ -50,7 +50,9 @@ func (o *overflow) visit(h key.Hash, fn visitor) visited {
 	if b.sealed {
 		return tableSealed
 	}
-	b.state, _ = fn(b.state)
+	if after, keep := fn(b.state); keep {
+		b.state = after
+	}
 	return visitDone
 }
 

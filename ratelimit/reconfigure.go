@@ -26,10 +26,13 @@ func (l *Limiter) Reconfigure(cfg Config) error {
 	next := *old
 	next.given, next.config, next.revision = cfg, cfg.withDefaults(), old.revision+1
 	r := newRule(next.config, old.engine.rule)
+	if r.same(old.engine.rule) {
+		r = old.engine.rule // receipts stay good
+	}
 	switch {
 	case next.config.Parts != old.config.Parts:
 		next.engine = newEngine(l, r, int64(next.config.MaxKeys), clock.Now())
-	case !r.same(old.engine.rule) || next.config.MaxKeys != old.config.MaxKeys:
+	case r != old.engine.rule || next.config.MaxKeys != old.config.MaxKeys:
 		l.replaceEngine(&next, r, old.engine)
 		return nil
 	}

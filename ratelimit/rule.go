@@ -152,13 +152,22 @@ func (r *rule) seeded(used int64, now clock.Instant) state {
 // rules change at now: what was taken stays taken and runs off at the new rate.
 func (r *rule) inherit(old *rule, st state, now clock.Instant) state {
 	switch {
-	case r.algorithm.paced() && old.algorithm.paced():
-		nowU, debt := product(int64(now), r.q), st.tat.minus(product(int64(now), old.q))
-		whole, rest := debt.divide(old.p)
-		st.tat = nowU.plus(product(whole, r.p)).plus(wideOf(scaleUp(rest, r.p, old.p)))
+	case r == old || r.algorithm == old.algorithm && r.per == old.per && !r.algorithm.paced():
 		return st
-	case r.algorithm == old.algorithm && r.per == old.per:
+	case r.algorithm.paced() && old.algorithm.paced():
+		st.tat = r.converted(old, st.tat, now)
 		return st
 	}
 	return r.seeded(old.used(st, now), now)
+}
+
+// converted keeps the tokens that are missing from a bucket. Of one that is full
+// it keeps since when, for readings of the clock from before the change.
+func (r *rule) converted(old *rule, tat wide, now clock.Instant) wide {
+	here, there := product(int64(now), r.q), product(int64(now), old.q)
+	if debt := tat.minus(there); debt.positive() {
+		whole, rest := debt.divide(old.p)
+		return here.plus(product(whole, r.p)).plus(wideOf(scaleUp(rest, r.p, old.p)))
+	}
+	return here.minus(product(there.minus(tat).floor(old.q), r.q))
 }

@@ -190,10 +190,8 @@ func (l *Limiter) turn(k *Key, now clock.Instant, ahead, cost int64) (wait time.
 		if !r.algorithm.paced() || cost > r.capacity {
 			return 0
 		}
-		if s.engine.visit(k.Hash(s.config.Parts), now, func(st state) (state, bool) {
-			wait = r.turn(st, now, ahead, cost)
-			return st, false
-		}) != tableSealed {
+		done := s.engine.look(k.Hash(s.config.Parts), now, func(st state) { wait = r.turn(st, now, ahead, cost) })
+		if done != tableSealed {
 			return wait
 		}
 	}

@@ -119,7 +119,7 @@ func (t *words) ask(e *engine, q *question, v *verdict) bool {
 		if !ok {
 			return false
 		}
-		if !v.ok || q.peek || at.word.CompareAndSwap(w, after) {
+		if !v.ok || at.word.CompareAndSwap(w, after) {
 			break
 		}
 	}
