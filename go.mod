@@ -8,3 +8,7 @@ require (
 	github.com/anishathalye/porcupine v1.3.1
 	pgregory.net/rapid v1.3.0
 )
+
+require pgregory.net/rapid v1.3.0
+
+require go.yaml.in/yaml/v4 v4.0.0 // indirect

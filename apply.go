@@ -1,0 +1,142 @@
+package foundation
+
+import (
+	"context"
+	"time"
+
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/fault"
+)
+
+// Change is what happens to one part when a configuration is applied.
+type Change = config.Change
+
+// Config returns the configuration in force, its revision and since when it is.
+// The configuration is shared: change a Clone.
+func (f *Foundation) Config() (cfg *config.Config, revision uint64, appliedAt time.Time) {
+	r := f.revision.Load()
+	return r.cfg, r.number, r.at
+}
+
+// Plan checks cfg and says what applying it would change, and what happens to
+// state. It changes and opens nothing: that a pool can be opened is not known
+// before Apply.
+func (f *Foundation) Plan(cfg *config.Config) ([]Change, error) {
+	if cfg == nil {
+		return nil, nilConfig()
+	}
+	if err := cfg.Validate(f.options.Kinds); err != nil {
+		return nil, err
+	}
+	return config.Diff(f.revision.Load().cfg, cfg), nil
+}
+
+// Apply puts cfg in force as a whole, or returns an error and changes nothing.
+// Parts whose names stay keep their state; calls in flight end under the
+// settings they began with. It returns the revision in force afterwards; a cfg
+// that sets the same as the one in force is no new revision. cfg must not be
+// changed afterwards. The context bounds the waiting for other changes and the
+// opening of pools.
+func (f *Foundation) Apply(ctx context.Context, cfg *config.Config) (revision uint64, err error) {
+	if cfg == nil {
+		return f.revision.Load().number, nilConfig()
+	}
+	source := sourceInCode
+	if file, _ := cfg.Source(); file != "" {
+		source = file
+	}
+	return f.change(ctx, cfg, source)
+}
+
+func nilConfig() error {
+	return fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Message: "the configuration is nil"})
+}
+
+// change applies cfg under the turn and tells the news when it is over.
+func (f *Foundation) change(ctx context.Context, cfg *config.Config, source string) (uint64, error) {
+	return f.edit(ctx, source, func(*config.Config) (*config.Config, error) { return cfg, nil })
+}
+
+// edit computes a configuration from the one in force and applies it, all under
+// the turn, so that no other change comes between.
+func (f *Foundation) edit(ctx context.Context, source string, next func(now *config.Config) (*config.Config, error)) (uint64, error) {
+	defer f.news.tell() // after the turn was given back
+	if err := f.take(ctx); err != nil {
+		return f.revision.Load().number, err
+	}
+	defer func() { <-f.turn }()
+	return f.applyLocked(ctx, source, next)
+}
+
+// applyLocked REQUIRES: f.turn.
+func (f *Foundation) applyLocked(ctx context.Context, source string, next func(now *config.Config) (*config.Config, error)) (uint64, error) {
+	old := f.revision.Load()
+	cfg, err := next(old.cfg)
+	if err == nil && old.number > 0 && cfg.Equal(old.cfg) {
+		return old.number, nil
+	}
+	var t *transition
+	if err == nil {
+		t, err = f.prepare(ctx, cfg)
+	}
+	if err != nil {
+		f.news.add(config.Rejected{Revision: old.number, Source: source, Err: err})
+		f.log.Warn("configuration refused, the old one stays in force", "source", source, "revision", old.number, "error", err)
+		return old.number, err
+	}
+	r := t.commit(source)
+	changes := config.Diff(old.cfg, cfg)
+	f.news.add(config.Applied{Revision: r.number, Source: source, Changes: changes})
+	f.log.Info("configuration applied", "source", source, "revision", r.number, "changes", len(changes))
+	return r.number, nil
+}
+
+// reloadResult is how the last reload ended.
+type reloadResult struct {
+	at      time.Time
+	err     error
+	success time.Time // of the last one that succeeded
+}
+
+// Reload reads the configuration file again and applies it. On any fault the
+// configuration in force stays, and a later Reload works as if nothing had been.
+// A file that sets what it set before changes nothing: also not what was changed
+// through Apply or by adding parts since.
+func (f *Foundation) Reload(ctx context.Context) error {
+	if f.options.ConfigFile == "" {
+		return fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Message: "the layer has no configuration file"})
+	}
+	err := f.reloadFile(ctx)
+	result := &reloadResult{at: time.Now(), err: err, success: time.Now()}
+	if err != nil {
+		result.success = f.reload.Load().success
+	}
+	f.reload.Store(result)
+	return err
+}
+
+func (f *Foundation) reloadFile(ctx context.Context) error {
+	defer f.news.tell()
+	if err := f.take(ctx); err != nil {
+		return err
+	}
+	defer func() { <-f.turn }()
+	var read *config.Config
+	_, err := f.applyLocked(ctx, f.options.ConfigFile, func(now *config.Config) (cfg *config.Config, err error) {
+		if read, err = f.options.load(); err == nil && f.file.Equal(read) {
+			return now, nil
+		}
+		return read, err
+	})
+	if err == nil {
+		f.file = read
+	}
+	return err
+}
+
+// LastReload returns when the configuration file was last read, also at the
+// start, and what was wrong with it, or nil.
+func (f *Foundation) LastReload() (at time.Time, err error) {
+	r := f.reload.Load()
+	return r.at, r.err
+}

@@ -1,0 +1,189 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/elixirscope/foundation/config/internal/yamlx"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/pool"
+)
+
+// component names this package in its faults.
+const component = "config"
+
+// Validate checks everything that can be checked without opening anything:
+// names, settings, references between the parts, addresses, patterns. It returns
+// all faults as one [fault.InvalidConfig], or nil. Whether a pool's kind of
+// worker is known is checked against kinds; a nil map leaves that out.
+func (c *Config) Validate(kinds map[string]pool.Kind) error {
+	k := checker{c: c, kinds: kinds}
+	k.all()
+	var faults fault.Problems
+	for _, f := range k.faults {
+		if !f.Warning {
+			faults = append(faults, c.problem(f))
+		}
+	}
+	return faults.Err(component, "")
+}
+
+// Warnings lists what is legal and very likely a mistake.
+func (c *Config) Warnings() []fault.Problem {
+	k := checker{c: c}
+	k.all()
+	var warnings []fault.Problem
+	for _, f := range k.faults {
+		if f.Warning {
+			warnings = append(warnings, c.problem(f))
+		}
+	}
+	return warnings
+}
+
+// checker collects what is wrong with a Config.
+type checker struct {
+	c      *Config
+	kinds  map[string]pool.Kind
+	faults []yamlx.Fault
+}
+
+func (k *checker) add(path yamlx.Path, value, format string, args ...any) {
+	k.faults = append(k.faults, yamlx.Fault{Path: path, Value: value, Message: fmt.Sprintf(format, args...)})
+}
+
+func (k *checker) warn(path yamlx.Path, value, format string, args ...any) {
+	k.add(path, value, format, args...)
+	k.faults[len(k.faults)-1].Warning = true
+}
+
+// part records the faults of a part's own validation below its path.
+func (k *checker) part(path yamlx.Path, err error, warnings ...fault.Problem) {
+	if err != nil {
+		f, ok := errors.AsType[*fault.Error](err)
+		if !ok || len(f.Problems()) == 0 {
+			k.add(path, "", "%v", err)
+		} else {
+			warnings = append(slices.Clone(f.Problems()), warnings...)
+		}
+	}
+	for _, p := range warnings {
+		k.faults = append(k.faults, yamlx.Fault{Path: path.Join(p.Field), Value: p.Value, Message: p.Message, Warning: p.Warning})
+	}
+}
+
+// name checks the name of a part, which is the last element of its path.
+func (k *checker) name(path yamlx.Path, name string) {
+	if !fault.ValidName(name) {
+		k.add(path, "", "a name has 1 to %d of a-z, 0-9, '_', '.', '-' and begins with a letter or digit", fault.MaxNameLength)
+	}
+}
+
+// refers checks that a name that is not empty is one of the known ones.
+func refers[T any](k *checker, path yamlx.Path, name, section string, known map[string]T) bool {
+	if name == "" {
+		return false
+	}
+	_, ok := known[name]
+	if !ok {
+		k.add(path, name, "there is no %q under %s%s", name, section, yamlx.Suggest(name, slices.Collect(maps.Keys(known))))
+	}
+	return ok
+}
+
+// each calls check for every entry of a section, in the order of names.
+func each[T any](k *checker, section string, entries map[string]T, check func(path yamlx.Path, name string, entry T)) {
+	for _, name := range slices.Sorted(maps.Keys(entries)) {
+		path := yamlx.Path("").Key(section).Key(name)
+		k.name(path, name)
+		check(path, name, entries[name])
+	}
+}
+
+func (k *checker) all() {
+	if k.c.Version != Version && k.c.Version != 0 {
+		k.add("/version", fmt.Sprint(k.c.Version), "this program reads version %d", Version)
+	}
+	if k.c.Namespace != "" {
+		k.name("/namespace", k.c.Namespace)
+	}
+	k.admin()
+	k.storage()
+	each(k, "breakers", k.c.Breakers, k.breaker)
+	each(k, "rate_limits", k.c.RateLimits, k.rateLimit)
+	each(k, "pools", k.c.Pools, k.pool)
+	each(k, "guards", k.c.Guards, k.guard)
+	if k.c.Gateway != nil {
+		k.gateway(k.c.Gateway)
+	}
+	k.listeners()
+}
+
+func (k *checker) breaker(path yamlx.Path, _ string, b Breaker) {
+	k.part(path, b.Validate(), b.Warnings()...)
+	switch {
+	case b.Per != "" && b.Per != PerKey:
+		k.add(path.Key("per"), b.Per, "must be %q, or left out for one breaker", PerKey)
+	case b.MaxMembers != 0 && !b.Grouped():
+		k.add(path.Key("max_members"), fmt.Sprint(b.MaxMembers), "needs per: %s", PerKey)
+	case b.MaxMembers < 0:
+		k.add(path.Key("max_members"), fmt.Sprint(b.MaxMembers), "must be positive")
+	}
+}
+
+func (k *checker) rateLimit(path yamlx.Path, name string, r RateLimit) {
+	k.part(path, r.Validate(), r.Warnings()...)
+	if refers(k, path.Key("parent"), r.Parent, "rate_limits", k.c.RateLimits) {
+		k.parentCycle(path, name)
+	}
+}
+
+// parentCycle reports a rule that is its own ancestor.
+func (k *checker) parentCycle(path yamlx.Path, name string) {
+	way := name
+	for at, steps := k.c.RateLimits[name].Parent, 0; at != "" && steps < len(k.c.RateLimits); steps++ {
+		way += " → " + at
+		if at == name {
+			k.add(path.Key("parent"), k.c.RateLimits[name].Parent, "the rule is its own ancestor: %s", way)
+			return
+		}
+		at = k.c.RateLimits[at].Parent
+	}
+}
+
+func (k *checker) pool(path yamlx.Path, _ string, p Pool) {
+	k.part(path, p.Config.Validate(), p.Config.Warnings()...)
+	if p.Worker == "" {
+		k.add(path.Key("worker"), "", "is missing: the kind of worker")
+		return
+	}
+	if k.kinds == nil {
+		return
+	}
+	if _, known := k.kinds[p.Worker]; !known {
+		k.add(path.Key("worker"), p.Worker, "there is no kind of worker %q%s", p.Worker, yamlx.Suggest(p.Worker, slices.Collect(maps.Keys(k.kinds))))
+		return
+	}
+	if v, ok := p.Options.(interface{ Validate() error }); ok {
+		k.part(path.Key("options"), v.Validate())
+	}
+}
+
+func (k *checker) guard(path yamlx.Path, _ string, g Guard) {
+	k.part(path, g.Settings().Validate())
+	refers(k, path.Key("rate_limit"), g.RateLimit, "rate_limits", k.c.RateLimits)
+	refers(k, path.Key("breaker"), g.Breaker, "breakers", k.c.Breakers)
+	refers(k, path.Key("pool"), g.Pool, "pools", k.c.Pools)
+	if g.CheckoutTimeout != 0 && g.Pool == "" {
+		k.warn(path.Key("checkout_timeout"), g.CheckoutTimeout.String(), "has no effect without a pool")
+	}
+}
+
+func (k *checker) storage() {
+	s := k.c.Storage
+	if s.Path != "" && s.Postgres != "" {
+		k.add("/storage/postgres", "", "is set together with path; keep one of them")
+	}
+}

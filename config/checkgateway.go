@@ -1,0 +1,290 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/elixirscope/foundation/config/internal/yamlx"
+	"github.com/elixirscope/foundation/guard"
+)
+
+// minToken is the least length of a token: shorter ones can be guessed.
+const minToken = 16
+
+func (k *checker) admin() {
+	a := k.c.Admin.WithDefaults()
+	k.tls("/admin/tls", a.TLS)
+	seen := map[string]bool{}
+	for i, t := range a.Tokens {
+		path := yamlx.Path("/admin/tokens").Index(i)
+		k.name(path.Key("name"), t.Name)
+		if seen[t.Name] {
+			k.add(path.Key("name"), t.Name, "two tokens have this name")
+		}
+		seen[t.Name] = true
+		if len(t.Token) < minToken {
+			k.add(path.Key("token"), "", "must have at least %d characters", minToken)
+		}
+		if t.Role != RoleRead && t.Role != RoleWrite {
+			k.add(path.Key("role"), t.Role, "must be read or write%s", yamlx.Suggest(t.Role, []string{RoleRead, RoleWrite}))
+		}
+	}
+	if a.Listen == ListenOff || !k.address("/admin/listen", a.Listen) {
+		return
+	}
+	mutual := a.TLS != nil && a.TLS.ClientCAFile != ""
+	if !loopback(a.Listen) && len(a.Tokens) == 0 && !mutual {
+		k.add("/admin/listen", a.Listen, "others can reach this address: set admin.tokens or admin.tls.client_ca_file, or listen on 127.0.0.1")
+	}
+}
+
+// listeners checks the addresses of the other listeners, and that no two are
+// the same.
+func (k *checker) listeners() {
+	if k.c.Probes.Listen != "" {
+		k.address("/probes/listen", k.c.Probes.Listen)
+	}
+	uses := []struct {
+		path   yamlx.Path
+		listen string
+	}{{"/admin/listen", k.c.Admin.WithDefaults().Listen}, {"/probes/listen", k.c.Probes.Listen}}
+	if k.c.Gateway != nil {
+		uses = append(uses, struct {
+			path   yamlx.Path
+			listen string
+		}{"/gateway/listen", k.c.Gateway.WithDefaults().Listen})
+	}
+	for i, a := range uses {
+		for _, b := range uses[:i] {
+			if a.listen == b.listen && a.listen != "" && !strings.HasSuffix(a.listen, ":0") {
+				k.add(a.path, a.listen, "is also %s", b.path)
+			}
+		}
+	}
+}
+
+// address checks a host:port to listen on.
+func (k *checker) address(path yamlx.Path, listen string) bool {
+	host, port, err := net.SplitHostPort(listen)
+	_, numeric := strconv.ParseUint(port, 10, 16)
+	switch {
+	case err != nil:
+		k.add(path, listen, `is no address; write host:port, as in "127.0.0.1:8080" or ":8080"`)
+	case numeric != nil:
+		k.add(path, listen, "the port must be a number from 0 to 65535")
+	case strings.ContainsAny(host, " /"):
+		k.add(path, listen, "%q is no host", host)
+	default:
+		return true
+	}
+	return false
+}
+
+// loopback reports whether only this machine can reach the address.
+func loopback(listen string) bool {
+	host, _, _ := net.SplitHostPort(listen)
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
+
+func (k *checker) tls(path yamlx.Path, t *TLS) {
+	if t == nil {
+		return
+	}
+	if t.CertFile == "" {
+		k.add(path.Key("cert_file"), "", "is missing")
+	}
+	if t.KeyFile == "" {
+		k.add(path.Key("key_file"), "", "is missing")
+	}
+}
+
+func (k *checker) gateway(g *Gateway) {
+	d := g.WithDefaults()
+	k.address("/gateway/listen", d.Listen)
+	k.tls("/gateway/tls", g.TLS)
+	for i, p := range g.TrustedProxies {
+		_, network := netip.ParsePrefix(p)
+		if _, single := netip.ParseAddr(p); network != nil && single != nil {
+			k.add(yamlx.Path("/gateway/trusted_proxies").Index(i), p, `is no address or network; write for example "10.0.0.0/8"`)
+		}
+	}
+	switch d.AccessLog.Mode {
+	case AccessLogOff, AccessLogSampled, AccessLogAll:
+	default:
+		k.add("/gateway/access_log/mode", d.AccessLog.Mode, "must be off, sampled or all%s",
+			yamlx.Suggest(d.AccessLog.Mode, []string{AccessLogOff, AccessLogSampled, AccessLogAll}))
+	}
+	if s := d.AccessLog.Sample; !(s >= 0 && s <= 1) {
+		k.add("/gateway/access_log/sample", fmt.Sprint(s), "must be above 0 and at most 1")
+	}
+	for i := range g.Routes {
+		k.route(yamlx.Path("/gateway/routes").Index(i), &g.Routes[i])
+	}
+	k.patterns(g.Routes)
+}
+
+func (k *checker) route(path yamlx.Path, r *Route) {
+	k.upstream(path, r)
+	if refers(k, path.Key("guard"), r.Guard, "guards", k.c.Guards) && k.c.Guards[r.Guard].Pool != "" {
+		k.add(path.Key("guard"), r.Guard, "the guard has a pool, whose workers a route cannot use; name a guard without one")
+	}
+	parts, err := ParseKey(r.Key)
+	k.part(path, err)
+	if err == nil {
+		k.keyedByClient(path, r, parts)
+	}
+	k.priority(path.Key("priority"), r.Priority)
+	if r.StripPrefix != "" && !strings.HasPrefix(r.StripPrefix, "/") {
+		k.add(path.Key("strip_prefix"), r.StripPrefix, "must begin with /")
+	}
+	if r.TLS != nil && (r.TLS.CertFile == "") != (r.TLS.KeyFile == "") {
+		k.add(path.Key("tls"), "", "cert_file and key_file belong together")
+	}
+}
+
+func (k *checker) upstream(path yamlx.Path, r *Route) {
+	if r.Upstream == "" {
+		k.add(path.Key("upstream"), "", `is missing: the URL that requests go to, as in "http://127.0.0.1:9000"`)
+		return
+	}
+	u, err := url.Parse(r.Upstream)
+	path = path.Key("upstream")
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
+		k.add(path, r.Upstream, `must be an http or https URL with a host, as in "http://127.0.0.1:9000"`)
+	case u.RawQuery != "" || u.Fragment != "":
+		k.add(path, r.Upstream, "must have no query and no fragment")
+	case u.User != nil:
+		k.add(path, "", "must hold no user and password")
+	case r.TLS != nil && u.Scheme != "https":
+		k.add(path, r.Upstream, "has tls settings, so it must begin with https://")
+	case r.H2C && u.Scheme != "http":
+		k.add(path, r.Upstream, "h2c is HTTP/2 without TLS, so it must begin with http://")
+	}
+}
+
+// priority checks a route's priority: one of the words, or a header's template.
+func (k *checker) priority(path yamlx.Path, text string) {
+	if text == "" {
+		return
+	}
+	if strings.HasPrefix(text, "{") {
+		part, problem := parseKeyPart(text)
+		if problem != "" || part.Kind != KeyHeader {
+			k.add(path, text, "must be a priority or {header:NAME}")
+		}
+		return
+	}
+	var p guard.Priority
+	if err := p.UnmarshalText([]byte(text)); err != nil {
+		k.add(path, text, "%v", err)
+	}
+}
+
+// keyedByClient warns of a limit that a client escapes by sending another
+// header: no rule above it counts by address.
+func (k *checker) keyedByClient(path yamlx.Path, r *Route, parts []KeyPart) {
+	name := k.c.Guards[r.Guard].RateLimit
+	rule, ok := k.c.RateLimits[name]
+	if !ok || !chosenByClient(parts, rule) {
+		return
+	}
+	for steps := 0; rule.Parent != "" && steps < len(k.c.RateLimits); steps++ {
+		if rule, ok = k.c.RateLimits[rule.Parent]; !ok {
+			return
+		}
+		if byAddress(parts, rule) {
+			return
+		}
+	}
+	k.warn(path.Key("key"), r.Key, "a client escapes rate limit %q by changing what it sends; "+
+		"put {remote_ip} first and give the rule a parent with parts: 1", name)
+}
+
+// used returns the parts of a key by which the rule counts.
+func used(parts []KeyPart, rule RateLimit) []KeyPart {
+	n := max(0, rule.Parts) // negative counts everything together
+	if rule.Parts == 0 {
+		n = MaxKeyParts
+	}
+	return parts[:min(n, len(parts))]
+}
+
+func chosenByClient(parts []KeyPart, rule RateLimit) bool {
+	for _, p := range used(parts, rule) {
+		if p.Kind == KeyHeader || p.Kind == KeyCookie {
+			return true
+		}
+	}
+	return false
+}
+
+func byAddress(parts []KeyPart, rule RateLimit) bool {
+	for _, p := range used(parts, rule) {
+		if p.Kind == KeyRemoteIP {
+			return !chosenByClient(parts, rule)
+		}
+	}
+	return false
+}
+
+// patterns checks the routes' patterns with the mux that will serve them, each
+// against those before it.
+func (k *checker) patterns(routes []Route) {
+	for i := range routes {
+		path := yamlx.Path("/gateway/routes").Index(i).Key("match")
+		if routes[i].Match == "" {
+			k.add(path, "", `is missing: a pattern such as "/" or "GET /payments/"`)
+			continue
+		}
+		if problem := register(http.NewServeMux(), routes[i].Match); problem != "" {
+			k.add(path, routes[i].Match, "%s", problem)
+			continue
+		}
+		for j := range i {
+			k.conflict(path, routes, j, i)
+		}
+	}
+}
+
+func (k *checker) conflict(path yamlx.Path, routes []Route, first, second int) {
+	mux := http.NewServeMux()
+	if routes[first].Match == "" || register(mux, routes[first].Match) != "" {
+		return
+	}
+	if register(mux, routes[second].Match) == "" {
+		return
+	}
+	other := yamlx.Path("/gateway/routes").Index(first).Key("match")
+	where := other.String()
+	if pos := k.c.position(other); pos != "" {
+		where += " at " + pos
+	}
+	if routes[first].Match == routes[second].Match {
+		k.add(path, routes[second].Match, "the same pattern as %s", where)
+		return
+	}
+	k.add(path, routes[second].Match, "conflicts with %s (%s): some requests match both, and neither is more specific", where, routes[first].Match)
+}
+
+// register adds a pattern to a mux and returns why it cannot be: net/http says
+// so by a panic.
+func register(mux *http.ServeMux, pattern string) (problem string) {
+	defer func() {
+		if p := recover(); p != nil {
+			_, reason, found := strings.Cut(fmt.Sprint(p), ": ")
+			if !found {
+				reason = fmt.Sprint(p)
+			}
+			problem = "is no pattern: " + reason
+		}
+	}()
+	mux.Handle(pattern, http.NotFoundHandler())
+	return ""
+}

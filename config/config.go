@@ -1,0 +1,149 @@
+package config
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/ratelimit"
+)
+
+// Version is the one version of the file that there is.
+const Version = 1
+
+// Config is everything that can be set, as a file or as Go code. The zero
+// Config is legal: nothing is configured. A Config is plain data; once it was
+// given to [Parse]'s caller or to the layer it must not be changed, so that it
+// can be shared: change a [Config.Clone].
+type Config struct {
+	// Version is the version of the file's form: 1.
+	Version int `yaml:"version"`
+	// Namespace tells several layers apart, as in "production"; default "default".
+	Namespace string `yaml:"namespace"`
+	// Admin is the admin API of the daemon.
+	Admin Admin `yaml:"admin"`
+	// Probes is a listener for probes and metrics alone.
+	Probes Probes `yaml:"probes"`
+	// Storage says where records are kept.
+	Storage Storage `yaml:"storage"`
+	// Breakers are the circuit breakers, by name.
+	Breakers map[string]Breaker `yaml:"breakers"`
+	// RateLimits are the rules of rate limiting, by name.
+	RateLimits map[string]RateLimit `yaml:"rate_limits"`
+	// Pools are the pools of workers, by name.
+	Pools map[string]Pool `yaml:"pools"`
+	// Guards are the guards, by name.
+	Guards map[string]Guard `yaml:"guards"`
+	// Gateway is the reverse proxy of the daemon.
+	Gateway *Gateway `yaml:"gateway"`
+
+	origin *origin // of a parsed Config, else nil
+}
+
+// Breaker is a circuit breaker, or a group of them.
+type Breaker struct {
+	breaker.Config `yaml:",inline"`
+	// Per makes it a group with a breaker for each first part of the call's key: "key". Default empty: one breaker.
+	Per string `yaml:"per"`
+	// MaxMembers bounds the breakers of a group; default 1024.
+	MaxMembers int `yaml:"max_members"`
+}
+
+// PerKey as a breaker's Per makes it a group by the call's key.
+const PerKey = "key"
+
+// DefaultMaxMembers bounds a group of breakers.
+const DefaultMaxMembers = 1024
+
+// Grouped reports whether it is a group.
+func (b Breaker) Grouped() bool { return b.Per != "" }
+
+// RateLimit is a rule of rate limiting.
+type RateLimit struct {
+	ratelimit.Config `yaml:",inline"`
+	// Parent names the rule that must also allow each call; default none.
+	Parent string `yaml:"parent"`
+}
+
+// Pool is a pool of workers.
+type Pool struct {
+	// Worker names the kind of worker, as in "http", "sql" or "postgres".
+	Worker string `yaml:"worker"`
+	// Options are the worker's own settings. In Go this is what the kind's NewOptions returns.
+	Options     any `yaml:"options"`
+	pool.Config `yaml:",inline"`
+}
+
+// Guard is a guard and the names of the parts that it uses.
+type Guard struct {
+	// Priority is critical, degraded, best_effort or bulk: who is refused first when memory is short; default critical.
+	Priority guard.Priority `yaml:"priority"`
+	// RateLimit names a rule of rate_limits; default none.
+	RateLimit string `yaml:"rate_limit"`
+	// Breaker names a breaker of breakers; default none.
+	Breaker string `yaml:"breaker"`
+	// Pool names a pool of pools; default none.
+	Pool string `yaml:"pool"`
+	// Timeout bounds each call; default none.
+	Timeout time.Duration `yaml:"timeout"`
+	// CheckoutTimeout bounds the wait for a worker; default the pool's.
+	CheckoutTimeout time.Duration `yaml:"checkout_timeout"`
+	// DeadlineFloor is how long a call must have run for the caller's own deadline to count as a failure; default a tenth of the timeout, 100ms without one.
+	DeadlineFloor time.Duration `yaml:"deadline_floor"`
+	// Lease is how long a call of the two-step form may stay open; default twice the timeout, at least 30s.
+	Lease time.Duration `yaml:"lease"`
+	// Concurrency bounds the calls in flight; default no bound.
+	Concurrency int `yaml:"concurrency"`
+	// MaxDetached bounds the detached calls that ran past their time; default the guard's.
+	MaxDetached int `yaml:"max_detached"`
+	// RefundOnFailure gives the rate limit's tokens back when the call fails; default false.
+	RefundOnFailure bool `yaml:"refund_on_failure"`
+	// Mode is enforce, shadow (decide and count, but refuse nothing) or off; default enforce.
+	Mode guard.Mode `yaml:"mode"`
+}
+
+// Settings returns what the guard is made of beside its parts.
+func (g Guard) Settings() guard.Config {
+	return guard.Config{
+		Timeout: g.Timeout, CheckoutTimeout: g.CheckoutTimeout, DeadlineFloor: g.DeadlineFloor, Lease: g.Lease,
+		Concurrency: g.Concurrency, MaxDetached: g.MaxDetached, Priority: g.Priority, Mode: g.Mode, RefundOnFailure: g.RefundOnFailure,
+	}
+}
+
+// Clone returns a copy that can be changed without changing c. Pool options are
+// shared: replace them, do not change them.
+func (c *Config) Clone() *Config {
+	out := *c
+	out.Breakers, out.RateLimits = maps.Clone(c.Breakers), maps.Clone(c.RateLimits)
+	out.Pools, out.Guards = maps.Clone(c.Pools), maps.Clone(c.Guards)
+	out.Admin.Tokens, out.Admin.AllowedHosts = slices.Clone(c.Admin.Tokens), slices.Clone(c.Admin.AllowedHosts)
+	out.Admin.TLS = clonePointer(c.Admin.TLS)
+	if out.Gateway = clonePointer(c.Gateway); out.Gateway != nil {
+		g := out.Gateway
+		g.TLS, g.TrustedProxies, g.Routes = clonePointer(g.TLS), slices.Clone(g.TrustedProxies), slices.Clone(g.Routes)
+		for i := range g.Routes {
+			g.Routes[i].TLS = clonePointer(g.Routes[i].TLS)
+		}
+	}
+	return &out
+}
+
+func clonePointer[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
+}
+
+// Equal reports whether both set the same; where they were read from does not
+// matter.
+func (c *Config) Equal(other *Config) bool {
+	a, b := *c, *other
+	a.origin, b.origin = nil, nil
+	return reflect.DeepEqual(a, b)
+}

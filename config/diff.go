@@ -1,0 +1,261 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/elixirscope/foundation/config/internal/yamlx"
+	"github.com/elixirscope/foundation/pool"
+)
+
+// Action says what happens to a part.
+type Action string
+
+// The actions.
+const (
+	Added   Action = "added"
+	Removed Action = "removed"
+	Changed Action = "changed"
+)
+
+// Change is what happens to one part, or one section of the daemon, when one
+// Config takes the place of another.
+type Change struct {
+	Section string // as in the file: "breakers", "gateway", …
+	Name    string // of the part; empty for a section that is not by name
+	Action  Action
+	Fields  []FieldChange // what changed, by the name of the field
+	// Effect says what happens to the part's state, as in "keeps its state".
+	Effect string
+	// Restart marks a change that a running daemon cannot follow.
+	Restart bool
+}
+
+// FieldChange is one setting before and after; "" stands for its default.
+// Secrets are hidden, variables stand as they were written.
+type FieldChange struct{ Field, Old, New string }
+
+// String renders the change on one line, as in
+//
+//	pools.orders_db changed: size 20 → 10; shrinks 20 → 10 by attrition
+func (c Change) String() string {
+	var b strings.Builder
+	b.WriteString(c.Section)
+	if c.Name != "" {
+		b.WriteString("." + c.Name)
+	}
+	b.WriteString(" " + string(c.Action))
+	for i, f := range c.Fields {
+		b.WriteString([2]string{": ", ", "}[min(i, 1)] + f.String())
+	}
+	if c.Effect != "" {
+		b.WriteString("; " + c.Effect)
+	}
+	return b.String()
+}
+
+// String renders the setting as in "size 20 → 10".
+func (f FieldChange) String() string {
+	show := func(s string) string {
+		if s == "" {
+			return "default"
+		}
+		return s
+	}
+	if f.Old == f.New {
+		return f.Field + " has another value"
+	}
+	return f.Field + " " + show(f.Old) + " → " + show(f.New)
+}
+
+// Diff lists what changes when next takes the place of old, part by part, with
+// what happens to state. It is empty if both set the same.
+func Diff(old, next *Config) []Change {
+	d := differ{
+		before: yamlx.Flatten(*old, old.veil), after: yamlx.Flatten(*next, next.veil),
+	}
+	section(&d, "breakers", old.Breakers, next.Breakers, breakerEffect)
+	section(&d, "rate_limits", old.RateLimits, next.RateLimits, rateLimitEffect)
+	section(&d, "pools", old.Pools, next.Pools, poolEffect)
+	section(&d, "guards", old.Guards, next.Guards, guardEffect)
+	d.daemon("namespace", "admin", "probes", "storage", "gateway")
+	return d.changes
+}
+
+type differ struct {
+	before, after map[yamlx.Path]yamlx.Leaf
+	changes       []Change
+}
+
+// fields lists what differs below a path.
+func (d *differ) fields(below yamlx.Path) []FieldChange {
+	paths := make(map[yamlx.Path]bool)
+	for _, side := range []map[yamlx.Path]yamlx.Leaf{d.before, d.after} {
+		for path := range side {
+			if strings.HasPrefix(string(path), string(below)+"/") || path == below {
+				paths[path] = true
+			}
+		}
+	}
+	var out []FieldChange
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		if old, next := d.before[path], d.after[path]; old.Value != next.Value {
+			out = append(out, FieldChange{(path[len(below):]).String(), old.Shown, next.Shown})
+		}
+	}
+	return out
+}
+
+// section compares the parts of one kind.
+func section[T any](d *differ, name string, old, next map[string]T, effect func(action Action, old, next T, fields []FieldChange) string) {
+	names := slices.Collect(maps.Keys(old))
+	for part := range next {
+		if _, both := old[part]; !both {
+			names = append(names, part)
+		}
+	}
+	slices.Sort(names)
+	for _, part := range names {
+		before, was := old[part]
+		after, is := next[part]
+		c := Change{Section: name, Name: part, Action: Changed}
+		switch {
+		case !was:
+			c.Action = Added
+		case !is:
+			c.Action = Removed
+		default:
+			if c.Fields = d.fields(yamlx.Path("").Key(name).Key(part)); len(c.Fields) == 0 {
+				continue
+			}
+		}
+		c.Effect = effect(c.Action, before, after, c.Fields)
+		d.changes = append(d.changes, c)
+	}
+}
+
+// restarts are the settings of the daemon that are read once, at the start.
+var restarts = []string{"namespace", "admin.listen", "admin.tls", "probes", "storage", "gateway.listen", "gateway.tls"}
+
+// daemon compares the sections that are not by name.
+func (d *differ) daemon(sections ...string) {
+	for _, name := range sections {
+		c := Change{Section: name, Action: Changed, Fields: d.fields(yamlx.Path("").Key(name))}
+		var need []string
+		for _, f := range c.Fields {
+			full := strings.TrimSuffix(name+"."+f.Field, ".")
+			for _, r := range restarts {
+				if full == r || strings.HasPrefix(full, r+".") {
+					need = append(need, full)
+				}
+			}
+		}
+		if c.Restart = len(need) > 0; c.Restart {
+			c.Effect = strings.Join(need, ", ") + " needs a restart"
+		}
+		if len(c.Fields) > 0 {
+			d.changes = append(d.changes, c)
+		}
+	}
+}
+
+func touches(fields []FieldChange, names ...string) bool {
+	return slices.ContainsFunc(fields, func(f FieldChange) bool {
+		first, _, _ := strings.Cut(f.Field, ".")
+		return slices.Contains(names, first)
+	})
+}
+
+func breakerEffect(action Action, old, next Breaker, _ []FieldChange) string {
+	switch {
+	case action == Added:
+		return "starts closed"
+	case action == Removed:
+		return "its state is dropped"
+	case Regrouped(old, next):
+		return "is made anew, closed"
+	default:
+		return "keeps its state"
+	}
+}
+
+// Regrouped reports whether a breaker becomes a group, or a group of another
+// kind: then it is made anew.
+func Regrouped(old, next Breaker) bool {
+	return old.Per != next.Per || old.Grouped() && old.MaxMembers != next.MaxMembers
+}
+
+func rateLimitEffect(action Action, _, _ RateLimit, fields []FieldChange) string {
+	switch {
+	case action == Added:
+		return "starts with nothing used"
+	case action == Removed:
+		return "what was used is forgotten"
+	case touches(fields, "algorithm"):
+		return "counts by another algorithm from now on"
+	default:
+		return "keeps what was used, the new settings hold from now on"
+	}
+}
+
+func poolEffect(action Action, old, next Pool, _ []FieldChange) string {
+	switch {
+	case action == Added:
+		return "is opened"
+	case action == Removed:
+		return "is drained and closed"
+	case Reopened(old, next):
+		return "is opened anew, the old workers are drained"
+	}
+	from, to := size(old), size(next)
+	switch {
+	case from < to:
+		return fmt.Sprintf("grows %d → %d", from, to)
+	case from > to:
+		return fmt.Sprintf("shrinks %d → %d by attrition", from, to)
+	default:
+		return "keeps its workers"
+	}
+}
+
+// Reopened reports whether a pool needs other workers, and so has to be opened
+// anew.
+func Reopened(old, next Pool) bool {
+	return old.Worker != next.Worker || !sameOptions(old.Options, next.Options)
+}
+
+func size(p Pool) int {
+	if p.Size == 0 {
+		return pool.DefaultSize
+	}
+	return max(0, p.Size)
+}
+
+func guardEffect(action Action, _, _ Guard, _ []FieldChange) string {
+	switch action {
+	case Added:
+		return "answers from now on"
+	case Removed:
+		return "answers not_found"
+	default:
+		return "the next call sees the new settings"
+	}
+}
+
+// sameOptions compares options by value; no options are the same as empty ones.
+func sameOptions(a, b any) bool {
+	return maps.Equal(yamlx.Flatten(options{a}, never), yamlx.Flatten(options{b}, never)) && (a == nil || b == nil || reflect.TypeOf(a) == reflect.TypeOf(b))
+}
+
+type options struct {
+	Options any `yaml:"options"`
+}
+
+func never(yamlx.Path, reflect.Value, bool) (string, bool) { return "", false }
+
+// Suggest returns what to add to a message about a name that is not known:
+// `; did you mean "x"?`, or the list of the known names if they are few, or "".
+func Suggest(name string, known []string) string { return yamlx.Suggest(name, known) }

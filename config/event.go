@@ -1,0 +1,25 @@
+package config
+
+import "github.com/elixirscope/foundation/telemetry"
+
+// Applied is emitted when a configuration has taken the place of another, after
+// the swap, once for each revision.
+type Applied struct {
+	Revision uint64
+	Source   string   // the file it was read from, or "code"
+	Changes  []Change // against the revision before; shared, do not change it
+}
+
+// Rejected is emitted when a configuration was refused; the one before it stays
+// in force.
+type Rejected struct {
+	Revision uint64 // that stays in force
+	Source   string
+	Err      error
+}
+
+// EventName implements [telemetry.Event].
+func (Applied) EventName() string { return telemetry.Prefix + "config_server.applied" }
+
+// EventName implements [telemetry.Event].
+func (Rejected) EventName() string { return telemetry.Prefix + "config_server.rejected" }

@@ -1,0 +1,141 @@
+package config
+
+import "time"
+
+// Gateway sets up the reverse proxy of the daemon. A library user has no need
+// of it.
+type Gateway struct {
+	// Listen is the address of the gateway, as in "127.0.0.1:8080"; default 127.0.0.1:8080.
+	Listen string `yaml:"listen"`
+	// TLS makes the gateway serve HTTPS.
+	TLS *TLS `yaml:"tls"`
+	// Drain says how the gateway stops.
+	Drain Drain `yaml:"drain"`
+	// TrustedProxies are the addresses or networks (CIDR) whose X-Forwarded-For is believed; default none.
+	TrustedProxies []string `yaml:"trusted_proxies"`
+	// Limits bound what a client may send and how slowly.
+	Limits Limits `yaml:"limits"`
+	// AccessLog says which requests are logged.
+	AccessLog AccessLog `yaml:"access_log"`
+	// Routes say which request goes where, and through which guard.
+	Routes []Route `yaml:"routes"`
+}
+
+// Drain says how a server stops: it first fails its readiness, keeps accepting
+// for Delay, so that load balancers notice, and then waits for requests in
+// flight for at most Timeout.
+type Drain struct {
+	// Delay is how long requests are still accepted after readiness went off; default 0s.
+	Delay time.Duration `yaml:"delay" config:"allowzero"`
+	// Timeout is how long requests in flight may take to finish; default 25s.
+	Timeout time.Duration `yaml:"timeout"`
+}
+
+// TLS is the server side of TLS. The files are read again when they change.
+type TLS struct {
+	// CertFile is the path of the certificate chain, PEM.
+	CertFile string `yaml:"cert_file"`
+	// KeyFile is the path of the private key, PEM.
+	KeyFile string `yaml:"key_file"`
+	// ClientCAFile is the path of the authorities of client certificates, PEM; if it is set, clients must show one.
+	ClientCAFile string `yaml:"client_ca_file"`
+}
+
+// UpstreamTLS is the client side of TLS to an upstream.
+type UpstreamTLS struct {
+	// CAFile is the path of the authorities that are trusted, PEM; default the system's.
+	CAFile string `yaml:"ca_file"`
+	// ServerName is the name that the certificate must have; default the upstream's host.
+	ServerName string `yaml:"server_name"`
+	// CertFile is the path of the certificate that is shown to the upstream, PEM.
+	CertFile string `yaml:"cert_file"`
+	// KeyFile is the path of that certificate's private key, PEM.
+	KeyFile string `yaml:"key_file"`
+}
+
+// Limits bound what a client may send and how slowly.
+type Limits struct {
+	// MaxBody is the greatest size of a request's body, with a unit; 0 means no limit; default 0.
+	MaxBody int64 `yaml:"max_body" config:"size,allowzero"`
+	// MaxHeader is the greatest size of a request's header, with a unit; default 64KiB.
+	MaxHeader int64 `yaml:"max_header" config:"size"`
+	// ReadHeaderTimeout is how long a client may take to send the header; default 10s.
+	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"`
+	// IdleTimeout is how long a connection may wait for its next request; default 2m.
+	IdleTimeout time.Duration `yaml:"idle_timeout"`
+	// BodyIdleTimeout is how long a body may stand still, in either direction; default 1m.
+	BodyIdleTimeout time.Duration `yaml:"body_idle_timeout"`
+	// MaxConnections is the greatest number of open client connections; default no limit.
+	MaxConnections int `yaml:"max_connections"`
+}
+
+// AccessLog says which requests are logged.
+type AccessLog struct {
+	// Mode is off, sampled or all; default off.
+	Mode string `yaml:"mode"`
+	// Sample is the share of requests that sampled logs, from 0 to 1; default 0.01. Refusals and errors are always logged by it.
+	Sample float64 `yaml:"sample"`
+}
+
+// The modes of an access log.
+const (
+	AccessLogOff     = "off"
+	AccessLogSampled = "sampled"
+	AccessLogAll     = "all"
+)
+
+// Route says where the requests that match a pattern go.
+type Route struct {
+	// Match is a pattern of net/http's ServeMux, as in "/payments/" or "GET api.example.org/v1/{id}".
+	Match string `yaml:"match"`
+	// Upstream is the http or https URL that the requests go to; its path is put before theirs.
+	Upstream string `yaml:"upstream"`
+	// Guard names the guard that the requests pass; default none.
+	Guard string `yaml:"guard"`
+	// Key says whose limit a request counts against, see ParseKey; default the rule's one shared bucket.
+	Key string `yaml:"key"`
+	// Priority is critical, degraded, best_effort, bulk, or a template such as "{header:X-Priority}"; default the guard's.
+	Priority string `yaml:"priority"`
+	// StripPrefix is removed from the path before the request is forwarded.
+	StripPrefix string `yaml:"strip_prefix"`
+	// PreserveHost forwards the client's Host header instead of the upstream's host; default false.
+	PreserveHost bool `yaml:"preserve_host"`
+	// H2C speaks HTTP/2 without TLS to an http upstream; default false.
+	H2C bool `yaml:"h2c"`
+	// TLS says how an https upstream is checked.
+	TLS *UpstreamTLS `yaml:"tls"`
+	// IdleTimeout is how long a body may stand still; default the gateway's body_idle_timeout.
+	IdleTimeout time.Duration `yaml:"idle_timeout"`
+}
+
+// The defaults of a gateway.
+const (
+	DefaultGatewayListen     = "127.0.0.1:8080"
+	DefaultDrainTimeout      = 25 * time.Second
+	DefaultMaxHeader         = 64 << 10
+	DefaultReadHeaderTimeout = 10 * time.Second
+	DefaultIdleTimeout       = 2 * time.Minute
+	DefaultBodyIdleTimeout   = time.Minute
+	DefaultAccessLogSample   = 0.01
+)
+
+// WithDefaults returns g with its defaults filled in.
+func (g Gateway) WithDefaults() Gateway {
+	setDefault(&g.Listen, DefaultGatewayListen)
+	setDefault(&g.Drain.Timeout, DefaultDrainTimeout)
+	setDefault(&g.Limits.MaxHeader, DefaultMaxHeader)
+	setDefault(&g.Limits.ReadHeaderTimeout, DefaultReadHeaderTimeout)
+	setDefault(&g.Limits.IdleTimeout, DefaultIdleTimeout)
+	setDefault(&g.Limits.BodyIdleTimeout, DefaultBodyIdleTimeout)
+	setDefault(&g.AccessLog.Mode, AccessLogOff)
+	setDefault(&g.AccessLog.Sample, DefaultAccessLogSample)
+	return g
+}
+
+// setDefault gives *field a value if it has none.
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}

@@ -1,0 +1,159 @@
+package yamlx
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"time"
+)
+
+// Decoder fills Go values from trees. The zero Decoder is ready; one Decoder
+// may decode several trees of one file.
+type Decoder struct {
+	// Faults are all that was found so far.
+	Faults []Fault
+	// Found holds every node that was met, by its path.
+	Found map[Path]Entry
+}
+
+// Entry is where a value stands: its node, and its key's position.
+type Entry struct {
+	Node   *Node
+	KeyPos Pos
+	Secret bool // the field is marked as one
+}
+
+// Decode fills the value that target points to from n. A key that is not in the
+// tree leaves its field unchanged.
+func (d *Decoder) Decode(path Path, n *Node, target any) {
+	if d.Found == nil {
+		d.Found = make(map[Path]Entry)
+	}
+	d.enter(path, n, n.Pos, tag{})
+	d.value(path, n, reflect.ValueOf(target).Elem(), tag{})
+}
+
+func (d *Decoder) enter(path Path, n *Node, keyPos Pos, t tag) {
+	d.Found[path] = Entry{Node: n, KeyPos: keyPos, Secret: t.secret}
+}
+
+func (d *Decoder) fault(path Path, n *Node, format string, args ...any) {
+	n.Bad = true
+	d.Faults = append(d.Faults, Fault{Path: path, Pos: n.Pos, Value: n.shown(), Message: fmt.Sprintf(format, args...)})
+}
+
+var (
+	durationType = reflect.TypeFor[time.Duration]()
+	textType     = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
+
+// value decodes n into v.
+func (d *Decoder) value(path Path, n *Node, v reflect.Value, t tag) {
+	if n.Bad {
+		return
+	}
+	switch {
+	case v.Kind() == reflect.Interface:
+		return // decoded later by whoever knows the type
+	case v.Kind() == reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		d.value(path, n, v.Elem(), t)
+	case isScalar(v):
+		d.scalar(path, n, v, t)
+	case v.Kind() == reflect.Struct:
+		d.structure(path, n, v)
+	case v.Kind() == reflect.Map:
+		d.mapping(path, n, v, t)
+	case v.Kind() == reflect.Slice:
+		d.list(path, n, v, t)
+	default:
+		panic(fmt.Sprintf("yamlx: %s has type %s, which no file can hold", path, v.Type()))
+	}
+}
+
+func isScalar(v reflect.Value) bool {
+	if reflect.PointerTo(v.Type()).Implements(textType) {
+		return true
+	}
+	switch v.Kind() {
+	case reflect.Struct, reflect.Map, reflect.Slice:
+		return false
+	default:
+		return true
+	}
+}
+
+// wants reports a fault unless n is of the given kind. An empty value stands for
+// an empty mapping or list, as in "breakers:" with nothing below.
+func (d *Decoder) wants(path Path, n *Node, kind Kind) bool {
+	if n.Kind == Scalar && n.Null {
+		return false
+	}
+	if n.Kind != kind {
+		d.fault(path, n, "must be %s, not %s", kind, n.Kind)
+		return false
+	}
+	return true
+}
+
+func (d *Decoder) structure(path Path, n *Node, v reflect.Value) {
+	if !d.wants(path, n, Mapping) {
+		return
+	}
+	known := fields(v.Type())
+	for i := range n.Pairs {
+		pair := &n.Pairs[i]
+		f, ok := find(known, pair.Key)
+		if !ok {
+			d.unknownKey(path, pair, known)
+			continue
+		}
+		d.enter(path.Key(pair.Key), pair.Value, pair.KeyPos, f.tag)
+		d.value(path.Key(pair.Key), pair.Value, v.FieldByIndex(f.index), f.tag)
+	}
+}
+
+func find(known []field, key string) (field, bool) {
+	for _, f := range known {
+		if f.key == key {
+			return f, true
+		}
+	}
+	return field{}, false
+}
+
+func (d *Decoder) unknownKey(path Path, pair *Pair, known []field) {
+	names := make([]string, len(known))
+	for i, f := range known {
+		names[i] = f.key
+	}
+	d.Faults = append(d.Faults, Fault{
+		Path: path.Key(pair.Key), Pos: pair.KeyPos,
+		Message: "unknown key" + Suggest(pair.Key, names),
+	})
+}
+
+func (d *Decoder) mapping(path Path, n *Node, v reflect.Value, t tag) {
+	if !d.wants(path, n, Mapping) {
+		return
+	}
+	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.Pairs)))
+	for i := range n.Pairs {
+		pair := &n.Pairs[i]
+		element := reflect.New(v.Type().Elem()).Elem()
+		d.enter(path.Key(pair.Key), pair.Value, pair.KeyPos, t)
+		d.value(path.Key(pair.Key), pair.Value, element, t)
+		v.SetMapIndex(reflect.ValueOf(pair.Key).Convert(v.Type().Key()), element)
+	}
+}
+
+func (d *Decoder) list(path Path, n *Node, v reflect.Value, t tag) {
+	if !d.wants(path, n, Sequence) {
+		return
+	}
+	v.Set(reflect.MakeSlice(v.Type(), len(n.Items), len(n.Items)))
+	for i, item := range n.Items {
+		d.enter(path.Index(i), item, item.Pos, t)
+		d.value(path.Index(i), item, v.Index(i), t)
+	}
+}

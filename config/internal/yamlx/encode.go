@@ -1,0 +1,151 @@
+package yamlx
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Veil says what to write instead of the value at a path: for a secret, or for
+// a value that came from a variable.
+type Veil func(path Path, v reflect.Value, secret bool) (text string, veiled bool)
+
+// Encode writes v as a YAML document. Fields at their zero value are left out.
+func Encode(v any, veil Veil) ([]byte, error) {
+	e := encoder{veil: veil}
+	n := e.node("", reflect.ValueOf(v), tag{})
+	if n == nil {
+		n = &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
+	}
+	return yaml.Dump(n)
+}
+
+type encoder struct{ veil Veil }
+
+// node returns the tree of v, or nil if it is the zero value and t does not
+// give that a meaning of its own.
+func (e *encoder) node(path Path, v reflect.Value, t tag) *yaml.Node {
+	for v.IsValid() && (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) {
+		v = v.Elem()
+	}
+	if !v.IsValid() || v.IsZero() {
+		return nil
+	}
+	if text, veiled := e.veil(path, v, t.secret); veiled {
+		return plain(text)
+	}
+	switch {
+	case isScalar(v):
+		return scalarNode(v, t)
+	case v.Kind() == reflect.Struct:
+		return e.structure(path, v)
+	case v.Kind() == reflect.Map:
+		return e.mapping(path, v, t)
+	default:
+		return e.list(path, v, t)
+	}
+}
+
+func (e *encoder) structure(path Path, v reflect.Value) *yaml.Node {
+	out := &yaml.Node{Kind: yaml.MappingNode}
+	for _, f := range fields(v.Type()) {
+		if value := e.node(path.Key(f.key), v.FieldByIndex(f.index), f.tag); value != nil {
+			out.Content = append(out.Content, plain(f.key), value)
+		}
+	}
+	return out
+}
+
+func (e *encoder) mapping(path Path, v reflect.Value, t tag) *yaml.Node {
+	out := &yaml.Node{Kind: yaml.MappingNode}
+	keys := v.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	for _, key := range keys {
+		value := e.node(path.Key(key.String()), v.MapIndex(key), t)
+		if value == nil { // an entry at its defaults is still an entry
+			value = &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
+		}
+		out.Content = append(out.Content, plain(key.String()), value)
+	}
+	return out
+}
+
+func (e *encoder) list(path Path, v reflect.Value, t tag) *yaml.Node {
+	out := &yaml.Node{Kind: yaml.SequenceNode}
+	for i := range v.Len() {
+		value := e.node(path.Index(i), v.Index(i), t)
+		if value == nil {
+			value = plain("")
+		}
+		out.Content = append(out.Content, value)
+	}
+	return out
+}
+
+// plain returns a text; the library puts it in quotes where it must.
+func plain(text string) *yaml.Node {
+	n := &yaml.Node{}
+	n.SetString(text)
+	return n
+}
+
+func bare(text, kind string) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: kind, Value: text}
+}
+
+func scalarNode(v reflect.Value, t tag) *yaml.Node {
+	if m, ok := v.Interface().(encoding.TextMarshaler); ok {
+		text, err := m.MarshalText()
+		if err != nil {
+			text = fmt.Append(nil, v.Interface())
+		}
+		return plain(string(text))
+	}
+	switch {
+	case t.zero && v.CanInt() && v.Int() < 0:
+		return bare("0", "!!int")
+	case v.Type() == durationType:
+		return bare(FormatDuration(time.Duration(v.Int())), "!!str")
+	case t.size && v.CanInt():
+		return bare(FormatSize(v.Int()), "!!str")
+	case v.CanInt():
+		return bare(strconv.FormatInt(v.Int(), 10), "!!int")
+	case v.CanUint():
+		return bare(strconv.FormatUint(v.Uint(), 10), "!!int")
+	case v.CanFloat():
+		return bare(strconv.FormatFloat(v.Float(), 'g', -1, 64), "!!float")
+	case v.Kind() == reflect.Bool:
+		return bare(strconv.FormatBool(v.Bool()), "!!bool")
+	default:
+		return plain(strings.ReplaceAll(v.String(), "${", "$${"))
+	}
+}
+
+// FormatDuration writes d as people do: "1m30s", "2h", never "2h0m0s".
+func FormatDuration(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
+// FormatSize writes a number of bytes with the largest binary unit that loses
+// nothing.
+func FormatSize(n int64) string {
+	for _, u := range []string{"TiB", "GiB", "MiB", "KiB"} {
+		if unit, _ := ParseSize("1" + u); n >= unit && n%unit == 0 {
+			return strconv.FormatInt(n/unit, 10) + u
+		}
+	}
+	return strconv.FormatInt(n, 10) + "B"
+}

@@ -1,0 +1,122 @@
+package yamlx
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// The limits of a file. They are far above what a person writes and far below
+// what would make the process slow.
+const (
+	MaxBytes  = 4 << 20  // of the whole file
+	MaxText   = 64 << 10 // of one key or value
+	MaxDepth  = 32       // of nesting
+	MaxNodes  = 200_000  // after aliases are resolved
+	maxFaults = 100      // reported of one file; what is behind them is left for the next try
+)
+
+// Parse reads the one document of data. The tree is nil if the text is no YAML;
+// with faults of another kind it is as complete as can be, so that more faults
+// are found in the same run.
+func Parse(data []byte) (*Node, []Fault) {
+	if f, bad := checkText(data); bad {
+		return nil, []Fault{f}
+	}
+	var documents []yaml.Node
+	err := yaml.Load(data, &documents, yaml.WithAllDocuments(), yaml.WithPlugin(limits{}))
+	if err != nil {
+		return nil, []Fault{syntaxFault(data, err)}
+	}
+	if len(documents) == 0 || len(documents[0].Content) == 0 {
+		return nil, []Fault{{Pos: Pos{1, 1}, Message: "the file is empty; it begins with version: 1"}}
+	}
+	b := builder{nodes: MaxNodes}
+	root := b.build(documents[0].Content[0], 0)
+	if len(documents) > 1 {
+		second := documents[1].Content[0]
+		b.fault(second, "a second document begins here; a configuration is one document, remove the line ---")
+	}
+	return root, b.faults
+}
+
+// limits keeps the library from building a tree that is deeper than ours may be.
+type limits struct{}
+
+func (limits) CheckDepth(depth int, _ *yaml.DepthContext) error {
+	if depth > MaxDepth {
+		return errTooDeep
+	}
+	return nil
+}
+
+// CheckAlias leaves aliases to the builder, which knows where they stand.
+func (limits) CheckAlias(int, int) error { return nil }
+
+var errTooDeep = fmt.Errorf("nested more than %d levels deep", MaxDepth)
+
+// checkText finds what the library would refuse without saying where.
+func checkText(data []byte) (Fault, bool) {
+	if len(data) > MaxBytes {
+		return Fault{Pos: Pos{1, 1}, Message: fmt.Sprintf("the file has %d bytes, at most %d are allowed", len(data), MaxBytes)}, true
+	}
+	line, column := 1, 1
+	for i := 0; i < len(data); {
+		r, size := utf8.DecodeRune(data[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return Fault{Pos: Pos{line, column}, Value: fmt.Sprintf("%#02x", data[i]), Message: "this byte is not UTF-8 text"}, true
+		case r < ' ' && r != '\t' && r != '\n' && r != '\r', r == 0x7f:
+			return Fault{Pos: Pos{line, column}, Value: fmt.Sprintf("%#02x", r), Message: "control characters are not allowed"}, true
+		}
+		i, column = i+size, column+1
+		if r == '\n' {
+			line, column = line+1, 1
+		}
+	}
+	return Fault{}, false
+}
+
+// syntaxFault turns the library's error into ours.
+func syntaxFault(data []byte, err error) Fault {
+	var load *yaml.LoadError
+	if !errors.As(err, &load) {
+		return Fault{Pos: Pos{1, 1}, Message: "this is no YAML: " + err.Error()}
+	}
+	pos := Pos{max(load.Mark.Line, 1), max(load.Mark.Column, 1)}
+	message := load.Message
+	switch {
+	case strings.Contains(message, errTooDeep.Error()):
+		message = errTooDeep.Error()
+	case at(data, pos) == '\t':
+		message = "a tab cannot indent YAML; use spaces"
+	case load.ContextMsg != "":
+		message = load.ContextMsg + ": " + message
+		if load.ContextMark.Line > 0 {
+			message += fmt.Sprintf(" (it began at %d:%d)", load.ContextMark.Line, max(load.ContextMark.Column, 1))
+		}
+	}
+	return Fault{Pos: pos, Message: message}
+}
+
+// at returns the character at pos, or 0.
+func at(data []byte, pos Pos) rune {
+	line := []rune(Line(data, pos.Line))
+	if pos.Column > len(line) {
+		return 0
+	}
+	return line[pos.Column-1]
+}
+
+// Line returns the text of a line, without its end; "" if there is none.
+func Line(data []byte, line int) string {
+	for text := range strings.Lines(string(data)) {
+		if line--; line == 0 {
+			return strings.TrimRight(text, "\r\n")
+		}
+	}
+	return ""
+}

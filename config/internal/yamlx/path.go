@@ -1,0 +1,73 @@
+package yamlx
+
+import (
+	"strconv"
+	"strings"
+)
+
+// Path names a place in a document as a JSON Pointer, as in
+// "/breakers/payments/window". The document itself is "".
+type Path string
+
+// Key returns the path of a mapping's entry.
+func (p Path) Key(key string) Path {
+	return p + "/" + Path(strings.NewReplacer("~", "~0", "/", "~1").Replace(key))
+}
+
+// Index returns the path of a list's element.
+func (p Path) Index(i int) Path { return p + "/" + Path(strconv.Itoa(i)) }
+
+// Join returns the path of a field that a part named with dots, as in
+// "options.dsn".
+func (p Path) Join(field string) Path {
+	if field == "" {
+		return p
+	}
+	for key := range strings.SplitSeq(field, ".") {
+		p = p.Key(key)
+	}
+	return p
+}
+
+// Parent returns the path of the value that holds p, and "" for the document.
+func (p Path) Parent() Path {
+	i := strings.LastIndexByte(string(p), '/')
+	if i < 0 {
+		return ""
+	}
+	return p[:i]
+}
+
+// Elements returns the keys of the path, unescaped.
+func (p Path) Elements() []string {
+	if p == "" {
+		return nil
+	}
+	keys := strings.Split(string(p[1:]), "/")
+	for i, key := range keys {
+		keys[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
+	}
+	return keys
+}
+
+// String renders the path for people: "gateway.routes[0].match". A key with
+// something other than a word in it is quoted.
+func (p Path) String() string {
+	var b strings.Builder
+	for _, key := range p.Elements() {
+		if _, err := strconv.Atoi(key); err == nil {
+			b.WriteString("[" + key + "]")
+			continue
+		}
+		if strings.ContainsFunc(key, func(r rune) bool {
+			return r != '_' && r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+		}) {
+			key = strconv.Quote(key)
+		}
+		if b.Len() > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(key)
+	}
+	return b.String()
+}

@@ -1,0 +1,237 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/elixirscope/foundation/config/internal/yamlx"
+	"github.com/elixirscope/foundation/fault"
+)
+
+// origin is what a Config remembers of the text it was read from.
+type origin struct {
+	file  string
+	text  []byte
+	found map[yamlx.Path]yamlx.Entry
+	// secrets are the texts that variables held; they are cut out of every message.
+	secrets []secret
+}
+
+// secret is what a variable held, and what to show instead.
+type secret struct{ text, raw string }
+
+// Source returns the text that c was read from, with its variables not filled
+// in, and the name of its file; nil for a Config made in code.
+func (c *Config) Source() (file string, text []byte) {
+	if c.origin == nil {
+		return "", nil
+	}
+	return c.origin.file, c.origin.text
+}
+
+// problem turns a fault into what is reported, with its place if it is known.
+func (c *Config) problem(f yamlx.Fault) fault.Problem {
+	p := fault.Problem{Field: f.Path.String(), Value: f.Value, Message: f.Message, Warning: f.Warning}
+	if c.origin == nil {
+		return p
+	}
+	return c.origin.describe(f)
+}
+
+// position returns file:line:column of a path, or "".
+func (c *Config) position(path yamlx.Path) string {
+	if c.origin == nil {
+		return ""
+	}
+	pos, _ := c.origin.locate(path)
+	return c.origin.at(pos)
+}
+
+func (o *origin) at(pos yamlx.Pos) string {
+	return filepath.Base(o.file) + ":" + strconv.Itoa(pos.Line) + ":" + strconv.Itoa(pos.Column)
+}
+
+// locate returns the place of a path: of the value where there is one, of the
+// key of a mapping, and for what is missing the place where it is missing.
+func (o *origin) locate(path yamlx.Path) (yamlx.Pos, *yamlx.Node) {
+	for p := path; ; p = p.Parent() {
+		if entry, ok := o.found[p]; ok {
+			if p == path && entry.Node.Kind == yamlx.Scalar {
+				return entry.Node.Pos, entry.Node
+			}
+			return entry.KeyPos, nil
+		}
+		if p == "" {
+			return yamlx.Pos{Line: 1, Column: 1}, nil
+		}
+	}
+}
+
+// describe renders a fault with its place. What was read from a variable is
+// shown as it was written.
+func (o *origin) describe(f yamlx.Fault) fault.Problem {
+	pos, node := o.locate(f.Path)
+	if f.Pos.Line > 0 {
+		pos = f.Pos
+	}
+	value := f.Value
+	switch {
+	case node != nil && (node.Expanded || o.found[f.Path].Secret):
+		value = node.Raw
+		if !node.Expanded {
+			value = hidden
+		}
+	case node != nil && value != "":
+		value = o.scrub(node.Raw)
+	default:
+		value = o.scrub(value)
+	}
+	return fault.Problem{
+		Field: f.Path.String(), Value: shorten(value), Message: o.scrub(f.Message), Warning: f.Warning,
+		Position: o.at(pos), Excerpt: o.excerpt(pos),
+	}
+}
+
+func shorten(text string) string {
+	const most = 80
+	if r := []rune(text); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return text
+}
+
+// scrub cuts what variables held out of a text.
+func (o *origin) scrub(text string) string {
+	for _, s := range o.secrets {
+		text = strings.ReplaceAll(text, s.text, s.raw)
+	}
+	return text
+}
+
+// excerpt returns the line at pos and a caret below the place.
+func (o *origin) excerpt(pos yamlx.Pos) string {
+	line := []rune(yamlx.Line(o.text, pos.Line))
+	for _, entry := range o.found { // a secret written into the file stays there
+		if entry.Secret && entry.Node.Pos.Line == pos.Line && !entry.Node.Expanded && entry.Node.Kind == yamlx.Scalar {
+			line = mask(line, entry.Node.Raw)
+		}
+	}
+	column := min(pos.Column, len(line)+1)
+	start := 0
+	const width = 100
+	if column > width-20 {
+		start = column - (width - 20)
+	}
+	shown := line[start:min(len(line), start+width)]
+	blank := strings.Map(func(r rune) rune {
+		if r == '\t' {
+			return r
+		}
+		return ' '
+	}, string(line[start:column-1]))
+	return string(shown) + "\n" + blank + "^"
+}
+
+// mask overwrites a text in a line, keeping its width for the caret.
+func mask(line []rune, text string) []rune {
+	if text == "" {
+		return line
+	}
+	return []rune(strings.ReplaceAll(string(line), text, strings.Repeat("*", len([]rune(text)))))
+}
+
+// learn remembers which texts must not be shown: what variables held, and what
+// stands in the file where a secret belongs. Short ones say nothing and would
+// garble messages if they were cut out; they are still never shown as values.
+func (o *origin) learn() {
+	const short = 4
+	for _, entry := range o.found {
+		n, shown := entry.Node, hidden
+		if n.Expanded {
+			shown = n.Raw
+		}
+		if n.Kind != yamlx.Scalar || !n.Expanded && !entry.Secret {
+			continue
+		}
+		for _, text := range sensitive(n.Text) {
+			if len(text) >= short {
+				o.secrets = append(o.secrets, secret{text, shown})
+			}
+		}
+	}
+	// A secret that contains another is cut out first.
+	slices.SortFunc(o.secrets, func(a, b secret) int {
+		return cmp.Or(cmp.Compare(len(b.text), len(a.text)), strings.Compare(a.text, b.text))
+	})
+}
+
+// sensitive returns the forms in which a text may turn up in a message: itself,
+// in quotes, and the password of a connection string.
+func sensitive(text string) []string {
+	quoted := strconv.Quote(text)
+	forms := []string{text, quoted[1 : len(quoted)-1]}
+	if _, rest, found := strings.Cut(text, "://"); found {
+		if user, _, found := strings.Cut(rest, "@"); found {
+			_, password, _ := strings.Cut(user, ":")
+			forms = append(forms, password)
+		}
+	}
+	for word := range strings.FieldsSeq(text) {
+		if _, password, found := strings.Cut(word, "password="); found {
+			forms = append(forms, strings.Trim(password, "'"))
+		}
+	}
+	return forms
+}
+
+// veil hides secrets, and shows variables as they were written as long as the
+// value is the one that was read.
+func (c *Config) veil(path yamlx.Path, v reflect.Value, isSecret bool) (string, bool) {
+	if c.origin != nil {
+		entry, ok := c.origin.found[path]
+		if ok && entry.Node.Expanded && (isSecret || entry.Node.Text == v.String() || v.Kind() != reflect.String) {
+			return entry.Node.Raw, true
+		}
+	}
+	return hidden, isSecret
+}
+
+// YAML renders the settings of c as a file that says the same. Variables are
+// shown as they were written, secrets that were not read from one are hidden.
+func (c *Config) YAML() ([]byte, error) {
+	shown := *c
+	setDefault(&shown.Version, Version)
+	return yamlx.Encode(shown, c.veil)
+}
+
+// String renders c as YAML without secrets.
+func (c *Config) String() string {
+	text, err := c.YAML()
+	if err != nil {
+		return "config: " + err.Error()
+	}
+	return string(text)
+}
+
+// GoString renders c without secrets, for %#v.
+func (c *Config) GoString() string { return "config.Config{\n" + c.String() + "}" }
+
+// MarshalJSON renders c as a JSON string of its YAML, without secrets: nothing
+// that logs or stores a Config by accident gives one away.
+func (c *Config) MarshalJSON() ([]byte, error) { return []byte(strconv.Quote(c.String())), nil }
+
+// MarshalYAML renders c without secrets.
+func (c *Config) MarshalYAML() (any, error) { return c.String(), nil }
+
+// problemsOf returns the problems in an error, or nil.
+func problemsOf(err error) []fault.Problem {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f.Problems()
+	}
+	return nil
+}

@@ -1,0 +1,169 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/elixirscope/foundation/config/internal/yamlx"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/pool"
+)
+
+// ParseOptions say what a file may refer to. The zero value allows no variables
+// and no pools.
+type ParseOptions struct {
+	// LookupEnv finds ${NAME}; nil refuses such variables. A program passes os.LookupEnv.
+	LookupEnv func(name string) (string, bool)
+	// ReadFile finds ${file:/path}; nil refuses it. A program passes os.ReadFile.
+	ReadFile func(path string) ([]byte, error)
+	// Kinds are the known kinds of worker, by name.
+	Kinds map[string]pool.Kind
+}
+
+// Load reads and parses the file at path. ${file:…} is allowed even if
+// o.ReadFile is nil: the file is local. An error of reading is
+// [fault.InvalidConfig], too, with the error of the system below it.
+func Load(path string, o ParseOptions) (*Config, error) {
+	data, err := readLimited(path)
+	if err != nil {
+		return nil, fault.New(fault.Spec{
+			Code: fault.InvalidConfig, Component: component, Name: filepath.Base(path), Message: "the file cannot be read", Cause: err,
+		})
+	}
+	if o.ReadFile == nil {
+		o.ReadFile = readLimited
+	}
+	return Parse(path, data, o)
+}
+
+// readLimited reads a file, but never more than a configuration may have: a
+// path that names a device must not fill the memory.
+func readLimited(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, yamlx.MaxBytes+1))
+}
+
+// Parse reads a configuration file's text. The file name serves only to say
+// where faults stand. All faults are found in one run: the error is one
+// [fault.InvalidConfig] whose problems carry file:line:column and an excerpt,
+// in the order of the file; [Render] writes it for people. What a variable held
+// is in no error.
+func Parse(file string, data []byte, o ParseOptions) (*Config, error) {
+	from := &origin{file: file, text: data}
+	root, faults := yamlx.Parse(data)
+	if root == nil {
+		return nil, from.refuse(faults)
+	}
+	faults = append(faults, yamlx.Expand(root, yamlx.Sources{LookupEnv: o.LookupEnv, ReadFile: o.ReadFile})...)
+	c := &Config{}
+	var d yamlx.Decoder
+	d.Decode("", root, c)
+	from.found = d.Found
+	c.origin = from
+	faults = append(faults, versionFault(root, c)...)
+	decodeOptions(c, &d, o.Kinds)
+	faults = append(faults, d.Faults...)
+	from.learn()
+	faults = append(faults, from.check(c, o.Kinds, faults)...)
+	if len(faults) > 0 {
+		return nil, from.refuse(faults)
+	}
+	return c, nil
+}
+
+// versionFault reports a file that does not say which form it has.
+func versionFault(root *yamlx.Node, c *Config) []yamlx.Fault {
+	if root.Kind == yamlx.Mapping && root.Get("version") == nil {
+		c.Version = Version // one mistake is reported once
+		return []yamlx.Fault{{Path: "/version", Pos: root.Pos, Message: fmt.Sprintf("is missing; the file begins with version: %d", Version)}}
+	}
+	return nil
+}
+
+// decodeOptions decodes each pool's options into the type of its kind.
+func decodeOptions(c *Config, d *yamlx.Decoder, kinds map[string]pool.Kind) {
+	for name, p := range c.Pools {
+		kind, known := kinds[p.Worker]
+		if !known {
+			continue // reported with the other names
+		}
+		p.Options = kind.NewOptions()
+		path := yamlx.Path("/pools").Key(name).Key("options")
+		if entry, ok := d.Found[path]; ok {
+			d.Decode(path, entry.Node, p.Options)
+			d.Found[path] = entry
+		}
+		c.Pools[name] = p
+	}
+}
+
+// check checks what was decoded. Of a value that was refused before nothing more
+// is said: what stands in its place is only its absence.
+func (o *origin) check(c *Config, kinds map[string]pool.Kind, before []yamlx.Fault) []yamlx.Fault {
+	if kinds == nil {
+		kinds = map[string]pool.Kind{}
+	}
+	misspelt := make(map[yamlx.Path]bool) // mappings with a key that is not known
+	for _, f := range before {
+		if _, known := o.found[f.Path]; !known {
+			misspelt[f.Path.Parent()] = true
+		}
+	}
+	k := checker{c: c, kinds: kinds}
+	k.all()
+	return slices.DeleteFunc(k.faults, func(f yamlx.Fault) bool {
+		entry, stands := o.found[f.Path]
+		return f.Warning || stands && entry.Node.Bad || !stands && misspelt[f.Path.Parent()]
+	})
+}
+
+// placed fills in the positions of faults that know only their path.
+func (o *origin) placed(faults []yamlx.Fault) []yamlx.Fault {
+	for i := range faults {
+		if faults[i].Pos.Line == 0 {
+			faults[i].Pos, _ = o.locate(faults[i].Path)
+		}
+	}
+	return faults
+}
+
+// refuse makes the one error of all faults.
+func (o *origin) refuse(faults []yamlx.Fault) error {
+	yamlx.Sort(o.placed(faults))
+	problems := make(fault.Problems, 0, len(faults))
+	for _, f := range faults {
+		problems = append(problems, o.describe(f))
+	}
+	return problems.Err(component, filepath.Base(o.file))
+}
+
+// Render writes an error of this package for people: each problem with its
+// place, the line and a caret. Other errors are written as they are.
+func Render(err error) string {
+	problems := problemsOf(err)
+	if len(problems) == 0 {
+		return err.Error() + "\n"
+	}
+	var b strings.Builder
+	for _, p := range problems {
+		b.WriteString(p.String() + "\n")
+		for line := range strings.Lines(p.Excerpt) {
+			b.WriteString("    " + line)
+		}
+		if p.Excerpt != "" {
+			b.WriteString("\n")
+		}
+	}
+	if n := len(problems); n > 1 {
+		fmt.Fprintf(&b, "%d problems\n", n)
+	}
+	return b.String()
+}

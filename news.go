@@ -1,0 +1,77 @@
+package foundation
+
+import (
+	"context"
+	"sync"
+
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+// news delivers the events of changes in the order of the revisions, outside
+// every lock: a handler may change the configuration itself.
+type news struct {
+	applied  telemetry.Topic[config.Applied]
+	rejected telemetry.Topic[config.Rejected]
+
+	// mu guards the fields below. It is held for moments, never while a handler runs.
+	mu      sync.Mutex
+	waiting []telemetry.Event
+	telling bool // somebody delivers; what others add is delivered by them
+}
+
+func (n *news) add(e telemetry.Event) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.waiting = append(n.waiting, e)
+}
+
+// tell delivers what waits, unless somebody does already: then a change made by
+// a handler is told after the one that it handles.
+func (n *news) tell() {
+	for e, ok := n.next(false); ok; e, ok = n.next(true) {
+		n.deliver(e)
+	}
+}
+
+// next takes the oldest event, claiming the delivery first if it is not held.
+func (n *news) next(held bool) (telemetry.Event, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.telling && !held {
+		return nil, false
+	}
+	if n.telling = len(n.waiting) > 0; !n.telling {
+		return nil, false
+	}
+	e := n.waiting[0]
+	n.waiting = n.waiting[1:]
+	return e, true
+}
+
+// deliver emits one event. If a handler ends the goroutine, the rest is
+// delivered by the deferred function.
+func (n *news) deliver(e telemetry.Event) {
+	returned := false
+	defer func() {
+		if !returned {
+			n.release()
+			n.tell()
+		}
+	}()
+	// Handlers of a change that was made must run even if its caller gave up since.
+	ctx := context.Background()
+	switch e := e.(type) {
+	case config.Applied:
+		n.applied.Emit(ctx, e)
+	case config.Rejected:
+		n.rejected.Emit(ctx, e)
+	}
+	returned = true
+}
+
+func (n *news) release() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.telling = false
+}
