@@ -81,7 +81,7 @@ func Parse(file string, data []byte, o ParseOptions) (*Config, error) {
 
 // versionFault reports a file that does not say which form it has.
 func versionFault(root *yamlx.Node, c *Config) []yamlx.Fault {
-	if root.Kind == yamlx.Mapping && root.Get("version") == nil {
+	if !root.Bad && (root.Kind == yamlx.Mapping || root.Null) && root.Get("version") == nil {
 		c.Version = Version // one mistake is reported once
 		return []yamlx.Fault{{Path: "/version", Pos: root.Pos, Message: fmt.Sprintf("is missing; the file begins with version: %d", Version)}}
 	}

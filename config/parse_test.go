@@ -62,7 +62,11 @@ func parse(t *testing.T, text string) *config.Config {
 // golden compares got with a file below testdata.
 func golden(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", name)
+	goldenFile(t, filepath.Join("testdata", name), got)
+}
+
+func goldenFile(t *testing.T, path, got string) {
+	t.Helper()
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
 			t.Fatal(err)
@@ -73,8 +77,18 @@ func golden(t *testing.T, name, got string) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("%s is not as it was; look, then run with -update. Got:\n%s", path, got)
+		t.Errorf("%s is not as it was; look, then run with -update. %s", path, firstDifference(got, string(want)))
 	}
+}
+
+func firstDifference(got, want string) string {
+	gotLines, wantLines := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i, line := range gotLines {
+		if i >= len(wantLines) || line != wantLines[i] {
+			return fmt.Sprintf("From line %d:\n%s", i+1, strings.Join(gotLines[i:min(len(gotLines), i+20)], "\n"))
+		}
+	}
+	return fmt.Sprintf("It ends in line %d", len(gotLines))
 }
 
 func TestFullFile(t *testing.T) {
@@ -100,8 +114,8 @@ func TestFullFile(t *testing.T) {
 	if g := c.Gateway.WithDefaults(); g.Drain.Timeout != 25*time.Second || g.Routes[0].Key != "{remote_ip}" {
 		t.Errorf("gateway: %+v", g)
 	}
-	if w := c.Warnings(); len(w) > 0 {
-		t.Errorf("warnings: %v", w)
+	if w := c.Warnings(); len(w) != 1 || w[0].Field != "rate_limits.nothing.limit" {
+		t.Errorf("want the warning that one rule refuses every call, got %v", w)
 	}
 }
 

@@ -55,6 +55,8 @@ func (d *Decoder) value(path Path, n *Node, v reflect.Value, t tag) {
 	switch {
 	case v.Kind() == reflect.Interface:
 		return // decoded later by whoever knows the type
+	case v.Kind() == reflect.Pointer && n.Null:
+		return // a section without content is no section
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(path, n, v.Elem(), t)
@@ -134,7 +136,7 @@ func (d *Decoder) unknownKey(path Path, pair *Pair, known []field) {
 }
 
 func (d *Decoder) mapping(path Path, n *Node, v reflect.Value, t tag) {
-	if !d.wants(path, n, Mapping) {
+	if !d.wants(path, n, Mapping) || len(n.Pairs) == 0 {
 		return
 	}
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.Pairs)))
@@ -148,7 +150,7 @@ func (d *Decoder) mapping(path Path, n *Node, v reflect.Value, t tag) {
 }
 
 func (d *Decoder) list(path Path, n *Node, v reflect.Value, t tag) {
-	if !d.wants(path, n, Sequence) {
+	if !d.wants(path, n, Sequence) || len(n.Items) == 0 {
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Items), len(n.Items)))

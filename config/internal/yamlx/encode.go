@@ -31,8 +31,13 @@ type encoder struct{ veil Veil }
 // node returns the tree of v, or nil if it is the zero value and t does not
 // give that a meaning of its own.
 func (e *encoder) node(path Path, v reflect.Value, t tag) *yaml.Node {
+	boxed, pointed := v.Kind() == reflect.Interface, false // by a field of its own, which the options of a pool are not
 	for v.IsValid() && (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) {
+		pointed = v.Kind() == reflect.Pointer && !boxed
 		v = v.Elem()
+	}
+	if v.IsValid() && v.IsZero() && pointed && v.Kind() == reflect.Struct {
+		return &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle} // a section that is there counts
 	}
 	if !v.IsValid() || v.IsZero() {
 		return nil

@@ -1,0 +1,79 @@
+package config_test
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/config"
+)
+
+func ExampleParse() {
+	text := `version: 1
+breakers:
+  payments: { failure_threshold: 5, window: 10s }
+guards:
+  checkout: { breaker: payments, timeout: "${CHECKOUT_TIMEOUT:-2s}" }
+`
+	noEnv := func(string) (string, bool) { return "", false }
+	c, err := config.Parse("foundation.yaml", []byte(text), config.ParseOptions{LookupEnv: noEnv})
+	if err != nil {
+		fmt.Print(config.Render(err))
+		return
+	}
+	fmt.Println(c.Breakers["payments"].Window, c.Guards["checkout"].Timeout)
+	// Output: 10s 2s
+}
+
+func ExampleRender() {
+	text := "version: 1\nbreakers:\n  payments: { windw: 10s, cooldown: 3 }\n"
+	_, err := config.Parse("foundation.yaml", []byte(text), config.ParseOptions{})
+	fmt.Print(config.Render(err))
+	// Output:
+	// foundation.yaml:3:15: breakers.payments.windw: unknown key; did you mean "window"?
+	//       payments: { windw: 10s, cooldown: 3 }
+	//                   ^
+	// foundation.yaml:3:37: breakers.payments.cooldown 3: 3 of what? write 3s, or another of the units ns, us, ms, s, m, h, d
+	//       payments: { windw: 10s, cooldown: 3 }
+	//                                         ^
+	// 2 problems
+}
+
+func ExampleDiff() {
+	old := &config.Config{Breakers: map[string]config.Breaker{"payments": {}}}
+	next := old.Clone()
+	next.Breakers["payments"] = config.Breaker{Config: breaker.Config{Cooldown: time.Minute}}
+	for _, change := range config.Diff(old, next) {
+		fmt.Println(change)
+	}
+	// Output: breakers.payments changed: cooldown default → 1m; keeps its state
+}
+
+func ExampleConfig_YAML() {
+	c := &config.Config{
+		Storage: config.Storage{Postgres: "postgres://app:password@db/app"},
+		Guards:  map[string]config.Guard{"checkout": {Timeout: 90 * time.Second}},
+	}
+	text, err := c.YAML()
+	fmt.Println(strings.TrimSpace(string(text)), err)
+	// Output:
+	// version: 1
+	// storage:
+	//   postgres: (hidden)
+	// guards:
+	//   checkout:
+	//     timeout: 1m30s <nil>
+}
+
+func ExampleParseKey() {
+	parts, err := config.ParseKey("{remote_ip}/{header:X-User}")
+	fmt.Println(len(parts), parts[1].Text, err)
+	// Output: 2 X-User <nil>
+}
+
+func ExampleLoad() {
+	_, err := config.Load("nowhere.yaml", config.ParseOptions{})
+	fmt.Println(err != nil)
+	// Output: true
+}
