@@ -140,13 +140,21 @@ func (k *checker) rateLimit(path yamlx.Path, name string, r RateLimit) {
 	}
 }
 
-// parentCycle reports a rule that is its own ancestor.
+// maxChain bounds the rules that one call counts against.
+const maxChain = 8
+
+// parentCycle reports a rule that is its own ancestor, or has too many.
 func (k *checker) parentCycle(path yamlx.Path, name string) {
+	parent := k.c.RateLimits[name].Parent
 	way := name
-	for at, steps := k.c.RateLimits[name].Parent, 0; at != "" && steps < len(k.c.RateLimits); steps++ {
+	for at, steps := parent, 1; at != "" && steps <= len(k.c.RateLimits); steps++ {
 		way += " → " + at
-		if at == name {
-			k.add(path.Key("parent"), k.c.RateLimits[name].Parent, "the rule is its own ancestor: %s", way)
+		switch {
+		case at == name:
+			k.add(path.Key("parent"), parent, "the rule is its own ancestor: %s", way)
+			return
+		case steps == maxChain:
+			k.add(path.Key("parent"), parent, "more than %d rules in a chain: %s", maxChain, way)
 			return
 		}
 		at = k.c.RateLimits[at].Parent

@@ -113,7 +113,7 @@ func scalarNode(v reflect.Value, t tag) *yaml.Node {
 		return plain(string(text))
 	}
 	switch {
-	case t.zero && v.CanInt() && v.Int() < 0:
+	case t.zero && (v.CanInt() && v.Int() < 0 || v.CanFloat() && v.Float() < 0):
 		return bare("0", "!!int")
 	case v.Type() == durationType:
 		return bare(FormatDuration(time.Duration(v.Int())), "!!str")

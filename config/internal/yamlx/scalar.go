@@ -208,6 +208,8 @@ func (d *Decoder) float(path Path, n *Node, v reflect.Value, t tag) {
 	case err != nil, math.IsNaN(value), math.IsInf(value, 0):
 		d.fault(path, n, "must be a number")
 	case !d.mayBe(path, n, value < 0, value == 0, t):
+	case value == 0 && t.zero:
+		v.SetFloat(-1)
 	default:
 		v.SetFloat(value)
 	}
