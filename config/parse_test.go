@@ -146,7 +146,7 @@ func TestEveryKindOfMistakeHasItsPlace(t *testing.T) {
 		{"unknown pool", "version: 1\nguards: {a: {pool: x}}", "2:20", `no "x" under pools`},
 		{"unknown parent", "version: 1\nrate_limits: {a: {limit: 1, per: 1s, parent: b}}", "2:46", `no "b"`},
 		{"own parent", "version: 1\nrate_limits: {a: {limit: 1, per: 1s, parent: a}}", "2:46", "a → a"},
-		{"long chain", "version: 1\nrate_limits:\n" + chain(9), "11:31", "more than 8 rules"},
+		{"long chain", "version: 1\nrate_limits:\n" + chain(9), "11:35", "more than 8 rules"},
 		{"unknown kind", "version: 1\npools: {a: {worker: postgras}}", "2:21", `did you mean "postgres"?`},
 		{"no kind", "version: 1\npools:\n  a: {size: 1}", "3:3", "worker"},
 		{"unknown option", "version: 1\npools: {a: {worker: postgres, options: {dsm: x}}}", "2:41", `did you mean "dsn"?`},
