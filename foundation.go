@@ -11,6 +11,7 @@ import (
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -57,14 +58,19 @@ func Open(ctx context.Context, o Options) (*Foundation, error) {
 		f.file = cfg
 	}
 	if _, err := f.change(ctx, cfg, o.source()); err != nil {
+		f.drains.Wait() // short: nobody has borrowed anything yet
 		f.hurryUp(nil)
 		return nil, err
 	}
-	f.reload.Store(&reloadResult{at: time.Now()})
+	now := time.Now()
+	f.reload.Store(&reloadResult{at: now, success: now})
 	return f, nil
 }
 
 func newFoundation(o Options) *Foundation {
+	if o.Kinds == nil {
+		o.Kinds = map[string]pool.Kind{} // none are known, which is not the same as not knowing them
+	}
 	f := &Foundation{options: o, bus: o.Bus, log: o.Logger, turn: make(chan struct{}, 1), handles: make(map[string]*guard.Guard)}
 	if f.bus == nil {
 		f.bus = telemetry.NewBus()

@@ -184,8 +184,20 @@ func (k *checker) guard(path yamlx.Path, _ string, g Guard) {
 	refers(k, path.Key("rate_limit"), g.RateLimit, "rate_limits", k.c.RateLimits)
 	refers(k, path.Key("breaker"), g.Breaker, "breakers", k.c.Breakers)
 	refers(k, path.Key("pool"), g.Pool, "pools", k.c.Pools)
-	if g.CheckoutTimeout != 0 && g.Pool == "" {
-		k.warn(path.Key("checkout_timeout"), g.CheckoutTimeout.String(), "has no effect without a pool")
+	k.guardWarnings(path, g)
+}
+
+// guardWarnings passes on what the guard warns about, which sees settings without
+// the parts that the names stand for.
+func (k *checker) guardWarnings(path yamlx.Path, g Guard) {
+	for _, w := range g.Settings().Warnings() {
+		if w.Field == "checkout_timeout" && g.Pool != "" || w.Field == "refund_on_failure" && g.RateLimit != "" {
+			continue
+		}
+		k.part(path, nil, w)
+	}
+	if k.c.Breakers[g.Breaker].CallTimeout > 0 {
+		k.warn(path.Key("breaker"), g.Breaker, "its call_timeout is not used below a guard: set the guard's timeout")
 	}
 }
 

@@ -68,8 +68,8 @@ func (d *Decoder) text(path Path, n *Node, v reflect.Value) {
 	d.fault(path, n, "%v", err)
 }
 
-// Words lists the texts of an enumeration: a small integer type from 0 with a
-// text form. Other types have none.
+// Words lists the texts of an enumeration: a small integer type from 0 or 1 with
+// a text form. Other types have none.
 func Words(t reflect.Type) []string {
 	if t.Kind() != reflect.Uint8 {
 		return nil
@@ -83,10 +83,13 @@ func Words(t reflect.Type) []string {
 			return nil
 		}
 		text, err := m.MarshalText()
-		if err != nil || !isMember(v, text) {
+		member := err == nil && isMember(v, text)
+		if !member && i > 0 {
 			break
 		}
-		words = append(words, string(text))
+		if member { // 0 may stand for "not set" and be read by no text
+			words = append(words, string(text))
+		}
 	}
 	return words
 }

@@ -1,0 +1,352 @@
+package foundation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elixirscope/foundation"
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+var guardCall guard.Call
+
+func apply(t *testing.T, f *foundation.Foundation, cfg *config.Config) {
+	t.Helper()
+	if _, err := f.Apply(t.Context(), cfg); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUnchangedNamesKeepTheirState(t *testing.T) {
+	var made factory
+	f := open(t, foundation.Options{Config: parse(t, allParts, made.kinds()), Kinds: made.kinds()})
+	g, _ := f.Guard("checkout")
+	r, _ := f.RateLimit("client")
+	p, _ := f.Pool("db")
+	for range 3 {
+		_ = g.Do(t.Context(), boom)
+	}
+	text := strings.NewReplacer("failure_threshold: 3", "failure_threshold: 30", "limit: 5", "limit: 6", "size: 2", "size: 1", "timeout: 2s", "timeout: 3s").Replace(allParts)
+	apply(t, f, parse(t, text, made.kinds()))
+	if b, _ := f.Breaker("payments"); b.State() != breaker.StateOpen || b.Config().FailureThreshold != 30 {
+		t.Errorf("the breaker is %v with %+v", b.State(), b.Config())
+	}
+	if d := r.Peek(ratelimit.Key{}); d.Remaining != 3 || d.Limit != 6 {
+		t.Errorf("of 6, 3 used, remain %d of %d", d.Remaining, d.Limit)
+	}
+	if now, _ := f.Pool("db"); now != p || p.Config().Size != 1 {
+		t.Errorf("the pool is another, or has size %d", p.Config().Size)
+	}
+	if again, _ := f.Guard("checkout"); again != g {
+		t.Error("the guard's handle is another")
+	}
+}
+
+// PEERS 16: editing any threshold closes an open breaker (sentinel-golang).
+func TestPeer16_EditingAThresholdLeavesAnOpenBreakerOpen(t *testing.T) {
+	f := open(t, foundation.Options{Config: parse(t, "breakers: { b: { failure_threshold: 1, cooldown: 1h } }\nguards: { g: { breaker: b } }", nil)})
+	g, _ := f.Guard("g")
+	_ = g.Do(t.Context(), boom)
+	for _, setting := range []string{"failure_threshold: 9", "window: 1m", "probes: 3", "failure_ratio: 0.5", "cooldown: 2h"} {
+		apply(t, f, parse(t, "breakers: { b: { "+setting+" } }\nguards: { g: { breaker: b } }", nil))
+		if err := g.Do(t.Context(), fine); !errors.Is(err, fault.CircuitOpen) {
+			t.Errorf("after %s: %v", setting, err)
+		}
+	}
+}
+
+func TestHandlesFollowTheirName(t *testing.T) {
+	f := open(t, foundation.Options{Config: parse(t, "guards: { g: {}, other: {} }", nil)})
+	g, err := f.Guard("g")
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, f, parse(t, "guards: { other: {} }", nil))
+	if err := g.Do(t.Context(), fine); !errors.Is(err, fault.NotFound) {
+		t.Errorf("a removed guard: %v", err)
+	}
+	if _, err := f.Guard("g"); !errors.Is(err, fault.NotFound) {
+		t.Errorf("asking for it: %v", err)
+	}
+	apply(t, f, parse(t, "breakers: { b: { failure_threshold: 1 } }\nguards: { other: {}, g: { breaker: b } }", nil))
+	_ = g.Do(t.Context(), boom)
+	if err := g.Do(t.Context(), fine); !errors.Is(err, fault.CircuitOpen) {
+		t.Errorf("the name is back with a breaker: %v", err)
+	}
+}
+
+// Scenario 10: what is created again under a name starts closed.
+func TestScenario10_ABreakerThatComesBackIsNew(t *testing.T) {
+	f := open(t, foundation.Options{Config: parse(t, "breakers: { b: { failure_threshold: 1 } }", nil)})
+	b, _ := f.Breaker("b")
+	stale := b.Allow()
+	b.ForceOpen(breaker.Override{Actor: "ops", Reason: "test"})
+	if err := f.RemoveBreaker(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.AddBreaker(t.Context(), "b", config.Breaker{Config: breaker.Config{FailureThreshold: 1}}); err != nil {
+		t.Fatal(err)
+	}
+	stale.Failure(errBoom)
+	if now, _ := f.Breaker("b"); now.State() != breaker.StateClosed {
+		t.Errorf("it is %v", now.State())
+	}
+}
+
+func TestPoolIsOpenedAnewForOtherWorkers(t *testing.T) {
+	var made factory
+	f := open(t, foundation.Options{Config: parse(t, allParts, made.kinds()), Kinds: made.kinds()})
+	old, _ := f.Pool("db")
+	h, err := foundation.PoolOf[*worker](f, "db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lease, err := h.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply(t, f, parse(t, strings.Replace(allParts, "size: 2", "size: 2, options: { label: new }", 1), made.kinds()))
+	if now, _ := f.Pool("db"); now == old {
+		t.Fatal("it is the same pool")
+	}
+	if err := h.With(t.Context(), func(_ context.Context, w *worker) error {
+		if w.id != 2 {
+			t.Errorf("the handle lends worker %d", w.id)
+		}
+		return nil
+	}); err != nil {
+		t.Errorf("the handle: %v", err)
+	}
+	lease.Release() // the old pool waits for it
+}
+
+func TestFailedChangeChangesNothing(t *testing.T) {
+	var made factory
+	f := open(t, foundation.Options{Config: parse(t, allParts, made.kinds()), Kinds: made.kinds()})
+	bad := parse(t, strings.Replace(allParts, "pools: {", "pools: { a: { worker: test, start: strict }, z: { worker: test, options: { fail: true } },", 1)+"  new: {}\n", made.kinds())
+	before := fmt.Sprint(f.GuardNames(), f.PoolNames())
+	revision, err := f.Apply(t.Context(), bad)
+	if err == nil || revision != 1 || fmt.Sprint(f.GuardNames(), f.PoolNames()) != before {
+		t.Errorf("revision %d, %v; has %v %v", revision, err, f.GuardNames(), f.PoolNames())
+	}
+	if _, now, _ := f.Config(); now != 1 {
+		t.Errorf("revision %d", now)
+	}
+	if revision, err := f.Apply(t.Context(), parse(t, "guards: { g: {} }", nil)); revision != 2 || err != nil {
+		t.Errorf("the next valid one: %d, %v", revision, err)
+	}
+}
+
+func TestPlanSaysWhatApplyWouldDo(t *testing.T) {
+	var made factory
+	f := open(t, foundation.Options{Config: parse(t, allParts, made.kinds()), Kinds: made.kinds()})
+	changes, err := f.Plan(parse(t, strings.Replace(allParts, "size: 2", "size: 1", 1), made.kinds()))
+	if err != nil || len(changes) != 1 || changes[0].Effect != "shrinks 2 → 1 by attrition" {
+		t.Errorf("%v, %v", changes, err)
+	}
+	if _, err := f.Plan(&config.Config{Guards: map[string]config.Guard{"g": {Pool: "nope"}}}); !errors.Is(err, fault.InvalidConfig) {
+		t.Errorf("a faulty one: %v", err)
+	}
+	if _, err := f.Plan(nil); !errors.Is(err, fault.InvalidArgument) {
+		t.Errorf("nil: %v", err)
+	}
+	if _, err := f.Apply(t.Context(), nil); !errors.Is(err, fault.InvalidArgument) {
+		t.Errorf("nil: %v", err)
+	}
+}
+
+func TestPartsAreAddedAndRemovedAtRunTime(t *testing.T) {
+	var made factory
+	f := open(t, foundation.Options{Kinds: made.kinds()})
+	ctx := t.Context()
+	for what, err := range map[string]error{
+		"breaker": f.AddBreaker(ctx, "b", config.Breaker{}), "limit": f.AddRateLimit(ctx, "r", config.RateLimit{Config: ratelimit.Config{Limit: 1}}),
+		"pool": f.AddPool(ctx, "p", config.Pool{Worker: "test"}),
+	} {
+		if err != nil {
+			t.Errorf("add %s: %v", what, err)
+		}
+	}
+	if err := f.AddGuard(ctx, "g", config.Guard{Breaker: "b", RateLimit: "r", Pool: "p"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.AddGuard(ctx, "g", config.Guard{}); !errors.Is(err, fault.AlreadyExists) {
+		t.Errorf("a taken name: %v", err)
+	}
+	for what, err := range map[string]error{"breaker": f.RemoveBreaker(ctx, "b"), "limit": f.RemoveRateLimit(ctx, "r"), "pool": f.RemovePool(ctx, "p")} {
+		if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), `guard "g" refers to it`) {
+			t.Errorf("remove %s in use: %v", what, err)
+		}
+	}
+	if err := f.RemoveGuard(ctx, "h"); !errors.Is(err, fault.NotFound) {
+		t.Errorf("remove an unknown one: %v", err)
+	}
+	for _, remove := range []func() error{
+		func() error { return f.RemoveGuard(ctx, "g") }, func() error { return f.RemoveBreaker(ctx, "b") },
+		func() error { return f.RemoveRateLimit(ctx, "r") }, func() error { return f.RemovePool(ctx, "p") },
+	} {
+		if err := remove(); err != nil {
+			t.Errorf("remove: %v", err)
+		}
+	}
+	if _, revision, _ := f.Config(); revision != 9 {
+		t.Errorf("eight changes made revision %d", revision)
+	}
+}
+
+func TestRulesChangeTheirParents(t *testing.T) {
+	const rules = "rate_limits: { a: { limit: 9%s }, b: { limit: 9%s }, c: { limit: 9%s } }"
+	f := open(t, foundation.Options{Config: parse(t, fmt.Sprintf(rules, "", ", parent: a", ", parent: b"), nil)})
+	apply(t, f, parse(t, fmt.Sprintf(rules, ", parent: b", ", parent: c", ""), nil)) // turned round
+	for name, want := range map[string]string{"a": "b", "b": "c", "c": ""} {
+		r, _ := f.RateLimit(name)
+		got := ""
+		if p := r.Parent(); p != nil {
+			got = p.Name()
+		}
+		if got != want {
+			t.Errorf("the parent of %s is %q, want %q", name, got, want)
+		}
+	}
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte("version: 1\n"+text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// PEERS 26: a bad reload stops reloading for good; a full channel drops the
+// newest configuration (Polly, dskit).
+func TestPeer26_ABadReloadKeepsTheOldAndTheNextGoodOneWorks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "foundation.yaml")
+	write(t, path, "guards: { a: {} }")
+	f := open(t, foundation.Options{ConfigFile: path})
+	good, err := f.LastReload()
+	if err != nil || time.Since(good) > time.Minute {
+		t.Errorf("after Open: %v, %v", good, err)
+	}
+	for range 3 {
+		write(t, path, "guards: { b: { breaker: nope } }")
+		if err := f.Reload(t.Context()); !errors.Is(err, fault.InvalidConfig) || !strings.Contains(err.Error(), "foundation.yaml:2:25") {
+			t.Errorf("a bad file: %v", err)
+		}
+		if _, err := f.LastReload(); err == nil || reloaded(f) != 0 {
+			t.Errorf("last reload: %v, metric %v", err, reloaded(f))
+		}
+		if a, err := f.Guard("a"); err != nil || a.Do(t.Context(), fine) != nil {
+			t.Errorf("the old configuration is gone: %v", err)
+		}
+	}
+	write(t, path, "guards: { c: {} }")
+	if err := f.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.LastReload(); err != nil || reloaded(f) != 1 {
+		t.Errorf("last reload: %v", err)
+	}
+	if got := fmt.Sprint(f.GuardNames()); got != "[c]" {
+		t.Errorf("guards %s", got)
+	}
+}
+
+func reloaded(f *foundation.Foundation) (value float64) {
+	f.Collect(func(s telemetry.Sample) {
+		if s.Desc.Name == "foundation_config_last_reload_successful" {
+			value = s.Value
+		}
+	})
+	return value
+}
+
+func TestReloadOfTheSameFileKeepsChangesMadeSince(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "foundation.yaml")
+	write(t, path, "guards: { a: {} }")
+	f := open(t, foundation.Options{ConfigFile: path})
+	if err := f.AddGuard(t.Context(), "b", config.Guard{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := f.Status(); fmt.Sprint(f.GuardNames()) != "[a b]" || !s.Drifted || s.Revision != 2 {
+		t.Errorf("guards %v, drifted %v, revision %d", f.GuardNames(), s.Drifted, s.Revision)
+	}
+	write(t, path, "guards: { c: {} }")
+	if err := f.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := f.Status(); fmt.Sprint(f.GuardNames()) != "[c]" || s.Drifted || s.Source != path {
+		t.Errorf("guards %v, drifted %v", f.GuardNames(), s.Drifted)
+	}
+}
+
+func TestScenario85_OneNotificationPerRevisionInOrder(t *testing.T) {
+	bus := telemetry.NewBus()
+	f := open(t, foundation.Options{Bus: bus})
+	var got []string
+	var nested bool
+	if _, err := telemetry.Subscribe(bus, "test", func(ctx context.Context, e config.Applied) {
+		got = append(got, fmt.Sprint(e.Revision, len(e.Changes)))
+		if !nested { // a handler may change the configuration itself
+			nested = true
+			if err := f.AddGuard(ctx, "nested", config.Guard{}); err != nil {
+				t.Error(err)
+			}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var rejected []config.Rejected
+	if _, err := telemetry.Subscribe(bus, "rejected", func(_ context.Context, e config.Rejected) { rejected = append(rejected, e) }); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, f, parse(t, "guards: { a: {}, b: {} }", nil))
+	apply(t, f, parse(t, "guards: { a: {} }", nil))
+	_, _ = f.Apply(t.Context(), &config.Config{Guards: map[string]config.Guard{"x": {Pool: "nope"}}})
+	if want := "[2 2 3 1 4 2]"; fmt.Sprint(got) != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+	if len(rejected) != 1 || rejected[0].Revision != 4 || !errors.Is(rejected[0].Err, fault.InvalidConfig) {
+		t.Errorf("rejected: %+v", rejected)
+	}
+}
+
+func TestNotificationsSurviveAHandlerThatEndsItsGoroutine(t *testing.T) {
+	bus := telemetry.NewBus()
+	f := open(t, foundation.Options{Bus: bus})
+	var got []uint64
+	for _, id := range []string{"exits", "counts"} {
+		if _, err := telemetry.Subscribe(bus, id, func(_ context.Context, e config.Applied) {
+			if id == "exits" {
+				exit()
+			}
+			got = append(got, e.Revision)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 3 {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_ = f.AddGuard(context.Background(), fmt.Sprint("g", i), config.Guard{})
+		}()
+		<-done
+	}
+	if fmt.Sprint(got) != "[2 3 4]" {
+		t.Errorf("got %v", got)
+	}
+}

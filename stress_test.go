@@ -1,0 +1,149 @@
+package foundation_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/elixirscope/foundation"
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/ratelimit"
+)
+
+func exit() { runtime.Goexit() }
+
+// Scenario 84c: calls while the configuration changes all the time. No call is
+// lost or refused, and each sees the parts of one revision: the pool and the
+// timeout of a guard change together.
+func TestScenario84c_CallsWhileTheConfigurationChanges(t *testing.T) {
+	var made factory
+	f := open(t, foundation.Options{Kinds: made.kinds(), Config: revisionConfig(0)})
+	db, err := f.Guard("db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := f.Guard("plain")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	var calls, changes atomic.Int64
+	var running sync.WaitGroup
+	for range 8 {
+		running.Go(func() {
+			for ctx.Err() == nil {
+				if err := plain.Do(context.Background(), func(ctx context.Context) error { calls.Add(1); return nil }); err != nil {
+					t.Errorf("a call was lost: %v", err)
+					return
+				}
+				token, err := db.Enter(context.Background(), guardCall)
+				if err != nil {
+					t.Errorf("a call with a worker was lost: %v", err)
+					return
+				}
+				token.Done(nil)
+				calls.Add(1)
+			}
+		})
+	}
+	for i := 1; ctx.Err() == nil; i++ {
+		if _, err := f.Apply(context.Background(), revisionConfig(i)); err != nil {
+			t.Errorf("change %d: %v", i, err)
+			break
+		}
+		changes.Add(1)
+	}
+	running.Wait()
+	t.Logf("%d calls during %d changes", calls.Load(), changes.Load())
+	if calls.Load() == 0 || changes.Load() == 0 {
+		t.Error("nothing happened")
+	}
+}
+
+// revisionConfig differs from its neighbours in every kind of part.
+func revisionConfig(i int) *config.Config {
+	n := i%2 + 1
+	return &config.Config{
+		Breakers:   map[string]config.Breaker{"b": {Config: breaker.Config{FailureThreshold: n}}},
+		RateLimits: map[string]config.RateLimit{"r": {Config: ratelimit.Config{Limit: int64(n) << 40}}},
+		Pools: map[string]config.Pool{"p": {
+			Worker: "test", Config: pool.Config{Size: 16 + n, CheckoutTimeout: time.Minute}, Options: &workerOptions{Label: fmt.Sprint(i / 4 % 2)},
+		}},
+		Guards: map[string]config.Guard{
+			"plain": {Breaker: "b", RateLimit: "r", Timeout: time.Duration(n) * time.Minute},
+			"db":    {Pool: "p", Breaker: "b", Timeout: time.Duration(n) * time.Minute},
+		},
+	}
+}
+
+// Scenario 87: random valid and faulty updates, from several sides at once; what
+// is in force is always valid and always what the last success said.
+func TestScenario87_RandomUpdatesAreAlwaysValid(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		f, err := foundation.Open(context.Background(), foundation.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = f.Close(context.Background()) }()
+		updates := rapid.SliceOfN(rapid.Custom(randomConfig), 1, 12).Draw(t, "updates")
+		var sides sync.WaitGroup
+		for side := range 3 {
+			sides.Go(func() {
+				for i := side; i < len(updates); i += 3 {
+					valid := updates[i].Validate(nil) == nil
+					if _, err := f.Apply(context.Background(), updates[i]); (err == nil) != valid {
+						t.Errorf("valid is %v, but %v", valid, err)
+					}
+					cfg, _, _ := f.Config()
+					if err := cfg.Validate(nil); err != nil {
+						t.Errorf("what is in force is not valid: %v", err)
+					}
+				}
+			})
+		}
+		sides.Wait()
+		cfg, _, _ := f.Config()
+		for name := range cfg.Guards {
+			g, err := f.Guard(name)
+			if err != nil {
+				t.Errorf("guard %s: %v", name, err)
+				continue
+			}
+			if err := g.Do(context.Background(), fine); err != nil && !errors.Is(err, fault.RateLimited) {
+				t.Errorf("guard %s: %v", name, err)
+			}
+		}
+		if len(f.GuardNames()) != len(cfg.Guards) || len(f.BreakerNames()) != len(cfg.Breakers) || len(f.RateLimitNames()) != len(cfg.RateLimits) {
+			t.Errorf("the parts are not those of the configuration")
+		}
+	})
+}
+
+func randomConfig(t *rapid.T) *config.Config {
+	names := []string{"a", "b", "c"}
+	c := &config.Config{Breakers: map[string]config.Breaker{}, RateLimits: map[string]config.RateLimit{}, Guards: map[string]config.Guard{}}
+	pick := rapid.SampledFrom(append([]string{""}, names...))
+	for _, name := range names {
+		if rapid.Bool().Draw(t, "breaker") {
+			c.Breakers[name] = config.Breaker{Config: breaker.Config{FailureThreshold: rapid.IntRange(0, 5).Draw(t, "threshold")}}
+		}
+		if rapid.Bool().Draw(t, "limit") {
+			c.RateLimits[name] = config.RateLimit{Config: ratelimit.Config{Limit: rapid.Int64Range(-1, 5).Draw(t, "limit")}, Parent: pick.Draw(t, "parent")}
+		}
+		if rapid.Bool().Draw(t, "guard") {
+			c.Guards[name] = config.Guard{Breaker: pick.Draw(t, "breaker"), RateLimit: pick.Draw(t, "rule")}
+		}
+	}
+	return c
+}
