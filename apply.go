@@ -2,6 +2,7 @@ package foundation
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/elixirscope/foundation/config"
@@ -81,13 +82,13 @@ func (f *Foundation) applyLocked(ctx context.Context, source string, next func(n
 	}
 	if err != nil {
 		f.news.add(config.Rejected{Revision: old.number, Source: source, Err: err})
-		f.log.Warn("configuration refused, the old one stays in force", "source", source, "revision", old.number, "error", err)
+		f.log.Warn("configuration refused, the old one stays in force", slog.String("source", source), slog.Uint64("revision", old.number), slog.Any("error", err))
 		return old.number, err
 	}
 	r := t.commit(source)
 	changes := config.Diff(old.cfg, cfg)
 	f.news.add(config.Applied{Revision: r.number, Source: source, Changes: changes})
-	f.log.Info("configuration applied", "source", source, "revision", r.number, "changes", len(changes))
+	f.log.Info("configuration applied", slog.String("source", source), slog.Uint64("revision", r.number), slog.Int("changes", len(changes)))
 	return r.number, nil
 }
 

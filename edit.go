@@ -2,7 +2,6 @@ package foundation
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -89,7 +88,7 @@ func remove[T any](ctx context.Context, f *Foundation, component, name string, s
 		if users := now.Users(component, name); len(users) > 0 {
 			return nil, fault.New(fault.Spec{
 				Code: fault.Conflict, Component: component, Name: name,
-				Message: fmt.Sprintf("%s refers to it; change that first", strings.Join(users, ", ")),
+				Message: strings.Join(users, ", ") + " refers to it; change that first",
 			})
 		}
 		delete(parts, name)

@@ -35,8 +35,8 @@ type Foundation struct {
 	file    *config.Config          // as it was last read
 	closed  bool
 
-	drains   sync.WaitGroup // pools that are being closed
-	hurry    context.Context
+	drains   sync.WaitGroup          // pools that are being closed
+	hurry    context.Context         //nolint:containedctx // drains have no caller whose context they could take
 	hurryUp  context.CancelCauseFunc // ends the waiting of drains
 	closing  sync.Once
 	closeErr error

@@ -176,8 +176,10 @@ func TestScenario80_UnknownNamesAreRefused(t *testing.T) {
 		}
 	}
 	for _, cfg := range []*config.Config{
-		{Guards: map[string]config.Guard{"g": {Breaker: "nope"}}}, {Pools: map[string]config.Pool{"p": {Worker: "nope"}}},
-		{Breakers: map[string]config.Breaker{"b": {Config: breaker.Config{Window: -1}}}}, {Guards: map[string]config.Guard{"Bad Name": {}}},
+		{Guards: map[string]config.Guard{"g": {Breaker: "nope"}}},
+		{Pools: map[string]config.Pool{"p": {Worker: "nope"}}},
+		{Breakers: map[string]config.Breaker{"b": {Config: breaker.Config{Window: -1}}}},
+		{Guards: map[string]config.Guard{"Bad Name": {}}},
 	} {
 		if _, err := foundation.Open(t.Context(), foundation.Options{Config: cfg}); !errors.Is(err, fault.InvalidConfig) {
 			t.Errorf("%+v: %v", cfg, err)

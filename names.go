@@ -1,7 +1,6 @@
 package foundation
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 
@@ -25,7 +24,7 @@ func find[T any](component, name string, parts map[string]T) (T, error) {
 func notFound(component, name string, known []string) error {
 	return fault.New(fault.Spec{
 		Code: fault.NotFound, Component: component, Name: name,
-		Message: fmt.Sprintf("there is none with this name%s", config.Suggest(name, known)),
+		Message: "there is none with this name" + config.Suggest(name, known),
 	})
 }
 

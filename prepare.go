@@ -2,6 +2,7 @@ package foundation
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -195,13 +196,11 @@ func (t *transition) commit(source string) *revision {
 	f := t.f
 	for _, step := range slices.Concat(t.parts, t.guards) {
 		if err := step(); err != nil {
-			f.log.Error("a part refused settings that were checked", "error", err)
+			f.log.Error("a part refused settings that were checked", slog.Any("error", err))
 		}
 	}
 	t.next.number, t.next.at, t.next.source = t.old.number+1, time.Now(), source
-	for name, g := range t.next.guards {
-		f.handles[name] = g
-	}
+	maps.Copy(f.handles, t.next.guards)
 	f.revision.Store(t.next)
 	for name, g := range t.old.guards {
 		if _, stays := t.next.guards[name]; !stays {
@@ -218,7 +217,7 @@ func (t *transition) commit(source string) *revision {
 func (f *Foundation) drain(p pool.Managed) {
 	f.drains.Go(func() {
 		if err := p.Close(f.hurry); err != nil {
-			f.log.Warn("a pool was closed before all of its workers came back", "pool", p.Name(), "error", err)
+			f.log.Warn("a pool was closed before all of its workers came back", slog.String("pool", p.Name()), slog.Any("error", err))
 		}
 	})
 }

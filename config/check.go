@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/elixirscope/foundation/config/internal/yamlx"
 	"github.com/elixirscope/foundation/fault"
@@ -104,7 +106,7 @@ func each[T any](k *checker, section string, entries map[string]T, check func(pa
 
 func (k *checker) all() {
 	if k.c.Version != Version && k.c.Version != 0 {
-		k.add("/version", fmt.Sprint(k.c.Version), "this program reads version %d", Version)
+		k.add("/version", strconv.Itoa(k.c.Version), "this program reads version %d", Version)
 	}
 	if k.c.Namespace != "" {
 		k.name("/namespace", k.c.Namespace)
@@ -127,9 +129,9 @@ func (k *checker) breaker(path yamlx.Path, _ string, b Breaker) {
 	case b.Per != "" && b.Per != PerKey:
 		k.add(path.Key("per"), b.Per, "must be %q, or left out for one breaker", PerKey)
 	case b.MaxMembers != 0 && !b.Grouped():
-		k.add(path.Key("max_members"), fmt.Sprint(b.MaxMembers), "needs per: %s", PerKey)
+		k.add(path.Key("max_members"), strconv.Itoa(b.MaxMembers), "needs per: %s", PerKey)
 	case b.MaxMembers < 0:
-		k.add(path.Key("max_members"), fmt.Sprint(b.MaxMembers), "must be positive")
+		k.add(path.Key("max_members"), strconv.Itoa(b.MaxMembers), "must be positive")
 	}
 }
 
@@ -146,15 +148,15 @@ const maxChain = 8
 // parentCycle reports a rule that is its own ancestor, or has too many.
 func (k *checker) parentCycle(path yamlx.Path, name string) {
 	parent := k.c.RateLimits[name].Parent
-	way := name
+	way := []string{name}
 	for at, steps := parent, 1; at != "" && steps <= len(k.c.RateLimits); steps++ {
-		way += " → " + at
+		way = append(way, at)
 		switch {
 		case at == name:
-			k.add(path.Key("parent"), parent, "the rule is its own ancestor: %s", way)
+			k.add(path.Key("parent"), parent, "the rule is its own ancestor: %s", strings.Join(way, " → "))
 			return
 		case steps == maxChain:
-			k.add(path.Key("parent"), parent, "more than %d rules in a chain: %s", maxChain, way)
+			k.add(path.Key("parent"), parent, "more than %d rules in a chain: %s", maxChain, strings.Join(way, " → "))
 			return
 		}
 		at = k.c.RateLimits[at].Parent

@@ -103,7 +103,7 @@ func (d *differ) fields(below yamlx.Path) []FieldChange {
 	var out []FieldChange
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		if old, next := d.before[path], d.after[path]; old.Value != next.Value {
-			out = append(out, FieldChange{(path[len(below):]).String(), old.Shown, next.Shown})
+			out = append(out, FieldChange{path[len(below):].String(), old.Shown, next.Shown})
 		}
 	}
 	return out

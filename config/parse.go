@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -47,8 +48,8 @@ func readLimited(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, yamlx.MaxBytes+1))
+	data, err := io.ReadAll(io.LimitReader(f, yamlx.MaxBytes+1))
+	return data, errors.Join(err, f.Close())
 }
 
 // Parse reads a configuration file's text. The file name serves only to say

@@ -159,7 +159,7 @@ func TestEveryKindOfMistakeHasItsPlace(t *testing.T) {
 		{"admin address", "version: 1\nadmin: {listen: \"9181\"}", "2:17", "host:port"},
 		{"admin port", "version: 1\nadmin: {listen: \"127.0.0.1:99999\"}", "2:17", "from 0 to 65535"},
 		{"short token", "version: 1\nadmin: {tokens: [{name: a, token: short}]}", "2:35", "at least 16"},
-		{"role", "version: 1\nadmin: {tokens: [{name: a, token: 0123456789abcdef, role: wriet}]}", "2:59", `did you mean "write"?`},
+		{"role", "version: 1\nadmin: {tokens: [{name: a, token: 0123456789abcdef, role: writte}]}", "2:59", `did you mean "write"?`},
 		{"two stores", "version: 1\nstorage: {path: a, postgres: b}", "2:30", "together with path"},
 		{"upstream", "version: 1\ngateway: {routes: [{match: /, upstream: localhost:9000}]}", "2:41", "http or https URL"},
 		{"no upstream", "version: 1\ngateway:\n  routes:\n    - match: /", "4:7", "is missing"},
@@ -266,8 +266,11 @@ gateway: { routes: [{ match: /, upstream: http://a, guard: g, key: "%s" }] }
 		parent, key string
 		warned      bool
 	}{
-		{`""`, "{header:X-Api-Key}", true}, {`""`, "{remote_ip}/{header:X-Api-Key}", true},
-		{"address", "{remote_ip}/{header:X-Api-Key}", false}, {"address", "{header:X-Api-Key}/{remote_ip}", true}, {`""`, "{remote_ip}", false},
+		{`""`, "{header:X-Api-Key}", true},
+		{`""`, "{remote_ip}/{header:X-Api-Key}", true},
+		{"address", "{remote_ip}/{header:X-Api-Key}", false},
+		{"address", "{header:X-Api-Key}/{remote_ip}", true},
+		{`""`, "{remote_ip}", false},
 	} {
 		w := parse(t, fmt.Sprintf(text, c.parent, c.key)).Warnings()
 		if (len(w) == 1) != c.warned || c.warned && !strings.HasPrefix(w[0].Position, "foundation.yaml:7:") {

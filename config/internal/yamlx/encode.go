@@ -105,7 +105,7 @@ func bare(text, kind string) *yaml.Node {
 }
 
 func scalarNode(v reflect.Value, t tag) *yaml.Node {
-	if m, ok := v.Interface().(encoding.TextMarshaler); ok {
+	if m, ok := reflect.TypeAssert[encoding.TextMarshaler](v); ok {
 		text, err := m.MarshalText()
 		if err != nil {
 			text = fmt.Append(nil, v.Interface())

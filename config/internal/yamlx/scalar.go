@@ -47,7 +47,11 @@ func wanted(k reflect.Kind) string {
 // text decodes a type with a text form of its own, such as a mode. Its error is
 // not passed on where the text may be a secret.
 func (d *Decoder) text(path Path, n *Node, v reflect.Value) {
-	err := v.Addr().Interface().(encoding.TextUnmarshaler).UnmarshalText([]byte(n.Text))
+	u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](v.Addr())
+	if !ok {
+		return // not reached: isScalar has looked
+	}
+	err := u.UnmarshalText([]byte(n.Text))
 	if err == nil {
 		return
 	}
@@ -78,7 +82,7 @@ func Words(t reflect.Type) []string {
 	for i := range uint64(math.MaxUint8) {
 		v := reflect.New(t).Elem()
 		v.SetUint(i)
-		m, ok := v.Interface().(encoding.TextMarshaler)
+		m, ok := reflect.TypeAssert[encoding.TextMarshaler](v)
 		if !ok {
 			return nil
 		}
@@ -98,7 +102,7 @@ func Words(t reflect.Type) []string {
 // member a text, too, and none reads it.
 func isMember(v reflect.Value, text []byte) bool {
 	back := reflect.New(v.Type())
-	u, ok := back.Interface().(encoding.TextUnmarshaler)
+	u, ok := reflect.TypeAssert[encoding.TextUnmarshaler](back)
 	return ok && u.UnmarshalText(text) == nil && back.Elem().Equal(v)
 }
 
@@ -223,8 +227,15 @@ var units = []struct {
 	suffix string
 	bytes  float64
 }{
-	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40},
-	{"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"B", 1},
+	{"KiB", 1 << 10},
+	{"MiB", 1 << 20},
+	{"GiB", 1 << 30},
+	{"TiB", 1 << 40},
+	{"kB", 1e3},
+	{"MB", 1e6},
+	{"GB", 1e9},
+	{"TB", 1e12},
+	{"B", 1},
 }
 
 func (d *Decoder) size(path Path, n *Node, v reflect.Value, t tag) {
