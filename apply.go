@@ -2,7 +2,6 @@ package foundation
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"github.com/elixirscope/foundation/config"
@@ -82,13 +81,10 @@ func (f *Foundation) applyLocked(ctx context.Context, source string, next func(n
 	}
 	if err != nil {
 		f.news.add(config.Rejected{Revision: old.number, Source: source, Err: err})
-		f.log.Warn("configuration refused, the old one stays in force", slog.String("source", source), slog.Uint64("revision", old.number), slog.Any("error", err))
 		return old.number, err
 	}
 	r := t.commit(source)
-	changes := config.Diff(old.cfg, cfg)
-	f.news.add(config.Applied{Revision: r.number, Source: source, Changes: changes})
-	f.log.Info("configuration applied", slog.String("source", source), slog.Uint64("revision", r.number), slog.Int("changes", len(changes)))
+	f.news.add(config.Applied{Revision: r.number, Source: source, Changes: config.Diff(old.cfg, cfg)})
 	return r.number, nil
 }
 
@@ -107,17 +103,7 @@ func (f *Foundation) Reload(ctx context.Context) error {
 	if f.options.ConfigFile == "" {
 		return fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Message: "the layer has no configuration file"})
 	}
-	err := f.reloadFile(ctx)
-	result := &reloadResult{at: time.Now(), err: err, success: time.Now()}
-	if err != nil {
-		result.success = f.reload.Load().success
-	}
-	f.reload.Store(result)
-	return err
-}
-
-func (f *Foundation) reloadFile(ctx context.Context) error {
-	defer f.news.tell()
+	defer f.news.tell() // after the turn was given back
 	if err := f.take(ctx); err != nil {
 		return err
 	}
@@ -132,7 +118,18 @@ func (f *Foundation) reloadFile(ctx context.Context) error {
 	if err == nil {
 		f.file = read
 	}
+	f.record(err)
 	return err
+}
+
+// record keeps how a reload ended. REQUIRES: f.turn.
+func (f *Foundation) record(err error) {
+	now := time.Now()
+	result := &reloadResult{at: now, err: err, success: now}
+	if err != nil {
+		result.success = f.reload.Load().success
+	}
+	f.reload.Store(result)
 }
 
 // LastReload returns when the configuration file was last read, also at the

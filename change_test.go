@@ -14,12 +14,9 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/telemetry"
 )
-
-var guardCall guard.Call
 
 func apply(t *testing.T, f *foundation.Foundation, cfg *config.Config) {
 	t.Helper()

@@ -78,6 +78,7 @@ func newFoundation(o Options) *Foundation {
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
+	f.news.log = f.log
 	f.news.applied, f.news.rejected = telemetry.TopicOf[config.Applied](f.bus), telemetry.TopicOf[config.Rejected](f.bus)
 	// The layer outlives the context that it was opened with.
 	f.hurry, f.hurryUp = context.WithCancelCause(context.Background())

@@ -17,6 +17,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/telemetry"
@@ -202,7 +203,11 @@ func TestScenario77_OpenTwiceCloseTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	orders, err := a.Guard("orders")
+	o, err := a.Guard("orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	orders, err := guard.Bind[*worker](o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +219,7 @@ func TestScenario77_OpenTwiceCloseTwice(t *testing.T) {
 	if err := g.Do(t.Context(), fine); !errors.Is(err, fault.Closed) {
 		t.Errorf("a guard of a closed layer: %v", err)
 	}
-	if _, err := orders.Enter(t.Context(), guardCall); !errors.Is(err, fault.Closed) {
+	if _, err := guard.DoWith(t.Context(), orders, guard.Call{}, useWorker); !errors.Is(err, fault.Closed) {
 		t.Errorf("a guard with a pool: %v", err)
 	}
 	for name, err := range map[string]error{
@@ -232,6 +237,8 @@ func TestScenario77_OpenTwiceCloseTwice(t *testing.T) {
 		t.Errorf("the other layer: %v", err)
 	}
 }
+
+func useWorker(_ context.Context, w *worker) (int64, error) { return w.id, nil }
 
 func second[T any](_ T, err error) error { return err }
 

@@ -2,15 +2,17 @@ package foundation
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
-// news delivers the events of changes in the order of the revisions, outside
+// news logs and delivers the events of changes in the order of the revisions, outside
 // every lock: a handler may change the configuration itself.
 type news struct {
+	log      *slog.Logger
 	applied  telemetry.Topic[config.Applied]
 	rejected telemetry.Topic[config.Rejected]
 
@@ -63,8 +65,12 @@ func (n *news) deliver(e telemetry.Event) {
 	ctx := context.Background()
 	switch e := e.(type) {
 	case config.Applied:
+		n.log.Info("configuration applied",
+			slog.String("source", e.Source), slog.Uint64("revision", e.Revision), slog.Int("changes", len(e.Changes)))
 		n.applied.Emit(ctx, e)
 	case config.Rejected:
+		n.log.Warn("configuration refused, the old one stays in force",
+			slog.String("source", e.Source), slog.Uint64("revision", e.Revision), slog.String("error", e.Err.Error()))
 		n.rejected.Emit(ctx, e)
 	}
 	returned = true

@@ -97,10 +97,10 @@ func (t *transition) prepareLimiters(context.Context) error {
 		t.next.limiters[name] = limiter
 		parent := t.next.limiters[r.Parent] // nil without one
 		t.parts = append(t.parts, func() error {
-			if err := limiter.SetParent(parent); err != nil {
+			if err := limiter.Reconfigure(r.Config); err != nil || limiter.Parent() == parent {
 				return err
 			}
-			return limiter.Reconfigure(r.Config)
+			return limiter.SetParent(parent)
 		})
 	}
 	return nil
@@ -171,11 +171,21 @@ func (t *transition) prepareGuards(context.Context) error {
 			}
 		}
 		t.next.guards[name] = g
-		if known {
+		if known && !t.sameGuard(name) {
 			t.guards = append(t.guards, func() error { return g.Reconfigure(cfg) })
 		}
 	}
 	return nil
+}
+
+// sameGuard reports whether a guard has the settings and the parts that it had:
+// then it is left alone, and its revision stays.
+func (t *transition) sameGuard(name string) bool {
+	before, was := t.old.cfg.Guards[name]
+	g := t.next.cfg.Guards[name]
+	return was && before == g &&
+		t.old.breakers[g.Breaker] == t.next.breakers[g.Breaker] && t.old.groups[g.Breaker] == t.next.groups[g.Breaker] &&
+		t.old.limiters[g.RateLimit] == t.next.limiters[g.RateLimit] && t.old.pools[g.Pool] == t.next.pools[g.Pool]
 }
 
 // guardConfig turns the names of a guard's parts into the parts.

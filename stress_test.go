@@ -16,6 +16,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 )
@@ -28,7 +29,11 @@ func exit() { runtime.Goexit() }
 func TestScenario84c_CallsWhileTheConfigurationChanges(t *testing.T) {
 	var made factory
 	f := open(t, foundation.Options{Kinds: made.kinds(), Config: revisionConfig(0)})
-	db, err := f.Guard("db")
+	withPool, err := f.Guard("db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db, err := guard.Bind[*worker](withPool)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,12 +52,10 @@ func TestScenario84c_CallsWhileTheConfigurationChanges(t *testing.T) {
 					t.Errorf("a call was lost: %v", err)
 					return
 				}
-				token, err := db.Enter(context.Background(), guardCall)
-				if err != nil {
+				if _, err := guard.DoWith(context.Background(), db, guard.Call{}, useWorker); err != nil {
 					t.Errorf("a call with a worker was lost: %v", err)
 					return
 				}
-				token.Done(nil)
 				calls.Add(1)
 			}
 		})
