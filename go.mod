@@ -11,4 +11,4 @@ require (
 
 require pgregory.net/rapid v1.3.0
 
-require go.yaml.in/yaml/v4 v4.0.0 // indirect
+require go.yaml.in/yaml/v4 v4.0.0
