@@ -9,6 +9,4 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require pgregory.net/rapid v1.3.0
-
 require go.yaml.in/yaml/v4 v4.0.0
