@@ -78,10 +78,10 @@ func quote(s string) string {
 func setRateLimit(h http.Header, f *fault.Error, retryAfter int64) {
 	q := Quota{Reset: time.Duration(retryAfter) * time.Second}
 	for _, fact := range f.Evidence() {
-		switch {
-		case fact.Name == "limit":
+		switch fact.Name {
+		case "limit":
 			q.Limit = int64(fact.Value)
-		case fact.Unit == "seconds" && fact.Name == "per":
+		case "window":
 			q.Window = time.Duration(fact.Value * float64(time.Second))
 		}
 	}

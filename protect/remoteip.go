@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/elixirscope/foundation/internal/key"
+	"github.com/elixirscope/foundation/ratelimit"
 )
 
 // RemoteIP returns the address of the client that sent r: the peer of the TCP
@@ -89,18 +89,18 @@ const ipv6Bits = 64
 
 // remoteIPKey returns the key of the client's address. For IPv4 it refers to
 // the text of r.RemoteAddr and allocates nothing.
-func remoteIPKey(r *http.Request, trusted []netip.Prefix) key.Key {
+func remoteIPKey(r *http.Request, trusted []netip.Prefix) ratelimit.Key {
 	host := trimPort(r.RemoteAddr)
 	addr := RemoteIP(r, trusted...)
 	if !addr.IsValid() {
-		return key.Of(host)
+		return ratelimit.KeyOf(host)
 	}
 	if addr.Is4() {
 		if peer, err := netip.ParseAddr(host); err == nil && peer == addr {
-			return key.Of(host)
+			return ratelimit.KeyOf(host)
 		}
-		return key.Of(addr.String())
+		return ratelimit.KeyOf(addr.String())
 	}
 	network, _ := addr.Prefix(ipv6Bits) // 64 bits are legal for any IPv6 address
-	return key.Of(network.Addr().String())
+	return ratelimit.KeyOf(network.Addr().String())
 }

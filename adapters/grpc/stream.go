@@ -1,0 +1,102 @@
+package grpc
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+
+	"github.com/elixirscope/foundation/guard"
+)
+
+// StreamServerInterceptor puts g around every streaming method of a server. The
+// call lasts, and keeps its place, until the handler returns; the guard's timeout
+// does not bound it.
+func StreamServerInterceptor(g *guard.Guard, opts ...Option) grpc.StreamServerInterceptor {
+	o := collect(opts)
+	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+		tok, err := g.Enter(stream.Context(), o.streamOf(stream.Context(), info.FullMethod))
+		if err != nil {
+			return StatusError(err)
+		}
+		defer tok.Close()
+		return o.settle(tok, handle(srv, stream))
+	}
+}
+
+// StreamClientInterceptor puts g around every stream of a connection. The call
+// lasts until RecvMsg has met the stream's end, which a caller must wait for or
+// cancel the context, as gRPC asks anyway; its outcome is that of the end. The
+// guard's timeout does not bound it.
+func StreamClientInterceptor(g *guard.Guard, opts ...Option) grpc.StreamClientInterceptor {
+	o := collect(opts)
+	return func(
+		ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, open grpc.Streamer, callOpts ...grpc.CallOption,
+	) (grpc.ClientStream, error) {
+		tok, err := g.Enter(ctx, o.streamOf(ctx, method))
+		if err != nil {
+			return nil, StatusError(err)
+		}
+		s := &clientStream{options: &o, token: tok, single: !desc.ServerStreams}
+		defer s.abandon()
+		s.ClientStream, err = open(s.token.Context(), desc, cc, method, callOpts...)
+		s.handedOver = true
+		if err != nil {
+			return nil, s.end(err)
+		}
+		s.unwatch = context.AfterFunc(ctx, func() { _ = s.end(context.Cause(ctx)) })
+		return s, nil
+	}
+}
+
+func (o *options) streamOf(ctx context.Context, method string) guard.Call {
+	call := o.callOf(ctx, method)
+	call.Untimed, call.Lease = true, -1 // the end of the stream, or of its context, closes the token
+	return call
+}
+
+// clientStream watches for the end of a stream.
+type clientStream struct {
+	grpc.ClientStream
+	options    *options
+	token      guard.Token
+	single     bool // the server sends one message
+	handedOver bool // to a caller, whose RecvMsg ends the call
+	ended      atomic.Bool
+	unwatch    func() bool
+}
+
+// RecvMsg implements [grpc.ClientStream].
+func (s *clientStream) RecvMsg(m any) error {
+	err := s.ClientStream.RecvMsg(m)
+	switch {
+	case err != nil:
+		s.unwatch()
+		return s.end(err)
+	case s.single:
+		s.unwatch()
+		_ = s.end(nil)
+	}
+	return err
+}
+
+// end settles the call once: RecvMsg and the end of the context may race.
+func (s *clientStream) end(err error) error {
+	if !s.ended.CompareAndSwap(false, true) {
+		return err
+	}
+	if errors.Is(err, io.EOF) {
+		_ = s.options.settle(s.token, nil)
+		return err
+	}
+	return s.options.settle(s.token, err)
+}
+
+// abandon runs also if something below panicked.
+func (s *clientStream) abandon() {
+	if !s.handedOver {
+		s.token.Close()
+	}
+}

@@ -1,0 +1,161 @@
+package grpc_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	guardgrpc "github.com/elixirscope/foundation/adapters/grpc"
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
+)
+
+var guardCall = guard.Call{}
+
+type stream struct {
+	*testing.T
+	grpc.ClientStream
+}
+
+func openStream(t *testing.T, ctx context.Context, conn *grpc.ClientConn, desc *grpc.StreamDesc) stream {
+	t.Helper()
+	s, err := conn.NewStream(ctx, desc, "/test.Shop/"+desc.StreamName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return stream{t, s}
+}
+
+func (s stream) send(what string) {
+	s.Helper()
+	if err := s.SendMsg(wrapperspb.String(what)); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s stream) receive() (string, error) {
+	out := new(text)
+	err := s.RecvMsg(out)
+	return out.Value, err
+}
+
+func guardedClient(t *testing.T, g *guard.Guard) *grpc.ClientConn {
+	return dial(t, true, nil, grpc.WithChainStreamInterceptor(guardgrpc.StreamClientInterceptor(g)))
+}
+
+func TestStream_ClientOutcomeIsThatOfTheEnd(t *testing.T) {
+	for what, want := range map[string]breaker.Outcome{"fine": breaker.Success, "5": breaker.Success, "10": breaker.Ignored, "14": breaker.Failure} {
+		g, b := newGuard(t, 0)
+		s := openStream(t, t.Context(), guardedClient(t, g), manyDesc)
+		s.send(what)
+		_ = s.CloseSend()
+		var err error
+		for n := 0; err == nil; n++ {
+			if _, err = s.receive(); err == nil && free(g) {
+				t.Errorf("%s: the place was free after message %d", what, n+1)
+			}
+		}
+		if what == "fine" != errors.Is(err, io.EOF) {
+			t.Errorf("%s: ended with %v", what, err)
+		}
+		if got := b.State() == breaker.StateOpen; got != (want == breaker.Failure) || !free(g) {
+			t.Errorf("%s: open %v, want %v", what, got, want)
+		}
+	}
+}
+
+func TestStream_ClientStreamEndsWithItsOneAnswer(t *testing.T) {
+	g, b := newGuard(t, 0)
+	s := openStream(t, t.Context(), guardedClient(t, g), sumDesc)
+	for range 5 {
+		s.send("fine")
+	}
+	_ = s.CloseSend()
+	if n, err := s.receive(); n != "5" || err != nil || !free(g) || b.State() != breaker.StateClosed {
+		t.Errorf("%s, %v", n, err)
+	}
+}
+
+func TestStream_Conversation(t *testing.T) {
+	g, _ := newGuard(t, 0)
+	s := openStream(t, t.Context(), guardedClient(t, g), talkDesc)
+	for _, word := range []string{"one", "two", "three"} {
+		s.send(word)
+		if got, err := s.receive(); got != word || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	if free(g) {
+		t.Error("the place was free in the middle")
+	}
+	_ = s.CloseSend()
+	if _, err := s.receive(); !errors.Is(err, io.EOF) || !free(g) {
+		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestStream_AbandonedByCancelingGivesThePlaceBack(t *testing.T) {
+	g, b := newGuard(t, 0)
+	conn := guardedClient(t, g)
+	for range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		s := openStream(t, ctx, conn, talkDesc)
+		s.send("one")
+		cancel() // and never receives
+		waitFor(t, "the place comes back", func() bool { return free(g) })
+	}
+	if b.State() != breaker.StateClosed {
+		t.Error("callers that left opened the breaker")
+	}
+}
+
+func TestStream_RefusedClientIsNotOpened(t *testing.T) {
+	g, b := newGuard(t, 0)
+	conn := guardedClient(t, g)
+	s := openStream(t, t.Context(), conn, manyDesc)
+	s.send("14")
+	_ = s.CloseSend()
+	for err := error(nil); err == nil; {
+		_, err = s.receive()
+	}
+	if b.State() != breaker.StateOpen {
+		t.Fatal("closed")
+	}
+	_, err := conn.NewStream(t.Context(), manyDesc, "/test.Shop/Many")
+	if !errors.Is(err, fault.CircuitOpen) || status.Code(err) != codes.Unavailable {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestStream_Server(t *testing.T) {
+	for what, want := range map[string]breaker.Outcome{"fine": breaker.Success, "5": breaker.Success, "plain": breaker.Failure, "14": breaker.Failure} {
+		g, b := newGuard(t, 0)
+		conn := dial(t, false, []grpc.ServerOption{grpc.ChainStreamInterceptor(guardgrpc.StreamServerInterceptor(g))})
+		s := openStream(t, t.Context(), conn, talkDesc)
+		s.send("one")
+		if _, err := s.receive(); err != nil {
+			t.Fatal(err)
+		}
+		if free(g) {
+			t.Errorf("%s: the place was free in the middle", what)
+		}
+		refused := openStream(t, t.Context(), conn, talkDesc)
+		if _, err := refused.receive(); status.Code(err) != codes.ResourceExhausted {
+			t.Errorf("%s: a second stream got %v", what, err)
+		}
+		s.send(what)
+		_ = s.CloseSend()
+		for err := error(nil); err == nil; {
+			_, err = s.receive()
+		}
+		waitFor(t, what+" ends", func() bool { return b.State() == breaker.StateOpen == (want == breaker.Failure) })
+		waitFor(t, "the place comes back", func() bool { return free(g) })
+	}
+}

@@ -1,0 +1,49 @@
+package grpc
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+
+	"github.com/elixirscope/foundation/guard"
+)
+
+// UnaryClientInterceptor puts g around every unary call of a connection. A refused
+// call is not sent. The status decides the outcome, see [Outcome]; a caller that
+// leaves is neutral. The guard's timeout becomes the call's deadline unless the
+// caller's is earlier.
+func UnaryClientInterceptor(g *guard.Guard, opts ...Option) grpc.UnaryClientInterceptor {
+	o := collect(opts)
+	return func(
+		ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, callOpts ...grpc.CallOption,
+	) error {
+		return o.run(ctx, g, method, func(ctx context.Context) error {
+			return invoke(ctx, method, req, reply, cc, callOpts...)
+		})
+	}
+}
+
+// UnaryServerInterceptor puts g around every unary method of a server. A refused
+// call does not reach its handler. A panic of the handler is a failure and goes
+// on.
+func UnaryServerInterceptor(g *guard.Guard, opts ...Option) grpc.UnaryServerInterceptor {
+	o := collect(opts)
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handle grpc.UnaryHandler) (any, error) {
+		var resp any
+		err := o.run(ctx, g, info.FullMethod, func(ctx context.Context) (err error) {
+			resp, err = handle(ctx, req)
+			return err
+		})
+		return resp, err
+	}
+}
+
+// run is one guarded unary call.
+func (o *options) run(ctx context.Context, g *guard.Guard, method string, call func(context.Context) error) error {
+	tok, err := g.Enter(ctx, o.callOf(ctx, method))
+	if err != nil {
+		return StatusError(err)
+	}
+	defer tok.Close()
+	return o.settle(tok, call(tok.Context()))
+}

@@ -1,0 +1,184 @@
+package grpc_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	guardgrpc "github.com/elixirscope/foundation/adapters/grpc"
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/fault"
+)
+
+// failures is the table that the interceptors promise.
+var failures = map[codes.Code]breaker.Outcome{
+	codes.OK: breaker.Success, codes.InvalidArgument: breaker.Success, codes.NotFound: breaker.Success, codes.AlreadyExists: breaker.Success,
+	codes.PermissionDenied: breaker.Success, codes.Unauthenticated: breaker.Success, codes.FailedPrecondition: breaker.Success,
+	codes.OutOfRange: breaker.Success, codes.Unimplemented: breaker.Success,
+	codes.Canceled: breaker.Ignored, codes.Aborted: breaker.Ignored,
+	codes.Unavailable: breaker.Failure, codes.DeadlineExceeded: breaker.Failure, codes.ResourceExhausted: breaker.Failure,
+	codes.Internal: breaker.Failure, codes.Unknown: breaker.Failure, codes.DataLoss: breaker.Failure,
+}
+
+func TestCodeOutcome(t *testing.T) {
+	if len(failures) != 17 {
+		t.Fatalf("%d codes, gRPC has 17", len(failures))
+	}
+	for code, want := range failures {
+		if got := guardgrpc.CodeOutcome(code); got != want {
+			t.Errorf("%v is %v, want %v", code, got, want)
+		}
+	}
+	if got := guardgrpc.CodeOutcome(codes.Code(99)); got != breaker.Failure {
+		t.Errorf("a code that does not exist is %v", got)
+	}
+}
+
+func TestUnary_EveryCodeOverTCP(t *testing.T) {
+	for side := range 2 {
+		for code, want := range failures {
+			g, b := newGuard(t, 0)
+			server := []grpc.ServerOption{grpc.ChainUnaryInterceptor(guardgrpc.UnaryServerInterceptor(g))}
+			var client []grpc.DialOption
+			if side == 1 {
+				server, client = nil, []grpc.DialOption{grpc.WithChainUnaryInterceptor(guardgrpc.UnaryClientInterceptor(g))}
+			}
+			conn := dial(t, true, server, client...)
+			what := strconv.Itoa(int(code))
+			if code == codes.OK {
+				what = "fine"
+			}
+			err := echo(t.Context(), conn, what)
+			if status.Code(err) != code {
+				t.Errorf("side %d: %v arrived as %v", side, code, err)
+			}
+			if got := b.State() == breaker.StateOpen; got != (want == breaker.Failure) || !free(g) {
+				t.Errorf("side %d: %v: open %v, want %v", side, code, got, want)
+			}
+			conn.Close()
+		}
+	}
+}
+
+func TestUnary_RefusalIsFaultAndStatus(t *testing.T) {
+	g, b := newGuard(t, 0)
+	conn := dial(t, false, nil, grpc.WithChainUnaryInterceptor(guardgrpc.UnaryClientInterceptor(g)))
+	_ = echo(t.Context(), conn, "14")
+	err := echo(t.Context(), conn, "fine")
+	if !errors.Is(err, fault.CircuitOpen) || status.Code(err) != codes.Unavailable || b.State() != breaker.StateOpen {
+		t.Errorf("got %v", err)
+	}
+	if !strings.Contains(err.Error(), "shop") {
+		t.Errorf("this side is not told the name: %v", err)
+	}
+}
+
+func TestUnary_RefusalOfAServerTellsWhenAndNothingElse(t *testing.T) {
+	g, _ := newGuard(t, 0)
+	conn := dial(t, true, []grpc.ServerOption{grpc.ChainUnaryInterceptor(guardgrpc.UnaryServerInterceptor(g, guardgrpc.KeyByPeer()))})
+	_ = echo(t.Context(), conn, "13")
+	s := status.Convert(echo(t.Context(), conn, "fine"))
+	if s.Code() != codes.Unavailable || s.Message() != fault.CircuitOpen.Title() {
+		t.Errorf("got %v", s)
+	}
+	if len(s.Details()) != 1 {
+		t.Fatalf("details %v", s.Details())
+	}
+	info, ok := s.Details()[0].(*errdetails.RetryInfo)
+	if d := info.GetRetryDelay().AsDuration(); !ok || d <= 0 || d > time.Minute {
+		t.Errorf("retry info %v", info)
+	}
+}
+
+func TestStatusError(t *testing.T) {
+	for _, code := range fault.Codes() {
+		err := guardgrpc.StatusError(fmt.Errorf("outer: %w", fault.New(fault.Spec{Code: code, Name: "secret"})))
+		s := status.Convert(err)
+		if s.Code() != codes.Code(code.GRPCCode()) || s.Message() != code.Title() || !errors.Is(err, code) || len(s.Details()) != 0 {
+			t.Errorf("%v became %v", code, s)
+		}
+		if again := guardgrpc.StatusError(err); again != err {
+			t.Errorf("%v: a status was put on a status", code)
+		}
+	}
+	plain := errors.New("plain")
+	if guardgrpc.StatusError(plain) != plain || guardgrpc.StatusError(nil) != nil {
+		t.Error("an error without a fault was changed")
+	}
+}
+
+func TestPeer06_CallersThatLeaveAreNeutral(t *testing.T) {
+	for side := range 2 {
+		g, b := newGuard(t, 0)
+		server := []grpc.ServerOption{grpc.ChainUnaryInterceptor(guardgrpc.UnaryServerInterceptor(g))}
+		var client []grpc.DialOption
+		if side == 1 {
+			server, client = nil, []grpc.DialOption{grpc.WithChainUnaryInterceptor(guardgrpc.UnaryClientInterceptor(g))}
+		}
+		conn := dial(t, true, server, client...)
+		for range 3 {
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				for busy := false; !busy; {
+					tok, err := g.Enter(ctx, guardCall)
+					if busy = err != nil; !busy {
+						tok.DoneOutcome(breaker.Ignored, nil)
+					}
+				}
+				cancel()
+			}()
+			if err := echo(ctx, conn, "wait"); err == nil {
+				t.Error("no error")
+			}
+			cancel()
+			waitFor(t, "the place comes back", func() bool { return free(g) })
+		}
+		if b.State() != breaker.StateClosed {
+			t.Errorf("side %d: open", side)
+		}
+	}
+}
+
+func TestUnary_TimeoutIsAFailure(t *testing.T) {
+	for side := range 2 {
+		g, b := newGuard(t, 20*time.Millisecond)
+		server := []grpc.ServerOption{grpc.ChainUnaryInterceptor(guardgrpc.UnaryServerInterceptor(g))}
+		var client []grpc.DialOption
+		if side == 1 {
+			server, client = nil, []grpc.DialOption{grpc.WithChainUnaryInterceptor(guardgrpc.UnaryClientInterceptor(g))}
+		}
+		conn := dial(t, true, server, client...)
+		err := echo(t.Context(), conn, "wait")
+		if status.Code(err) != codes.DeadlineExceeded || b.State() != breaker.StateOpen {
+			t.Errorf("side %d: %v, breaker %v", side, err, b.State())
+		}
+		if side == 1 && !errors.Is(err, fault.CallTimeout) {
+			t.Errorf("the client's error is %v", err)
+		}
+	}
+}
+
+func TestUnary_PanicGoesOnAndCounts(t *testing.T) {
+	g, b := newGuard(t, 0)
+	recovered := make(chan any, 1)
+	catch := func(ctx context.Context, req any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (resp any, err error) {
+		defer func() { recovered <- recover(); err = status.Error(codes.Internal, "panic") }()
+		return next(ctx, req)
+	}
+	conn := dial(t, false, []grpc.ServerOption{grpc.ChainUnaryInterceptor(catch, guardgrpc.UnaryServerInterceptor(g))})
+	if err := echo(t.Context(), conn, "panic"); status.Code(err) != codes.Internal {
+		t.Errorf("got %v", err)
+	}
+	if v := <-recovered; v != "the handler has a bug" || b.State() != breaker.StateOpen || !free(g) {
+		t.Errorf("recovered %v, breaker %v", v, b.State())
+	}
+}

@@ -1,0 +1,69 @@
+package pgxguard
+
+import (
+	"context"
+	"sync"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/guard"
+)
+
+// call is one guarded call that outlives the method that began it.
+type call struct {
+	db         *DB
+	handedOver bool // to the caller, who ends it
+
+	// mu guards what is below. Nothing of pgx runs under it.
+	mu    sync.Mutex
+	token guard.Token
+	ended bool
+	worst error // the first error that the table calls a failure
+}
+
+func (d *DB) begin(ctx context.Context) (*call, error) {
+	tok, err := d.guard.Enter(ctx, d.call)
+	if err != nil {
+		return nil, err
+	}
+	return &call{db: d, token: tok}, nil
+}
+
+// note keeps the first error that speaks against the database.
+func (c *call) note(err error) {
+	if err == nil || c.db.outcome(err) != breaker.Failure {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.worst == nil {
+		c.worst = err
+	}
+}
+
+// end settles the call once and returns the error for the caller.
+func (c *call) end(err error) error {
+	c.note(err)
+	c.mu.Lock()
+	first := !c.ended
+	c.ended = true
+	judged := err
+	if c.worst != nil {
+		judged = c.worst
+	}
+	c.mu.Unlock()
+	if !first {
+		return err
+	}
+	settled := c.db.settle(c.token, judged)
+	if err == nil {
+		return nil // only the account is bad, not this step
+	}
+	return settled
+}
+
+// abandon runs also if pgx panicked.
+func (c *call) abandon() {
+	if !c.handedOver {
+		c.token.Close()
+	}
+}

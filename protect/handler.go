@@ -1,0 +1,172 @@
+package protect
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/guard"
+)
+
+// Handler returns next behind g: a request that g refuses is answered by
+// [WriteRefusal] and does not reach next.
+//
+// The response's status decides the outcome, see [StatusOutcome]; what next
+// knows better it says with [ReportError]. A client that leaves is neutral. A
+// panic is a failure and goes on to the server, http.ErrAbortHandler included;
+// once the header is out and the client has left, it is neutral.
+//
+// The guard's timeout bounds the time until next sends the header. When it has
+// passed, the request's context is canceled and the answer is 504, whatever next
+// still writes; Handler returns when next does. Afterwards the body may take as
+// long as it takes, and the request keeps its place in the guard until next
+// returns. A connection that next hijacks or switches to another protocol counts
+// as answered and has no limit of time.
+//
+// The ResponseWriter that next gets flushes, hijacks and reads from files as the
+// one beneath, and has an Unwrap method for [http.ResponseController].
+//
+// A client's leaving is noticed by net/http once the request's body has been
+// read; until then a request may wait for a place although nobody waits for it.
+func Handler(next http.Handler, g *guard.Guard, opts ...Option) http.Handler {
+	return &handler{next: next, guard: g, options: collect(opts)}
+}
+
+type handler struct {
+	next     http.Handler
+	guard    *guard.Guard
+	measures bool // and never refuses
+	options
+}
+
+// ServeHTTP implements [http.Handler].
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	tok, err := h.guard.Enter(r.Context(), h.callOf(r))
+	switch {
+	case err != nil && h.measures:
+		h.next.ServeHTTP(w, r)
+		return
+	case err != nil:
+		h.refuse(w, r, err)
+		return
+	}
+	e := &exchange{ResponseWriter: w, request: r, handler: h, token: tok}
+	defer e.close()
+	e.inner = r.WithContext(e.context())
+	h.next.ServeHTTP(e, e.inner)
+	e.finish()
+}
+
+// exchange is one request that was admitted: the ResponseWriter that the handler
+// sees and the accounts of the call, in one allocation.
+type exchange struct {
+	http.ResponseWriter
+	request *http.Request // as it came in
+	inner   *http.Request // as the handler sees it
+	handler *handler
+	token   guard.Token
+	limit   timeLimit
+	report  report
+	status  int  // the final status, 0 until it is known
+	late    bool // the guard's time passed and was answered
+	settled bool
+}
+
+// context returns what the handler's request runs under.
+func (e *exchange) context() context.Context {
+	e.report.Context = e.token.Context()
+	if d := e.token.Timeout(); d > 0 {
+		e.report.Context = e.limit.arm(e.report.Context, e.handler.guard.Name(), d)
+	}
+	return &e.report
+}
+
+// finish settles a request whose handler returned.
+func (e *exchange) finish() {
+	if e.status == 0 && e.limit.passed() {
+		e.answerLate()
+	}
+	e.settled = true
+	if e.late {
+		e.token.DoneOutcome(breaker.Failure, e.limit.err)
+		return
+	}
+	reported := e.report.load()
+	switch {
+	case e.left() && (e.status == 0 || e.status >= http.StatusInternalServerError):
+		e.token.DoneOutcome(breaker.Ignored, e.request.Context().Err())
+	case reported != nil:
+		e.token.Done(reported)
+	case e.status == 0:
+		e.token.DoneOutcome(e.handler.outcome(http.StatusOK), nil) // net/http sends it
+	default:
+		e.token.DoneOutcome(e.handler.outcome(e.status), nil)
+	}
+}
+
+// left reports whether the client gave up.
+func (e *exchange) left() bool { return e.request.Context().Err() != nil }
+
+// close runs also when the handler panicked or ended its goroutine. Without
+// recover the panic's value is unknown, and that is as it should be: it is the
+// server's. A proxy that can't go on because its client left panics with
+// ErrAbortHandler after the header, which says nothing about health.
+func (e *exchange) close() {
+	if !e.settled && e.status != 0 && e.left() {
+		e.token.DoneOutcome(breaker.Ignored, e.request.Context().Err())
+	}
+	e.token.Close()
+	e.limit.release()
+	if e.request.MultipartForm == nil {
+		e.request.MultipartForm = e.inner.MultipartForm // the server removes its files, which it only knows of by its own request
+	}
+}
+
+// answerLate sends the timeout in place of what the handler came up with.
+func (e *exchange) answerLate() {
+	e.late = true
+	e.handler.refuse(e.ResponseWriter, e.request, e.limit.err)
+	e.status = http.StatusGatewayTimeout
+}
+
+// upgraded settles the call: what follows on the connection is no request.
+func (e *exchange) upgraded() {
+	e.status = http.StatusSwitchingProtocols
+	e.token.Decide(e.handler.outcome(e.status), nil)
+}
+
+// ReportError tells the [Handler] that ctx comes from that the request failed
+// with err, whatever the status may look like: a reverse proxy's ErrorHandler
+// calls it. The guard's own judgement applies to err, so that context.Canceled of
+// a client that left and refusals further in stay neutral, and a connection that
+// could not be made is a failure. The first report counts. Without a Handler
+// above, or with a nil err, it does nothing.
+func ReportError(ctx context.Context, err error) {
+	if r, ok := ctx.Value(reportKey{}).(*report); ok && err != nil {
+		r.first.CompareAndSwap(nil, &err)
+	}
+}
+
+type reportKey struct{}
+
+// report is the context of a request, which knows where its errors go.
+type report struct {
+	context.Context // the request's; not named, so that all its methods are ours
+	first           atomic.Pointer[error]
+}
+
+// Value implements [context.Context].
+func (r *report) Value(key any) any {
+	if key == (reportKey{}) {
+		return r
+	}
+	return r.Context.Value(key)
+}
+
+func (r *report) load() error {
+	if p := r.first.Load(); p != nil {
+		return *p
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package protect
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/ratelimit"
+)
+
+// Option changes how requests are described to the guard, or how its refusals
+// are answered. What concerns one side only says so.
+type Option func(*options)
+
+type options struct {
+	op       string
+	key      func(*http.Request) ratelimit.Key
+	cost     func(*http.Request) int64
+	priority func(*http.Request) guard.Priority
+	outcome  func(status int) breaker.Outcome
+	refuse   func(http.ResponseWriter, *http.Request, error)
+	bodyIdle time.Duration
+}
+
+func collect(opts []Option) options {
+	o := options{outcome: StatusOutcome, refuse: WriteRefusal}
+	for _, opt := range opts {
+		if opt != nil {
+			opt(&o)
+		}
+	}
+	return o
+}
+
+// callOf describes r to the guard.
+func (o *options) callOf(r *http.Request) guard.Call {
+	call := guard.Call{Op: o.op, Untimed: true, Lease: -1}
+	if o.key != nil {
+		call.Key = o.key(r)
+	}
+	if o.cost != nil {
+		call.Cost = o.cost(r)
+	}
+	if o.priority != nil {
+		call.Priority = o.priority(r)
+	}
+	return call
+}
+
+// KeyBy counts requests by what fn makes of them. The key may refer to the
+// strings of the request. Without any such option all requests share one bucket.
+func KeyBy(fn func(*http.Request) ratelimit.Key) Option {
+	return func(o *options) { o.key = fn }
+}
+
+// KeyByRemoteIP counts requests by the client's address, an IPv6 address by its
+// /64, as [RemoteIP] finds it: X-Forwarded-For is believed from the trusted
+// proxies only. Requests without an address, as on a unix socket, share a bucket.
+func KeyByRemoteIP(trusted ...netip.Prefix) Option {
+	return KeyBy(func(r *http.Request) ratelimit.Key { return remoteIPKey(r, trusted) })
+}
+
+// KeyByHeader counts requests by the first value of a header field; those
+// without it share a bucket. Whoever sends requests chooses the value: a rule
+// that is keyed so needs a parent that is keyed by address, or one client can
+// take a fresh bucket for every request.
+func KeyByHeader(name string) Option {
+	name = http.CanonicalHeaderKey(name)
+	return KeyBy(func(r *http.Request) ratelimit.Key {
+		if values := r.Header[name]; len(values) > 0 {
+			return ratelimit.KeyOf(values[0])
+		}
+		return ratelimit.Key{}
+	})
+}
+
+// KeyByHost counts requests by the host that they go to. With a guard that has a
+// breaker.Group, every host gets a breaker of its own.
+func KeyByHost() Option {
+	return KeyBy(func(r *http.Request) ratelimit.Key {
+		if r.URL != nil && r.URL.Host != "" {
+			return ratelimit.KeyOf(r.URL.Host)
+		}
+		return ratelimit.KeyOf(r.Host)
+	})
+}
+
+// CostBy says how much of the rate limit a request takes. Without it, or where fn
+// returns 0, it is 1.
+func CostBy(fn func(*http.Request) int64) Option {
+	return func(o *options) { o.cost = fn }
+}
+
+// PriorityBy says how important a request is. Without it, or where fn returns the
+// zero Priority, the context's counts, then the guard's. Never take it from what
+// an untrusted client sent.
+func PriorityBy(fn func(*http.Request) guard.Priority) Option {
+	return func(o *options) { o.priority = fn }
+}
+
+// OutcomeBy replaces [StatusOutcome]. It is asked for final statuses only.
+func OutcomeBy(fn func(status int) breaker.Outcome) Option {
+	return func(o *options) { o.outcome = fn }
+}
+
+// Op names what the guarded requests do, for events.
+func Op(name string) Option {
+	return func(o *options) { o.op = name }
+}
+
+// RefuseWith replaces [WriteRefusal] as the writer of refusals and timeouts, for
+// [Handler].
+func RefuseWith(fn func(w http.ResponseWriter, r *http.Request, err error)) Option {
+	return func(o *options) { o.refuse = fn }
+}
+
+// BodyIdleTimeout ends a response whose body delivers nothing for d while it is
+// being read, for [Transport]. The read fails and the call counts as failed. A
+// consumer who pauses between reads has all the time that it wants.
+func BodyIdleTimeout(d time.Duration) Option {
+	return func(o *options) { o.bodyIdle = d }
+}

@@ -1,0 +1,103 @@
+package protect_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/protect"
+)
+
+func refusal(err error) (*httptest.ResponseRecorder, map[string]any) {
+	w := httptest.NewRecorder()
+	w.Header().Set("Content-Encoding", "gzip")
+	w.Header().Set("Content-Length", "12345")
+	protect.WriteRefusal(w, httptest.NewRequest(http.MethodGet, "/", nil), err)
+	var fields map[string]any
+	_ = json.Unmarshal(w.Body.Bytes(), &fields)
+	return w, fields
+}
+
+func TestWriteRefusal_EveryCode(t *testing.T) {
+	const quota, capacity, blank = "https://iana.org/assignments/http-problem-types#quota-exceeded",
+		"https://iana.org/assignments/http-problem-types#temporary-reduced-capacity", "about:blank"
+	types := map[fault.Code]string{
+		fault.RateLimited: quota, fault.CircuitOpen: capacity, fault.MemoryPressure: capacity, fault.ConcurrencyLimited: capacity,
+		fault.PoolFull: capacity, fault.PoolTimeout: capacity, fault.WorkerFailed: capacity,
+	}
+	for _, code := range fault.Codes() {
+		w, fields := refusal(fmt.Errorf("outer: %w", fault.New(fault.Spec{Code: code, Component: "guard", Name: "secret"})))
+		want := types[code]
+		if want == "" {
+			want = blank
+		}
+		if w.Code != code.HTTPStatus() || fields["type"] != want || fields["code"] != code.String() || fields["status"] != float64(w.Code) || fields["title"] == "" {
+			t.Errorf("%v: %d %v", code, w.Code, fields)
+		}
+		if h := w.Header(); h.Get("Content-Type") != "application/problem+json" || h.Get("Content-Encoding") != "" ||
+			h.Get("Content-Length") != fmt.Sprint(w.Body.Len()) || h.Get("Retry-After") != "" || h.Get("Cache-Control") != "no-store" {
+			t.Errorf("%v: header %v", code, h)
+		}
+		if _, has := fields["retry_after"]; has || len(fields) != 4 {
+			t.Errorf("%v: %v", code, fields)
+		}
+	}
+}
+
+func TestWriteRefusal_OtherErrors(t *testing.T) {
+	for want, err := range map[int]error{
+		499: fmt.Errorf("dial: %w", context.Canceled),
+		504: fmt.Errorf("dial: %w", context.DeadlineExceeded),
+		502: errors.New("dial tcp 10.1.2.3:80: connection refused"),
+	} {
+		w, fields := refusal(err)
+		if w.Code != want || fields["type"] != "about:blank" || len(fields) != 4 {
+			t.Errorf("%v: %d %v", err, w.Code, fields)
+		}
+	}
+}
+
+func TestWriteRefusal_RetryAfterIsRoundedUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for after, want := range map[time.Duration]string{
+			time.Nanosecond: "1", time.Second: "1", time.Second + 1: "2", 90 * time.Second: "90", 0: "", -time.Second: "",
+		} {
+			w, fields := refusal(fault.New(fault.Spec{Code: fault.CircuitOpen, RetryAt: time.Now().Add(after)}))
+			if got := w.Header().Get("Retry-After"); got != want {
+				t.Errorf("%v: Retry-After %q, want %q", after, got, want)
+			}
+			if got, has := fields["retry_after"]; has != (want != "") || has && fmt.Sprint(got) != want {
+				t.Errorf("%v: retry_after %v", after, got)
+			}
+		}
+	})
+}
+
+func TestQuota_Set(t *testing.T) {
+	for _, c := range []struct {
+		quota         protect.Quota
+		policy, state string
+	}{
+		{protect.Quota{Limit: 100, Window: time.Minute, Remaining: 50, Reset: 30 * time.Second}, `"default";q=100;w=60`, `"default";r=50;t=30`},
+		{protect.Quota{Limit: 5, Window: 100 * time.Millisecond, Remaining: 2}, `"default";q=5`, `"default";r=2`},
+		{protect.Quota{Policy: `a"\ü`, Limit: 5, Window: 1500 * time.Millisecond, Remaining: -3, Reset: 1}, `"a\"\\?";q=5;w=2`, `"a\"\\?";r=0;t=1`},
+		{protect.Quota{}, "", `"default";r=0`},
+		{protect.Quota{Limit: 1 << 62, Remaining: 1 << 62}, `"default";q=999999999999999`, `"default";r=999999999999999`},
+	} {
+		h := http.Header{}
+		c.quota.Set(h)
+		if got := h.Get("RateLimit-Policy"); got != c.policy {
+			t.Errorf("%+v: policy %s, want %s", c.quota, got, c.policy)
+		}
+		if got := h.Get("RateLimit"); got != c.state {
+			t.Errorf("%+v: state %s, want %s", c.quota, got, c.state)
+		}
+	}
+}

@@ -1,0 +1,173 @@
+package sqlguard
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
+)
+
+// DB runs the calls of a *sql.DB through a guard. Make one with [New]; it holds
+// no state of its own, so it may be made as often as is handy. It is safe for
+// concurrent use.
+//
+// The guard's timeout bounds each call whole: with [DB.Query] until the rows are
+// closed, with [DB.BeginTx] until the transaction ends.
+type DB struct {
+	db      *sql.DB
+	guard   *guard.Guard
+	call    guard.Call
+	outcome func(error) breaker.Outcome
+}
+
+// Option changes how a [DB] judges errors.
+type Option func(*DB)
+
+// WithOutcome replaces [Outcome] as the judge of errors. It must be safe for
+// concurrent use.
+func WithOutcome(fn func(error) breaker.Outcome) Option { return func(d *DB) { d.outcome = fn } }
+
+// New returns db behind g. Closing db stays its owner's affair.
+func New(db *sql.DB, g *guard.Guard, opts ...Option) *DB {
+	d := &DB{db: db, guard: g, outcome: Outcome}
+	for _, opt := range opts {
+		opt(d)
+	}
+	return d
+}
+
+// With returns a DB whose calls are described so to the guard: the rate limit's
+// key and cost, the priority, the operation's name.
+func (d *DB) With(call guard.Call) *DB {
+	described := *d
+	described.call = call
+	return &described
+}
+
+// Unwrap returns the database, for calls that no guard should see.
+func (d *DB) Unwrap() *sql.DB { return d.db }
+
+// Do calls fn with the database as one guarded call. Whatever fn asks of db
+// should use the context that it gets. It is the general form: take one of the
+// other methods where one fits.
+func (d *DB) Do(ctx context.Context, fn func(context.Context, *sql.DB) error) error {
+	tok, err := d.guard.Enter(ctx, d.call)
+	if err != nil {
+		return err
+	}
+	defer tok.Close()
+	return d.settle(tok, fn(tok.Context(), d.db))
+}
+
+func (d *DB) settle(tok guard.Token, err error) error { return Settle(tok, d.outcome, err) }
+
+// Settle ends the call of tok by err and returns the error for the caller: err
+// itself, or a [fault.CallTimeout] around it if a guard's time limit ended the
+// call. It is for adapters of other database packages.
+//
+// Where the call's context is done, the guard judges, which knows whose deadline
+// it was; drivers have a dozen ways to say that a query was interrupted. Else
+// outcome does.
+func Settle(tok guard.Token, outcome func(error) breaker.Outcome, err error) error {
+	ctx := tok.Context()
+	if err == nil || ctx.Err() == nil {
+		tok.DoneOutcome(outcome(err), err)
+		return err
+	}
+	cause := context.Cause(ctx) // before Done, which ends the context
+	why := &interrupted{ctx.Err(), err}
+	tok.Done(why)
+	if limit, ok := errors.AsType[*fault.Error](cause); ok && limit.Code() == fault.CallTimeout {
+		return fault.New(fault.Spec{
+			Code: fault.CallTimeout, Component: limit.Component(), Name: limit.Name(), Evidence: limit.Evidence(), Cause: why,
+		})
+	}
+	return err
+}
+
+// interrupted is a driver's error and the reason that the driver may not name. It
+// reads as the driver's.
+type interrupted struct{ reason, err error }
+
+// Error implements error.
+func (i *interrupted) Error() string { return i.err.Error() }
+
+// Unwrap returns both.
+func (i *interrupted) Unwrap() []error { return []error{i.reason, i.err} }
+
+// Exec is [sql.DB.ExecContext], guarded.
+func (d *DB) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	var result sql.Result
+	err := d.Do(ctx, func(ctx context.Context, db *sql.DB) (err error) {
+		result, err = db.ExecContext(ctx, query, args...)
+		return err
+	})
+	return result, err
+}
+
+// Ping is [sql.DB.PingContext], guarded.
+func (d *DB) Ping(ctx context.Context) error {
+	return d.Do(ctx, func(ctx context.Context, db *sql.DB) error { return db.PingContext(ctx) })
+}
+
+// Query is [sql.DB.QueryContext], guarded. The call lasts until the rows have
+// been read to their end or closed; a row that cannot be fetched decides its
+// outcome as the query itself would.
+func (d *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error) {
+	tok, err := d.guard.Enter(ctx, d.call)
+	if err != nil {
+		return nil, err
+	}
+	r := &Rows{db: d, token: tok}
+	defer r.abandon()
+	r.Rows, err = d.db.QueryContext(r.token.Context(), query, args...)
+	if err != nil {
+		r.handedOver = true
+		return nil, d.settle(r.token, err)
+	}
+	r.handedOver = true
+	return r, nil
+}
+
+// QueryRow is [sql.DB.QueryRowContext], guarded. The call lasts until Scan: call
+// it, as with database/sql.
+func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
+	rows, err := d.Query(ctx, query, args...)
+	return &Row{rows: rows, err: err}
+}
+
+// BeginTx is [sql.DB.BeginTx], guarded. The call lasts until Commit or Rollback;
+// prefer [DB.InTx], which forgets neither.
+func (d *DB) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) {
+	tok, err := d.guard.Enter(ctx, d.call)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tx{db: d, token: tok}
+	defer t.abandon()
+	t.Tx, err = d.db.BeginTx(t.token.Context(), opts)
+	t.handedOver = true
+	if err != nil {
+		return nil, d.settle(t.token, err)
+	}
+	return t, nil
+}
+
+// InTx runs fn in a transaction as one guarded call: it commits if fn returns
+// nil and rolls back if fn returns an error, panics or ends its goroutine.
+func (d *DB) InTx(ctx context.Context, opts *sql.TxOptions, fn func(context.Context, *sql.Tx) error) error {
+	return d.Do(ctx, func(ctx context.Context, db *sql.DB) error {
+		tx, err := db.BeginTx(ctx, opts)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = tx.Rollback() }() // sql.ErrTxDone after a commit
+		if err := fn(ctx, tx); err != nil {
+			return err
+		}
+		return tx.Commit()
+	})
+}

@@ -1,0 +1,111 @@
+package sqlguard
+
+import (
+	"context"
+	"database/sql"
+	"sync"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/guard"
+)
+
+// Tx is [sql.Tx] whose end gives back the call's place in the guard. The worst of
+// what its Exec and Query methods and its end meet decides the outcome.
+type Tx struct {
+	*sql.Tx
+	db         *DB
+	handedOver bool
+
+	// mu guards what is below: statements of a transaction may come from several
+	// goroutines. Nothing of the driver runs under it.
+	mu    sync.Mutex
+	token guard.Token
+	ended bool
+	worst error // the first error that the table calls a failure
+}
+
+// Context is the context under which the transaction runs: it ends with it.
+func (t *Tx) Context() context.Context { return t.token.Context() }
+
+// ExecContext is [sql.Tx.ExecContext].
+func (t *Tx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	result, err := t.Tx.ExecContext(ctx, query, args...)
+	t.note(err)
+	return result, err
+}
+
+// Exec is [sql.Tx.Exec].
+func (t *Tx) Exec(query string, args ...any) (sql.Result, error) {
+	return t.ExecContext(t.Context(), query, args...)
+}
+
+// QueryContext is [sql.Tx.QueryContext].
+func (t *Tx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	rows, err := t.Tx.QueryContext(ctx, query, args...)
+	t.note(err)
+	return rows, err
+}
+
+// Query is [sql.Tx.Query].
+func (t *Tx) Query(query string, args ...any) (*sql.Rows, error) {
+	return t.QueryContext(t.Context(), query, args...)
+}
+
+// QueryRowContext is [sql.Tx.QueryRowContext].
+func (t *Tx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	row := t.Tx.QueryRowContext(ctx, query, args...)
+	t.note(row.Err())
+	return row
+}
+
+// QueryRow is [sql.Tx.QueryRow].
+func (t *Tx) QueryRow(query string, args ...any) *sql.Row {
+	return t.QueryRowContext(t.Context(), query, args...)
+}
+
+// Commit is [sql.Tx.Commit].
+func (t *Tx) Commit() error {
+	err := t.Tx.Commit()
+	t.end(err)
+	return err
+}
+
+// Rollback is [sql.Tx.Rollback].
+func (t *Tx) Rollback() error {
+	err := t.Tx.Rollback()
+	t.end(err)
+	return err
+}
+
+// note keeps the first error that speaks against the database.
+func (t *Tx) note(err error) {
+	if t.db.outcome(err) != breaker.Failure {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.worst == nil {
+		t.worst = err
+	}
+}
+
+func (t *Tx) end(err error) {
+	t.note(err)
+	t.mu.Lock()
+	first := !t.ended
+	t.ended = true
+	if t.worst != nil {
+		err = t.worst
+	}
+	t.mu.Unlock()
+	if first {
+		_ = t.db.settle(t.token, err)
+	}
+}
+
+// abandon runs also if the driver panicked.
+func (t *Tx) abandon() {
+	if !t.handedOver {
+		t.token.Close()
+	}
+}

@@ -1,0 +1,159 @@
+package protect
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/guard"
+)
+
+// Transport returns base behind g; nil means http.DefaultTransport. A request
+// that g refuses is not sent, and the error is a *[fault.Error], which
+// http.Client wraps in *url.Error: errors.Is and errors.AsType find it.
+//
+// The response's status decides the outcome, see [StatusOutcome], as soon as the
+// header is here. The request keeps its place in the guard until the response's
+// body has been read to its end or closed, so that a limit of concurrency means
+// what it says; a body that breaks off turns the success into a failure. Close
+// every body, as net/http asks anyway.
+//
+// The guard's timeout bounds the time until the header is here; then the body has
+// as long as it takes, or see [BodyIdleTimeout]. A switched protocol, as
+// WebSocket's, counts as success and keeps its place until it is closed.
+//
+// Requests are never changed, and their bodies are closed also when they are
+// refused. Every hop of a redirect is a request of its own. Transport does not
+// retry. Remember that http.Transport keeps two idle connections for a host
+// unless MaxIdleConnsPerHost says otherwise.
+func Transport(base http.RoundTripper, g *guard.Guard, opts ...Option) http.RoundTripper {
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	return &transport{base: base, guard: g, options: collect(opts)}
+}
+
+type transport struct {
+	base     http.RoundTripper
+	guard    *guard.Guard
+	measures bool // and never refuses
+	options
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	tok, err := t.guard.Enter(req.Context(), t.callOf(req))
+	switch {
+	case err != nil && t.measures:
+		return t.base.RoundTrip(req)
+	case err != nil:
+		closeBody(req)
+		return nil, err
+	}
+	x := &flight{token: tok, request: req}
+	defer x.abandon()
+	out := t.limited(x, req)
+	resp, err := t.base.RoundTrip(out)
+	if err != nil {
+		return nil, x.fail(err)
+	}
+	return t.answer(x, out, resp)
+}
+
+// CloseIdleConnections is what http.Client's method of that name calls.
+func (t *transport) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// limited returns the request to send: a copy with a context of our own where
+// something may have to cancel it, else the caller's.
+func (t *transport) limited(x *flight, req *http.Request) *http.Request {
+	ctx := x.token.Context()
+	if d := x.token.Timeout(); d > 0 {
+		ctx = x.limit.arm(ctx, t.guard.Name(), d)
+	}
+	if t.bodyIdle > 0 {
+		ctx = x.idle.prepare(ctx, t.bodyIdle)
+	}
+	if ctx == req.Context() {
+		return req
+	}
+	return req.WithContext(ctx)
+}
+
+// answer takes the outcome from the header and ties the call to the body.
+func (t *transport) answer(x *flight, out *http.Request, resp *http.Response) (*http.Response, error) {
+	if !x.limit.disarm() {
+		_ = resp.Body.Close() // came in the very moment of the timeout
+		return nil, x.fail(context.DeadlineExceeded)
+	}
+	if resp.Request == out {
+		resp.Request = x.request // its context does not end with the body
+	}
+	x.handedOver = true
+	x.token.Decide(t.outcome(resp.StatusCode), nil)
+	if resp.Body == nil || resp.Body == http.NoBody {
+		x.end(nil)
+		return resp, nil
+	}
+	resp.Body = x.wrap(resp.Body)
+	return resp, nil
+}
+
+// closeBody keeps the promise of RoundTripper for a request that was not sent.
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+}
+
+// flight is one request that was admitted, and afterwards the body of its
+// response: one allocation.
+type flight struct {
+	body       io.ReadCloser
+	token      guard.Token
+	request    *http.Request // as it came in
+	limit      timeLimit
+	idle       idleLimit
+	handedOver bool        // the body's end settles the call
+	ended      atomic.Bool // a body's end and its Close may come from two goroutines
+}
+
+// fail settles a request without a response and returns the error for the caller.
+func (x *flight) fail(err error) error {
+	x.handedOver = true
+	if x.limit.passed() {
+		x.token.DoneOutcome(breaker.Failure, x.limit.err)
+		err = x.limit.err
+	} else {
+		x.token.Done(err)
+	}
+	x.end(nil)
+	return err
+}
+
+// abandon runs also when the RoundTripper below panicked or ended its goroutine:
+// closing a token without an outcome is a failure.
+func (x *flight) abandon() {
+	if !x.handedOver {
+		x.end(nil)
+	}
+}
+
+// end gives back the place in the guard, once. An err other than the caller's
+// own doing turns a success into a failure.
+func (x *flight) end(err error) {
+	if !x.ended.CompareAndSwap(false, true) {
+		return
+	}
+	if err != nil && x.request.Context().Err() == nil {
+		x.token.DoneOutcome(breaker.Failure, err)
+	}
+	x.token.Close()
+	x.idle.release()
+	x.limit.release()
+}
