@@ -24,7 +24,10 @@ import (
 )
 
 // worker is what the pools of the tests lend.
-type worker struct{ id int64 }
+type worker struct {
+	id    int64
+	label string
+}
 
 // workerOptions are the options of the kind "test".
 type workerOptions struct {
@@ -45,7 +48,7 @@ func (f *factory) kinds() map[string]pool.Kind {
 		return pool.Funcs[*worker]{
 			Make: func(context.Context) (*worker, error) {
 				f.live.Add(1)
-				return &worker{f.made.Add(1)}, nil
+				return &worker{f.made.Add(1), o.Label}, nil
 			},
 			End: func(*worker) { f.live.Add(-1) },
 		}, nil

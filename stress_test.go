@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -52,7 +53,7 @@ func TestScenario84c_CallsWhileTheConfigurationChanges(t *testing.T) {
 					t.Errorf("a call was lost: %v", err)
 					return
 				}
-				if _, err := guard.DoWith(context.Background(), db, guard.Call{}, useWorker); err != nil {
+				if _, err := guard.DoWith(context.Background(), db, guard.Call{}, sameRevision); err != nil {
 					t.Errorf("a call with a worker was lost: %v", err)
 					return
 				}
@@ -74,6 +75,16 @@ func TestScenario84c_CallsWhileTheConfigurationChanges(t *testing.T) {
 	}
 }
 
+// sameRevision checks that the worker and the time limit of a call belong
+// together: n hours for workers with the label n.
+func sameRevision(ctx context.Context, w *worker) (int64, error) {
+	deadline, _ := ctx.Deadline()
+	if hours := time.Until(deadline).Round(time.Hour).Hours(); w.label != strconv.Itoa(int(hours)) {
+		return 0, fmt.Errorf("a worker of revision %s under a time limit of %v hours", w.label, hours)
+	}
+	return w.id, nil
+}
+
 // revisionConfig differs from its neighbours in every kind of part.
 func revisionConfig(i int) *config.Config {
 	n := i%2 + 1
@@ -81,11 +92,11 @@ func revisionConfig(i int) *config.Config {
 		Breakers:   map[string]config.Breaker{"b": {Config: breaker.Config{FailureThreshold: n}}},
 		RateLimits: map[string]config.RateLimit{"r": {Config: ratelimit.Config{Limit: int64(n) << 40}}},
 		Pools: map[string]config.Pool{"p": {
-			Worker: "test", Config: pool.Config{Size: 16 + n, CheckoutTimeout: time.Minute}, Options: &workerOptions{Label: fmt.Sprint(i / 4 % 2)},
+			Worker: "test", Config: pool.Config{Size: 16 + n, CheckoutTimeout: time.Minute}, Options: &workerOptions{Label: strconv.Itoa(n)},
 		}},
 		Guards: map[string]config.Guard{
-			"plain": {Breaker: "b", RateLimit: "r", Timeout: time.Duration(n) * time.Minute},
-			"db":    {Pool: "p", Breaker: "b", Timeout: time.Duration(n) * time.Minute},
+			"plain": {Breaker: "b", RateLimit: "r", Timeout: time.Duration(n) * time.Hour},
+			"db":    {Pool: "p", Breaker: "b", Timeout: time.Duration(n) * time.Hour},
 		},
 	}
 }

@@ -13,11 +13,11 @@ import (
 // admit takes the call through the stages, in one transaction: it holds all that
 // they give, or nothing and the error to answer with.
 func (v *visit) admit(ctx context.Context) error {
-	v.start = clock.Now()
-	v.began = v.start
-	by, err := v.entry(ctx)
-	if err == nil {
-		by, err = v.stages(ctx)
+	by, err := v.attempt(ctx)
+	for err != nil && v.overtaken(by, err) {
+		v.undo(clock.Now())
+		v.rev = v.guard.revision.Load()
+		by, err = v.attempt(ctx)
 	}
 	if err != nil {
 		return v.refuse(ctx, by, err)
@@ -25,6 +25,22 @@ func (v *visit) admit(ctx context.Context) error {
 	v.phase = running
 	v.guard.stats.admitted.Add(1)
 	return nil
+}
+
+func (v *visit) attempt(ctx context.Context) (Stage, error) {
+	v.start = clock.Now()
+	v.began = v.start
+	if by, err := v.entry(ctx); err != nil {
+		return by, err
+	}
+	return v.stages(ctx)
+}
+
+// overtaken tells that the call came to a pool that was closed because newer
+// settings have another one: such a call begins again under those, so that no
+// call is lost to a change.
+func (v *visit) overtaken(by Stage, err error) bool {
+	return by == StagePool && errors.Is(err, fault.Closed) && v.guard.revision.Load() != v.rev
 }
 
 // entry refuses what can't be a call, before anything is taken.
