@@ -82,15 +82,11 @@ func (l *Limiter) ask(k *Key, c call, d *Decision, depth int) (*setup, verdict, 
 
 // answer is ask for every cost, also for those that no rule admits.
 func (e *engine) answer(q *question, peek bool) (v verdict, kind refusal, ok bool) {
-	switch {
-	case e.rule.capacity == 0:
-		return v, tooLarge, true
-	case q.cost < 0:
-		kind = negative
-	case q.cost > e.rule.capacity:
-		kind = tooLarge
-	}
+	kind = costKind(e.rule, q.cost)
 	if kind != admitted { // the numbers as they are now
+		if e.rule.capacity == 0 {
+			return v, kind, true
+		}
 		q.cost = 0
 		v, ok = e.peek(q)
 		v.retry = 0
@@ -102,6 +98,17 @@ func (e *engine) answer(q *question, peek bool) (v verdict, kind refusal, ok boo
 		v, ok = e.ask(q)
 	}
 	return v, kindOf(v), ok
+}
+
+// costKind says why a cost can never be admitted, if so.
+func costKind(r *rule, cost int64) refusal {
+	switch {
+	case cost < 0 && r.capacity > 0:
+		return negative
+	case cost > r.capacity || r.capacity == 0:
+		return tooLarge
+	}
+	return admitted
 }
 
 func kindOf(v verdict) refusal {

@@ -1,0 +1,144 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/ratelimit"
+)
+
+// Harness is a store and the hand that sets its clock.
+type Harness struct {
+	// Store is the implementation, empty.
+	Store ratelimit.Store
+	// Set puts the store's clock at a time since its zero. Times never fall.
+	Set func(now time.Duration)
+}
+
+// Run holds the stores that open returns to the contract. Each part of the suite
+// opens one of its own.
+func Run(t *testing.T, open func(t *testing.T) Harness) {
+	t.Helper()
+	t.Run("vectors", func(t *testing.T) { testVectors(t, open) })
+	for name, test := range map[string]func(*testing.T, Harness){
+		"rules and keys stay apart":   testApart,
+		"concurrent takes are atomic": testAtomic,
+		"a batch decides in order":    testBatch,
+		"faults are errors":           testFaults,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+}
+
+func testVectors(t *testing.T, open func(t *testing.T) Harness) {
+	all, err := Vectors()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range all {
+		t.Run(v.Name, func(t *testing.T) { v.run(t, open(t)) })
+	}
+}
+
+func (v Vector) run(t *testing.T, h Harness) {
+	rule, key := ratelimit.Rule{Name: "rule", Config: v.Rule.Config()}, ratelimit.KeyOf("key")
+	taken := make([]ratelimit.Decision, len(v.Steps))
+	for i, s := range v.Steps {
+		h.Set(s.At)
+		if s.Refund > 0 {
+			if err := h.Store.Refund(t.Context(), rule, key, taken[s.Refund-1]); err != nil {
+				t.Fatalf("step %d: %v", i+1, err)
+			}
+			continue
+		}
+		d, err := h.Store.Take(t.Context(), rule, key, s.Cost)
+		if err != nil {
+			t.Fatalf("step %d: %v", i+1, err)
+		}
+		if err := s.Check(d); err != nil {
+			t.Fatalf("step %d: %v", i+1, err)
+		}
+		taken[i] = d
+	}
+}
+
+func hourly(name string, limit int64) ratelimit.Rule {
+	return ratelimit.Rule{Name: name, Config: ratelimit.Config{Limit: limit, Per: time.Hour}}
+}
+
+func testApart(t *testing.T, h Harness) {
+	h.Set(0)
+	keys := []ratelimit.Key{
+		{}, ratelimit.KeyOf(""), ratelimit.KeyOf("a", "b"), ratelimit.KeyOf("a/b"), ratelimit.KeyOf("\xff\x00"), ratelimit.KeyOf("ключ"),
+	}
+	for _, rule := range []ratelimit.Rule{hourly("one", 1), hourly("other", 1)} {
+		for _, k := range keys {
+			for i, want := range []bool{true, false} {
+				if d, err := h.Store.Take(t.Context(), rule, k, 1); err != nil || d.OK != want {
+					t.Errorf("%s, key %q, call %d: %+v, %v", rule.Name, k.Text(), i, d, err)
+				}
+			}
+		}
+	}
+}
+
+func testAtomic(t *testing.T, h Harness) {
+	h.Set(0)
+	var admitted atomic.Int64
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			d, err := h.Store.Take(t.Context(), hourly("rule", 10), ratelimit.KeyOf("hot"), 1)
+			if err != nil {
+				t.Error(err)
+			}
+			if d.OK {
+				admitted.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if admitted.Load() != 10 {
+		t.Errorf("%d of 50 concurrent calls were admitted, the limit is 10", admitted.Load())
+	}
+}
+
+func testBatch(t *testing.T, h Harness) {
+	h.Set(0)
+	var takes []ratelimit.Take
+	for _, cost := range []int64{2, 3, 1, 1} {
+		takes = append(takes, ratelimit.Take{Rule: hourly("rule", 4), Key: ratelimit.KeyOf("k"), Cost: cost})
+	}
+	got, err := h.Store.TakeAll(t.Context(), takes)
+	if err != nil || len(got) != len(takes) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	for i, want := range []bool{true, false, true, true} {
+		if got[i].OK != want {
+			t.Errorf("call %d: %+v", i, got[i])
+		}
+	}
+}
+
+func testFaults(t *testing.T, h Harness) {
+	h.Set(0)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := h.Store.Take(ctx, hourly("rule", 4), ratelimit.KeyOf("k"), 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("a context that is done: %v", err)
+	}
+	if _, err := h.Store.Take(t.Context(), hourly("rule", 0), ratelimit.KeyOf("k"), 1); !errors.Is(err, fault.InvalidConfig) {
+		t.Errorf("a rule without a limit: %v", err)
+	}
+	for _, cost := range []int64{5, -1} {
+		d, err := h.Store.Take(t.Context(), hourly("rule", 4), ratelimit.KeyOf("k"), cost)
+		if err != nil || d.OK || d.RetryAfter != 0 || d.Remaining != 4 {
+			t.Errorf("a cost of %d: %+v, %v", cost, d, err)
+		}
+	}
+}
