@@ -109,9 +109,9 @@ func decode(answer *Response, out any) error {
 func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	began := time.Now()
 	answer, err := c.exchange(ctx, r)
-	for _, n := range []*counters{c.stats, &c.own} {
-		n.count(r, answer, err, time.Since(began))
-	}
+	took := time.Since(began)
+	c.stats.count(r, answer, err, took)
+	c.own.count(r, answer, err, took)
 	return answer, err
 }
 
@@ -143,7 +143,11 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 	if err != nil || path.IsAbs() || path.Host != "" || path.RawQuery != "" || path.Fragment != "" {
 		return nil, refused("the path must be a plain path below the base URL, with the query apart", err)
 	}
-	u := c.base.JoinPath(path.EscapedPath())
+	u := c.base
+	if r.Path != "" {
+		u = c.base.JoinPath(path.EscapedPath())
+	}
+	u = &url.URL{Scheme: u.Scheme, User: u.User, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
 	if prefix := strings.TrimSuffix(c.base.EscapedPath(), "/"); !strings.HasPrefix(u.EscapedPath()+"/", prefix+"/") {
 		return nil, refused("the path leads out of the base URL", nil)
 	}

@@ -22,6 +22,9 @@ func New(o Options) (pool.Factory[*Client], error) {
 	}
 	f := &factory{options: o.effective()}
 	f.base, _ = url.Parse(o.BaseURL) // valid, as Validate says
+	if f.base.Path == "" {
+		f.base.Path = "/" // the same place, and paths are told from it by their prefix
+	}
 	f.transport = shared.New(f.open, (*http.Transport).CloseIdleConnections)
 	functions := pool.Funcs[*Client]{Make: f.make, End: f.end}
 	if o.HealthPath != "" {
