@@ -86,7 +86,7 @@ func (p *Pool[T]) lendLocked(s *slot[T], now clock.Instant) {
 // doubtfulLocked reports whether s has to be checked before it is lent.
 func (p *Pool[T]) doubtfulLocked(s *slot[T], now clock.Instant) bool {
 	stale := p.cfg.CheckAfter >= 0 && now.Sub(s.proven) >= p.cfg.CheckAfter
-	return s.suspect || stale || p.doubted && s.proven <= p.doubt
+	return s.suspect || stale || p.doubted && s.proven < p.doubt
 }
 
 // seek borrows where no idle worker was at hand. It is called with the lock held

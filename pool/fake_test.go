@@ -124,7 +124,9 @@ func open(t testing.TB, cfg pool.Config, f pool.Factory[*conn], opts ...pool.Opt
 // shut closes p inside a synctest bubble, where t.Cleanup would come too late.
 func shut(t testing.TB, p interface{ Close(context.Context) error }) {
 	t.Helper()
-	if err := p.Close(context.Background()); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // a test that failed may have kept a lease
+	defer cancel()
+	if err := p.Close(ctx); err != nil {
 		t.Errorf("Close: %v", err)
 	}
 }

@@ -1,0 +1,202 @@
+package pool_test
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/pool"
+)
+
+// Elsewhere a panic inside a bulkhead of one left it full for ever.
+func TestPeer02_APanicLeavesNoPoolOfOneFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := open(t, pool.Config{Size: 1}, &server{})
+		defer shut(t, p)
+		for range 10 {
+			func() {
+				defer func() { _ = recover() }()
+				_ = p.With(background, func(context.Context, *conn) error { panic("oops") })
+			}()
+		}
+		acquire(t, p).Release()
+		if st := p.Stats(); st.InUse != 0 || st.Timeouts != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// Elsewhere Close left waiters hanging, and hung itself when a worker that
+// TryAcquire had asked for was still being made.
+func TestPeer19_CloseNeitherHangsNorLeavesWaitersHanging(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		s.delay.Store(int64(time.Minute))
+		p := open(t, pool.Config{Size: 2}, s)
+		refused := make(chan error, 4)
+		for i := range 4 {
+			go func() {
+				var err error
+				if i < 2 {
+					_, err = p.TryAcquire(background)
+				} else {
+					_, err = p.Acquire(background)
+				}
+				refused <- err
+			}()
+		}
+		synctest.Wait()
+		begun := time.Now()
+		shut(t, p)
+		for range 4 {
+			if err := <-refused; !errors.Is(err, fault.Closed) && !errors.Is(err, fault.PoolFull) {
+				t.Errorf("%v", err)
+			}
+		}
+		if time.Since(begun) != 0 || s.live.Load() != 0 {
+			t.Errorf("Close took %v and left %d workers", time.Since(begun), s.live.Load())
+		}
+	})
+}
+
+// Elsewhere one worker that failed to start took the whole pool down.
+func TestPeer24_AWorkerThatCannotStartHarmsNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		p := open(t, pool.Config{Size: 2}, s)
+		defer shut(t, p)
+		first := acquire(t, p)
+		s.down.Store(true)
+		for range 2 { // the first asks for a worker, the second is answered from that
+			_, err := p.TryAcquire(background)
+			wantCode(t, err, fault.WorkerFailed)
+		}
+		got := make(chan pool.Lease[*conn])
+		go func() { got <- acquire(t, p) }() // waits for the worker that there is
+		synctest.Wait()
+		if st := p.Status(); !st.Degraded || st.Stats.Waiting != 1 || st.Stats.Attempts != 2 || p.Degraded() != nil {
+			t.Errorf("%+v", st)
+		}
+		first.Release()
+		l := <-got
+		if l.Value().id != 1 {
+			t.Errorf("got conn %d", l.Value().id)
+		}
+		s.down.Store(false)
+		l.Release()
+	})
+}
+
+// Elsewhere a worker that was still busy after a timeout was lent again.
+func TestPeer24_ABusyWorkerIsNeverLentAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := open(t, pool.Config{Size: 1}, &server{})
+		defer shut(t, p)
+		ctx, cancel := context.WithTimeout(background, time.Second)
+		defer cancel()
+		_ = p.With(ctx, func(ctx context.Context, c *conn) error {
+			go func() { // goes on with the worker after the call has ended
+				defer use(t, c)()
+				time.Sleep(time.Minute)
+			}()
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		_ = p.With(background, func(_ context.Context, c *conn) error { defer use(t, c)(); return nil })
+		time.Sleep(2 * time.Minute)
+	})
+}
+
+// A factory may do anything.
+func TestAFactoryThatPanicsOrExitsIsAFailingOne(t *testing.T) {
+	for name, make := range map[string]func(context.Context) (int, error){
+		"panic":  func(context.Context) (int, error) { panic("oops") },
+		"goexit": func(context.Context) (int, error) { runtime.Goexit(); return 0, nil },
+	} {
+		p, err := pool.New("test", pool.Config{}, pool.Funcs[int]{Make: make})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = p.Acquire(background)
+		wantCode(t, err, fault.WorkerFailed)
+		if !strings.Contains(err.Error(), "factory") {
+			t.Errorf("%s: %v", name, err)
+		}
+		shut(t, p)
+	}
+}
+
+func TestChecksAndResetsMayPanicOrExit(t *testing.T) {
+	for _, end := range []func(){func() { panic("oops") }, runtime.Goexit} {
+		synctest.Test(t, func(t *testing.T) {
+			var bad atomic.Bool
+			do := func(context.Context, int) error {
+				if bad.Load() {
+					end()
+				}
+				return nil
+			}
+			made := 0
+			p, err := pool.New("test", pool.Config{Size: 1, CheckAfter: time.Second, CheckInterval: -1}, pool.Funcs[int]{
+				Make: func(context.Context) (int, error) { made++; return made, nil }, Test: do, Clean: do, End: func(int) { end() },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var wg sync.WaitGroup
+			borrow := func() {
+				wg.Go(func() {
+					if l, err := p.Acquire(background); err == nil {
+						time.Sleep(time.Minute)
+						l.Release()
+					}
+				})
+			}
+			for _, now := range []bool{false, true, false, true} {
+				bad.Store(now)
+				borrow()
+				time.Sleep(30 * time.Second)
+				wg.Wait()
+				time.Sleep(time.Minute) // the next borrower has to check
+			}
+			bad.Store(false)
+			l, err := p.Acquire(background)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Release()
+			if st := p.Stats(); st.InUse != 0 || st.Idle != 1 {
+				t.Errorf("%+v", st)
+			}
+			shut(t, p)
+		})
+	}
+}
+
+// A pool whose workers all died while nobody came must heal without anybody
+// waiting: with a server that is down, callers are refused and never queue.
+func TestADegradedPoolRecoversWithoutCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		p := open(t, pool.Config{Size: 2}, s)
+		defer shut(t, p)
+		acquire(t, p).Release()
+		s.crash()
+		time.Sleep(time.Minute) // the check in the background closes the worker
+		_, err := p.Acquire(background)
+		wantCode(t, err, fault.WorkerFailed)
+		s.down.Store(false)
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if err := p.Degraded(); err != nil {
+			t.Error(err)
+		}
+	})
+}
