@@ -167,3 +167,26 @@ func recovers(t *testing.T, b *breaker.Breaker) {
 		runtime.Gosched()
 	}
 }
+
+// Successes that end a run of failures side by side, over and over: each of them
+// may find the run ended by another between two looks at it.
+func TestRunsOfFailuresEndSideBySide(t *testing.T) {
+	const workers, rounds = 4, 20_000
+	b := mustNew(t, breaker.Config{ConsecutiveFailures: 1_000_000})
+	var all sync.WaitGroup
+	for range workers {
+		all.Go(func() {
+			for range rounds {
+				failing, first, second := b.Allow(), b.Allow(), b.Allow()
+				failing.Failure(nil)
+				first.Success()
+				second.Success()
+			}
+		})
+	}
+	all.Wait()
+	want := breaker.Counts{Successes: 2 * workers * rounds, Failures: workers * rounds}
+	if got := b.Status().Totals; got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}

@@ -153,10 +153,12 @@ func (p *Permit) settleAt(ctx context.Context, now clock.Instant, o Outcome, err
 }
 
 // bucketed counts a success that was not slow without the lock, if the window it
-// belongs to is still the present one.
+// belongs to is still the present one. There may be no buckets: free and this look
+// at the run of failures one after the other, and another success may have ended
+// it in between.
 func (p *Permit) bucketed(now clock.Instant, o Outcome) bool {
 	e := p.era
-	if o != Success || !p.calm() || e != e.breaker.era.Load() || p.slow(now) {
+	if o != Success || e.window.buckets == nil || !p.calm() || e != e.breaker.era.Load() || p.slow(now) {
 		return false
 	}
 	e.window.buckets.add(now, false, false)
