@@ -101,6 +101,15 @@ func (p *Permit) SettleAt(now clock.Instant, o Outcome, err error) {
 	}
 }
 
+// RevokeAt tells that a call that was settled as a success went wrong after all:
+// its answer broke off. That is one failure more, unless the breaker's state has
+// changed since the permit was given. Call it at most once, after settling.
+func (p *Permit) RevokeAt(now clock.Instant, err error) {
+	if p.flags&(permitSpent|permitUncounted) == permitSpent {
+		Look{breaker: p.era.breaker, era: p.era}.FailAt(now, err)
+	}
+}
+
 // settle reads the clock only if the outcome's time matters to anybody.
 func (p *Permit) settle(ctx context.Context, o Outcome, err error) {
 	if !p.spend() {

@@ -112,6 +112,22 @@ func (t Token) Decide(o Outcome, err error) {
 	t.settle(told{err: err, outcome: o, judged: true}, false)
 }
 
+// BreakOff ends a call that [Token.Decide] settled as a success, and whose answer
+// broke off with err while it was read: one failure more for the breaker. A call
+// that was not decided ends by it as a failure; one that has ended is left alone.
+func (t Token) BreakOff(err error) {
+	p := t.place
+	if p == nil || !p.claim(t.serial, settled) {
+		t.DoneOutcome(Failure, err)
+		return
+	}
+	defer p.recycle()
+	if p.visit.result == Succeeded {
+		p.visit.permit.RevokeAt(clock.Now(), err)
+	}
+	p.endTrail()
+}
+
 // Close ends the call; as a failure, if its outcome was not told. Closing a token
 // that has ended does nothing.
 func (t Token) Close() {

@@ -151,7 +151,7 @@ func (x *flight) end(err error) {
 		return
 	}
 	if err != nil && x.request.Context().Err() == nil {
-		x.token.DoneOutcome(breaker.Failure, err)
+		x.token.BreakOff(err)
 	}
 	x.token.Close()
 	x.idle.release()
