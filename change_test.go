@@ -347,3 +347,35 @@ func TestNotificationsSurviveAHandlerThatEndsItsGoroutine(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+func TestPrepareHasASayInEveryChange(t *testing.T) {
+	var inForce string
+	refusal := fault.New(fault.Spec{Code: fault.InvalidConfig, Component: "gateway", Name: "refused"})
+	f := open(t, foundation.Options{
+		Config: parse(t, "namespace: first\nguards: { g: {} }", nil),
+		Prepare: func(f *foundation.Foundation, cfg *config.Config) (func(), error) {
+			if cfg.Namespace == "refused" {
+				return nil, refusal
+			}
+			return func() {
+				if _, err := f.Guard("g"); err != nil {
+					t.Errorf("the new parts are not in force yet: %v", err)
+				}
+				inForce = cfg.Namespace
+			}, nil
+		},
+	})
+	if inForce != "first" {
+		t.Errorf("after Open %q is in force", inForce)
+	}
+	if _, err := f.Apply(t.Context(), parse(t, "namespace: refused\nguards: { g: { timeout: 1s } }", nil)); !errors.Is(err, fault.InvalidConfig) {
+		t.Errorf("got %v", err)
+	}
+	if cfg, revision, _ := f.Config(); inForce != "first" || revision != 1 || cfg.Guards["g"].Timeout != 0 {
+		t.Errorf("a refused change left %q, revision %d", inForce, revision)
+	}
+	apply(t, f, parse(t, "namespace: second\nguards: { g: {} }", nil))
+	if inForce != "second" {
+		t.Errorf("%q is in force", inForce)
+	}
+}

@@ -31,6 +31,13 @@ type Options struct {
 	Logger *slog.Logger
 	// Kinds are the kinds of worker that pools may name.
 	Kinds map[string]pool.Kind
+	// Prepare, if set, has a say in every change of the configuration, the first
+	// included, for sections that are not the layer's own, as the routes of the
+	// daemon's gateway. It is called before anything is touched and does what can
+	// fail. It returns an error, which refuses the change as a whole, or the function
+	// that puts its part in force, which is called right after the layer's parts
+	// changed; nil if there is nothing to do. Neither may change the layer.
+	Prepare func(f *Foundation, cfg *config.Config) (commit func(), err error)
 }
 
 func (o Options) check() error {

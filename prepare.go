@@ -24,6 +24,7 @@ type transition struct {
 	parts, guards []func() error
 	opened        []pool.Managed // by this transition, to be closed if it is abandoned
 	retired       []pool.Managed // to be drained when it is committed
+	guest         func()         // puts in force what Options.Prepare prepared, or nil
 }
 
 // prepare does everything of a change that can fail. On an error nothing has
@@ -33,7 +34,7 @@ func (f *Foundation) prepare(ctx context.Context, cfg *config.Config) (*transiti
 		return nil, err
 	}
 	t := &transition{f: f, old: f.revision.Load(), next: empty(cfg)}
-	for _, step := range []func(context.Context) error{t.prepareBreakers, t.prepareLimiters, t.preparePools, t.prepareGuards} {
+	for _, step := range []func(context.Context) error{t.prepareBreakers, t.prepareLimiters, t.preparePools, t.prepareGuards, t.prepareGuest} {
 		if err := step(ctx); err != nil {
 			t.abort()
 			return nil, err
@@ -51,6 +52,13 @@ func (t *transition) abort() {
 	for _, p := range t.opened {
 		t.f.drain(p)
 	}
+}
+
+func (t *transition) prepareGuest(context.Context) (err error) {
+	if t.f.options.Prepare != nil {
+		t.guest, err = t.f.options.Prepare(t.f, t.next.cfg)
+	}
+	return err
 }
 
 func (t *transition) prepareBreakers(context.Context) error {
@@ -212,6 +220,9 @@ func (t *transition) commit(source string) *revision {
 	t.next.number, t.next.at, t.next.source = t.old.number+1, time.Now(), source
 	maps.Copy(f.handles, t.next.guards)
 	f.revision.Store(t.next)
+	if t.guest != nil {
+		t.guest()
+	}
 	for name, g := range t.old.guards {
 		if _, stays := t.next.guards[name]; !stays {
 			g.Remove()
