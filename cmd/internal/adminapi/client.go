@@ -1,0 +1,112 @@
+package adminapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// ErrUnreachable is returned when no daemon answers at the address.
+var ErrUnreachable = errors.New("no daemon answers")
+
+// maxAnswer bounds what the client reads of one answer.
+const maxAnswer = 64 << 20
+
+// Client talks to a daemon's admin API. It is safe for concurrent use.
+type Client struct {
+	// Address is "host:port" or a URL.
+	Address string
+	// Token is sent as a bearer token unless it is empty.
+	Token string
+	// HTTP is used for the requests; nil means http.DefaultClient.
+	HTTP *http.Client
+}
+
+// Get reads path into out.
+func (c *Client) Get(ctx context.Context, path string, out any) error {
+	return c.do(ctx, http.MethodGet, path, nil, out)
+}
+
+// Send sends in as JSON with the given method and reads the answer into out,
+// which may be nil.
+func (c *Client) Send(ctx context.Context, method, path string, in, out any) error {
+	if in == nil {
+		in = struct{}{}
+	}
+	body, err := json.Marshal(in)
+	if err != nil {
+		return fmt.Errorf("encode the request: %w", err)
+	}
+	return c.do(ctx, method, path, body, out)
+}
+
+func (c *Client) do(ctx context.Context, method, path string, body []byte, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, c.base()+path, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("%q is not the address of a daemon: %w", c.Address, err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if c.Token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.Token)
+	}
+	resp, err := c.http().Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base(), cause(err))
+	}
+	defer resp.Body.Close()
+	return decode(resp, out)
+}
+
+// cause drops the method and URL that url.Error repeats.
+func cause(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+func decode(resp *http.Response, out any) error {
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("%w any more: %w", ErrUnreachable, err)
+	}
+	if resp.StatusCode >= http.StatusBadRequest {
+		p := new(Problem)
+		if json.Unmarshal(raw, p) != nil || p.Code == "" {
+			return fmt.Errorf("the server answered %s and not as a daemon of this kind does", resp.Status)
+		}
+		return p
+	}
+	if out == nil {
+		return nil
+	}
+	if err := json.Unmarshal(raw, out); err != nil {
+		return fmt.Errorf("the server answered %s, but not as a daemon of this kind does: %w", resp.Status, err)
+	}
+	return nil
+}
+
+func (c *Client) base() string {
+	if strings.Contains(c.Address, "://") {
+		return strings.TrimSuffix(c.Address, "/")
+	}
+	return "http://" + c.Address
+}
+
+func (c *Client) http() *http.Client {
+	if c.HTTP != nil {
+		return c.HTTP
+	}
+	return http.DefaultClient
+}

@@ -1,0 +1,155 @@
+package adminapi
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	foundation "github.com/elixirscope/foundation"
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/fault"
+)
+
+// Daemon is what the API needs of the daemon around the layer.
+type Daemon interface {
+	// Describe fills in what only the daemon knows of the status.
+	Describe(*Status)
+	// Reload takes the configuration file over; PlanReload only says what that
+	// would change.
+	Reload(ctx context.Context) (Applied, error)
+	PlanReload() (Applied, error)
+	// Apply takes a configuration over that did not come from the file; Plan only
+	// says what that would change.
+	Apply(ctx context.Context, c *config.Config) (Applied, error)
+	Plan(c *config.Config) (Applied, error)
+	// Parse reads the text of a configuration that came over the network.
+	Parse(text string) (*config.Config, error)
+}
+
+// Options are what a handler is made of; all fields are required.
+type Options struct {
+	Layer    *foundation.Foundation
+	Daemon   Daemon
+	Security Security
+	Probes   http.Handler // answers the probes and /metrics, without proof of identity
+	Log      *slog.Logger
+}
+
+// api is the handler's state; it has none of its own beside Options.
+type api struct{ Options }
+
+// Handler returns the admin API with its protection in front.
+func Handler(o Options) http.Handler {
+	a := &api{o}
+	mux := http.NewServeMux()
+	handle := func(pattern string, fn func(r *http.Request) (any, error)) {
+		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { answer(w, r, fn) })
+	}
+	handle("GET /v1/status", a.status)
+	handle("GET /v1/guards", a.listGuards)
+	handle("GET /v1/guards/{name}", a.getGuard)
+	handle("GET /v1/breakers", a.listBreakers)
+	handle("GET /v1/breakers/{name}", a.getBreaker)
+	handle("PUT /v1/breakers/{name}/override", a.override)
+	handle("DELETE /v1/breakers/{name}/override", a.release)
+	handle("POST /v1/breakers/{name}/reset", a.reset)
+	handle("GET /v1/rate_limits", a.listRateLimits)
+	handle("GET /v1/rate_limits/{name}", a.getRateLimit)
+	handle("GET /v1/rate_limits/{name}/keys/{key...}", a.peekKey)
+	handle("DELETE /v1/rate_limits/{name}/keys/{key...}", a.resetKey)
+	handle("POST /v1/check", a.check)
+	handle("GET /v1/pools", a.listPools)
+	handle("GET /v1/pools/{name}", a.getPool)
+	handle("PUT /v1/config", a.putConfig)
+	handle("POST /v1/reload", a.reload)
+	mux.HandleFunc("GET /v1/config", a.getConfig)
+	mux.Handle("GET /metrics", o.Probes)
+	mux.HandleFunc("/", notFound(mux))
+	guarded := o.Security.protect(mux)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if isProbe(r.URL.Path) {
+			o.Probes.ServeHTTP(w, r)
+			return
+		}
+		guarded.ServeHTTP(w, r)
+	})
+}
+
+// isProbe tells the paths that load balancers ask, who have no token. The
+// metrics are not among them: they name every part.
+func isProbe(path string) bool {
+	switch path {
+	case "/livez", "/readyz", "/startupz":
+		return true
+	}
+	return false
+}
+
+func answer(w http.ResponseWriter, r *http.Request, fn func(*http.Request) (any, error)) {
+	v, err := fn(r)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	writeJSON(w, http.StatusOK, v)
+}
+
+// notFound answers in the form of all faults, and a wrong method with those
+// that the path has.
+func notFound(mux *http.ServeMux) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if allowed := methodsOf(mux, r); len(allowed) > 0 {
+			w.Header().Set("Allow", strings.Join(allowed, ", "))
+			p := problemOf(refuse(fault.InvalidArgument, r.Method+" is not answered here: use "+strings.Join(allowed, " or ")))
+			p.Status = http.StatusMethodNotAllowed
+			writeProblem(w, p)
+			return
+		}
+		writeError(w, refuse(fault.NotFound, "there is nothing at "+r.URL.Path+": docs/admin-api.md lists what there is"))
+	}
+}
+
+func methodsOf(mux *http.ServeMux, r *http.Request) []string {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete} {
+		probe := r.Clone(r.Context())
+		probe.Method = method
+		if _, pattern := mux.Handler(probe); pattern != "" && pattern != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	return allowed
+}
+
+// maxBody bounds the body of a request; a configuration is the largest.
+const maxBody = 4 << 20
+
+// read decodes the body of a request strictly: a misspelt field that is
+// silently dropped would do something else than was asked.
+func read(r *http.Request, into any) error {
+	dec := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		return refuse(fault.InvalidArgument, "the body cannot be read: "+err.Error())
+	}
+	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // Token returns io.EOF itself
+		return refuse(fault.InvalidArgument, "the body has more than one value")
+	}
+	return nil
+}
+
+func (a *api) log(r *http.Request, action, kind, name string, more ...slog.Attr) {
+	attrs := append([]slog.Attr{
+		slog.String("action", action), slog.String("kind", kind), slog.String("name", name), slog.String("actor", actorOf(r.Context())),
+	}, more...)
+	a.Log.LogAttrs(r.Context(), slog.LevelInfo, "changed by hand", attrs...)
+}
+
+func dryRun(r *http.Request) bool {
+	on, err := strconv.ParseBool(r.URL.Query().Get("dry_run"))
+	return err == nil && on
+}

@@ -1,0 +1,318 @@
+package adminapi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	foundation "github.com/elixirscope/foundation"
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/ratelimit"
+)
+
+// shell stands for the daemon around the layer.
+type shell struct {
+	layer   *foundation.Foundation
+	reloads int
+	err     error
+}
+
+func (s *shell) Describe(st *adminapi.Status) { st.Build, st.Ready = "foundation test", true }
+
+func (s *shell) Reload(context.Context) (adminapi.Applied, error) {
+	s.reloads++
+	return adminapi.Applied{APIVersion: adminapi.Version, Revision: 2, Changes: []adminapi.Change{}}, s.err
+}
+
+func (s *shell) PlanReload() (adminapi.Applied, error) {
+	return adminapi.Applied{DryRun: true, Changes: []adminapi.Change{}}, s.err
+}
+
+func (s *shell) Apply(ctx context.Context, c *config.Config) (adminapi.Applied, error) {
+	revision, err := s.layer.Apply(ctx, c)
+	return adminapi.Applied{Revision: revision}, err
+}
+
+func (s *shell) Plan(c *config.Config) (adminapi.Applied, error) {
+	changes, err := s.layer.Plan(c)
+	return adminapi.Applied{DryRun: true, Changes: adminapi.ChangeViews(changes)}, err
+}
+
+func (s *shell) Parse(text string) (*config.Config, error) {
+	return config.Parse("request", []byte(text), config.ParseOptions{})
+}
+
+// rig is an API over a small layer.
+type rig struct {
+	*testing.T
+
+	shell *shell
+	layer *foundation.Foundation
+	http  http.Handler
+	log   *bytes.Buffer
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	layer, err := foundation.Open(t.Context(), foundation.Options{Config: &config.Config{
+		Version:    config.Version,
+		Breakers:   map[string]config.Breaker{"payments": {Config: breaker.Config{FailureThreshold: 2}}, "hosts": {Per: config.PerKey}, "calm": {}},
+		RateLimits: map[string]config.RateLimit{"per_client": {Config: ratelimit.Config{Limit: 5, Per: time.Minute}}},
+		Guards:     map[string]config.Guard{"checkout": {Breaker: "payments", RateLimit: "per_client", Timeout: time.Second}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = layer.Close(context.Background()) })
+	r := &rig{T: t, shell: &shell{layer: layer}, layer: layer, log: &bytes.Buffer{}}
+	r.http = adminapi.Handler(adminapi.Options{
+		Layer: layer, Daemon: r.shell, Log: slog.New(slog.NewJSONHandler(r.log, nil)),
+		Probes:   adminapi.Probes(func() bool { return false }, http.NotFoundHandler()),
+		Security: adminapi.Security{Tokens: map[string]adminapi.Token{"ops": {Secret: token, Write: true}}},
+	})
+	return r
+}
+
+const token = "correct-horse-battery-staple"
+
+// ask sends a request and decodes the answer.
+func (r *rig) ask(method, path, body string, into any) int {
+	r.Helper()
+	return r.askWith(method, path, body, into, nil)
+}
+
+func (r *rig) askWith(method, path, body string, into any, header http.Header) int {
+	r.Helper()
+	req := httptest.NewRequest(method, path, strings.NewReader(body))
+	req.Host = "127.0.0.1"
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Content-Type", "application/json")
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	w := httptest.NewRecorder()
+	r.http.ServeHTTP(w, req)
+	if into != nil {
+		if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
+			r.Errorf("%s %s: %v\n%s", method, path, err, w.Body)
+		}
+	}
+	return w.Code
+}
+
+func TestStatusListsEverythingWorstFirst(t *testing.T) {
+	r := newRig(t)
+	b, err := r.layer.Breaker("payments")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_ = b.Do(t.Context(), func(context.Context) error { return io.ErrUnexpectedEOF })
+	}
+	var s adminapi.Status
+	if code := r.ask(http.MethodGet, "/v1/status", "", &s); code != http.StatusOK {
+		t.Fatal(code)
+	}
+	if s.Verdict != "attention" || len(s.Reasons) != 1 || s.Build != "foundation test" {
+		t.Errorf("%q %q %q", s.Verdict, s.Reasons, s.Build)
+	}
+	if len(s.Breakers) != 3 || s.Breakers[0].Name != "payments" || s.Breakers[0].State != "open" || s.Breakers[0].RetryAfterSeconds <= 0 {
+		t.Errorf("%+v", s.Breakers)
+	}
+	if s.Breakers[0].OpenedBy[0].Name == "" || len(s.Breakers[0].LastErrors) != 1 {
+		t.Errorf("why it opened is missing: %+v", s.Breakers[0])
+	}
+	if len(s.Guards) != 1 || s.Guards[0].Breaker != "payments" || s.Guards[0].TimeoutSeconds != 1 || len(s.RateLimits) != 1 || s.Pools == nil {
+		t.Errorf("%+v %+v", s.Guards, s.RateLimits)
+	}
+}
+
+func TestOneOfEachKind(t *testing.T) {
+	r := newRig(t)
+	for path, code := range map[string]int{
+		"/v1/guards": 200, "/v1/breakers": 200, "/v1/rate_limits": 200, "/v1/pools": 200,
+		"/v1/guards/checkout": 200, "/v1/breakers/payments": 200, "/v1/breakers/hosts": 200, "/v1/rate_limits/per_client": 200,
+		"/v1/guards/nope": 404, "/v1/breakers/nope": 404, "/v1/rate_limits/nope": 404, "/v1/pools/nope": 404, "/v1/nonsense": 404, "/": 404,
+		"/v1/breakers/hosts?member=unknown": 404, "/livez": 200, "/readyz": 503, "/startupz": 200,
+	} {
+		var answer map[string]any
+		if got := r.ask(http.MethodGet, path, "", &answer); got != code {
+			t.Errorf("%s: %d, want %d: %v", path, got, code, answer)
+		}
+		if code == 404 && answer["code"] != "not_found" {
+			t.Errorf("%s: %v", path, answer)
+		}
+	}
+	if got := r.ask(http.MethodPost, "/v1/status", "{}", nil); got != http.StatusMethodNotAllowed {
+		t.Errorf("a wrong method: %d", got)
+	}
+}
+
+func TestOverrideNamesItsActor(t *testing.T) {
+	r := newRig(t)
+	var b adminapi.Breaker
+	code := r.ask(http.MethodPut, "/v1/breakers/payments/override", `{"state":"forced-open","reason":"maintenance","for_seconds":60}`, &b)
+	if code != 200 || b.Override.State != "forced-open" || b.Override.Actor != "ops" || b.Override.Reason != "maintenance" || b.Override.RemainingSeconds <= 59 {
+		t.Errorf("%d %+v", code, b.Override)
+	}
+	if !strings.Contains(r.log.String(), `"actor":"ops"`) || strings.Contains(r.log.String(), token) {
+		t.Errorf("the log says %s", r.log)
+	}
+	var s adminapi.Status
+	if r.ask(http.MethodGet, "/v1/status", "", &s); len(s.Reasons) == 0 || !strings.Contains(s.Reasons[0], "forced-open by ops") {
+		t.Errorf("%q", s.Reasons)
+	}
+	if r.ask(http.MethodDelete, "/v1/breakers/payments/override", "{}", &b); b.Override.State != "" || b.State != "closed" {
+		t.Errorf("%+v", b)
+	}
+	if r.ask(http.MethodPut, "/v1/breakers/payments/override", `{"state":"forced-closed","reason":"x"}`, &b); b.Override.State != "forced-closed" || !b.Override.Until.IsZero() {
+		t.Errorf("%+v", b.Override)
+	}
+}
+
+func TestResetClosesABreaker(t *testing.T) {
+	r := newRig(t)
+	p, err := r.layer.Breaker("payments")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_ = p.Do(t.Context(), func(context.Context) error { return io.ErrUnexpectedEOF })
+	}
+	var b adminapi.Breaker
+	if code := r.ask(http.MethodPost, "/v1/breakers/payments/reset", "{}", &b); code != 200 || b.State != "closed" {
+		t.Errorf("%d %+v", code, b)
+	}
+}
+
+func TestBadRequestsChangeNothing(t *testing.T) {
+	r := newRig(t)
+	for _, c := range []struct{ method, path, body string }{
+		{"PUT", "/v1/breakers/payments/override", `{"state":"open","reason":"x"}`},
+		{"PUT", "/v1/breakers/payments/override", `{"state":"forced-open"}`},
+		{"PUT", "/v1/breakers/payments/override", `{"state":"forced-open","reason":"x","for_seconds":-1}`},
+		{"PUT", "/v1/breakers/payments/override", `{"state":"forced-open","reason":"x","for_seconds":1e300}`},
+		{"PUT", "/v1/breakers/payments/override", `{"state":"forced-open","reason":"x","fro_seconds":1}`},
+		{"PUT", "/v1/breakers/payments/override", `{"state":"forced-open","reason":"x"} {}`},
+		{"PUT", "/v1/breakers/payments/override", `not json`},
+		{"POST", "/v1/check", `{"rule":"per_client","key":"a","take":-1}`},
+		{"POST", "/v1/check", `{"rule":"per_client","key":"a","take":6}`},
+		{"PUT", "/v1/config", `{"yaml":"version: 1\nbreakers: { x: { window: 3 } }"}`},
+	} {
+		var p adminapi.Problem
+		if code := r.ask(c.method, c.path, c.body, &p); code != http.StatusBadRequest || p.Detail == "" {
+			t.Errorf("%s %s %s: %d %+v", c.method, c.path, c.body, code, p)
+		}
+	}
+	b, _ := r.layer.Breaker("payments")
+	if s := b.Status(); s.Override != nil {
+		t.Errorf("an override is in force: %+v", s.Override)
+	}
+}
+
+func TestCheckPeekAndResetOfAKey(t *testing.T) {
+	r := newRig(t)
+	check := func(take string) (d adminapi.Decision) {
+		if code := r.ask(http.MethodPost, "/v1/check", `{"rule":"per_client","key":"org/user","take":`+take+`}`, &d); code != 200 {
+			t.Fatal(code)
+		}
+		return d
+	}
+	if d := check("0"); !d.Allowed || d.Remaining != 5 || d.Taken != 0 {
+		t.Errorf("a look: %+v", d)
+	}
+	if d := check("4"); !d.Allowed || d.Remaining != 1 || d.Taken != 4 {
+		t.Errorf("taking: %+v", d)
+	}
+	if d := check("2"); d.Allowed || d.RetryAfterSeconds <= 0 || d.Taken != 0 {
+		t.Errorf("taking too much: %+v", d)
+	}
+	var d adminapi.Decision
+	if r.ask(http.MethodGet, "/v1/rate_limits/per_client/keys/org/user", "", &d); d.Remaining != 1 || d.Key != "org/user" {
+		t.Errorf("peek: %+v", d)
+	}
+	var rule adminapi.RateLimit
+	if r.ask(http.MethodGet, "/v1/rate_limits/per_client", "", &rule); rule.Denied != 1 || len(rule.TopDenied) != 1 || rule.TopDenied[0].Key != "org/user" {
+		t.Errorf("rule: %+v", rule)
+	}
+	if r.ask(http.MethodDelete, "/v1/rate_limits/per_client/keys/org/user", "{}", &d); d.Remaining != 5 {
+		t.Errorf("reset: %+v", d)
+	}
+}
+
+func TestReload(t *testing.T) {
+	r := newRig(t)
+	var applied adminapi.Applied
+	if r.ask(http.MethodPost, "/v1/reload?dry_run=1", "{}", &applied); !applied.DryRun || r.shell.reloads != 0 {
+		t.Errorf("a dry run reloaded: %+v", applied)
+	}
+	if code := r.ask(http.MethodPost, "/v1/reload", "{}", &applied); code != 200 || r.shell.reloads != 1 || applied.Revision != 2 {
+		t.Errorf("%d %+v", code, applied)
+	}
+	var problems fault.Problems
+	problems.Add("guards.a.timeout", "3", "3 of what? write 3s")
+	r.shell.err = problems.Err("config", "foundation.yaml")
+	var p adminapi.Problem
+	if code := r.ask(http.MethodPost, "/v1/reload", "{}", &p); code != 400 || len(p.Problems) != 1 || p.Problems[0].Field != "guards.a.timeout" || p.Code != "invalid_config" {
+		t.Errorf("%d %+v", code, p)
+	}
+}
+
+func TestConfigIsReplacedOnlyIfItIsTheOneThatWasSeen(t *testing.T) {
+	r := newRig(t)
+	body, _ := json.Marshal(adminapi.ConfigRequest{YAML: "version: 1\nbreakers: { payments: { failure_threshold: 9 } }\n"})
+	var now adminapi.Config
+	if code := r.ask(http.MethodGet, "/v1/config", "", &now); code != 200 || now.Revision != 1 || !strings.Contains(now.YAML, "per_client") {
+		t.Fatalf("%d %+v", code, now)
+	}
+	var applied adminapi.Applied
+	if code := r.ask(http.MethodPut, "/v1/config?dry_run=true", string(body), &applied); code != 200 || len(applied.Changes) == 0 {
+		t.Errorf("dry run: %d %+v", code, applied)
+	}
+	var p adminapi.Problem
+	if code := r.askWith(http.MethodPut, "/v1/config", string(body), &p, http.Header{"If-Match": {`"7"`}}); code != http.StatusConflict {
+		t.Errorf("a stale revision: %d %+v", code, p)
+	}
+	if code := r.askWith(http.MethodPut, "/v1/config", string(body), &applied, http.Header{"If-Match": {`"1"`}}); code != 200 || applied.Revision != 2 {
+		t.Errorf("%d %+v", code, applied)
+	}
+	var g adminapi.Problem
+	if code := r.ask(http.MethodGet, "/v1/guards/checkout", "", &g); code != 404 {
+		t.Errorf("a removed guard: %d", code)
+	}
+}
+
+func TestClient(t *testing.T) {
+	r := newRig(t)
+	server := httptest.NewServer(r.http)
+	defer server.Close()
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	c := &adminapi.Client{Address: strings.TrimPrefix(server.URL, "http://"), Token: token, HTTP: &http.Client{Transport: transport}}
+	var s adminapi.Status
+	if err := c.Get(t.Context(), "/v1/status", &s); err != nil || len(s.Guards) != 1 {
+		t.Errorf("%v %+v", err, s)
+	}
+	if err := c.Get(t.Context(), "/v1/guards/nope", &s); !errors.Is(err, fault.NotFound) {
+		t.Errorf("got %v", err)
+	}
+	c.Token = ""
+	if err := c.Get(t.Context(), "/v1/status", &s); !errors.Is(err, fault.Forbidden) || !strings.Contains(err.Error(), "FOUNDATION_TOKEN") {
+		t.Errorf("got %v", err)
+	}
+	server.Close()
+	if err := c.Get(t.Context(), "/v1/status", &s); !errors.Is(err, adminapi.ErrUnreachable) {
+		t.Errorf("got %v", err)
+	}
+}

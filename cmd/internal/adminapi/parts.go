@@ -1,0 +1,179 @@
+package adminapi
+
+import (
+	"log/slog"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/ratelimit"
+)
+
+func (a *api) status(*http.Request) (any, error) {
+	s := Status{
+		APIVersion: Version, Reasons: []string{}, Listeners: []Listener{},
+		Guards: a.guards(), Breakers: a.breakers(), RateLimits: a.rateLimits(), Pools: a.pools(),
+	}
+	a.Daemon.Describe(&s)
+	s.judge()
+	return s, nil
+}
+
+// judge says in one word how things are, and why.
+func (s *Status) judge() {
+	s.Verdict = "ok"
+	if s.Config.LastReloadError != "" && !s.Config.LastReloadSuccessful {
+		s.attention("the last reload was refused")
+	}
+	for _, b := range s.Breakers {
+		switch {
+		case b.Override.State != "":
+			s.attention("breaker " + b.Name + " is " + b.Override.State + " by " + b.Override.Actor)
+		case b.State != breaker.StateClosed.String():
+			s.attention("breaker " + b.Name + " is " + b.State)
+		}
+	}
+	for _, p := range s.Pools {
+		if p.Degraded {
+			s.attention("pool " + p.Name + " cannot make workers")
+		}
+	}
+	if s.Draining {
+		s.Verdict = "draining"
+	}
+}
+
+func (s *Status) attention(reason string) {
+	s.Verdict = "attention"
+	s.Reasons = append(s.Reasons, reason)
+}
+
+func list[T any](items []T) List[T] { return List[T]{APIVersion: Version, Items: nonNil(items)} }
+
+func (a *api) listBreakers(*http.Request) (any, error) { return list(a.breakers()), nil }
+
+func (a *api) breakers() []Breaker {
+	views := []Breaker{}
+	for _, name := range a.Layer.BreakerNames() {
+		if b, err := a.Layer.Breaker(name); err == nil {
+			views = append(views, breakerView(b.Status()))
+		}
+	}
+	for _, name := range a.Layer.BreakerGroupNames() {
+		if g, err := a.Layer.BreakerGroup(name); err == nil {
+			views = append(views, groupView(g, false))
+		}
+	}
+	sortBreakers(views)
+	return views
+}
+
+func (a *api) getBreaker(r *http.Request) (any, error) {
+	name := r.PathValue("name")
+	if g, err := a.Layer.BreakerGroup(name); err == nil && r.URL.Query().Get("member") == "" {
+		return groupView(g, true), nil
+	}
+	b, err := a.breaker(r)
+	if err != nil {
+		return nil, err
+	}
+	return breakerView(b.Status()), nil
+}
+
+// breaker finds the breaker of a request; ?member=KEY means that of a group.
+func (a *api) breaker(r *http.Request) (*breaker.Breaker, error) {
+	name, member := r.PathValue("name"), r.URL.Query().Get("member")
+	if member == "" {
+		return a.Layer.Breaker(name)
+	}
+	g, err := a.Layer.BreakerGroup(name)
+	if err != nil {
+		return nil, err
+	}
+	b, ok := g.Lookup(ratelimit.ParseKey(member))
+	if !ok {
+		return nil, refuse(fault.NotFound, "the group "+name+" has no member "+member)
+	}
+	return b, nil
+}
+
+func (a *api) override(r *http.Request) (any, error) {
+	b, err := a.breaker(r)
+	if err != nil {
+		return nil, err
+	}
+	var request OverrideRequest
+	if err := read(r, &request); err != nil {
+		return nil, err
+	}
+	length, err := durationOf(request.ForSeconds)
+	if err != nil {
+		return nil, err
+	}
+	force := map[string]func(breaker.Override) error{"forced-open": b.ForceOpen, "forced-closed": b.ForceClosed}[request.State]
+	if force == nil {
+		return nil, refuse(fault.InvalidArgument, `state must be "forced-open" or "forced-closed"`)
+	}
+	if request.Reason == "" {
+		return nil, refuse(fault.InvalidArgument, "reason must say why, for those who find the breaker like this")
+	}
+	if err := force(breaker.Override{Actor: actorOf(r.Context()), Reason: request.Reason, For: length}); err != nil {
+		return nil, err
+	}
+	a.log(r, request.State, "breaker", b.Name(), slog.String("reason", request.Reason), slog.Duration("for", length))
+	return breakerView(b.Status()), nil
+}
+
+func durationOf(seconds float64) (time.Duration, error) {
+	nanos := seconds * float64(time.Second)
+	if math.IsNaN(nanos) || nanos < 0 || nanos >= math.MaxInt64 {
+		return 0, refuse(fault.InvalidArgument, "for_seconds must be 0 (until released) or a positive number of seconds")
+	}
+	return time.Duration(nanos), nil
+}
+
+func (a *api) release(r *http.Request) (any, error) {
+	b, err := a.breaker(r)
+	if err != nil {
+		return nil, err
+	}
+	b.Automatic(actorOf(r.Context()))
+	a.log(r, "auto", "breaker", b.Name())
+	return breakerView(b.Status()), nil
+}
+
+func (a *api) reset(r *http.Request) (any, error) {
+	b, err := a.breaker(r)
+	if err != nil {
+		return nil, err
+	}
+	b.Reset(actorOf(r.Context()))
+	a.log(r, "reset", "breaker", b.Name())
+	return breakerView(b.Status()), nil
+}
+
+func (a *api) listPools(*http.Request) (any, error) { return list(a.pools()), nil }
+
+func (a *api) pools() []Pool {
+	views := []Pool{}
+	for _, name := range a.Layer.PoolNames() {
+		if v, err := a.pool(name); err == nil {
+			views = append(views, v)
+		}
+	}
+	sortPools(views)
+	return views
+}
+
+func (a *api) pool(name string) (Pool, error) {
+	p, err := a.Layer.Pool(name)
+	if err != nil {
+		return Pool{}, err
+	}
+	c, _, _ := a.Layer.Config()
+	return poolView(c.Pools[name].Worker, p.Status()), nil
+}
+
+func (a *api) getPool(r *http.Request) (any, error) { return a.pool(r.PathValue("name")) }

@@ -1,0 +1,163 @@
+package adminapi
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"mime"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/elixirscope/foundation/fault"
+)
+
+// Security says who may use the API.
+type Security struct {
+	// Tokens maps an actor's name to its bearer token.
+	Tokens map[string]Token
+	// ClientCertificates is true where the listener demands client certificates;
+	// the actor is then the certificate's common name.
+	ClientCertificates bool
+	// Hosts are the names, without port, under which clients may address the
+	// server beside its own addresses and localhost.
+	Hosts []string
+}
+
+// Token lets one actor in.
+type Token struct {
+	Secret string
+	Write  bool // may also change, not only look
+}
+
+// Guarded reports whether a request must prove who sends it.
+func (s Security) Guarded() bool { return len(s.Tokens) > 0 || s.ClientCertificates }
+
+// CheckListen refuses an address that others can reach while nobody has to
+// prove who he is.
+func (s Security) CheckListen(address string) error {
+	if s.Guarded() || IsLoopback(address) {
+		return nil
+	}
+	return fault.New(fault.Spec{
+		Code: fault.InvalidConfig, Component: "foundation", Name: "admin",
+		Problems: []fault.Problem{{
+			Field: "admin.listen", Value: address,
+			Message: "others can reach this address, and nobody has to prove who he is: set admin.tokens or admin.tls.client_ca, or listen on 127.0.0.1",
+		}},
+	})
+}
+
+// IsLoopback reports whether address can be reached from this machine only.
+func IsLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+type actorKey struct{}
+
+// actorOf names who sent the request, for events and for the log.
+func actorOf(ctx context.Context) string {
+	actor, _ := ctx.Value(actorKey{}).(string)
+	return actor
+}
+
+// protect puts the checks in front of h, cheapest first.
+func (s Security) protect(h http.Handler) http.Handler {
+	origin := http.NewCrossOriginProtection()
+	tokens := hashTokens(s.Tokens)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.check(r, origin); err != nil {
+			writeError(w, err)
+			return
+		}
+		actor, write, ok := s.authenticate(r, tokens)
+		switch {
+		case !ok:
+			w.Header().Set("WWW-Authenticate", `Bearer realm="foundation"`)
+			p := problemOf(refuse(fault.Forbidden, "the request carries no valid token: set FOUNDATION_TOKEN or the Authorization header"))
+			p.Status = http.StatusUnauthorized
+			writeProblem(w, p)
+		case !write && !reads(r):
+			writeError(w, refuse(fault.Forbidden, "the token of "+actor+" may look but not change anything: its role is read"))
+		default:
+			h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, actor)))
+		}
+	})
+}
+
+func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
+
+func (s Security) check(r *http.Request, origin *http.CrossOriginProtection) error {
+	if !s.allowedHost(r) {
+		return refuse(fault.Forbidden, "the request names a host that this server does not know: add it to admin.hosts")
+	}
+	if err := origin.Check(r); err != nil {
+		return refuse(fault.Forbidden, "the request comes from another origin")
+	}
+	if reads(r) {
+		return nil
+	}
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		return refuse(fault.Forbidden, "a request that changes something must carry Content-Type: application/json")
+	}
+	return nil
+}
+
+// allowedHost stops DNS rebinding: a page of a foreign site whose name was made
+// to point here sends that name as the host. A literal address cannot be rebound.
+func (s Security) allowedHost(r *http.Request) bool {
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	if _, err := netip.ParseAddr(host); err == nil {
+		return true
+	}
+	return host == "localhost" || slices.Contains(s.Hosts, host)
+}
+
+type hashedToken struct {
+	actor string
+	write bool
+	sum   [sha256.Size]byte
+}
+
+func hashTokens(tokens map[string]Token) []hashedToken {
+	hashed := make([]hashedToken, 0, len(tokens))
+	for actor, token := range tokens {
+		hashed = append(hashed, hashedToken{actor, token.Write, sha256.Sum256([]byte(token.Secret))})
+	}
+	return hashed
+}
+
+// authenticate compares hashes of equal length and looks at every token, so
+// that the time it takes tells nothing about any of them. Whoever holds a
+// certificate that the listener accepted may change things.
+func (s Security) authenticate(r *http.Request, tokens []hashedToken) (actor string, write, ok bool) {
+	if !s.Guarded() {
+		return "local", true, true
+	}
+	if r.TLS != nil && s.ClientCertificates && len(r.TLS.VerifiedChains) > 0 && len(tokens) == 0 {
+		return r.TLS.VerifiedChains[0][0].Subject.CommonName, true, true
+	}
+	given, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	sum := sha256.Sum256([]byte(given))
+	for _, t := range tokens {
+		if subtle.ConstantTimeCompare(sum[:], t.sum[:]) == 1 && isBearer {
+			actor, write, ok = t.actor, t.write, true
+		}
+	}
+	return actor, write, ok
+}

@@ -1,0 +1,103 @@
+package adminapi
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestCheckListen_RefusesWhatOthersReachWithoutProofOfIdentity(t *testing.T) {
+	open, guarded := Security{}, Security{Tokens: map[string]Token{"ops": {Secret: "0123456789abcdef"}}}
+	for _, c := range []struct {
+		address string
+		want    bool // without tokens
+	}{
+		{"127.0.0.1:9181", true}, {"[::1]:9181", true}, {"localhost:9181", true}, {"127.9.9.9:1", true}, {"[::ffff:127.0.0.1]:1", true},
+		{":9181", false}, {"0.0.0.0:9181", false}, {"[::]:9181", false}, {"10.0.0.1:9181", false}, {"example.org:9181", false}, {"nonsense", false},
+	} {
+		if err := open.CheckListen(c.address); (err == nil) != c.want {
+			t.Errorf("%s without tokens: %v", c.address, err)
+		}
+		if err := guarded.CheckListen(c.address); err != nil {
+			t.Errorf("%s with tokens: %v", c.address, err)
+		}
+	}
+	if err := (Security{ClientCertificates: true}).CheckListen(":9181"); err != nil {
+		t.Errorf("client certificates are proof enough: %v", err)
+	}
+}
+
+const testSecret = "correct-horse-battery-staple"
+
+// TestScenario109_ForgedRequestsAreRefused: without the token, from another
+// origin, or with a forged Host.
+func TestScenario109_ForgedRequestsAreRefused(t *testing.T) {
+	guarded := Security{
+		Tokens: map[string]Token{"ops": {Secret: testSecret, Write: true}, "viewer": {Secret: "only-looks-at-things"}},
+		Hosts:  []string{"admin.example.org"},
+	}
+	for _, c := range []struct {
+		name     string
+		security Security
+		method   string
+		host     string
+		header   map[string]string
+		want     int
+	}{
+		{"loopback without tokens", Security{}, "GET", "127.0.0.1:9181", nil, 200},
+		{"by IPv6 address", Security{}, "GET", "[::1]:9181", nil, 200},
+		{"by the name localhost", Security{}, "GET", "LOCALHOST:9181", nil, 200},
+		{"by a rebound name", Security{}, "GET", "attacker.example", nil, 403},
+		{"by a rebound name that looks local", Security{}, "GET", "localhost.attacker.example:9181", nil, 403},
+		{"by no name", Security{}, "GET", "", nil, 403},
+		{"by an allowed name", guarded, "GET", "admin.example.org", map[string]string{"Authorization": "Bearer " + testSecret}, 200},
+		{"without the token", guarded, "GET", "127.0.0.1", nil, 401},
+		{"with a wrong token", guarded, "GET", "127.0.0.1", map[string]string{"Authorization": "Bearer wrong"}, 401},
+		{"with an empty token", guarded, "GET", "127.0.0.1", map[string]string{"Authorization": "Bearer "}, 401},
+		{"with the token as basic auth", guarded, "GET", "127.0.0.1", map[string]string{"Authorization": "Basic " + testSecret}, 401},
+		{"with the bare token", guarded, "GET", "127.0.0.1", map[string]string{"Authorization": testSecret}, 401},
+		{"a change as JSON", guarded, "POST", "127.0.0.1", map[string]string{"Authorization": "Bearer " + testSecret, "Content-Type": "application/json; charset=utf-8"}, 200},
+		{"a change by who may only look", guarded, "POST", "127.0.0.1", map[string]string{"Authorization": "Bearer only-looks-at-things", "Content-Type": "application/json"}, 403},
+		{"a change as a form", Security{}, "POST", "127.0.0.1", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, 403},
+		{"a change as text", Security{}, "PUT", "127.0.0.1", map[string]string{"Content-Type": "text/plain"}, 403},
+		{"a change without a type", Security{}, "DELETE", "127.0.0.1", nil, 403},
+		{"a change from another site", Security{}, "POST", "127.0.0.1", map[string]string{"Content-Type": "application/json", "Sec-Fetch-Site": "cross-site"}, 403},
+		{"a change from another origin", Security{}, "POST", "127.0.0.1", map[string]string{"Content-Type": "application/json", "Origin": "https://attacker.example"}, 403},
+		{"a change from the same origin", Security{}, "POST", "127.0.0.1:9181", map[string]string{"Content-Type": "application/json", "Origin": "http://127.0.0.1:9181"}, 200},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			reached := false
+			h := c.security.protect(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
+			r := httptest.NewRequest(c.method, "/v1/status", strings.NewReader("{}"))
+			r.Host = c.host
+			for name, value := range c.header {
+				r.Header.Set(name, value)
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != c.want || reached != (c.want == 200) {
+				t.Errorf("status %d, reached %v, want %d\n%s", w.Code, reached, c.want, w.Body)
+			}
+			if w.Code != 200 && w.Header().Get("Content-Type") != "application/problem+json" {
+				t.Errorf("content type %q", w.Header().Get("Content-Type"))
+			}
+			if strings.Contains(w.Body.String(), testSecret) {
+				t.Error("the answer contains the secret")
+			}
+		})
+	}
+}
+
+func TestActorIsWhoseTokenItWas(t *testing.T) {
+	s := Security{Tokens: map[string]Token{"ops": {Secret: testSecret, Write: true}, "ci": {Secret: "another-long-secret", Write: true}}}
+	var actor string
+	h := s.protect(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { actor = actorOf(r.Context()) }))
+	r := httptest.NewRequest(http.MethodGet, "/v1/status", http.NoBody)
+	r.Host = "127.0.0.1"
+	r.Header.Set("Authorization", "Bearer another-long-secret")
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	if actor != "ci" {
+		t.Errorf("the actor is %q", actor)
+	}
+}

@@ -1,0 +1,261 @@
+package adminapi
+
+import "time"
+
+// Version is the version of the wire format, in every top-level answer.
+const Version = "v1"
+
+// Status is the answer of GET /v1/status: the whole layer on one page.
+type Status struct {
+	APIVersion    string       `json:"api_version"`
+	Verdict       string       `json:"verdict"` // "ok", "attention" or "draining"
+	Reasons       []string     `json:"reasons"` // why it is not "ok", worst first
+	Build         string       `json:"build"`
+	Namespace     string       `json:"namespace"`
+	StartedAt     time.Time    `json:"started_at"`
+	UptimeSeconds float64      `json:"uptime_seconds"`
+	Ready         bool         `json:"ready"`
+	Draining      bool         `json:"draining"`
+	Config        ConfigStatus `json:"config"`
+	Listeners     []Listener   `json:"listeners"`
+	Guards        []Guard      `json:"guards"`
+	Breakers      []Breaker    `json:"breakers"`
+	RateLimits    []RateLimit  `json:"rate_limits"`
+	Pools         []Pool       `json:"pools"`
+}
+
+// ConfigStatus says which configuration runs and how the last reload went.
+type ConfigStatus struct {
+	Revision             uint64    `json:"revision"`
+	Source               string    `json:"source"`
+	Drifted              bool      `json:"drifted"` // what runs is not what the file says
+	AppliedAt            time.Time `json:"applied_at"`
+	LastReloadAt         time.Time `json:"last_reload_at"`
+	LastReloadSuccessful bool      `json:"last_reload_successful"`
+	LastReloadError      string    `json:"last_reload_error"`
+}
+
+// Listener is one address the daemon listens on.
+type Listener struct {
+	Name    string `json:"name"` // "gateway", "admin" or "probes"
+	Address string `json:"address"`
+	TLS     bool   `json:"tls"`
+}
+
+// List is the answer to a request for all parts of one kind, worst first.
+type List[T any] struct {
+	APIVersion string `json:"api_version"`
+	Items      []T    `json:"items"`
+}
+
+// Guard is one guard.
+type Guard struct {
+	Name               string            `json:"name"`
+	Mode               string            `json:"mode"`
+	Priority           string            `json:"priority"`
+	Revision           uint64            `json:"revision"`
+	Breaker            string            `json:"breaker"`
+	RateLimit          string            `json:"rate_limit"`
+	Pool               string            `json:"pool"`
+	TimeoutSeconds     float64           `json:"timeout_seconds"`
+	Concurrency        int               `json:"concurrency"` // 0: no bound
+	InFlight           int64             `json:"in_flight"`
+	Detached           int64             `json:"detached"` // calls that ran past their time and have not ended
+	Succeeded          uint64            `json:"succeeded"`
+	Failed             uint64            `json:"failed"` // without those that timed out
+	TimedOut           uint64            `json:"timed_out"`
+	Canceled           uint64            `json:"canceled"`
+	Ignored            uint64            `json:"ignored"`
+	Refused            uint64            `json:"refused"`
+	WouldRefuse        uint64            `json:"would_refuse"`
+	RefusedBy          map[string]uint64 `json:"refused_by"`
+	WouldRefuseBy      map[string]uint64 `json:"would_refuse_by"`
+	LeasesExpired      uint64            `json:"leases_expired"`
+	P50Seconds         float64           `json:"p50_seconds"` // of calls that succeeded
+	P95Seconds         float64           `json:"p95_seconds"`
+	P99Seconds         float64           `json:"p99_seconds"`
+	CheckoutP99Seconds float64           `json:"checkout_p99_seconds"` // the wait for a worker
+}
+
+// Breaker is one circuit breaker, a group of them, or one member of a group.
+type Breaker struct {
+	Name              string       `json:"name"`
+	Member            string       `json:"member"` // the key, of a member of a group
+	Mode              string       `json:"mode"`
+	State             string       `json:"state"` // "closed", "open", "half-open"; of a group its worst member's
+	Since             time.Time    `json:"since"`
+	SinceSeconds      float64      `json:"since_seconds"`
+	RetryAfterSeconds float64      `json:"retry_after_seconds"`
+	Ramping           bool         `json:"ramping"`
+	Counted           []Fact       `json:"counted"`   // what the window holds, against the thresholds
+	OpenedBy          []Fact       `json:"opened_by"` // why it opened last
+	ProbesInFlight    int          `json:"probes_in_flight"`
+	ProbeSuccesses    int          `json:"probe_successes"`
+	WindowSeconds     float64      `json:"window_seconds"`
+	CooldownSeconds   float64      `json:"cooldown_seconds"`
+	Succeeded         uint64       `json:"succeeded"`
+	Failed            uint64       `json:"failed"`
+	Ignored           uint64       `json:"ignored"`
+	Refused           uint64       `json:"refused"`
+	WouldRefuse       uint64       `json:"would_refuse"`
+	Injected          float64      `json:"injected"`
+	LastErrors        []ErrorClass `json:"last_errors"` // classes, never messages
+	Override          Override     `json:"override"`
+	Generation        uint64       `json:"generation"`
+	Revision          uint64       `json:"revision"`
+	Group             bool         `json:"group"`
+	MaxMembers        int          `json:"max_members"`
+	MemberCount       int          `json:"member_count"`
+	Members           []Breaker    `json:"members"` // of a group, when it is asked for by name
+}
+
+// Fact is a number that decided, beside the bound that it was held against.
+type Fact struct {
+	Name    string  `json:"name"`
+	Value   float64 `json:"value"`
+	Limit   float64 `json:"limit"`
+	Bounded bool    `json:"bounded"` // whether limit means anything
+	Unit    string  `json:"unit"`
+}
+
+// ErrorClass is a kind of failure that was counted.
+type ErrorClass struct {
+	Class string    `json:"class"`
+	Count uint64    `json:"count"`
+	Last  time.Time `json:"last"`
+}
+
+// Override is an operator's hand on a breaker; State is empty where there is none.
+type Override struct {
+	State            string    `json:"state"` // "", "forced-open", "forced-closed"
+	Actor            string    `json:"actor"`
+	Reason           string    `json:"reason"`
+	Since            time.Time `json:"since"`
+	Until            time.Time `json:"until"` // the zero time: until it is released
+	RemainingSeconds float64   `json:"remaining_seconds"`
+}
+
+// OverrideRequest is the body of PUT /v1/breakers/{name}/override.
+type OverrideRequest struct {
+	State      string  `json:"state"` // "forced-open" or "forced-closed"
+	Reason     string  `json:"reason"`
+	ForSeconds float64 `json:"for_seconds"` // 0: until it is released
+}
+
+// RateLimit is one rule.
+type RateLimit struct {
+	Name       string      `json:"name"`
+	Mode       string      `json:"mode"`
+	Algorithm  string      `json:"algorithm"`
+	Limit      int64       `json:"limit"` // 0: every call is refused
+	PerSeconds float64     `json:"per_seconds"`
+	Burst      int64       `json:"burst"`
+	Parts      int         `json:"parts"`
+	Parent     string      `json:"parent"`
+	Keys       int64       `json:"keys"`
+	MaxKeys    int64       `json:"max_keys"`
+	Overflowed uint64      `json:"overflowed"`
+	Evicted    uint64      `json:"evicted"`
+	Waiting    int64       `json:"waiting"`
+	Allowed    uint64      `json:"allowed"`
+	Denied     uint64      `json:"denied"`
+	WouldDeny  uint64      `json:"would_deny"`
+	Revision   uint64      `json:"revision"`
+	TopDenied  []DeniedKey `json:"top_denied"`
+}
+
+// DeniedKey is a key that was refused often, for people to read.
+type DeniedKey struct {
+	Key           string    `json:"key"`
+	Denied        uint64    `json:"denied"` // an upper bound
+	AtMostTooMany uint64    `json:"at_most_too_many"`
+	Last          time.Time `json:"last"`
+}
+
+// Decision is what a rule says, or would say, of a key.
+type Decision struct {
+	APIVersion        string  `json:"api_version"`
+	Rule              string  `json:"rule"`
+	Key               string  `json:"key"`
+	Allowed           bool    `json:"allowed"`
+	Taken             int64   `json:"taken"` // 0 for a peek
+	Limit             int64   `json:"limit"`
+	Remaining         int64   `json:"remaining"`
+	RetryAfterSeconds float64 `json:"retry_after_seconds"`
+	ResetAfterSeconds float64 `json:"reset_after_seconds"`
+}
+
+// CheckRequest is the body of POST /v1/check. Take 0 looks and takes nothing.
+type CheckRequest struct {
+	Rule string `json:"rule"`
+	Key  string `json:"key"`
+	Take int64  `json:"take"`
+}
+
+// Pool is one pool of workers.
+type Pool struct {
+	Name                  string  `json:"name"`
+	Worker                string  `json:"worker"`
+	State                 string  `json:"state"` // "ready", "overflow", "full"
+	Degraded              bool    `json:"degraded"`
+	LastError             string  `json:"last_error"`
+	RetryAfterSeconds     float64 `json:"retry_after_seconds"`
+	Strategy              string  `json:"strategy"`
+	Size                  int     `json:"size"`
+	MaxOverflow           int     `json:"max_overflow"`
+	Available             int     `json:"available"`
+	Overflow              int     `json:"overflow"`
+	CheckedOut            int     `json:"checked_out"`
+	Idle                  int     `json:"idle"`
+	Waiting               int     `json:"waiting"`
+	Making                int     `json:"making"`
+	Checkouts             uint64  `json:"checkouts"`
+	Waits                 uint64  `json:"waits"`
+	Timeouts              uint64  `json:"timeouts"`
+	Full                  uint64  `json:"full"`
+	Canceled              uint64  `json:"canceled"`
+	Failed                uint64  `json:"failed"`
+	Created               uint64  `json:"created"`
+	CreateFailures        uint64  `json:"create_failures"`
+	Destroyed             uint64  `json:"destroyed"`
+	Leaked                uint64  `json:"leaked"`
+	OldestCheckoutSeconds float64 `json:"oldest_checkout_seconds"`
+	WaitP99Seconds        float64 `json:"wait_p99_seconds"`
+	HoldP99Seconds        float64 `json:"hold_p99_seconds"`
+	CreateP99Seconds      float64 `json:"create_p99_seconds"`
+}
+
+// Config is the answer of GET /v1/config: the text as it was written, before
+// anything was expanded, so that it holds no secret.
+type Config struct {
+	APIVersion string    `json:"api_version"`
+	Revision   uint64    `json:"revision"`
+	Source     string    `json:"source"`
+	AppliedAt  time.Time `json:"applied_at"`
+	YAML       string    `json:"yaml"`
+}
+
+// Applied is the answer to a reload or a new configuration.
+type Applied struct {
+	APIVersion string   `json:"api_version"`
+	Revision   uint64   `json:"revision"`
+	DryRun     bool     `json:"dry_run"`
+	Changes    []Change `json:"changes"`
+}
+
+// Change is one difference that a configuration makes, and what it does to state.
+type Change struct {
+	Section string        `json:"section"` // as in the file
+	Name    string        `json:"name"`
+	Action  string        `json:"action"` // "added", "changed", "removed"
+	Fields  []FieldChange `json:"fields"`
+	Effect  string        `json:"effect"`
+	Restart bool          `json:"restart"` // a running daemon cannot follow it
+}
+
+// FieldChange is one setting before and after; "" stands for its default.
+type FieldChange struct {
+	Field string `json:"field"`
+	Old   string `json:"old"`
+	New   string `json:"new"`
+}

@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"context"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+)
+
+func (a *app) getCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "get", Short: "List the parts of one kind, or show one part", GroupID: groupLook,
+		Long: "List the guards, breakers, rate limits or pools, worst first, or show one of them by its name.",
+		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(
+		getKind(a, "guards", "guard", guardTable, func(g adminapi.Guard) string { return g.Name }),
+		getKind(a, "breakers", "breaker", breakerTable, func(b adminapi.Breaker) string { return b.Name }),
+		getKind(a, "rate_limits", "rate_limit", rateLimitTable, func(r adminapi.RateLimit) string { return r.Name }),
+		getKind(a, "pools", "pool", poolTable, func(p adminapi.Pool) string { return p.Name }),
+	)
+	return cmd
+}
+
+// getKind makes the subcommand of one kind; people say the singular as often.
+func getKind[T any](a *app, plural, singular string, rows func([]T) *table, name func(T) string) *cobra.Command {
+	return &cobra.Command{
+		Use: plural + " [NAME]", Aliases: []string{singular, dashed(singular), dashed(plural)}, Short: "Show " + spaced(plural),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: completeNames(a, plural, name),
+		RunE: a.run(func(ctx context.Context, args []string) error {
+			if len(args) == 1 {
+				return getOne(ctx, a, plural, args[0], rows)
+			}
+			var list adminapi.List[T]
+			if err := a.get(ctx, "/v1/"+plural, &list); err != nil {
+				return err
+			}
+			return a.print(list, func() error {
+				if len(list.Items) == 0 {
+					a.say("no %s are configured", spaced(plural))
+					return nil
+				}
+				return a.show(rows(list.Items))
+			})
+		}),
+	}
+}
+
+func getOne[T any](ctx context.Context, a *app, plural, name string, rows func([]T) *table) error {
+	var one T
+	if err := a.get(ctx, "/v1/"+plural+"/"+url.PathEscape(name), &one); err != nil {
+		return err
+	}
+	return a.print(one, func() error { return a.showFields(one, rows([]T{one})) })
+}
+
+// completeNames asks the daemon for the names that exist; a shell that
+// completes must never wait or complain, so errors give no names.
+func completeNames[T any](a *app, plural string, name func(T) string) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(cmdContext(cmd)), completionTimeout)
+		defer cancel()
+		var list adminapi.List[T]
+		if a.client().Get(ctx, "/v1/"+plural, &list) != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var names []string
+		for _, item := range list.Items {
+			names = append(names, name(item))
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func breakerNames(a *app) cobra.CompletionFunc {
+	return completeNames(a, "breakers", func(b adminapi.Breaker) string { return b.Name })
+}
+
+func ruleNames(a *app) cobra.CompletionFunc {
+	return completeNames(a, "rate_limits", func(r adminapi.RateLimit) string { return r.Name })
+}

@@ -1,0 +1,14 @@
+package cli
+
+import (
+	"github.com/elixirscope/foundation/adapters/postgres"
+	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/pool/httpworker"
+	"github.com/elixirscope/foundation/pool/sqlworker"
+)
+
+// workerKinds are the kinds of worker that configuration files may name. The sql
+// kind finds the database drivers that are linked in: here, that of PostgreSQL.
+func workerKinds() map[string]pool.Kind {
+	return map[string]pool.Kind{"http": httpworker.Kind(), "sql": sqlworker.Kind(), "postgres": postgres.Kind()}
+}

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/config"
+)
+
+// The environment variables that the program reads; docs/cli.md lists them.
+const (
+	envAddr   = "FOUNDATION_ADDR"
+	envToken  = "FOUNDATION_TOKEN" //nolint:gosec // the name of a variable, not a secret
+	envConfig = "FOUNDATION_CONFIG"
+)
+
+const rootLong = `foundation guards every call to something that can fail or be exhausted.
+
+It runs as a gateway in front of any HTTP service and refuses, limits and
+explains; the same layer is a Go library. Start with 'foundation quickstart'.`
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use: "foundation", Short: "Guard every call to something that can fail or be exhausted", Long: rootLong,
+		SilenceErrors: true, SilenceUsage: true, CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkOutput() },
+	}
+	root.SetOut(a.env.Stdout)
+	root.SetErr(a.env.Stderr)
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.addr, "addr", "", "address of the daemon's admin API (default "+config.DefaultAdminListen+", or $"+envAddr+")")
+	flags.StringVarP(&a.output, "output", "o", "table", "form of the output: table, json or yaml")
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
+	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Look:"}, &cobra.Group{ID: groupAct, Title: "Act:"})
+	root.AddCommand(
+		a.quickstartCommand(), a.serveCommand(), a.healthcheckCommand(),
+		a.statusCommand(), a.getCommand(), a.checkCommand(),
+		a.breakerCommand(), a.rateLimitCommand(), a.configCommand(), a.reloadCommand(),
+		a.versionCommand(), a.docsCommand(root),
+	)
+	return root
+}
+
+const (
+	groupRun  = "run"
+	groupLook = "look"
+	groupAct  = "act"
+)
+
+var outputs = []string{"table", "json", "yaml"}
+
+func (a *app) checkOutput() error {
+	if slices.Contains(outputs, a.output) {
+		return nil
+	}
+	return fmt.Errorf("%q is no form of output: use one of %s", a.output, strings.Join(outputs, ", "))
+}
+
+func (a *app) client() *adminapi.Client {
+	addr := a.addr
+	if addr == "" {
+		addr = a.env.getenv(envAddr)
+	}
+	if addr == "" {
+		addr = config.DefaultAdminListen
+	}
+	return &adminapi.Client{Address: addr, Token: a.env.getenv(envToken)}
+}
+
+// get reads path from the daemon.
+func (a *app) get(ctx context.Context, path string, out any) error {
+	return a.explain(a.client().Get(ctx, path, out))
+}
+
+// send changes something in the daemon.
+func (a *app) send(ctx context.Context, method, path string, in, out any) error {
+	return a.explain(a.client().Send(ctx, method, path, in, out))
+}
+
+func (a *app) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, adminapi.ErrUnreachable):
+		return &exitError{
+			code: ExitUnreachable, err: err,
+			fix: "start one with '" + a.env.Program + " serve' or '" + a.env.Program + " quickstart', or name it with --addr or $" + envAddr,
+		}
+	}
+	return failed(err, "")
+}

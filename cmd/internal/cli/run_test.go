@@ -1,0 +1,275 @@
+package cli_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/cmd/internal/cli"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// terminal is what a command wrote.
+type terminal struct {
+	out, err string
+	code     int
+}
+
+// run runs a command line as a user would, with an environment of its own.
+func run(t *testing.T, env map[string]string, args ...string) terminal {
+	t.Helper()
+	var out, errs strings.Builder
+	code := cli.Run(t.Context(), cli.Env{
+		Stdout: &out, Stderr: &errs, Program: "foundation",
+		LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
+	}, args)
+	http.DefaultClient.CloseIdleConnections()
+	return terminal{out.String(), errs.String(), code}
+}
+
+// canned is a daemon in the middle of an incident.
+func canned() adminapi.Status {
+	return adminapi.Status{
+		APIVersion: "v1", Verdict: "attention", Reasons: []string{"breaker payments is open"},
+		Build: "foundation v1.2.3", Namespace: "production", UptimeSeconds: 93784, Ready: true,
+		Config:    adminapi.ConfigStatus{Revision: 7, LastReloadSuccessful: true},
+		Listeners: []adminapi.Listener{{Name: "gateway", Address: "10.0.0.1:8443", TLS: true}, {Name: "admin", Address: "127.0.0.1:9181"}},
+		Guards: []adminapi.Guard{
+			{Name: "checkout", Mode: "enforce", InFlight: 3, Concurrency: 64, Succeeded: 123456, Failed: 42, Refused: 8, P50Seconds: 0.0123, P99Seconds: 1.5, RefusedBy: map[string]uint64{"rate_limited": 3, "circuit_open": 5, "pool_full": 0}},
+			{Name: "search", Mode: "shadow", Succeeded: 9, WouldRefuse: 2},
+		},
+		Breakers: []adminapi.Breaker{
+			{Name: "payments", Mode: "enforce", State: "open", SinceSeconds: 12.7, RetryAfterSeconds: 17.3, OpenedBy: []adminapi.Fact{{Name: "failures", Value: 5, Limit: 5, Bounded: true}}, Failed: 42, Refused: 5, LastErrors: []adminapi.ErrorClass{{Class: "call_timeout"}}},
+			{Name: "maps", Mode: "enforce", State: "closed", SinceSeconds: 93784, Override: adminapi.Override{State: "forced-closed", RemainingSeconds: 420}},
+			{Name: "per_host", Mode: "enforce", State: "closed", Group: true, MemberCount: 12, MaxMembers: 1024},
+		},
+		RateLimits: []adminapi.RateLimit{
+			{Name: "per_client", Mode: "enforce", Algorithm: "gcra", Limit: 100, PerSeconds: 60, Burst: 20, Keys: 1234, Allowed: 99, Denied: 3, Parent: "all", TopDenied: []adminapi.DeniedKey{{Key: "10.1.2.3", Denied: 2}, {Key: "evil\x1b[2J", Denied: 1}}},
+		},
+		Pools: []adminapi.Pool{
+			{Name: "orders", Worker: "postgres", State: "full", Size: 5, MaxOverflow: 2, CheckedOut: 7, Waiting: 3, Timeouts: 1, WaitP99Seconds: 0.2, OldestCheckoutSeconds: 3},
+		},
+	}
+}
+
+// daemon answers as the admin API does, with what is canned, and notes requests.
+func daemon(t *testing.T) (addr string, requests *[]string) {
+	t.Helper()
+	s := canned()
+	var seen []string
+	reply := func(v any) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			var body bytes.Buffer
+			_, _ = body.ReadFrom(r.Body)
+			seen = append(seen, strings.TrimSpace(r.Method+" "+r.RequestURI+" "+body.String()))
+			_ = json.NewEncoder(w).Encode(v)
+		}
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", reply(s))
+	mux.HandleFunc("GET /v1/breakers", reply(adminapi.List[adminapi.Breaker]{APIVersion: "v1", Items: s.Breakers}))
+	mux.HandleFunc("GET /v1/pools", reply(adminapi.List[adminapi.Pool]{APIVersion: "v1", Items: []adminapi.Pool{}}))
+	mux.HandleFunc("GET /v1/guards/{name}", reply(s.Guards[0]))
+	mux.HandleFunc("/v1/breakers/{name}/{action}", reply(s.Breakers[1]))
+	mux.HandleFunc("/v1/rate_limits/{name}/keys/{key...}", reply(adminapi.Decision{Rule: "per_client", Key: "a", Allowed: true, Limit: 5, Remaining: 5}))
+	mux.HandleFunc("POST /v1/check", reply(adminapi.Decision{Rule: "per_client", Key: "a", Limit: 5, RetryAfterSeconds: 11.2, ResetAfterSeconds: 60}))
+	mux.HandleFunc("POST /v1/reload", reply(adminapi.Applied{Revision: 8, Changes: []adminapi.Change{{Section: "rate_limits", Name: "per_client", Action: "changed", Fields: []adminapi.FieldChange{{Field: "limit", Old: "100", New: "50"}}, Effect: "keys keep what they used"}}}))
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	mux.HandleFunc("GET /livez", reply(map[string]string{"status": "pass"}))
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	return strings.TrimPrefix(server.URL, "http://"), &seen
+}
+
+// golden compares with a file, so that a change of what people see is seen.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil || string(want) != got {
+		t.Errorf("%s: %v; got\n%s", file, err, got)
+	}
+}
+
+func TestWhatPeopleSee(t *testing.T) {
+	addr, _ := daemon(t)
+	for file, args := range map[string][]string{
+		"status.txt":       {"status"},
+		"status.yaml":      {"status", "-o", "yaml"},
+		"get_breakers.txt": {"get", "breakers"},
+		"get_guard.txt":    {"get", "guard", "checkout"},
+		"get_pools.txt":    {"get", "pools"},
+		"reload.txt":       {"reload"},
+		"check.txt":        {"check", "per_client", "a"},
+	} {
+		got := run(t, map[string]string{"FOUNDATION_ADDR": addr}, args...)
+		if want := map[bool]int{true: cli.ExitFailure}[file == "check.txt"]; got.code != want || got.err != "" {
+			t.Errorf("%v: exit code %d, %s", args, got.code, got.err)
+		}
+		golden(t, file, got.out)
+	}
+}
+
+func TestJSONIsTheWireFormat(t *testing.T) {
+	addr, _ := daemon(t)
+	got := run(t, nil, "status", "-o", "json", "--addr", addr)
+	var back adminapi.Status
+	if err := json.Unmarshal([]byte(got.out), &back); err != nil || back.Guards[0].Succeeded != 123456 {
+		t.Errorf("%v %s", err, got.out)
+	}
+}
+
+func TestCommandsAskTheDaemon(t *testing.T) {
+	addr, requests := daemon(t)
+	for want, args := range map[string][]string{
+		`PUT /v1/breakers/maps/override {"state":"forced-open","reason":"why not","for_seconds":3600}`: {"breaker", "force-open", "maps", "--for", "1h", "--reason", "why not"},
+		`PUT /v1/breakers/maps/override {"state":"forced-closed","reason":"x","for_seconds":0}`:        {"breaker", "force-closed", "maps", "--reason", "x"},
+		`DELETE /v1/breakers/maps/override {}`:                                                         {"breaker", "auto", "maps"},
+		`POST /v1/breakers/maps/reset {}`:                                                              {"breaker", "reset", "maps"},
+		`GET /v1/rate_limits/per_client/keys/org%2Fuser`:                                               {"rate-limit", "peek", "per_client", "org/user"},
+		`DELETE /v1/rate_limits/per_client/keys/a%20b {}`:                                              {"rate-limit", "reset", "per_client", "a b"},
+		`POST /v1/check {"rule":"r","key":"k","take":3}`:                                               {"check", "r", "k", "--take", "3"},
+		`GET /livez`:     {"healthcheck", "--probe", "livez"},
+		`GET /v1/status`: {"status"},
+	} {
+		*requests = nil
+		run(t, nil, append(args, "--addr", addr)...)
+		if len(*requests) != 1 || (*requests)[0] != want {
+			t.Errorf("%v asked %q, want %q", args, *requests, want)
+		}
+	}
+}
+
+func TestExitCodesAndErrors(t *testing.T) {
+	addr, _ := daemon(t)
+	for _, c := range []struct {
+		args []string
+		code int
+		want []string
+	}{
+		{[]string{"frobnicate"}, cli.ExitUsage, []string{`"frobnicate"`, "--help"}},
+		{[]string{"check", "rule"}, cli.ExitUsage, []string{"KEY is missing", "check --help"}},
+		{[]string{"check", "a", "b", "c"}, cli.ExitUsage, []string{`"c" is one argument too many`}},
+		{[]string{"status", "-o", "xml"}, cli.ExitUsage, []string{"table, json, yaml"}},
+		{[]string{"status", "--nope"}, cli.ExitUsage, []string{"--nope"}},
+		{[]string{"status", "--addr", "127.0.0.1:1"}, cli.ExitUnreachable, []string{"no daemon answers at http://127.0.0.1:1", "foundation serve"}},
+		{[]string{"breaker", "force-open", "x"}, cli.ExitUsage, []string{"reason"}},
+		{[]string{"breaker", "force-open", "x", "--reason", "y", "--for", "-1s"}, cli.ExitUsage, []string{"negative"}},
+		{[]string{"check", "a", "b", "--take", "-1"}, cli.ExitUsage, []string{"negative"}},
+		{[]string{"healthcheck", "--addr", addr}, cli.ExitFailure, []string{"503"}},
+		{[]string{"get", "guards", "--addr", addr}, cli.ExitFailure, []string{"404"}},
+		{[]string{"config", "validate", "/does/not/exist"}, cli.ExitFailure, []string{"no such file"}},
+		{[]string{"serve", "--log-level", "loud", "-c", "x"}, cli.ExitUsage, []string{"loud"}},
+		{[]string{"serve", "--log-format", "xml", "-c", "x"}, cli.ExitUsage, []string{"xml"}},
+		{[]string{"status", "--watch", "--every", "1ms"}, cli.ExitUsage, []string{"100ms"}},
+	} {
+		got := run(t, nil, c.args...)
+		if got.code != c.code || got.out != "" {
+			t.Errorf("%v: exit code %d, want %d; stdout %q", c.args, got.code, c.code, got.out)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(got.err, want) {
+				t.Errorf("%v: %q is not in\n%s", c.args, want, got.err)
+			}
+		}
+	}
+}
+
+func TestErrorsAreJSONForPrograms(t *testing.T) {
+	got := run(t, nil, "status", "-o", "json", "--addr", "127.0.0.1:1")
+	var problem struct {
+		Detail   string
+		ExitCode int `json:"exit_code"`
+	}
+	if err := json.Unmarshal([]byte(got.err), &problem); err != nil || problem.ExitCode != cli.ExitUnreachable || problem.Detail == "" {
+		t.Errorf("%v %s", err, got.err)
+	}
+}
+
+func TestTokenIsSentAndNeverShown(t *testing.T) {
+	var header string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header = r.Header.Get("Authorization")
+		http.Error(w, "no", http.StatusTeapot)
+	}))
+	defer server.Close()
+	got := run(t, map[string]string{"FOUNDATION_TOKEN": "s3cret-token"}, "status", "--addr", server.URL)
+	if header != "Bearer s3cret-token" || strings.Contains(got.err+got.out, "s3cret") {
+		t.Errorf("sent %q, said %q", header, got.err)
+	}
+}
+
+func TestWatchEndsWithTheInterruption(t *testing.T) {
+	addr, requests := daemon(t)
+	ctx, cancel := timeoutContext(t, 350*time.Millisecond)
+	defer cancel()
+	var out strings.Builder
+	code := cli.Run(ctx, cli.Env{Stdout: &out, Stderr: &out, Program: "foundation"}, []string{"status", "--watch", "--every", "100ms", "--addr", addr})
+	http.DefaultClient.CloseIdleConnections()
+	if code != cli.ExitOK || len(*requests) < 2 {
+		t.Errorf("exit code %d after %d looks\n%s", code, len(*requests), out.String())
+	}
+}
+
+// TestDocsAreCurrent: the reference in docs is what the commands say.
+func TestDocsAreCurrent(t *testing.T) {
+	got := run(t, nil, "docs", "markdown")
+	file := filepath.Join("..", "..", "..", "docs", "cli.md")
+	if *update {
+		if err := os.WriteFile(file, []byte(got.out), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil || string(want) != got.out {
+		t.Errorf("docs/cli.md is out of date (%v): run make docs", err)
+	}
+}
+
+func TestEveryCommandHasAManualPage(t *testing.T) {
+	dir := t.TempDir()
+	if got := run(t, nil, "docs", "man", dir); got.code != cli.ExitOK {
+		t.Fatal(got)
+	}
+	for _, page := range []string{"foundation.1", "foundation-serve.1", "foundation-breaker-force-open.1", "foundation-config-validate.1"} {
+		text, err := os.ReadFile(filepath.Join(dir, page))
+		if err != nil || !strings.HasPrefix(string(text), ".TH ") || !strings.Contains(string(text), ".SH SYNOPSIS") {
+			t.Errorf("%s: %v\n%s", page, err, text)
+		}
+	}
+}
+
+func TestCompletionAsksTheDaemonForNames(t *testing.T) {
+	addr, _ := daemon(t)
+	got := run(t, map[string]string{"FOUNDATION_ADDR": addr}, "__complete", "breaker", "reset", "")
+	if !strings.HasPrefix(got.out, "payments\nmaps\nper_host\n") {
+		t.Errorf("%q", got.out)
+	}
+	silent := run(t, map[string]string{"FOUNDATION_ADDR": "127.0.0.1:1"}, "__complete", "breaker", "reset", "")
+	if strings.Contains(silent.out, "daemon") || silent.code != cli.ExitOK {
+		t.Errorf("a shell is told %q", silent.out)
+	}
+	if script := run(t, nil, "completion", "bash"); !strings.Contains(script.out, "foundation") {
+		t.Error("no completion script")
+	}
+}
+
+func timeoutContext(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithTimeout(t.Context(), d)
+}

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/elixirscope/foundation/cmd/internal/daemon"
+	"github.com/elixirscope/foundation/cmd/internal/quickstart"
+	"github.com/elixirscope/foundation/fault"
+)
+
+// defaultConfig is where a configuration is looked for last.
+const defaultConfig = "./foundation.yaml"
+
+func (a *app) serveCommand() *cobra.Command {
+	var file string
+	var logs logFlags
+	cmd := &cobra.Command{
+		Use: "serve [--config FILE]", Short: "Run the daemon: gateway, admin API and probes", GroupID: groupRun, Args: cobra.NoArgs,
+		Long: "Run the daemon until SIGTERM, and then drain it; a second SIGTERM ends it at once.\n" +
+			"The configuration is --config, else $" + envConfig + ", else " + defaultConfig + ".\n" +
+			"SIGHUP and every change of the file reload it; a faulty file changes nothing.",
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			path, err := a.configFile(file)
+			if err != nil {
+				return err
+			}
+			log, err := a.logger(logs)
+			if err != nil {
+				return err
+			}
+			return a.serve(ctx, path, log)
+		}),
+	}
+	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration file")
+	logs.register(cmd)
+	return cmd
+}
+
+// configFile finds the configuration, or says where it was looked for.
+func (a *app) configFile(flag string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	if path := a.env.getenv(envConfig); path != "" {
+		return path, nil
+	}
+	if _, err := os.Stat(defaultConfig); err == nil {
+		return defaultConfig, nil
+	}
+	return "", usage(
+		fmt.Errorf("no configuration: neither --config nor $%s is set, and there is no %s", envConfig, defaultConfig),
+		"'"+a.env.Program+" quickstart' runs without one and shows what one looks like")
+}
+
+func (a *app) serve(ctx context.Context, path string, log *slog.Logger) error {
+	hangups, stop := a.hangups()
+	defer stop()
+	err := daemon.Run(ctx, daemon.Options{
+		ConfigFile: path, LookupEnv: a.env.LookupEnv, Log: log, Kinds: workerKinds(), Build: buildName(),
+	}, hangups, nil)
+	return startError(err)
+}
+
+func (a *app) hangups() (<-chan os.Signal, func()) {
+	if a.env.Hangups == nil {
+		return nil, func() {}
+	}
+	return a.env.Hangups()
+}
+
+// startError tells a configuration that cannot be used from a start that failed.
+func startError(err error) error {
+	if errors.Is(err, fault.InvalidConfig) {
+		return usage(err, "mend the file; 'foundation config validate FILE' checks it without starting")
+	}
+	return err
+}
+
+func buildName() string { return strings.TrimSpace("foundation " + ThisBuild().Version) }
+
+// logFlags choose what is logged, and how.
+type logFlags struct{ level, format string }
+
+func (l *logFlags) register(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&l.level, "log-level", "info", "least level that is logged: debug, info, warn or error")
+	cmd.Flags().StringVar(&l.format, "log-format", "json", "form of the log on stderr: json or text")
+	_ = cmd.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"json", "text"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (a *app) logger(l logFlags) (*slog.Logger, error) {
+	options := &slog.HandlerOptions{}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(l.level)); err != nil {
+		return nil, usage(fmt.Errorf("--log-level %q is none of debug, info, warn, error", l.level), "")
+	}
+	options.Level = level
+	switch l.format {
+	case "json":
+		return slog.New(slog.NewJSONHandler(a.env.Stderr, options)), nil
+	case "text":
+		return slog.New(slog.NewTextHandler(a.env.Stderr, options)), nil
+	}
+	return nil, usage(fmt.Errorf("--log-format %q is neither json nor text", l.format), "")
+}
+
+func (a *app) quickstartCommand() *cobra.Command {
+	var upstream string
+	cmd := &cobra.Command{
+		Use: "quickstart [--upstream URL]", Short: "Run a gateway at once, with something to try", GroupID: groupRun, Args: cobra.NoArgs,
+		Long: "Run a gateway with a rate limit and a circuit breaker in front of a sample service\n" +
+			"whose failures you switch on and off, or in front of your own. Ports are free\n" +
+			"ones, nothing is left behind, and what to try next is printed.",
+		Example: "  foundation quickstart\n  foundation quickstart --upstream http://127.0.0.1:3000",
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			return startError(quickstart.Run(ctx, quickstart.Options{
+				Upstream: upstream, Out: a.env.Stdout, Program: a.env.Program, Build: buildName(), LookupEnv: a.env.LookupEnv,
+				Bold: func(s string) string { return paint(s, bold, a.colour()) },
+			}))
+		}),
+	}
+	cmd.Flags().StringVar(&upstream, "upstream", "", "URL of your own service instead of the sample one")
+	return cmd
+}

@@ -1,0 +1,114 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var watch bool
+	var every time.Duration
+	cmd := &cobra.Command{
+		Use: "status", Short: "Show the whole layer on one page", GroupID: groupLook, Args: cobra.NoArgs,
+		Long: "Show a verdict, and every guard, breaker, rate limit and pool, worst first.",
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			if watch {
+				return a.watchStatus(ctx, every)
+			}
+			return a.printStatus(ctx)
+		}),
+	}
+	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it again and again until interrupted")
+	cmd.Flags().DurationVar(&every, "every", 2*time.Second, "pause between two looks of --watch")
+	return cmd
+}
+
+func (a *app) printStatus(ctx context.Context) error {
+	var status adminapi.Status
+	if err := a.get(ctx, "/v1/status", &status); err != nil {
+		return err
+	}
+	return a.print(status, func() error { return a.statusPage(&status) })
+}
+
+const clearScreen = "\x1b[H\x1b[2J"
+
+func (a *app) watchStatus(ctx context.Context, every time.Duration) error {
+	if every < 100*time.Millisecond {
+		return usage(errors.New("--every must be at least 100ms"), "")
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		if a.env.Terminal && a.output == "table" {
+			fmt.Fprint(a.env.Stdout, clearScreen)
+		}
+		if err := a.printStatus(ctx); err != nil {
+			return untilInterrupted(ctx, err)
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// untilInterrupted forgives errors that the user's own interruption caused.
+func untilInterrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (a *app) statusPage(s *adminapi.Status) error {
+	style := good
+	if s.Verdict != "ok" {
+		style = warn
+	}
+	line := paint(verdictGlyph(s.Verdict)+" "+s.Verdict, style, a.colour())
+	if len(s.Reasons) > 0 {
+		line += ": " + strings.Join(s.Reasons, "; ")
+	}
+	a.say("%s", line)
+	a.say("%s, namespace %s, up %s, configuration revision %d%s", s.Build, s.Namespace, seconds(s.UptimeSeconds), s.Config.Revision, reloadNote(s.Config))
+	for _, l := range s.Listeners {
+		a.say("%-8s %s://%s", l.Name, map[bool]string{false: "http", true: "https"}[l.TLS], l.Address)
+	}
+	return errors.Join(
+		a.section("GUARDS", len(s.Guards), func() *table { return guardTable(s.Guards) }),
+		a.section("BREAKERS", len(s.Breakers), func() *table { return breakerTable(s.Breakers) }),
+		a.section("RATE LIMITS", len(s.RateLimits), func() *table { return rateLimitTable(s.RateLimits) }),
+		a.section("POOLS", len(s.Pools), func() *table { return poolTable(s.Pools) }),
+	)
+}
+
+func verdictGlyph(verdict string) string {
+	if verdict == "ok" {
+		return "●"
+	}
+	return "▲"
+}
+
+func reloadNote(c adminapi.ConfigStatus) string {
+	if c.LastReloadSuccessful || c.LastReloadError == "" {
+		return ""
+	}
+	return " (the last reload was refused: see 'foundation reload')"
+}
+
+func (a *app) section(title string, rows int, build func() *table) error {
+	if rows == 0 {
+		return nil
+	}
+	a.say("\n%s", paint(title, bold, a.colour()))
+	return a.show(build())
+}

@@ -1,0 +1,58 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestTable_ColumnsLineUpWhateverTheyHold(t *testing.T) {
+	tab := newTable("NAME", ">COUNT", "STATE")
+	tab.row("a", 5, cell{"● closed", good})
+	tab.row("payments-äöü", 12345, cell{"○ OPEN", bad})
+	tab.row("", 0, "")
+	const want = `NAME          COUNT  STATE
+a                 5  ● closed
+payments-äöü  12345  ○ OPEN
+-                 0  -
+`
+	var out strings.Builder
+	if err := tab.write(&out, false); err != nil || out.String() != want {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+func TestTable_ColourDoesNotMoveColumns(t *testing.T) {
+	tab := newTable("A", "B")
+	tab.row(cell{"x", bad}, "1")
+	tab.row("long", "2")
+	var coloured, plainText strings.Builder
+	if tab.write(&coloured, true) != nil || tab.write(&plainText, false) != nil {
+		t.Fatal("cannot write")
+	}
+	stripped := coloured.String()
+	for _, s := range []style{good, warn, bad, faint, bold, resetStyle} {
+		stripped = strings.ReplaceAll(stripped, string(s), "")
+	}
+	if stripped == coloured.String() || stripped != plainText.String() {
+		t.Errorf("with colour:\n%q\nwithout:\n%q", coloured.String(), plainText.String())
+	}
+}
+
+func TestScenario110_KeysCannotMoveTheCursor(t *testing.T) {
+	tab := newTable("KEY")
+	tab.row("a\x1b[2Jb\nc\u009bd")
+	var out strings.Builder
+	if err := tab.write(&out, false); err != nil || out.String() != "KEY\na.[2Jb.c.d\n" {
+		t.Errorf("%v %q", err, out.String())
+	}
+}
+
+func TestSeconds(t *testing.T) {
+	for in, want := range map[float64]string{
+		0: "", -1: "", 0.0000421: "42µs", 0.0123456: "12.3ms", 1.26: "1.3s", 90: "1m30s", 60: "1m", 600: "10m", 3600.4: "1h", 3660: "1h1m",
+	} {
+		if got := seconds(in); got != want {
+			t.Errorf("seconds(%v) = %q, want %q", in, got, want)
+		}
+	}
+}

@@ -1,0 +1,123 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+)
+
+// version is set by the linker for releases (-X …/cli.version=v1.2.3).
+var version = ""
+
+// Build describes the program that runs.
+type Build struct {
+	APIVersion string `json:"api_version"`
+	Version    string `json:"version"`
+	Revision   string `json:"revision"`
+	Modified   bool   `json:"modified"`
+	GoVersion  string `json:"go_version"`
+	Platform   string `json:"platform"`
+}
+
+// ThisBuild returns what the linker, or else the toolchain, noted.
+func ThisBuild() Build {
+	b := Build{APIVersion: adminapi.Version, Version: version, GoVersion: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return b
+	}
+	if b.Version == "" {
+		b.Version = info.Main.Version
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			b.Revision = s.Value
+		case "vcs.modified":
+			b.Modified = s.Value == "true"
+		}
+	}
+	return b
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Show which build this is", Args: cobra.NoArgs,
+		RunE: a.run(func(context.Context, []string) error {
+			b := ThisBuild()
+			return a.print(b, func() error {
+				a.say("foundation %s %s %s", b.Version, b.GoVersion, b.Platform)
+				return nil
+			})
+		}),
+	}
+}
+
+func (a *app) reloadCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "reload", Short: "Make the daemon read its configuration file again", GroupID: groupAct, Args: cobra.NoArgs,
+		Long: "Make the daemon read its configuration file again. A faulty file changes nothing\nand its faults are reported; parts whose names stay keep their state.",
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			var applied adminapi.Applied
+			if err := a.send(ctx, http.MethodPost, "/v1/reload", nil, &applied); err != nil {
+				return err
+			}
+			return a.print(applied, func() error { return a.showApplied(applied) })
+		}),
+	}
+}
+
+func (a *app) showApplied(applied adminapi.Applied) error {
+	if len(applied.Changes) == 0 {
+		a.say("nothing differs: revision %d stays", applied.Revision)
+		return nil
+	}
+	if !applied.DryRun {
+		a.say("revision %d is in use", applied.Revision)
+	}
+	t := newTable("SECTION", "NAME", "CHANGE", "SETTINGS", "EFFECT")
+	for _, c := range applied.Changes {
+		t.row(c.Section, c.Name, c.Action, settings(c.Fields), c.Effect)
+	}
+	return a.show(t)
+}
+
+// settings renders what changed in one part, as in "limit 5 → 10".
+func settings(fields []adminapi.FieldChange) string {
+	var parts []string
+	for _, f := range fields {
+		parts = append(parts, fmt.Sprintf("%s %s → %s", f.Field, orDefault(f.Old), orDefault(f.New)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func orDefault(value string) string {
+	if value == "" {
+		return "default"
+	}
+	return value
+}
+
+func (a *app) healthcheckCommand() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use: "healthcheck", Short: "Ask a daemon whether it is ready; for containers", GroupID: groupRun, Args: cobra.NoArgs,
+		Long: "Ask a probe of the daemon at --addr, which may be its admin or its probes listener.\nThe exit code is 0 if the answer is yes and 1 otherwise.",
+		RunE: a.run(func(ctx context.Context, _ []string) error {
+			if err := a.client().Get(ctx, "/"+path, nil); err != nil {
+				return failed(err, "")
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&path, "probe", "readyz", "the probe to ask: livez, readyz or startupz")
+	_ = cmd.RegisterFlagCompletionFunc("probe", cobra.FixedCompletions([]string{"livez", "readyz", "startupz"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}

@@ -1,0 +1,80 @@
+package daemon
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"sync/atomic"
+
+	"github.com/elixirscope/foundation/config"
+)
+
+// certificates serves a certificate from files and takes over changed ones
+// without closing the listener.
+type certificates struct {
+	files   config.TLS
+	current atomic.Pointer[tls.Config]
+}
+
+// newCertificates reads the files; nil files mean no TLS.
+func newCertificates(files *config.TLS) (*certificates, error) {
+	if files == nil {
+		return nil, nil //nolint:nilnil // no TLS is not an error
+	}
+	c := &certificates{files: *files}
+	return c, c.reload()
+}
+
+// reload reads the files again; on an error the certificate in use stays.
+func (c *certificates) reload() error {
+	if c == nil {
+		return nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.files.CertFile, c.files.KeyFile)
+	if err != nil {
+		return fmt.Errorf("read the certificate %s and its key: %w", c.files.CertFile, err)
+	}
+	next := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
+	if c.files.ClientCAFile != "" {
+		if next.ClientCAs, err = clientCAs(c.files.ClientCAFile); err != nil {
+			return err
+		}
+		next.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	c.current.Store(next)
+	return nil
+}
+
+func clientCAs(file string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the authorities of clients: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM form", file)
+	}
+	return pool, nil
+}
+
+// server returns the settings of a listener that always serves the newest.
+func (c *certificates) server() *tls.Config {
+	return &tls.Config{
+		MinVersion:         tls.VersionTLS12,
+		NextProtos:         []string{"h2", "http/1.1"},
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return c.current.Load(), nil },
+	}
+}
+
+// paths lists the files to watch.
+func (c *certificates) paths() []string {
+	if c == nil {
+		return nil
+	}
+	paths := []string{c.files.CertFile, c.files.KeyFile}
+	if c.files.ClientCAFile != "" {
+		paths = append(paths, c.files.ClientCAFile)
+	}
+	return paths
+}

@@ -1,0 +1,247 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	foundation "github.com/elixirscope/foundation"
+	"github.com/elixirscope/foundation/adapters/prometheus"
+	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/cmd/internal/gateway"
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+// Options say what a daemon runs. Only ConfigFile is required.
+type Options struct {
+	ConfigFile string
+	LookupEnv  func(string) (string, bool)
+	Log        *slog.Logger
+	Kinds      map[string]pool.Kind
+	// Build names the program in the status, as in "foundation v1.2.3".
+	Build string
+	// WatchEvery is the pause between two looks at the files; 0 means 2 s and a
+	// negative one that they are not watched.
+	WatchEvery time.Duration
+}
+
+const defaultWatch = 2 * time.Second
+
+// Daemon is a running layer. Make one with [New].
+type Daemon struct {
+	options  Options
+	log      *slog.Logger
+	layer    *foundation.Foundation
+	gateway  *gateway.Gateway
+	drain    config.Drain
+	started  time.Time
+	servers  []*server // in the order of their start
+	watch    *watch
+	ready    atomic.Bool
+	draining atomic.Bool
+
+	// mu serialises reloads, and a reload with the stop: a reload that began must
+	// not bring to life what the stop has ended. It is held while files are read.
+	mu      sync.Mutex
+	stopped bool
+
+	background sync.WaitGroup
+	quit       chan struct{} // closed when the stop begins
+	stopOnce   sync.Once
+	stopErr    error
+}
+
+// New reads the configuration, opens the layer and every listener. On an error
+// nothing is left open.
+func New(ctx context.Context, o Options) (_ *Daemon, err error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.LookupEnv == nil {
+		o.LookupEnv = func(string) (string, bool) { return "", false }
+	}
+	d := &Daemon{options: o, log: o.Log, gateway: gateway.New(o.Log), started: time.Now(), quit: make(chan struct{})}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.abandon(ctx))
+		}
+	}()
+	if err := d.openLayer(ctx); err != nil {
+		return nil, err
+	}
+	cfg, _, _ := d.layer.Config()
+	if err := d.openListeners(ctx, cfg); err != nil {
+		return nil, err
+	}
+	d.watch = newWatch(d.watched)
+	return d, nil
+}
+
+func (d *Daemon) load() (*config.Config, error) {
+	return config.Load(d.options.ConfigFile, config.ParseOptions{LookupEnv: d.options.LookupEnv, ReadFile: os.ReadFile, Kinds: d.options.Kinds})
+}
+
+func (d *Daemon) openLayer(ctx context.Context) (err error) {
+	d.layer, err = foundation.Open(ctx, foundation.Options{
+		ConfigFile: d.options.ConfigFile, LookupEnv: d.options.LookupEnv, Bus: telemetry.NewBus(), Logger: d.log, Kinds: d.options.Kinds,
+		Prepare: d.prepare,
+	})
+	return err
+}
+
+// abandon undoes a start that failed in the middle.
+func (d *Daemon) abandon(ctx context.Context) error {
+	var errs []error
+	for _, s := range d.servers {
+		errs = append(errs, s.listener.Close())
+	}
+	if d.layer != nil {
+		errs = append(errs, d.layer.Close(context.WithoutCancel(ctx)))
+	}
+	return errors.Join(errs...)
+}
+
+// openListeners opens every address before any of them answers, so that a taken
+// port ends the start before a request was accepted.
+func (d *Daemon) openListeners(ctx context.Context, cfg *config.Config) error {
+	admin := cfg.Admin.WithDefaults()
+	if cfg.Gateway != nil {
+		g := cfg.Gateway.WithDefaults()
+		d.drain = g.Drain
+		if err := d.openServer(ctx, "gateway", g.Listen, g.TLS, gatewayServer(d.gateway, g.Limits), g.Limits.MaxConnections); err != nil {
+			return err
+		}
+	}
+	if admin.Listen != config.ListenOff {
+		security := securityOf(admin)
+		if err := security.CheckListen(admin.Listen); err != nil {
+			return err
+		}
+		if err := d.openServer(ctx, "admin", admin.Listen, admin.TLS, adminServer(d.adminHandler(security)), 0); err != nil {
+			return err
+		}
+	}
+	if cfg.Probes.Listen == "" {
+		return nil
+	}
+	return d.openServer(ctx, "probes", cfg.Probes.Listen, nil, adminServer(d.probes()), 0)
+}
+
+func (d *Daemon) openServer(ctx context.Context, name, address string, files *config.TLS, srv *http.Server, limit int) error {
+	certs, err := newCertificates(files)
+	if err != nil {
+		return err
+	}
+	ln, err := listen(ctx, name, address)
+	if err != nil {
+		return err
+	}
+	srv.ErrorLog = slog.NewLogLogger(d.log.Handler(), slog.LevelDebug)
+	d.servers = append(d.servers, &server{name: name, listener: limitConnections(ln, limit), http: srv, certs: certs, done: make(chan struct{})})
+	return nil
+}
+
+func gatewayServer(h http.Handler, l config.Limits) *http.Server {
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: l.ReadHeaderTimeout, IdleTimeout: l.IdleTimeout, MaxHeaderBytes: int(l.MaxHeader),
+		Protocols: new(http.Protocols),
+	}
+	srv.Protocols.SetHTTP1(true)
+	srv.Protocols.SetHTTP2(true)
+	srv.Protocols.SetUnencryptedHTTP2(true)
+	return srv
+}
+
+func securityOf(admin config.Admin) adminapi.Security {
+	s := adminapi.Security{
+		Tokens: map[string]adminapi.Token{}, Hosts: admin.AllowedHosts,
+		ClientCertificates: admin.TLS != nil && admin.TLS.ClientCAFile != "",
+	}
+	for _, t := range admin.Tokens {
+		s.Tokens[t.Name] = adminapi.Token{Secret: string(t.Token), Write: t.Role == config.RoleWrite}
+	}
+	return s
+}
+
+func (d *Daemon) probes() http.Handler {
+	return adminapi.Probes(d.isReady, prometheus.Handler(d.layer, processCollectors()...))
+}
+
+func (d *Daemon) adminHandler(security adminapi.Security) http.Handler {
+	return adminapi.Handler(adminapi.Options{
+		Layer: d.layer, Security: security, Log: d.log, Probes: d.probes(), Daemon: d,
+	})
+}
+
+func (d *Daemon) isReady() bool { return d.ready.Load() && !d.draining.Load() }
+
+// Start serves. It returns at once.
+func (d *Daemon) Start() {
+	for _, s := range d.servers {
+		d.log.Info("listening", slog.String("listener", s.name), slog.String("address", s.address()), slog.Bool("tls", s.certs != nil))
+		go s.serve()
+	}
+	d.ready.Store(true)
+	if d.options.WatchEvery >= 0 {
+		d.background.Go(d.watchFiles)
+	}
+}
+
+func (d *Daemon) watchFiles() {
+	every := d.options.WatchEvery
+	if every == 0 {
+		every = defaultWatch
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			if d.watch.changed() {
+				d.reloadAndLog(context.Background(), "the file has changed")
+			}
+		case <-d.quit:
+			return
+		}
+	}
+}
+
+// watched lists the files whose contents make the daemon what it is.
+func (d *Daemon) watched() []string {
+	paths := []string{d.options.ConfigFile}
+	for _, s := range d.servers {
+		paths = append(paths, s.certs.paths()...)
+	}
+	return paths
+}
+
+// Address returns where the listener of that name answers, "" if there is none.
+func (d *Daemon) Address(name string) string {
+	for _, s := range d.servers {
+		if s.name == name {
+			return s.address()
+		}
+	}
+	return ""
+}
+
+// Failed returns a channel that delivers when a listener ends by itself.
+func (d *Daemon) Failed() <-chan error {
+	failed := make(chan error, len(d.servers))
+	for _, s := range d.servers {
+		go func() {
+			<-s.done
+			if s.err != nil {
+				failed <- s.err
+			}
+		}()
+	}
+	return failed
+}

@@ -1,0 +1,71 @@
+package daemon
+
+import (
+	"strings"
+	"time"
+
+	client "github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/fault"
+)
+
+// Describe fills in what the layer does not know of itself.
+func (d *Daemon) Describe(s *adminapi.Status) {
+	_, revision, at := d.layer.Config()
+	s.StartedAt, s.UptimeSeconds = d.started, time.Since(d.started).Seconds()
+	s.Ready, s.Draining = d.isReady(), d.draining.Load()
+	status := d.layer.Status()
+	s.Build, s.Namespace = d.options.Build, status.Namespace
+	s.Config = adminapi.ConfigStatus{
+		Revision: revision, Source: status.Source, Drifted: status.Drifted, AppliedAt: at,
+		LastReloadAt: status.LastReload, LastReloadSuccessful: status.LastReloadError == nil,
+	}
+	if status.LastReloadError != nil {
+		s.Config.LastReloadError = status.LastReloadError.Error()
+	}
+	for _, srv := range d.servers {
+		s.Listeners = append(s.Listeners, adminapi.Listener{Name: srv.name, Address: srv.address(), TLS: srv.certs != nil})
+	}
+}
+
+// Parse reads a configuration that came over the network. It may not reach into
+// this machine: neither variables nor files are filled in, and what decides who
+// may do so comes from the local file.
+func (d *Daemon) Parse(text string) (*config.Config, error) {
+	cfg, err := config.Parse("request", []byte(text), config.ParseOptions{Kinds: d.options.Kinds})
+	if err != nil {
+		return nil, err
+	}
+	current, _, _ := d.layer.Config()
+	if foreign := foreignSections(cfg); len(foreign) > 0 {
+		return nil, fault.New(fault.Spec{
+			Code: fault.Forbidden, Component: "config", Message: strings.Join(foreign, " and ") + " can be set in the local file only",
+		})
+	}
+	cfg = cfg.Clone()
+	cfg.Admin, cfg.Probes, cfg.Storage = current.Admin, current.Probes, current.Storage
+	return cfg, nil
+}
+
+// foreignSections names what a request set and may not set.
+func foreignSections(c *config.Config) []string {
+	var names []string
+	if c.Admin.Listen != "" || c.Admin.TLS != nil || len(c.Admin.Tokens) > 0 || len(c.Admin.AllowedHosts) > 0 {
+		names = append(names, "admin")
+	}
+	if c.Probes.Listen != "" {
+		names = append(names, "probes")
+	}
+	if c.Storage != (config.Storage{}) {
+		names = append(names, "storage")
+	}
+	return names
+}
+
+// processCollectors describe the process beside the layer.
+func processCollectors() []client.Collector {
+	return []client.Collector{collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})}
+}

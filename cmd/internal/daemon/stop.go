@@ -1,0 +1,103 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"slices"
+	"time"
+)
+
+// Stop drains and ends the daemon, see the package comment. It returns when
+// everything has ended; requests that did not finish in time are an error. Only
+// the first call does it, further ones wait for it and return the same.
+func (d *Daemon) Stop(ctx context.Context) error {
+	d.stopOnce.Do(func() { d.stopErr = d.stop(ctx) })
+	return d.stopErr
+}
+
+// adminGrace is how long admin requests may take at the end.
+const adminGrace = 2 * time.Second
+
+func (d *Daemon) stop(ctx context.Context) error {
+	d.draining.Store(true)
+	d.gateway.Drain()
+	d.log.Info("draining", slog.Duration("delay", d.drain.Delay), slog.Duration("timeout", d.drain.Timeout))
+	pause(ctx, d.drain.Delay)
+	d.forbidReloads()
+	errs := []error{d.stopGateway(ctx)}
+	for _, s := range slices.Backward(d.servers) {
+		if s.name != "gateway" {
+			grace, cancel := context.WithTimeout(ctx, adminGrace)
+			errs = append(errs, s.shutdown(grace))
+			cancel()
+		}
+	}
+	d.background.Wait()
+	errs = append(errs, d.layer.Close(ctx))
+	for _, s := range d.servers {
+		<-s.done
+		errs = append(errs, s.err)
+	}
+	err := errors.Join(errs...)
+	d.log.Info("stopped", slog.Bool("clean", err == nil))
+	return err
+}
+
+// forbidReloads waits for a running reload and refuses further ones.
+func (d *Daemon) forbidReloads() {
+	close(d.quit)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.stopped = true
+}
+
+func (d *Daemon) stopGateway(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, d.drain.Timeout)
+	defer cancel()
+	var err error
+	for _, s := range d.servers {
+		if s.name == "gateway" {
+			err = s.shutdown(ctx)
+		}
+	}
+	d.gateway.Close(ctx)
+	return err
+}
+
+func pause(ctx context.Context, length time.Duration) {
+	if length <= 0 {
+		return
+	}
+	timer := time.NewTimer(length)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// Run runs a daemon until ctx ends, and then drains it. Each value of hangups is
+// a reload. started, which may be nil, is called once everything listens.
+func Run(ctx context.Context, o Options, hangups <-chan os.Signal, started func(*Daemon)) error {
+	d, err := New(ctx, o)
+	if err != nil {
+		return err
+	}
+	d.Start()
+	if started != nil {
+		started(d)
+	}
+	failed := d.Failed()
+	for {
+		select {
+		case <-hangups:
+			d.reloadAndLog(ctx, "SIGHUP")
+		case err := <-failed:
+			return errors.Join(err, d.Stop(context.WithoutCancel(ctx)))
+		case <-ctx.Done():
+			return d.Stop(context.WithoutCancel(ctx))
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package daemon
+
+import (
+	"errors"
+	"os"
+	"testing"
+)
+
+// files is a file system of a test.
+type files map[string]string
+
+func (f files) read(path string) ([]byte, error) {
+	content, ok := f[path]
+	if !ok {
+		return nil, os.ErrNotExist
+	}
+	if content == "unreadable" {
+		return nil, errors.New("unreadable")
+	}
+	return []byte(content), nil
+}
+
+func newTestWatch(f files) *watch {
+	w := &watch{paths: func() []string { return []string{"a", "b"} }, read: f.read}
+	w.accept()
+	return w
+}
+
+func TestWatch_ReportsAChangeOnceItWasSeenTwice(t *testing.T) {
+	f := files{"a": "1", "b": "1"}
+	w := newTestWatch(f)
+	for _, step := range []struct {
+		name string
+		do   func()
+		want bool
+	}{
+		{"nothing happened", func() {}, false},
+		{"first look at new content", func() { f["a"] = "2" }, false},
+		{"second look", func() {}, true},
+		{"already reported", func() {}, false},
+		{"half written", func() { f["a"] = "3" }, false},
+		{"written further", func() { f["a"] = "33" }, false},
+		{"stable", func() {}, true},
+		{"gone for a moment, as during a replacement", func() { delete(f, "a") }, false},
+		{"still gone", func() {}, false},
+		{"back unchanged", func() { f["a"] = "33" }, false},
+		{"unreadable", func() { f["b"] = "unreadable" }, false},
+		{"the other file changed", func() { f["b"] = "2" }, false},
+		{"seen twice", func() {}, true},
+	} {
+		step.do()
+		if got := w.changed(); got != step.want {
+			t.Errorf("%s: changed = %v, want %v", step.name, got, step.want)
+		}
+	}
+}
+
+func TestWatch_NoticesTheRepairOfAFaultyFile(t *testing.T) {
+	f := files{"a": "good", "b": ""}
+	w := newTestWatch(f)
+	f["a"] = "faulty"
+	w.changed()
+	if !w.changed() {
+		t.Fatal("the fault was not noticed")
+	}
+	f["a"] = "good"
+	w.changed()
+	if !w.changed() {
+		t.Error("going back to the first content is a change: the fault was the last that was tried")
+	}
+}
+
+func TestWatch_AcceptForgetsWhatAReloadTookOver(t *testing.T) {
+	f := files{"a": "1", "b": ""}
+	w := newTestWatch(f)
+	f["a"] = "2"
+	w.accept()
+	w.changed()
+	if w.changed() {
+		t.Error("a change that a reload by hand took over was reported again")
+	}
+}

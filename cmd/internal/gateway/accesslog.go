@@ -1,0 +1,120 @@
+package gateway
+
+import (
+	"log/slog"
+	"math"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+// accessLog writes one line per request, or per some of them.
+type accessLog struct {
+	log   *slog.Logger
+	every uint64 // 0: none; 1: all; n: every n-th ordinary one, and every refusal and 5xx
+	seen  atomic.Uint64
+}
+
+func newAccessLog(c config.AccessLog, log *slog.Logger) *accessLog {
+	l := &accessLog{log: log}
+	switch c.Mode {
+	case config.AccessLogAll:
+		l.every = 1
+	case config.AccessLogSampled:
+		l.every = math.MaxUint64 // a share of nothing: only what is always logged
+		if c.Sample > 0 {
+			l.every = uint64(math.Ceil(1 / c.Sample))
+		}
+	}
+	return l
+}
+
+func (l *accessLog) enabled() bool { return l.every > 0 && l.log != nil }
+
+// wants decides after the answer is known: a sampled log that missed the faults
+// and the refusals would not be worth having.
+func (l *accessLog) wants(status int, refusal string) bool {
+	if status >= http.StatusInternalServerError || refusal != "" {
+		return true
+	}
+	return (l.seen.Add(1)-1)%l.every == 0
+}
+
+func (l *accessLog) write(r *http.Request, info *requestInfo, began time.Time) {
+	status := info.statusCode()
+	if !l.wants(status, info.refusal) {
+		return
+	}
+	var match, guard string
+	if info.route != nil {
+		match, guard = info.route.match, info.route.guardName
+	}
+	l.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
+		slog.String("correlation_id", telemetry.Correlation(r.Context())),
+		slog.String("method", r.Method),
+		slog.String("host", r.Host),
+		slog.String("path", r.URL.Path),
+		slog.Int("status", status),
+		slog.Int64("bytes", info.bytes),
+		slog.Float64("duration_seconds", time.Since(began).Seconds()),
+		slog.String("client", info.client.String()),
+		slog.String("route", match),
+		slog.String("guard", guard),
+		slog.String("refused", info.refusal),
+	)
+}
+
+// responseWriter notes what was answered and keeps a client that does not read
+// from holding a connection for ever.
+type responseWriter struct {
+	http.ResponseWriter
+
+	deadlines deadlineSetter // nil where the server has none
+	idle      time.Duration
+	status    int
+	bytes     int64
+}
+
+// deadlineSetter is what the writers of net/http are beside http.ResponseWriter.
+// Asking for it once costs less than an http.ResponseController per request.
+type deadlineSetter interface {
+	SetReadDeadline(at time.Time) error
+	SetWriteDeadline(at time.Time) error
+}
+
+func deadlinesOf(w http.ResponseWriter) deadlineSetter {
+	d, _ := w.(deadlineSetter)
+	return d
+}
+
+// Unwrap lets http.ResponseController reach the server's own writer.
+func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *responseWriter) statusCode() int {
+	if w.status == 0 {
+		return http.StatusOK
+	}
+	return w.status
+}
+
+func (w *responseWriter) WriteHeader(status int) {
+	if w.status == 0 && (status >= http.StatusOK || status == http.StatusSwitchingProtocols) {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *responseWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	if w.deadlines != nil {
+		_ = w.deadlines.SetWriteDeadline(time.Now().Add(w.idle)) // a closed connection is told by Write
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}

@@ -1,0 +1,79 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// idleBody closes a response body whose next byte does not come within idle.
+// The clock is set before each read and stopped after it, so that time in which
+// the client, not the upstream, is slow does not count.
+type idleBody struct {
+	io.ReadCloser
+
+	idle    time.Duration
+	timer   *time.Timer
+	expired atomic.Bool
+}
+
+func newIdleBody(body io.ReadCloser, idle time.Duration) *idleBody {
+	b := &idleBody{ReadCloser: body, idle: idle}
+	b.timer = time.AfterFunc(idle, b.expire)
+	return b
+}
+
+func (b *idleBody) expire() {
+	b.expired.Store(true)
+	_ = b.ReadCloser.Close() // wakes the reader, which reports the reason
+}
+
+func (b *idleBody) Read(p []byte) (int, error) {
+	b.timer.Reset(b.idle)
+	n, err := b.ReadCloser.Read(p)
+	b.timer.Stop()
+	if err != nil && !errors.Is(err, io.EOF) && b.expired.Load() {
+		err = errBodyIdle
+	}
+	return n, err
+}
+
+func (b *idleBody) Close() error {
+	b.timer.Stop()
+	return b.ReadCloser.Close()
+}
+
+// errUploadFailed marks an error of reading what the client sends: the transport
+// reports it as its own, and the upstream is not to blame.
+var errUploadFailed = errors.New("the client's body ended early")
+
+func uploadError(err error) error {
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge || errors.Is(err, io.EOF) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", errUploadFailed, err)
+}
+
+// uploadBody bounds a request's body: its size, and how long the client may let
+// it stand still.
+type uploadBody struct {
+	io.ReadCloser
+
+	deadlines deadlineSetter
+	idle      time.Duration
+}
+
+func (b *uploadBody) Read(p []byte) (int, error) {
+	_ = b.deadlines.SetReadDeadline(time.Now().Add(b.idle)) // a closed connection is told by Read
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		err = uploadError(err)
+		// The server goes on reading in the background to notice a client that
+		// leaves; a deadline left behind would look like one.
+		_ = b.deadlines.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}

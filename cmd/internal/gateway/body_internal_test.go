@@ -1,0 +1,74 @@
+package gateway
+
+import (
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// trickle delivers one byte after each pause.
+type trickle struct {
+	pauses []time.Duration
+	closed chan struct{}
+}
+
+func (b *trickle) Read(p []byte) (int, error) {
+	if len(b.pauses) == 0 {
+		return 0, io.EOF
+	}
+	timer := time.NewTimer(b.pauses[0])
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		b.pauses = b.pauses[1:]
+		p[0] = 'x'
+		return 1, nil
+	case <-b.closed:
+		return 0, errors.New("read on closed body")
+	}
+}
+
+func (b *trickle) Close() error {
+	close(b.closed)
+	return nil
+}
+
+func TestIdleBody_LetsASlowBodyFinishAndEndsAStandingOne(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		pauses []time.Duration
+		bytes  int
+		err    error
+	}{
+		{"long but moving", []time.Duration{9 * time.Second, 9 * time.Second, 9 * time.Second}, 3, nil},
+		{"stands still", []time.Duration{time.Second, 11 * time.Second, time.Second}, 1, errBodyIdle},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			body := newIdleBody(&trickle{c.pauses, make(chan struct{})}, 10*time.Second)
+			got, err := io.ReadAll(body)
+			if len(got) != c.bytes || !errors.Is(err, c.err) {
+				t.Errorf("%s: %d bytes, %v", c.name, len(got), err)
+			}
+		})
+	}
+}
+
+func TestIdleBody_ASlowReaderIsNotTheUpstreamsFault(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body := newIdleBody(&trickle{[]time.Duration{0, 0}, make(chan struct{})}, 10*time.Second)
+		one := make([]byte, 1)
+		for range 2 {
+			if _, err := body.Read(one); err != nil {
+				t.Fatal(err)
+			}
+			wait(time.Minute) // the client takes its time
+		}
+		if err := body.Close(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func wait(d time.Duration) { <-time.NewTimer(d).C }

@@ -1,0 +1,205 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"sync/atomic"
+	"time"
+
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+// Gateway answers requests by the table of routes that it was last given. Make
+// one with [New]. It is safe for concurrent use.
+type Gateway struct {
+	log      *slog.Logger
+	table    atomic.Pointer[Table]
+	draining atomic.Bool
+	upgrades upgrades
+}
+
+// Table is a prepared set of routes, see [Prepare].
+type Table struct {
+	mux    *http.ServeMux
+	routes []*route
+	peers  peers
+	access *accessLog
+	idle   time.Duration
+}
+
+// New returns a gateway without routes: it answers 404.
+func New(log *slog.Logger) *Gateway {
+	g := &Gateway{log: log}
+	g.table.Store(&Table{mux: http.NewServeMux(), access: newAccessLog(config.AccessLog{}, log)})
+	return g
+}
+
+// Prepare makes a table of c, or reports every fault of it as one
+// [fault.InvalidConfig]. It changes nothing.
+func (g *Gateway) Prepare(c config.Gateway) (*Table, error) {
+	c = c.WithDefaults()
+	t := &Table{mux: http.NewServeMux(), access: newAccessLog(c.AccessLog, g.log), idle: c.Limits.BodyIdleTimeout}
+	var problems fault.Problems
+	trusted, bad := parsePrefixes(c.TrustedProxies)
+	t.peers.trusted = trusted
+	for _, text := range bad {
+		problems.Add("gateway.trusted_proxies", text, "is neither an address nor a network such as 10.0.0.0/8")
+	}
+	for i := range c.Routes {
+		if err := t.add(c.Routes[i], c); err != nil {
+			problems.Add(fmt.Sprintf("gateway.routes[%d]", i), c.Routes[i].Match, "%v", err)
+		}
+	}
+	if err := problems.Err("gateway", ""); err != nil {
+		t.closeIdle()
+		return nil, err
+	}
+	return t, nil
+}
+
+func (t *Table) add(c config.Route, defaults config.Gateway) error {
+	rt, err := newRoute(c, defaults)
+	if err != nil {
+		return err
+	}
+	if err := register(t.mux, c.Match, rt); err != nil {
+		return err
+	}
+	t.routes = append(t.routes, rt)
+	return nil
+}
+
+// registeredAt is what the mux says of our source, which is of no use to a reader
+// of the configuration.
+var registeredAt = regexp.MustCompile(`\s*\(registered at [^)]*\)`)
+
+// register turns the panic of a bad or conflicting pattern into an error.
+func register(mux *http.ServeMux, pattern string, rt *route) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("match: %s", registeredAt.ReplaceAllString(fmt.Sprint(p), ""))
+		}
+	}()
+	mux.Handle(pattern, rt)
+	return nil
+}
+
+// Use binds the routes of t to their guards and answers by them from now on.
+// Requests that run keep the table that they began with. If a guard does not
+// exist nothing changes.
+func (g *Gateway) Use(t *Table, guards func(name string) (*guard.Guard, error)) error {
+	for _, rt := range t.routes {
+		var gd *guard.Guard
+		if rt.guardName != "" {
+			var err error
+			if gd, err = guards(rt.guardName); err != nil {
+				return fmt.Errorf("route %q: %w", rt.match, err)
+			}
+		}
+		rt.bind(gd, &g.upgrades, g.log)
+	}
+	old := g.table.Swap(t)
+	old.closeIdle()
+	return nil
+}
+
+func (t *Table) closeIdle() {
+	for _, rt := range t.routes {
+		rt.transport.CloseIdleConnections()
+	}
+}
+
+// ServeHTTP implements http.Handler.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	t := g.table.Load()
+	info := &requestInfo{ids: [1]string{correlationID(r)}}
+	info.Context = telemetry.WithCorrelation(r.Context(), info.ids[0])
+	info.responseWriter = responseWriter{ResponseWriter: w, deadlines: deadlinesOf(w), idle: t.idle}
+	info.client, info.trusted = t.peers.client(r)
+	w.Header()[requestIDHeader] = info.header()
+	if g.draining.Load() {
+		w.Header().Set("Connection", "close") // so that the client's next request finds another instance
+	}
+	r = r.WithContext(info)
+	if t.access.enabled() {
+		defer t.access.write(r, info, began)
+	}
+	t.serve(info, r)
+}
+
+// serve finds the route. What the mux would answer itself, a path or a method
+// that no route has, is answered in the form of all refusals.
+func (t *Table) serve(w *requestInfo, r *http.Request) {
+	h, pattern := t.mux.Handler(r)
+	if pattern != "" {
+		h.ServeHTTP(w, r)
+		return
+	}
+	probe := &headerOnly{header: http.Header{}}
+	h.ServeHTTP(probe, r)
+	if allow := probe.header.Get("Allow"); allow != "" {
+		w.Header().Set("Allow", allow)
+	}
+	w.refusal = fault.NotFound.String()
+	writeProblem(w, r, probe.status, fault.NotFound)
+}
+
+// headerOnly is asked what an answer would be.
+type headerOnly struct {
+	header http.Header
+	status int
+}
+
+func (h *headerOnly) Header() http.Header         { return h.header }
+func (h *headerOnly) Write(p []byte) (int, error) { return len(p), nil }
+func (h *headerOnly) WriteHeader(status int)      { h.status = status }
+
+// Drain makes every answer ask its client to leave, so that connections move to
+// other instances while this one still accepts.
+func (g *Gateway) Drain() { g.draining.Store(true) }
+
+// Upgraded counts the connections that left HTTP, as WebSockets do.
+func (g *Gateway) Upgraded() int { return g.upgrades.count() }
+
+// Close waits until ctx ends for upgraded connections and closes those that are
+// left then.
+func (g *Gateway) Close(ctx context.Context) {
+	g.upgrades.wait(ctx)
+	g.upgrades.close()
+	g.table.Load().closeIdle()
+}
+
+// ServeHTTP sends the request through the guard to the upstream.
+func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	info := infoOf(r.Context())
+	info.route = rt
+	rt.boundBody(info, r)
+	if p, ok := rt.priority.of(r); ok {
+		r = r.WithContext(guard.WithPriority(r.Context(), p))
+	}
+	if isUpgrade(r) {
+		ctx, done := rt.upgrades.add(r.Context())
+		defer done()
+		r = r.WithContext(ctx)
+	}
+	rt.handler.ServeHTTP(w, r)
+}
+
+func (rt *route) boundBody(info *requestInfo, r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody {
+		return
+	}
+	if rt.maxBody > 0 {
+		r.Body = http.MaxBytesReader(info.ResponseWriter, r.Body, rt.maxBody)
+	}
+	if info.deadlines != nil {
+		r.Body = &uploadBody{ReadCloser: r.Body, deadlines: info.deadlines, idle: rt.bodyIdle}
+	}
+}

@@ -1,0 +1,158 @@
+package gateway_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/cmd/internal/gateway"
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/ratelimit"
+)
+
+// rig is a gateway in front of an upstream, over TCP on both sides.
+type rig struct {
+	*testing.T
+
+	gateway *gateway.Gateway
+	server  *httptest.Server
+	breaker *breaker.Breaker
+	client  *http.Client
+}
+
+// settings change the one route of a rig and the guard that it passes.
+type settings struct {
+	gateway config.Gateway
+	route   config.Route
+	guard   guard.Config
+	limit   ratelimit.Config // no rule if its limit is 0
+	log     io.Writer
+}
+
+// newRig serves a gateway whose route goes to upstream through a guard with a
+// breaker that never opens, so that its counts tell what the guard was told.
+func newRig(t *testing.T, upstream http.Handler, change func(*settings)) *rig {
+	t.Helper()
+	up := httptest.NewServer(upstream)
+	t.Cleanup(up.Close)
+	return newRigTo(t, up.URL, change)
+}
+
+func newRigTo(t *testing.T, upstream string, change func(*settings)) *rig {
+	t.Helper()
+	s := settings{route: config.Route{Match: "/", Upstream: upstream, Guard: "g"}, log: io.Discard}
+	if change != nil {
+		change(&s)
+	}
+	r := &rig{T: t, gateway: gateway.New(slog.New(slog.NewJSONHandler(s.log, nil)))}
+	g := r.newGuard(s)
+	s.gateway.Routes = append([]config.Route{s.route}, s.gateway.Routes...)
+	table, err := r.gateway.Prepare(s.gateway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.gateway.Use(table, func(string) (*guard.Guard, error) { return g, nil }); err != nil {
+		t.Fatal(err)
+	}
+	r.server = httptest.NewServer(r.gateway)
+	transport := &http.Transport{}
+	r.client = &http.Client{Transport: transport}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		r.gateway.Close(canceled())
+		r.server.Close()
+	})
+	return r
+}
+
+func canceled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
+
+func (r *rig) newGuard(s settings) *guard.Guard {
+	r.Helper()
+	var err error
+	if r.breaker, err = breaker.New("b", breaker.Config{FailureThreshold: 1000}); err != nil {
+		r.Fatal(err)
+	}
+	s.guard.Breaker = r.breaker
+	if s.limit.Limit > 0 {
+		if s.guard.RateLimit, err = ratelimit.New("secret-rule-name", s.limit); err != nil {
+			r.Fatal(err)
+		}
+	}
+	g, err := guard.New("g", s.guard)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return g
+}
+
+// answer is a response with its body read.
+type answer struct {
+	*http.Response
+
+	body string
+}
+
+func (r *rig) get(path string) answer { return r.do(r.request(http.MethodGet, path, nil)) }
+
+func (r *rig) request(method, path string, body io.Reader) *http.Request {
+	r.Helper()
+	req, err := http.NewRequestWithContext(r.Context(), method, r.server.URL+path, body)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return req
+}
+
+func (r *rig) do(req *http.Request) answer {
+	r.Helper()
+	resp, err := r.client.Do(req)
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return answer{resp, string(body)}
+}
+
+// outcomes waits until n calls are settled, which may be a moment after the
+// client has its answer, and returns what the guard's breaker counted.
+func (r *rig) outcomes(n uint64) breaker.Counts {
+	r.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for {
+		c := r.breaker.Status().Totals
+		if c.Successes+c.Failures+c.Ignored >= n {
+			return c
+		}
+		select {
+		case <-tick.C:
+		case <-r.Context().Done():
+			r.Fatal("the call was never settled")
+		}
+	}
+}
+
+// deadline fails a test that would hang.
+func (r *rig) within(what string, done <-chan struct{}) {
+	r.Helper()
+	select {
+	case <-done:
+	case <-time.NewTimer(30 * time.Second).C:
+		r.Fatal(what + " never happened")
+	}
+}

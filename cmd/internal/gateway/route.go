@@ -1,0 +1,212 @@
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/protect"
+)
+
+// route is one row of the table, made of one route of the configuration.
+type route struct {
+	match       string
+	guardName   string
+	target      *url.URL
+	stripPrefix string
+	keepHost    bool
+	bodyIdle    time.Duration
+	maxBody     int64
+	key         keyTemplate
+	priority    priorityTemplate
+	transport   *http.Transport
+	upgrades    *upgrades
+	handler     http.Handler // behind the guard
+}
+
+// buffers are shared by all routes: 32 KiB are what a copy uses by default.
+var buffers = &bufferPool{sync.Pool{New: func() any { return new([bufferSize]byte) }}}
+
+const bufferSize = 32 << 10
+
+type bufferPool struct{ pool sync.Pool }
+
+func (p *bufferPool) Get() []byte {
+	b, _ := p.pool.Get().(*[bufferSize]byte)
+	return b[:]
+}
+
+func (p *bufferPool) Put(b []byte) {
+	if len(b) == bufferSize {
+		p.pool.Put((*[bufferSize]byte)(b))
+	}
+}
+
+// newRoute makes the row without its guard, which exists only once the layer
+// has taken over the configuration.
+func newRoute(c config.Route, defaults config.Gateway) (*route, error) {
+	target, h2c, err := upstreamURL(c.Upstream)
+	if err != nil {
+		return nil, err
+	}
+	key, err := config.ParseKey(c.Key)
+	if err != nil {
+		return nil, err
+	}
+	priority, err := parsePriority(c.Priority)
+	if err != nil {
+		return nil, err
+	}
+	security, err := upstreamTLS(c.TLS)
+	if err != nil {
+		return nil, err
+	}
+	rt := &route{
+		match: c.Match, guardName: c.Guard, target: target, stripPrefix: strings.TrimSuffix(c.StripPrefix, "/"), keepHost: c.PreserveHost,
+		bodyIdle: c.IdleTimeout, maxBody: defaults.Limits.MaxBody, key: key, priority: priority,
+		transport: newTransport(h2c || c.H2C, security),
+	}
+	if rt.bodyIdle == 0 {
+		rt.bodyIdle = defaults.Limits.BodyIdleTimeout
+	}
+	return rt, nil
+}
+
+func upstreamTLS(c *config.UpstreamTLS) (*tls.Config, error) {
+	if c == nil {
+		c = &config.UpstreamTLS{}
+	}
+	return clientTLS(*c)
+}
+
+// bind puts the proxy behind the guard.
+func (rt *route) bind(g *guard.Guard, up *upgrades, log *slog.Logger) {
+	proxy := http.Handler(&httputil.ReverseProxy{
+		Rewrite:        rt.rewrite,
+		Transport:      rt.transport,
+		BufferPool:     buffers,
+		ErrorHandler:   rt.answerError,
+		ModifyResponse: rt.watchBody,
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	})
+	if g != nil {
+		proxy = protect.Handler(proxy, g, protect.KeyBy(rt.key.of), protect.RefuseWith(refuse))
+	}
+	rt.upgrades, rt.handler = up, proxy
+}
+
+// rewrite makes the request for the upstream.
+func (rt *route) rewrite(pr *httputil.ProxyRequest) {
+	if rt.stripPrefix != "" {
+		stripPrefix(pr.Out.URL, rt.stripPrefix)
+	}
+	pr.SetURL(rt.target)
+	if rt.keepHost {
+		pr.Out.Host = pr.In.Host
+	}
+	info := infoOf(pr.In.Context())
+	forward(pr, info.trusted)
+	pr.Out.Header[requestIDHeader] = info.header()
+}
+
+// forward tells the upstream for whom the request is. What earlier proxies said
+// is passed on only if the last of them is trusted.
+func forward(pr *httputil.ProxyRequest, trusted bool) {
+	if !trusted {
+		pr.SetXForwarded()
+		return
+	}
+	pr.Out.Header["X-Forwarded-For"] = pr.In.Header["X-Forwarded-For"]
+	pr.SetXForwarded()
+	for _, name := range []string{"X-Forwarded-Host", "X-Forwarded-Proto"} {
+		if said := pr.In.Header.Values(name); len(said) > 0 {
+			pr.Out.Header[name] = said
+		}
+	}
+}
+
+func stripPrefix(u *url.URL, prefix string) {
+	path, ok := strings.CutPrefix(u.Path, prefix)
+	if !ok || path != "" && path[0] != '/' {
+		return
+	}
+	if u.RawPath != "" {
+		u.RawPath = strings.TrimPrefix(u.RawPath, prefix)
+	}
+	if u.Path = path; path == "" {
+		u.Path = "/"
+	}
+}
+
+// errBodyIdle ends a request whose body stood still for too long.
+var errBodyIdle = errors.New("the body stood still for too long")
+
+// watchBody ends a response whose body stands still.
+func (rt *route) watchBody(resp *http.Response) error {
+	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == http.NoBody || resp.ContentLength == 0 {
+		return nil
+	}
+	resp.Body = newIdleBody(resp.Body, rt.bodyIdle)
+	return nil
+}
+
+// refuse answers what the guard refused, and notes it for the access log.
+func refuse(w http.ResponseWriter, r *http.Request, err error) {
+	info := infoOf(r.Context())
+	info.refusal = fault.OperationFailed.String()
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		info.refusal = f.Code().String()
+	}
+	protect.WriteRefusal(w, r, err)
+}
+
+// answerError answers where the upstream did not, and tells the guard why, which
+// the status alone would not.
+func (rt *route) answerError(w http.ResponseWriter, r *http.Request, err error) {
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		protect.ReportError(r.Context(), guard.Neutral(err))
+		infoOf(r.Context()).refusal = fault.InvalidArgument.String()
+		writeProblem(w, r, http.StatusRequestEntityTooLarge, fault.InvalidArgument)
+		return
+	}
+	f := classify(r.Context(), err)
+	protect.ReportError(r.Context(), verdict(f))
+	refuse(w, r, f)
+}
+
+// verdict is what the guard is to make of f: a client that left or was too slow
+// says nothing about the upstream.
+func verdict(f *fault.Error) error {
+	if f.Code() == fault.Canceled {
+		return guard.Neutral(f)
+	}
+	return f
+}
+
+// classify says what an error of the round trip means.
+func classify(ctx context.Context, err error) *fault.Error {
+	spec := fault.Spec{Code: fault.OperationFailed, Component: "gateway", Message: "the upstream cannot be reached", Cause: err}
+	if f, ok := errors.AsType[*fault.Error](err); ok {
+		return f
+	}
+	if f, ok := errors.AsType[*fault.Error](context.Cause(ctx)); ok {
+		return f
+	}
+	switch {
+	case errors.Is(err, errUploadFailed), ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled):
+		spec.Code, spec.Message = fault.Canceled, "the client left"
+	case errors.Is(err, context.DeadlineExceeded):
+		spec.Code, spec.Message = fault.CallTimeout, "the upstream did not answer in time"
+	}
+	return fault.New(spec)
+}

@@ -1,0 +1,293 @@
+package gateway_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/guard"
+)
+
+func TestServerSentEventsArriveAsTheyAreSent_AndTheTimeoutEndsAtTheHeader(t *testing.T) {
+	const timeout = 200 * time.Millisecond
+	more := make(chan struct{})
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for i := range 2 {
+			fmt.Fprintf(w, "data: %d\n\n", i)
+			_ = http.NewResponseController(w).Flush()
+			select {
+			case <-more:
+			case <-r.Context().Done():
+			}
+		}
+	}), func(s *settings) { s.guard.Timeout = timeout })
+	resp, err := r.client.Do(r.request(http.MethodGet, "/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	events := bufio.NewScanner(resp.Body)
+	for i := range 2 {
+		if !events.Scan() || events.Text() != fmt.Sprintf("data: %d", i) || !events.Scan() {
+			t.Fatalf("event %d: %q %v", i, events.Text(), events.Err())
+		}
+		<-time.NewTimer(2 * timeout).C // the stream outlives the guard's timeout
+		more <- struct{}{}
+	}
+	if events.Scan() || events.Err() != nil {
+		t.Errorf("after the end: %q %v", events.Text(), events.Err())
+	}
+	if c := r.outcomes(1); c.Successes != 1 {
+		t.Errorf("counted %+v", c)
+	}
+}
+
+// lines collects a log.
+type lines struct {
+	mu  sync.Mutex // guards buf
+	buf bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
+func TestAClientThatLeavesIsNeutralAndLoggedAs499(t *testing.T) {
+	reached := make(chan struct{})
+	var log lines
+	r := newRig(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(reached)
+		<-r.Context().Done()
+	}), func(s *settings) {
+		s.gateway.AccessLog.Mode = config.AccessLogAll
+		s.log = &log
+		s.guard.Timeout = time.Minute
+	})
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		<-reached
+		leave()
+	}()
+	resp, err := r.client.Do(r.request(http.MethodGet, "/", nil).WithContext(ctx))
+	if err == nil {
+		resp.Body.Close()
+	}
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("got %v", err)
+	}
+	if c := r.outcomes(1); c.Ignored != 1 || c.Failures != 0 {
+		t.Errorf("counted %+v", c)
+	}
+	r.server.Close() // waits for the handler, which logs last
+	if !strings.Contains(log.String(), `"status":499`) || !strings.Contains(log.String(), `"refused":"canceled"`) {
+		t.Errorf("the log says %s", log.String())
+	}
+}
+
+func TestABodyThatStandsStillIsCutAndCounts(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "begun")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}), func(s *settings) { s.route.IdleTimeout = 100 * time.Millisecond })
+	resp, err := r.client.Do(r.request(http.MethodGet, "/", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if body, err := io.ReadAll(resp.Body); err == nil || string(body) != "begun" {
+		t.Errorf("read %q, %v", body, err)
+	}
+	if c := r.outcomes(1); c.Failures != 1 {
+		t.Errorf("counted %+v", c)
+	}
+}
+
+func TestTrailersAndLargeBodiesGoThrough(t *testing.T) {
+	const size = 16 << 20
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "X-Sum")
+		hash := sha256.New()
+		_, _ = io.Copy(io.MultiWriter(w, hash), r.Body)
+		w.Header().Set("X-Sum", fmt.Sprintf("%x", hash.Sum(nil)))
+	}), nil)
+	body := bytes.Repeat([]byte("0123456789abcdef"), size/16)
+	a := r.do(r.request(http.MethodPut, "/", bytes.NewReader(body)))
+	if want := fmt.Sprintf("%x", sha256.Sum256(body)); a.body != string(body) || a.Trailer.Get("X-Sum") != want {
+		t.Errorf("%d bytes came back, trailer %q, want %q", len(a.body), a.Trailer.Get("X-Sum"), want)
+	}
+}
+
+func TestABodyThatIsTooLargeIsTheClientsFault(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) { s.gateway.Limits.MaxBody = 1000 })
+	if a := r.do(r.request(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", 1000)))); a.StatusCode != http.StatusOK {
+		t.Errorf("the largest allowed: %d", a.StatusCode)
+	}
+	a := r.do(r.request(http.MethodPost, "/", io.MultiReader(strings.NewReader(strings.Repeat("x", 1001)))))
+	if p := a.problem(t); p.Status != http.StatusRequestEntityTooLarge {
+		t.Errorf("%+v", p)
+	}
+	if c := r.outcomes(2); c.Failures != 0 {
+		t.Errorf("counted %+v", c)
+	}
+}
+
+// upgradeEcho switches protocols and echoes lines, as a WebSocket server would.
+func upgradeEcho(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Connection", "Upgrade")
+	w.Header().Set("Upgrade", "echo")
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	for {
+		line, err := rw.ReadString('\n')
+		if err != nil {
+			return
+		}
+		_, _ = rw.WriteString(line)
+		_ = rw.Flush()
+	}
+}
+
+func TestUpgradedConnectionsAreUnboundedAndCloseAtTheEndOfTheDrain(t *testing.T) {
+	const timeout = 100 * time.Millisecond
+	r := newRig(t, http.HandlerFunc(upgradeEcho), func(s *settings) { s.guard.Timeout = timeout })
+	conn, err := net.Dial("tcp", r.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	in := bufio.NewReader(conn)
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v %v", resp, err)
+	}
+	defer resp.Body.Close()
+	<-time.NewTimer(3 * timeout).C
+	fmt.Fprintf(conn, "still here\n")
+	if line, err := in.ReadString('\n'); err != nil || line != "still here\n" {
+		t.Fatalf("%q %v", line, err)
+	}
+	if r.gateway.Upgraded() != 1 {
+		t.Errorf("upgraded = %d", r.gateway.Upgraded())
+	}
+	if c := r.outcomes(1); c.Successes != 1 {
+		t.Errorf("counted %+v", c)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = in.ReadByte()
+	}()
+	r.gateway.Close(canceled())
+	r.within("the end of the upgraded connection", ended)
+}
+
+func TestUpstreamOverH2C(t *testing.T) {
+	up := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
+	up.Config.Protocols = new(http.Protocols)
+	up.Config.Protocols.SetUnencryptedHTTP2(true)
+	up.Start()
+	defer up.Close()
+	r := newRigTo(t, up.URL, func(s *settings) { s.route.H2C = true })
+	if a := r.get("/"); a.body != "HTTP/2.0" {
+		t.Errorf("%d %q", a.StatusCode, a.body)
+	}
+}
+
+func TestUpstreamOverTLS(t *testing.T) {
+	up := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.TLS.ServerName) }))
+	defer up.Close()
+	ca := filepath.Join(t.TempDir(), "ca.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: up.Certificate().Raw})
+	if err := os.WriteFile(ca, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		tls  *config.UpstreamTLS
+		want int
+	}{
+		{"the right authority and name", &config.UpstreamTLS{CAFile: ca, ServerName: "example.com"}, 200},
+		{"another name", &config.UpstreamTLS{CAFile: ca, ServerName: "elsewhere.org"}, 502},
+		{"an unknown authority", nil, 502},
+	} {
+		r := newRigTo(t, up.URL, func(s *settings) { s.route.TLS = c.tls })
+		if a := r.get("/"); a.StatusCode != c.want || c.want == 200 && a.body != "example.com" {
+			t.Errorf("%s: %d %q", c.name, a.StatusCode, a.body)
+		}
+	}
+}
+
+func TestPriorityHeaderCountsFromTrustedPeersOnlyAndIsTakenFromOthers(t *testing.T) {
+	for _, trusted := range []bool{false, true} {
+		r := newRig(t, http.HandlerFunc(mirror), func(s *settings) {
+			s.route.Priority = "{header:X-Priority}"
+			s.guard.Priority = guard.Bulk
+			if trusted {
+				s.gateway.TrustedProxies = []string{"127.0.0.0/8"}
+			}
+		})
+		req := r.request(http.MethodGet, "/", nil)
+		req.Header.Set("X-Priority", "critical")
+		_, m := r.mirrored(req)
+		if got := m.Header.Get("X-Priority"); (got == "critical") != trusted {
+			t.Errorf("trusted %v: the upstream saw the priority %q", trusted, got)
+		}
+	}
+}
+
+func TestAccessLog(t *testing.T) {
+	for mode, want := range map[string]int{config.AccessLogOff: 0, config.AccessLogSampled: 2, config.AccessLogAll: 6} {
+		t.Run(mode, func(t *testing.T) {
+			var log lines
+			r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/fail" {
+					w.WriteHeader(http.StatusInternalServerError)
+				}
+			}), func(s *settings) {
+				s.gateway.AccessLog = config.AccessLog{Mode: mode, Sample: 0.1}
+				s.log = &log
+			})
+			for range 5 {
+				r.get("/ok")
+			}
+			r.get("/fail")
+			r.server.Close()
+			if got := strings.Count(log.String(), `"msg":"request"`); got != want {
+				t.Errorf("%d lines, want %d\n%s", got, want, log.String())
+			}
+			if want > 0 && !strings.Contains(log.String(), `"status":500`) {
+				t.Error("the failure is not logged")
+			}
+		})
+	}
+}
