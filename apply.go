@@ -84,7 +84,7 @@ func (f *Foundation) applyLocked(ctx context.Context, source string, next func(n
 		return old.number, err
 	}
 	r := t.commit(source)
-	f.news.add(config.Applied{Revision: r.number, Source: source, Changes: config.Diff(old.cfg, cfg)})
+	f.news.add(config.Applied{Revision: r.number, Source: source, Changes: config.Diff(old.cfg, cfg), Warnings: cfg.Warnings()})
 	return r.number, nil
 }
 

@@ -128,7 +128,7 @@ func TestPoolIsOpenedAnewForOtherWorkers(t *testing.T) {
 	lease.Release() // the old pool waits for it
 }
 
-func TestFailedChangeChangesNothing(t *testing.T) {
+func TestScenario86_ARefusedChangeChangesNothing(t *testing.T) {
 	var made factory
 	f := open(t, foundation.Options{Config: parse(t, allParts, made.kinds()), Kinds: made.kinds()})
 	bad := parse(t, strings.Replace(allParts, "pools: {", "pools: { a: { worker: test, start: strict }, z: { worker: test, options: { fail: true } },", 1)+"  new: {}\n", made.kinds())

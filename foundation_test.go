@@ -303,8 +303,9 @@ func TestCollectHasEverySeriesFromTheStart(t *testing.T) {
 func TestLoggerAndBusAreOptional(t *testing.T) {
 	var out strings.Builder
 	bus := telemetry.NewBus()
-	f := open(t, foundation.Options{Bus: bus, Logger: slog.New(slog.NewTextHandler(&out, nil))})
-	if f.Bus() != bus || !strings.Contains(out.String(), "configuration applied") {
+	cfg := &config.Config{RateLimits: map[string]config.RateLimit{"nothing": {Config: ratelimit.Config{Limit: -1}}}}
+	f := open(t, foundation.Options{Bus: bus, Config: cfg, Logger: slog.New(slog.NewTextHandler(&out, nil))})
+	if f.Bus() != bus || !strings.Contains(out.String(), "refuses every call") || !strings.Contains(out.String(), "configuration applied") {
 		t.Errorf("bus %v, log %q", f.Bus() == bus, out.String())
 	}
 	if g := open(t, foundation.Options{}); g.Bus() == nil {

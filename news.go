@@ -67,6 +67,9 @@ func (n *news) deliver(e telemetry.Event) {
 	case config.Applied:
 		n.log.Info("configuration applied",
 			slog.String("source", e.Source), slog.Uint64("revision", e.Revision), slog.Int("changes", len(e.Changes)))
+		for _, w := range e.Warnings {
+			n.log.Warn("the configuration is legal and very likely not meant", slog.String("warning", w.String()))
+		}
 		n.applied.Emit(ctx, e)
 	case config.Rejected:
 		n.log.Warn("configuration refused, the old one stays in force",

@@ -247,19 +247,21 @@ func (k *checker) patterns(routes []Route) {
 			k.add(path, routes[i].Match, "%s", problem)
 			continue
 		}
-		for j := range i {
-			k.conflict(path, routes, j, i)
+		for j := range i { // the first is enough
+			if k.conflict(path, routes, j, i) {
+				break
+			}
 		}
 	}
 }
 
-func (k *checker) conflict(path yamlx.Path, routes []Route, first, second int) {
+func (k *checker) conflict(path yamlx.Path, routes []Route, first, second int) bool {
 	mux := http.NewServeMux()
 	if routes[first].Match == "" || register(mux, routes[first].Match) != "" {
-		return
+		return false
 	}
 	if register(mux, routes[second].Match) == "" {
-		return
+		return false
 	}
 	other := yamlx.Path("/gateway/routes").Index(first).Key("match")
 	where := other.String()
@@ -268,9 +270,10 @@ func (k *checker) conflict(path yamlx.Path, routes []Route, first, second int) {
 	}
 	if routes[first].Match == routes[second].Match {
 		k.add(path, routes[second].Match, "the same pattern as %s", where)
-		return
+		return true
 	}
 	k.add(path, routes[second].Match, "conflicts with %s (%s): some requests match both, and neither is more specific", where, routes[first].Match)
+	return true
 }
 
 // register adds a pattern to a mux and returns why it cannot be: net/http says

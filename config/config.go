@@ -47,7 +47,7 @@ type Config struct {
 // Breaker is a circuit breaker, or a group of them.
 type Breaker struct {
 	breaker.Config `yaml:",inline"`
-	// Per makes it a group with a breaker for each first part of the call's key: "key". Default empty: one breaker.
+	// Per makes it a group: "key" gives each key of calls a breaker of its own. Default: one breaker for all.
 	Per string `yaml:"per"`
 	// MaxMembers bounds the breakers of a group; default 1024.
 	MaxMembers int `yaml:"max_members"`

@@ -1,6 +1,9 @@
 package config
 
-import "github.com/elixirscope/foundation/telemetry"
+import (
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/telemetry"
+)
 
 // Applied is emitted when a configuration has taken the place of another, after
 // the swap, once for each revision.
@@ -8,6 +11,8 @@ type Applied struct {
 	Revision uint64
 	Source   string   // the file it was read from, or "code"
 	Changes  []Change // against the revision before; shared, do not change it
+	// Warnings are what is legal in it and very likely a mistake.
+	Warnings []fault.Problem
 }
 
 // Rejected is emitted when a configuration was refused; the one before it stays

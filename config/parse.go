@@ -121,9 +121,20 @@ func (o *origin) check(c *Config, kinds map[string]pool.Kind, before []yamlx.Fau
 	k := checker{c: c, kinds: kinds}
 	k.all()
 	return slices.DeleteFunc(k.faults, func(f yamlx.Fault) bool {
-		entry, stands := o.found[f.Path]
-		return f.Warning || stands && entry.Node.Bad || !stands && misspelt[f.Path.Parent()]
+		_, stands := o.found[f.Path]
+		return f.Warning || o.bad(f.Path) || !stands && misspelt[f.Path.Parent()]
 	})
+}
+
+// bad reports whether the value at a path, or one that it is part of, was
+// refused before.
+func (o *origin) bad(path yamlx.Path) bool {
+	for p := path; p != ""; p = p.Parent() {
+		if entry, ok := o.found[p]; ok && entry.Node.Bad {
+			return true
+		}
+	}
+	return false
 }
 
 // placed fills in the positions of faults that know only their path.

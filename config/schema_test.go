@@ -21,7 +21,7 @@ import (
 )
 
 // documented are the packages whose Config structs stand in the file.
-var documented = []string{".", "../breaker", "../ratelimit", "../pool", "../pool/httpworker", "../pool/sqlworker"}
+var documented = []string{".", "../breaker", "../ratelimit", "../pool", "../pool/httpworker", "../pool/sqlworker", "../adapters/postgres"}
 
 // descriptionsIn collects the documentation of every field with a yaml tag.
 func descriptionsIn(t *testing.T, dir string, out map[string]string) {

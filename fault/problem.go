@@ -26,8 +26,12 @@ type Problem struct {
 
 // String renders the problem on one line, without the excerpt.
 func (p Problem) String() string {
-	s := p.Field + ": "
-	if p.Value != "" {
+	var s string
+	switch {
+	case p.Field == "":
+	case p.Value == "":
+		s = p.Field + ": "
+	default:
 		s = p.Field + " " + p.Value + ": "
 	}
 	if p.Warning {
