@@ -177,7 +177,21 @@ func (k *checker) pool(path yamlx.Path, _ string, p Pool) {
 		return
 	}
 	if v, ok := p.Options.(interface{ Validate() error }); ok {
-		k.part(path.Key("options"), v.Validate())
+		k.options(path, v.Validate())
+	}
+}
+
+// options records the faults of a pool's options. Kinds name fields from the
+// pool on, as in "options.dsn", or from the options on.
+func (k *checker) options(path yamlx.Path, err error) {
+	from := len(k.faults)
+	k.part(path, err)
+	for i := range k.faults[from:] {
+		f := &k.faults[from+i]
+		options := path.Key("options")
+		if f.Path != options && !strings.HasPrefix(string(f.Path), string(options)+"/") {
+			f.Path = options + f.Path[len(path):]
+		}
 	}
 }
 

@@ -28,7 +28,7 @@ type dbOptions struct {
 
 func (o *dbOptions) Validate() error {
 	var ps fault.Problems
-	ps.Require(o.DSN != "", "dsn", "", "is missing")
+	ps.Require(o.DSN != "", "options.dsn", "", "is missing")
 	ps.Require(!strings.Contains(o.DSN, "bad"), "dsn", o.DSN, "the database %q is bad", o.DSN)
 	return ps.Err("connection_pool", "")
 }
@@ -151,6 +151,7 @@ func TestEveryKindOfMistakeHasItsPlace(t *testing.T) {
 		{"no kind", "version: 1\npools:\n  a: {size: 1}", "3:3", "worker"},
 		{"unknown option", "version: 1\npools: {a: {worker: postgres, options: {dsm: x}}}", "2:41", `did you mean "dsn"?`},
 		{"option without unit", "version: 1\npools: {a: {worker: postgres, options: {dsn: x, timeout: 3}}}", "2:58", "3 of what"},
+		{"option missing", "version: 1\npools: {a: {worker: postgres, options: {schema: x}}}", "2:31", "is missing"},
 		{"option refused", "version: 1\npools: {a: {worker: postgres, options: {dsn: bad}}}", "2:46", "is bad"},
 		{"mode", "version: 1\nbreakers: {a: {mode: shadw}}", "2:22", `did you mean "shadow"?`},
 		{"zero", "version: 1\nbreakers: {a: {failure_threshold: 0}}", "2:35", "must not be 0"},

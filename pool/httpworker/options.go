@@ -16,18 +16,18 @@ type Options struct {
 	BaseURL string `yaml:"base_url"`
 	// Headers are sent with every request; a request's own value takes precedence.
 	// They are not sent to another host that a redirect leads to.
-	Headers map[string]string `yaml:"headers"`
-	// Timeout bounds one request from its begin to the end of the answer's body; 0
-	// means 30 s.
+	Headers map[string]string `yaml:"headers" config:"secret"`
+	// Timeout bounds one request from its begin to the end of the answer's body;
+	// 30 s by default.
 	Timeout time.Duration `yaml:"timeout"`
-	// MaxRedirects is how many redirects are followed; 0 means 10, negative means
-	// none, and the redirecting answer is the result then.
-	MaxRedirects int `yaml:"max_redirects"`
-	// MaxResponse is the greatest length of an answer's body in bytes; 0 means 10 MiB.
-	// A longer one is an error.
-	MaxResponse int64 `yaml:"max_response"`
+	// MaxRedirects is how many redirects are followed, 10 by default. With a negative
+	// number (0 in a file) none is, and the redirecting answer is the result.
+	MaxRedirects int `yaml:"max_redirects" config:"zero"`
+	// MaxResponse is the greatest length of an answer's body in bytes, 10 MiB by
+	// default. A longer one is an error.
+	MaxResponse int64 `yaml:"max_response" config:"size"`
 	// Proxy is the URL of a proxy; empty means none. The environment is not read.
-	Proxy string `yaml:"proxy"`
+	Proxy string `yaml:"proxy" config:"secret"`
 	// Isolate gives each worker connections of its own; false lets the workers of a
 	// pool share theirs.
 	Isolate bool `yaml:"isolate"`

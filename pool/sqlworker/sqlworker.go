@@ -38,7 +38,7 @@ type Options struct {
 	Driver string `yaml:"driver"`
 	// DSN says how to reach the database, in the form of the driver. It may hold
 	// secrets and appears in no error of this package.
-	DSN string `yaml:"dsn"`
+	DSN string `yaml:"dsn" config:"secret"`
 	// SkipPing takes a connection for fit without asking the database; false pings.
 	SkipPing bool `yaml:"skip_ping"`
 	// Reset is a statement for every connection that comes back, such as "ROLLBACK" or
