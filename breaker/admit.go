@@ -21,7 +21,7 @@ func (b *Breaker) Allow() Permit {
 	return b.allowNow()
 }
 
-// allowNow is apart so that Allow is inlined.
+// allowNow is apart so that the usual way through Allow stays short.
 //
 //go:noinline
 func (b *Breaker) allowNow() Permit { return b.AllowAt(clock.Now()) }
@@ -64,7 +64,15 @@ func (b *Breaker) enter(now clock.Instant) Permit {
 	b.mu.Lock()
 	p := b.enterLocked(now)
 	b.mu.Unlock()
+	delivered := false
+	defer func() {
+		// A handler ended this goroutine: the call will never run.
+		if !delivered && p.lease() != 0 {
+			p.Ignore()
+		}
+	}()
 	b.edges.flush(b.changed)
+	delivered = true
 	return p
 }
 
@@ -129,6 +137,7 @@ type Look struct {
 	breaker *Breaker
 	era     *era
 	refusal *fault.Error
+	late    bool // it found its era over, which only a permit can end
 }
 
 // LookAt tells whether a call at now would be refused, and counts it as refused
@@ -141,8 +150,8 @@ func (b *Breaker) LookAt(now clock.Instant) Look {
 		return Look{breaker: b, era: e}
 	}
 	// Draws belong to the permit: drawing here too would square the share.
-	refusal, _ := e.certain(now)
-	l := Look{breaker: b, era: e, refusal: refusal}
+	refusal, late := e.certain(now)
+	l := Look{breaker: b, era: e, refusal: refusal, late: late}
 	if l.refusal != nil && !e.shadow {
 		p := b.refused(e, l.refusal, now)
 		b.countRefusal(context.Background(), &p, now)
@@ -167,7 +176,9 @@ func (l Look) Err() error {
 
 // FailAt counts a failure of the dependency that happened before the call could
 // ask for its permit: no worker could be made. It counts only if the look was OK
-// and its era is still in force; after a cooldown it is a failed probe.
+// and its era is still in force; after a cooldown it is a failed probe. It makes
+// the transitions that time has caused, or a dependency without workers, whose
+// calls never come to a permit, would hide behind an override that has ended.
 func (l Look) FailAt(now clock.Instant, err error) {
 	if l.breaker == nil || l.refusal != nil {
 		return
@@ -175,14 +186,22 @@ func (l Look) FailAt(now clock.Instant, err error) {
 	b, class := l.breaker, classOf(err)
 	b.count(Failure)
 	b.mu.Lock()
-	e := b.era.Load()
-	if e.m.generation == l.era.m.generation && !e.suspended() {
-		if e.m.view(now) != e.m.state {
-			e = b.stepLocked(event{kind: onCall}, totals{}, CauseCooldownOver, "", now)
-		}
-		b.applyLocked(e, onFailure, false, now)
-		b.classes.add(class, now)
+	if b.era.Load().m.generation == l.era.m.generation && (l.late || !l.era.suspended()) {
+		b.failLocked(class, now)
 	}
 	b.mu.Unlock()
 	b.edges.flush(b.changed)
+}
+
+// failLocked counts a failure that no permit stands for. REQUIRES: b.mu.
+func (b *Breaker) failLocked(class class, now clock.Instant) {
+	e := b.catchUpLocked(now)
+	if e.suspended() {
+		return
+	}
+	if e.m.view(now) != e.m.state {
+		e = b.stepLocked(event{kind: onCall}, totals{}, CauseCooldownOver, "", now)
+	}
+	b.applyLocked(e, onFailure, false, now)
+	b.classes.add(class, now)
 }

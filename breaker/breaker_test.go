@@ -236,6 +236,34 @@ func TestCallersEarlierDeadlineIsTheirs(t *testing.T) {
 	})
 }
 
+// The timeout of an outer breaker is the outer one's, also in the eyes of the inner.
+func TestNestedTimeoutsAreToldApart(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		outer, err := breaker.New("outer", breaker.Config{CallTimeout: second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		inner := mustNew(t, breaker.Config{CallTimeout: time.Hour})
+		var within error
+		err = outer.Do(t.Context(), func(ctx context.Context) error {
+			within = inner.Do(ctx, func(ctx context.Context) error {
+				<-ctx.Done()
+				if !errors.Is(context.Cause(ctx), fault.CallTimeout) {
+					t.Errorf("the cause is %v", context.Cause(ctx))
+				}
+				return ctx.Err()
+			})
+			return within
+		})
+		if within != context.DeadlineExceeded { //nolint:errorlint // as it is
+			t.Errorf("the inner breaker says %v", within)
+		}
+		if f, _ := errors.AsType[*fault.Error](err); f == nil || f.Code() != fault.CallTimeout || f.Name() != "outer" {
+			t.Errorf("the outer breaker says %v", err)
+		}
+	})
+}
+
 func TestScenario24_FailureOfAgeWindowIsOut(t *testing.T) {
 	for _, late := range []time.Duration{-1, 0, 1} {
 		bubble(t, func(t *testing.T) {

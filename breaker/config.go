@@ -58,8 +58,8 @@ type Config struct {
 	// from a tenth to all. At most 24 h, default 0: all at once.
 	Ramp time.Duration `yaml:"ramp" config:"allowzero"`
 	// CallTimeout bounds the calls of Do: their context ends by then. The caller's
-	// own deadline wins if it is earlier. At most 24 h. Default: none. Breakers
-	// below a guard leave it to the guard.
+	// own deadline wins if it is earlier. At most 24 h. Default: none. Only a
+	// breaker in mode enforce does so. Breakers below a guard leave it to the guard.
 	CallTimeout time.Duration `yaml:"call_timeout"`
 	// Mode is enforce (default), shadow (decides, counts and reports, refuses
 	// nothing) or off.
@@ -108,6 +108,10 @@ func or[T comparable](value, fallback T) T {
 	}
 	return value
 }
+
+// bounded reports whether calls are ended by a timeout: it is an intervention, as
+// a refusal is, so that modes which only watch leave it out.
+func (c *Config) bounded() bool { return c.CallTimeout > 0 && c.Mode == Enforce }
 
 // timed reports whether calls are counted by time, not only failures.
 func (c *Config) timed() bool { return c.FailureRatio > 0 || c.SlowRatio > 0 }

@@ -8,8 +8,14 @@ import (
 	"github.com/elixirscope/foundation/internal/clock"
 )
 
-// errCallTimeout is the cause of contexts that end by the breaker's own timeout.
+// expired is the cause of a context that ends by the timeout of one breaker; it
+// names the breaker, for an outer one's timeout reaches the calls of inner ones.
+type expired struct{ by *Breaker }
+
 var errCallTimeout = fault.New(fault.Spec{Code: fault.CallTimeout, Component: component})
+
+func (e expired) Error() string { return errCallTimeout.Error() }
+func (e expired) Unwrap() error { return errCallTimeout }
 
 // Do calls fn unless the breaker refuses, counts the outcome, and returns fn's
 // error as it is. It does not block by itself.
@@ -75,7 +81,7 @@ func (b *Breaker) run(ctx context.Context, fn func(context.Context) error, judge
 		return p.refusal
 	}
 	defer p.abandon(ctx)
-	if p.era.rules.CallTimeout > 0 {
+	if p.era.rules.bounded() {
 		return p.runTimed(ctx, fn, judge)
 	}
 	err := fn(ctx)
@@ -100,10 +106,10 @@ func (p *Permit) abandon(ctx context.Context) {
 
 func (p *Permit) runTimed(ctx context.Context, fn func(context.Context) error, judge func(error) Outcome) error {
 	b := p.era.breaker
-	limited, cancel := context.WithTimeoutCause(ctx, p.era.rules.CallTimeout, errCallTimeout)
+	limited, cancel := context.WithTimeoutCause(ctx, p.era.rules.CallTimeout, expired{b})
 	defer cancel()
 	err := fn(limited)
-	if err != nil && errors.Is(context.Cause(limited), errCallTimeout) {
+	if err != nil && context.Cause(limited) == error(expired{b}) { //nolint:errorlint // identity: whose timeout it was
 		err = b.timedOut(p.era, err)
 	}
 	p.settle(ctx, b.judge(ctx, err, judge), err)

@@ -48,7 +48,7 @@ type era struct {
 	opened  []fault.Fact // why the breaker opened last, nil if it never did
 	began   clock.Instant
 	since   time.Time // of the state, for people
-	retryAt time.Time // zero where it is not known
+	retryAt time.Time // of an open state; zero where it is not known
 	spent   [stateLabels]time.Duration
 }
 

@@ -141,3 +141,40 @@ func TestEventNamesAreTheContract(t *testing.T) {
 		}
 	}
 }
+
+// A handler of the edge to half-open that ends the goroutine of the probe: the
+// probe never runs, so its place must not be taken until a lease ends.
+func TestGoexitBeforeAProbeGivesItsPlaceBack(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		bus := telemetry.NewBus()
+		b := mustNew(t, breaker.Config{FailureThreshold: 1, Cooldown: second}, breaker.WithBus(bus))
+		_, _ = telemetry.Subscribe(bus, "bad", func(_ context.Context, e breaker.StateChanged) {
+			if e.To == breaker.StateHalfOpen {
+				runtime.Goexit()
+			}
+		})
+		open(t, b)
+		time.Sleep(second)
+		var done sync.WaitGroup
+		done.Go(func() { _ = b.Do(context.Background(), succeed) })
+		done.Wait()
+		wantAdmitted(t, b)
+		wantState(t, b, breaker.StateClosed)
+	})
+}
+
+func TestOnlyAnOpenBreakerTellsARetryTime(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		bus := telemetry.NewBus()
+		b := mustNew(t, breaker.Config{FailureThreshold: 1, Cooldown: second, Ramp: second}, breaker.WithBus(bus))
+		seen := watch(t, bus)
+		open(t, b)
+		time.Sleep(second)
+		wantAdmitted(t, b)
+		for _, e := range *seen {
+			if e.RetryAt.IsZero() == (e.To == breaker.StateOpen) {
+				t.Errorf("to %v, retry at %v", e.To, e.RetryAt)
+			}
+		}
+	})
+}

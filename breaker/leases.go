@@ -56,6 +56,17 @@ func (l *leases) expire(now clock.Instant) bool {
 	return false
 }
 
+// live counts the leases that have not ended.
+func (l *leases) live(now clock.Instant) int {
+	n := 0
+	for _, held := range l.held {
+		if now < held.expires {
+			n++
+		}
+	}
+	return n
+}
+
 // earliest is when the next lease ends. REQUIRES: at least one is held.
 func (l *leases) earliest() clock.Instant {
 	first := clock.Max

@@ -36,8 +36,8 @@ type Counts struct {
 	WouldReject uint64
 }
 
-// count records how a call ended. The three cases are apart, and not an array of
-// counters, so that the frequent one is inlined.
+// count records how a call ended. The frequent case is apart from the others, and
+// from those of a group's members, so that it is one comparison and one add.
 func (b *Breaker) count(o Outcome) {
 	if o == Success && b.own == nil {
 		b.ledger.success.Add(1)

@@ -382,3 +382,92 @@ func TestNamesInRecords(t *testing.T) {
 		}
 	}
 }
+
+// What a call that is in flight across a change of rules tells must count under
+// the new ones also when it is good news, or the failures alone would decide.
+func TestSuccessesInFlightCountAcrossAReconfigure(t *testing.T) {
+	t.Run("ratio", func(t *testing.T) {
+		b := mustNew(t, breaker.Config{FailureThreshold: 1000})
+		permits := make([]breaker.Permit, 100)
+		for i := range permits {
+			permits[i] = b.Allow()
+		}
+		_ = b.Reconfigure(breaker.Config{FailureRatio: 0.5, MinCalls: 10})
+		for i := range permits {
+			if i%5 == 0 {
+				permits[i].Failure(errDown)
+			} else {
+				permits[i].Success()
+			}
+		}
+		wantState(t, b, breaker.StateClosed) // a fifth failed
+	})
+	t.Run("consecutive", func(t *testing.T) {
+		b := mustNew(t, breaker.Config{FailureThreshold: 1000})
+		p := b.Allow()
+		_ = b.Reconfigure(breaker.Config{FailureThreshold: 1000, ConsecutiveFailures: 2})
+		failures(b, 1)
+		p.Success()
+		failures(b, 1)
+		wantState(t, b, breaker.StateClosed)
+	})
+}
+
+// A caller that never comes to its permit, because no worker can be made, meets
+// an override that is over only in its looks; its failures must count all the same.
+func TestFailuresOfLooksCountAfterAnOverride(t *testing.T) {
+	for name, force := range map[string]func(*breaker.Breaker, breaker.Override) error{
+		"open": (*breaker.Breaker).ForceOpen, "closed": (*breaker.Breaker).ForceClosed,
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				b := mustNew(t, breaker.Config{FailureThreshold: 2})
+				_ = force(b, breaker.Override{Actor: "ada", For: second})
+				during := b.LookAt(clock.Now())
+				time.Sleep(second)
+				during.FailAt(clock.Now(), errDown) // of the override's time
+				for range 2 {
+					wantState(t, b, breaker.StateClosed)
+					b.LookAt(clock.Now()).FailAt(clock.Now(), errDown)
+				}
+				wantState(t, b, breaker.StateOpen)
+			})
+		})
+	}
+}
+
+func TestStatusCountsOnlyProbesWhoseLeaseHolds(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{FailureThreshold: 1, Cooldown: second, ProbeLease: second})
+		open(t, b)
+		time.Sleep(second)
+		b.Allow()
+		if s := b.Status(); s.ProbesInFlight != 1 {
+			t.Errorf("%+v", s)
+		}
+		time.Sleep(second)
+		if s := b.Status(); s.ProbesInFlight != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+func TestSinceOfABreakerThatIsSwitchedOff(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		cfg := breaker.Config{FailureThreshold: 1, Cooldown: second}
+		b := mustNew(t, cfg)
+		open(t, b)
+		for _, wait := range []time.Duration{second / 2, second} { // the cooldown ends while off
+			time.Sleep(wait)
+			cfg.Mode = breaker.Off
+			_ = b.Reconfigure(cfg)
+			off := time.Now()
+			time.Sleep(second)
+			if s := b.Status(); !s.Since.Equal(off) || s.State != breaker.StateClosed {
+				t.Errorf("%v since %v, want closed since %v", s.State, s.Since, off)
+			}
+			cfg.Mode = breaker.Enforce
+			_ = b.Reconfigure(cfg)
+		}
+	})
+}

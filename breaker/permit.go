@@ -61,7 +61,7 @@ func (p *Permit) Err() error {
 // Success settles the permit: the dependency answered as it should. In a closed
 // breaker without ratio rules it is one striped add.
 func (p *Permit) Success() {
-	if p.flags != permitOK || !p.era.simple {
+	if p.flags != permitOK || !p.era.simple || !p.current() {
 		p.settle(context.Background(), Success, nil)
 		return
 	}
@@ -76,7 +76,7 @@ func (p *Permit) Success() {
 // succeedIn settles a success under a ratio rule: one look at the clock, two adds.
 func (p *Permit) succeedIn(buckets *buckets) {
 	now := clock.Now()
-	if b := p.era.breaker; b.era.Load() != p.era || b.executed.Active() {
+	if !p.current() || p.era.breaker.executed.Active() { // reading the clock took a while
 		p.SettleAt(now, Success, nil)
 		return
 	}
@@ -137,8 +137,12 @@ func (p *Permit) spend() bool {
 // free reports whether the machine cannot move on o, so that neither its lock
 // nor the clock is needed: a success under rules that count failures only.
 func (p *Permit) free(o Outcome) bool {
-	return o == Success && p.era.window.buckets == nil && p.calm()
+	return o == Success && p.era.window.buckets == nil && p.calm() && p.current()
 }
+
+// current reports whether the era that admitted the call is still in force. If
+// not, its generation may be, with other rules, which a success may matter to.
+func (p *Permit) current() bool { return p.era.breaker.era.Load() == p.era }
 
 // calm reports whether a success would only be a tick in the window: the call is
 // no probe, and no run of failures waits for it to end. A run is ended under the
@@ -167,7 +171,7 @@ func (p *Permit) settleAt(ctx context.Context, now clock.Instant, o Outcome, err
 // it in between.
 func (p *Permit) bucketed(now clock.Instant, o Outcome) bool {
 	e := p.era
-	if o != Success || e.window.buckets == nil || !p.calm() || e != e.breaker.era.Load() || p.slow(now) {
+	if o != Success || e.window.buckets == nil || !p.calm() || !p.current() || p.slow(now) {
 		return false
 	}
 	e.window.buckets.add(now, false, false)

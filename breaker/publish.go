@@ -83,7 +83,6 @@ func (b *Breaker) beginLocked(old, next *era) {
 		next.retryAt = next.m.until.Time()
 		next.refusal = b.refusal("", next.opened, next.retryAt)
 	case gateRamp:
-		next.retryAt = next.m.until.Time()
 		next.draws = new(atomic.Uint64)
 		next.refusal = b.rampRefusal(next)
 	case gateHalfOpen:
@@ -104,6 +103,10 @@ func (e *era) sinceAfter(old *era) time.Time {
 	switch {
 	case e.override.kind != overrideNone:
 		return e.override.since.Time()
+	case (e.gate == gateOff) != (old.gate == gateOff):
+		return e.began.Time()
+	case e.gate == gateOff:
+		return old.since
 	case old.override.kind != overrideNone:
 		return min(e.began, old.override.until).Time()
 	case old.m.since == e.m.since:
@@ -127,7 +130,7 @@ func (b *Breaker) refusal(message string, facts []fault.Fact, retryAt time.Time)
 
 func (b *Breaker) rampRefusal(e *era) *fault.Error {
 	facts := []fault.Fact{fault.Measure("ramp", e.rules.Ramp.Seconds(), "seconds"), e.rules.revisionFact()}
-	return b.refusal("circuit breaker has closed and admits a rising share of calls", facts, e.retryAt)
+	return b.refusal("circuit breaker has closed and admits a rising share of calls", facts, e.m.until.Time())
 }
 
 func (b *Breaker) forcedRefusal(e *era) *fault.Error {

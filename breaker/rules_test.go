@@ -312,3 +312,15 @@ func TestErrorClassesAreBounded(t *testing.T) {
 		t.Errorf("%v", got)
 	}
 }
+
+func TestOnlyEnforcementEndsCallsByTimeout(t *testing.T) {
+	for mode, want := range map[breaker.Mode]bool{breaker.Enforce: true, breaker.Shadow: false, breaker.Off: false} {
+		b := mustNew(t, breaker.Config{CallTimeout: time.Hour, Mode: mode})
+		_ = b.Do(t.Context(), func(ctx context.Context) error {
+			if _, bounded := ctx.Deadline(); bounded != want {
+				t.Errorf("%v: bounded is %v", mode, bounded)
+			}
+			return nil
+		})
+	}
+}

@@ -26,7 +26,8 @@ type Status struct {
 	Counted []fault.Fact
 	// OpenedBy is why the breaker opened last; nil if it never did.
 	OpenedBy []fault.Fact
-	// ProbesInFlight and ProbeSuccesses are of the present half-open state.
+	// ProbesInFlight and ProbeSuccesses are of the present half-open state; a probe
+	// whose lease has ended is not in flight any more.
 	ProbesInFlight int
 	ProbeSuccesses int
 	// Override is what an operator has decided, nil if nothing.
@@ -59,9 +60,10 @@ func (b *Breaker) Status() Status {
 	b.mu.Lock()
 	e := b.era.Load()
 	t := e.window.totalsLocked(e.rules, now)
-	last := b.classes.list()
+	last, probes := b.classes.list(), b.leases.live(now)
 	b.mu.Unlock()
 	s := e.status(now, t)
+	s.ProbesInFlight = probes
 	s.Name, s.Member, s.LastErrors, s.Totals = b.name, b.member, last, b.counts()
 	return s
 }
@@ -80,7 +82,7 @@ func (e *era) status(now clock.Instant, t totals) Status {
 		s.Ramping = e.gate == gateRamp && now < e.m.until
 	}
 	if e.m.state == StateHalfOpen {
-		s.ProbesInFlight, s.ProbeSuccesses = e.m.probes, e.m.successes
+		s.ProbeSuccesses = e.m.successes
 	}
 	e.settleTimes(&s, now)
 	return s
@@ -89,13 +91,19 @@ func (e *era) status(now clock.Instant, t totals) Status {
 // settleTimes shows ends that nobody has noticed yet as if they had been: that of
 // an override, and that of a cooldown.
 func (e *era) settleTimes(s *Status, now clock.Instant) {
+	if e.gate == gateOff {
+		s.RetryAt = time.Time{}
+		return
+	}
 	began := e.m.since
 	if e.override.kind != overrideNone && s.Override == nil {
 		began = e.override.until
 		s.Since, s.RetryAt = began.Time(), e.m.until.Time()
 	}
 	if s.Override == nil && e.m.view(now) != e.m.state {
-		s.Since = max(e.m.until, began).Time()
+		if over := max(e.m.until, began).Time(); over.After(s.Since) { // not if it ended while the breaker was off
+			s.Since = over
+		}
 	}
 	if s.State != StateOpen {
 		s.RetryAt = time.Time{}
