@@ -15,6 +15,33 @@ type call struct {
 	peek     bool
 }
 
+// quick is decide for the case that nearly every call is: a known key of an
+// enforced rule without a parent, for which nobody waits. It saves a third of the
+// time, which is spent on moving numbers between the layers below. It reports
+// false, and has done nothing, in every other case.
+func (l *Limiter) quick(d *Decision, k *Key, now clock.Instant, cost int64) bool {
+	s := l.setup.Load()
+	e := s.engine
+	if !s.quick || cost < 0 || cost > e.rule.capacity || l.waiting.count.Load() > 0 {
+		return false
+	}
+	q := question{hash: k.Hash(s.config.Parts), now: now, cost: cost}
+	var v verdict
+	if !e.words.ask(e, &q, &v) {
+		return false
+	}
+	d.OK, d.Limit, d.Remaining, d.RetryAfter, d.ResetAfter = v.ok, e.rule.capacity, v.remaining, v.retry, v.reset
+	d.cost, d.at, d.by = cost, now, l
+	if !v.ok {
+		d.kind = exhausted
+		return true
+	}
+	if cost > 0 {
+		d.Taken, d.first[0] = cost, receipt{e, q.hash, v.mark}
+	}
+	return true
+}
+
 // decide asks the rule and its parents, child first. If one refuses, what those
 // before it gave is given back.
 func (l *Limiter) decide(d *Decision, k *Key, c call) {

@@ -55,10 +55,17 @@ type Limiter struct {
 // setup is everything about a limiter that can be changed, seen as a whole.
 type setup struct {
 	engine   *engine
+	quick    bool   // enforced, no parent, and the table is lock-free: see Limiter.quick
 	config   Config // with its defaults filled in
 	given    Config // as it was configured
 	parent   *Limiter
 	revision uint64
+}
+
+// ready returns s with what follows from the rest filled in.
+func (s *setup) ready() *setup {
+	s.quick = s.config.Mode == Enforce && s.parent == nil && s.engine.words != nil
+	return s
 }
 
 // Option changes what a limiter is connected to.
@@ -96,7 +103,8 @@ func New(name string, cfg Config, opts ...Option) (*Limiter, error) {
 		keysOverflowed: telemetry.TopicOf[KeysOverflowed](o.bus),
 	}
 	full := cfg.withDefaults()
-	l.setup.Store(&setup{config: full, given: cfg, revision: 1, engine: newEngine(l, newRule(full, nil), int64(full.MaxKeys), clock.Now())})
+	first := setup{config: full, given: cfg, revision: 1, engine: newEngine(l, newRule(full, nil), int64(full.MaxKeys), clock.Now())}
+	l.setup.Store(first.ready())
 	return l, l.SetParent(o.parent)
 }
 
@@ -117,7 +125,9 @@ func (l *Limiter) AllowN(key Key, cost int64) Decision { return l.AllowAt(clock.
 // AllowAt is [Limiter.AllowN] for a caller that has read the clock. Readings may
 // arrive out of order.
 func (l *Limiter) AllowAt(now clock.Instant, key Key, cost int64) (d Decision) {
-	l.tryNow(&d, &key, now, cost)
+	if !l.quick(&d, &key, now, cost) {
+		l.tryNow(&d, &key, now, cost)
+	}
 	l.report(context.Background(), &d, &key)
 	return d
 }
@@ -171,7 +181,7 @@ func (l *Limiter) SetParent(p *Limiter) error {
 	defer l.change.Unlock()
 	next := *l.setup.Load()
 	next.parent = p
-	l.setup.Store(&next)
+	l.setup.Store(next.ready())
 	return nil
 }
 

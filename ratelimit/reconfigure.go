@@ -36,7 +36,7 @@ func (l *Limiter) Reconfigure(cfg Config) error {
 		l.replaceEngine(&next, r, old.engine)
 		return nil
 	}
-	l.setup.Store(&next)
+	l.setup.Store(next.ready())
 	return nil
 }
 
@@ -50,7 +50,7 @@ func (l *Limiter) replaceEngine(next *setup, r *rule, old *engine) {
 	old.seal()
 	e.keys.Store(old.keys.Load())
 	e.overflow.inherit(e, old)
-	l.setup.Store(next)
+	l.setup.Store(next.ready())
 	l.swap.Unlock()
 	e.takeOver(old)
 }
