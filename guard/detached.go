@@ -76,14 +76,14 @@ const (
 func detach[T any](ctx context.Context, g *Guard, call Call, bound bool, fn func(context.Context, any) (T, error)) (T, error) {
 	d := &detached[T]{call: call, fn: fn, done: make(chan struct{})}
 	v := &d.visit
-	v.begin(g, &d.call)
-	v.bound, v.apart = bound, true
-	defer v.finish(ctx)
+	*v = g.begin(bound)
+	v.apart = true
+	defer v.finish(ctx, &d.call)
 	var zero T
-	if err := v.admit(ctx); err != nil {
+	if err := v.admit(ctx, &d.call); err != nil {
 		return zero, err
 	}
-	limited := v.limit(ctx)
+	limited := v.limit(ctx, &d.call)
 	go d.work(limited, g, v.loan.Worker, v.has(slot))
 	select {
 	case <-d.done:
@@ -131,7 +131,7 @@ func (d *detached[T]) conclude(ctx, limited context.Context) (T, error) {
 		runtime.Goexit()
 	case returned:
 	}
-	return d.result, d.visit.conclude(ctx, limited, d.err, nil)
+	return d.result, d.visit.conclude(ctx, limited, &d.call, d.err, nil)
 }
 
 // leave settles everything but the slot and goes, unless the function has ended
@@ -148,8 +148,8 @@ func (d *detached[T]) leave(ctx, limited context.Context) (error, bool) { //noli
 	now, cause := clock.Now(), limited.Err()
 	w := v.judge(ctx, limited, now, cause, nil)
 	v.holds &^= slot
-	v.decide(ctx, now, w.outcome, w.result, cause)
-	v.leave(ctx, brokenOff)
+	v.decide(now, w.outcome, w.result, cause)
+	v.leave(ctx, &d.call, brokenOff)
 	if errors.Is(cause, context.DeadlineExceeded) {
 		return g.timedOut(cause, now.Sub(v.began), v.rev.config.Timeout), true
 	}

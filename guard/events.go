@@ -109,26 +109,26 @@ type DetachedPanicked struct {
 func (DetachedPanicked) EventName() string { return telemetry.Prefix + "guard.detached_panicked" }
 
 // report tells the recorder and the listeners, after everything is settled.
-func (v *visit) report(ctx context.Context) {
+func (v *visit) report(ctx context.Context, c *Call) {
 	if r := v.rev.config.Recorder; r != nil {
-		r.Record(v.observation())
+		r.Record(v.observation(c))
 	}
 	if v.guard.executed.Active() {
-		v.guard.executed.Emit(ctx, v.summary(ctx))
+		v.guard.executed.Emit(ctx, v.summary(ctx, c))
 	}
 }
 
-func (v *visit) observation() Observation {
-	o := Observation{Guard: v.guard.name, Op: v.call.Op, Wait: v.wait, Result: v.result, Duration: v.took}
+func (v *visit) observation(c *Call) Observation {
+	o := Observation{Guard: v.guard.name, Op: c.Op, Wait: v.wait, Result: v.result, Duration: v.took}
 	if v.turnedAway {
 		o.Refused = v.refusal
 	}
 	return o
 }
 
-func (v *visit) summary(ctx context.Context) Executed {
+func (v *visit) summary(ctx context.Context, c *Call) Executed {
 	return Executed{
-		Guard: v.guard.name, Op: v.call.Op, Key: v.call.Key.Text(), Priority: v.rev.priority(ctx, v.call),
+		Guard: v.guard.name, Op: c.Op, Key: c.Key.Text(), Priority: v.rev.priority(ctx, c),
 		Protections: v.rev.active, Mode: v.rev.config.Mode,
 		RefusedBy: v.refusedBy, Code: v.refusal, WouldRefuse: v.refusedBy != StageNone && !v.turnedAway,
 		Result: v.result, Duration: v.took, Wait: v.wait, Revision: v.rev.number,

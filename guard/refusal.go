@@ -10,12 +10,12 @@ import (
 )
 
 // refuse gives back what was taken, counts and reports the refusal.
-func (v *visit) refuse(ctx context.Context, by Stage, err error) error {
+func (v *visit) refuse(ctx context.Context, c *Call, by Stage, err error) error {
 	v.phase = over
 	v.undo(v.start)
 	v.refusedBy, v.refusal, v.turnedAway = by, codeOf(err), true
 	v.guard.stats.refused.add(v.refusal)
-	v.report(ctx)
+	v.report(ctx, c)
 	return err
 }
 
@@ -75,8 +75,8 @@ func (g *Guard) timedOut(cause error, took, limit time.Duration) error {
 
 // limit returns the context for the call: with the guard's deadline, unless the
 // caller's is not later, or there is none.
-func (v *visit) limit(ctx context.Context) context.Context {
-	if !v.rev.timed(v.call) {
+func (v *visit) limit(ctx context.Context, c *Call) context.Context {
+	if !v.rev.timed(c) {
 		return ctx
 	}
 	timeout := v.rev.config.Timeout

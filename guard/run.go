@@ -13,23 +13,21 @@ import (
 // closure to the heap; a test asserts that they do not. worker, if the caller can
 // use one, receives the worker before op runs.
 func (g *Guard) run(ctx context.Context, call *Call, worker *any, judge func(error) Outcome, op func(context.Context) error) error {
-	var v visit
-	v.begin(g, call)
-	v.bound = worker != nil
-	defer v.finish(ctx)
-	if err := v.admit(ctx); err != nil {
+	v := g.begin(worker != nil)
+	defer v.finish(ctx, call)
+	if err := v.admit(ctx, call); err != nil {
 		return err
 	}
 	if worker != nil {
 		*worker = v.loan.Worker
 	}
-	limited := v.limit(ctx)
+	limited := v.limit(ctx, call)
 	err := op(limited)
-	return v.conclude(ctx, limited, err, judge)
+	return v.conclude(ctx, limited, call, err, judge)
 }
 
 // conclude settles a call that returned, and returns its error.
-func (v *visit) conclude(ctx, limited context.Context, err error, judge func(error) Outcome) error {
+func (v *visit) conclude(ctx, limited context.Context, call *Call, err error, judge func(error) Outcome) error {
 	now := clock.Now()
 	w := good
 	if err != nil || judge != nil || v.rev.config.Mode == Shadow {
@@ -39,7 +37,7 @@ func (v *visit) conclude(ctx, limited context.Context, err error, judge func(err
 		err = v.guard.timedOut(err, now.Sub(v.began), v.rev.config.Timeout)
 	}
 	state := conditionAfter(limited, err)
-	v.decide(ctx, now, w.outcome, w.result, err)
-	v.leave(ctx, state)
+	v.decide(now, w.outcome, w.result, err)
+	v.leave(ctx, call, state)
 	return err
 }

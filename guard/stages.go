@@ -12,28 +12,28 @@ import (
 
 // admit takes the call through the stages, in one transaction: it holds all that
 // they give, or nothing and the error to answer with.
-func (v *visit) admit(ctx context.Context) error {
-	by, err := v.attempt(ctx)
+func (v *visit) admit(ctx context.Context, c *Call) error {
+	by, err := v.attempt(ctx, c)
 	for err != nil && v.overtaken(by, err) {
 		v.undo(clock.Now())
 		v.rev = v.guard.revision.Load()
-		by, err = v.attempt(ctx)
+		by, err = v.attempt(ctx, c)
 	}
 	if err != nil {
-		return v.refuse(ctx, by, err)
+		return v.refuse(ctx, c, by, err)
 	}
 	v.phase = running
 	v.guard.stats.admitted.Add(1)
 	return nil
 }
 
-func (v *visit) attempt(ctx context.Context) (Stage, error) {
+func (v *visit) attempt(ctx context.Context, c *Call) (Stage, error) {
 	v.start = clock.Now()
 	v.began = v.start
 	if by, err := v.entry(ctx); err != nil {
 		return by, err
 	}
-	return v.stages(ctx)
+	return v.stages(ctx, c)
 }
 
 // overtaken tells that the call came to a pool that was closed because newer
@@ -60,11 +60,11 @@ func (v *visit) entry(ctx context.Context) (Stage, error) {
 // stages is the order in which protections are asked. In shadow mode the call
 // goes on without those that stand behind the one that would have refused, and
 // holds nothing: as little as it would hold had it been refused.
-func (v *visit) stages(ctx context.Context) (Stage, error) {
+func (v *visit) stages(ctx context.Context, c *Call) (Stage, error) {
 	if v.rev.config.Mode == Off {
-		return v.checkout(ctx, breaker.Look{})
+		return v.checkout(ctx, c, breaker.Look{})
 	}
-	by, err := v.protect(ctx)
+	by, err := v.protect(ctx, c)
 	if err == nil || v.rev.config.Mode == Enforce || by == StagePool {
 		return by, err
 	}
@@ -75,22 +75,22 @@ func (v *visit) stages(ctx context.Context) (Stage, error) {
 	if v.holds = kept; kept != 0 {
 		return 0, nil
 	}
-	return v.checkout(ctx, breaker.Look{})
+	return v.checkout(ctx, c, breaker.Look{})
 }
 
-func (v *visit) protect(ctx context.Context) (Stage, error) {
-	if by, err := v.enter(ctx); err != nil {
+func (v *visit) protect(ctx context.Context, c *Call) (Stage, error) {
+	if by, err := v.enter(ctx, c); err != nil {
 		return by, err
 	}
-	b := v.rev.breaker(v.call)
+	b := v.rev.breaker(c)
 	if b == nil {
-		if err := v.takeTokens(); err != nil {
+		if err := v.takeTokens(c); err != nil {
 			return StageRateLimit, err
 		}
-		return v.checkout(ctx, breaker.Look{})
+		return v.checkout(ctx, c, breaker.Look{})
 	}
 	if v.rev.looks {
-		if by, err := v.lookAndTake(ctx, b); err != nil {
+		if by, err := v.lookAndTake(ctx, c, b); err != nil {
 			return by, err
 		}
 	}
@@ -106,12 +106,12 @@ func (v *visit) protect(ctx context.Context) (Stage, error) {
 }
 
 // enter is what comes before the dependency is looked at: memory, concurrency.
-func (v *visit) enter(ctx context.Context) (Stage, error) {
+func (v *visit) enter(ctx context.Context, c *Call) (Stage, error) {
 	cfg := &v.rev.config
-	if cfg.Memory != nil && !v.call.ReleasesMemory {
-		c := *v.call
-		c.Priority = v.rev.priority(ctx, v.call)
-		if refusal := cfg.Memory.Admit(ctx, c); refusal != nil {
+	if cfg.Memory != nil && !c.ReleasesMemory {
+		asked := *c
+		asked.Priority = v.rev.priority(ctx, c)
+		if refusal := cfg.Memory.Admit(ctx, asked); refusal != nil {
 			return StageMemory, refusal
 		}
 	}
@@ -135,23 +135,23 @@ func (v *visit) takeSlot(bound int64) bool {
 
 // lookAndTake takes tokens and a worker unless a look at the breaker shows that
 // it would be for nothing.
-func (v *visit) lookAndTake(ctx context.Context, b *breaker.Breaker) (Stage, error) {
+func (v *visit) lookAndTake(ctx context.Context, c *Call, b *breaker.Breaker) (Stage, error) {
 	look := b.LookAt(v.start)
 	if !look.OK() {
 		return StageBreaker, look.Err()
 	}
-	if err := v.takeTokens(); err != nil {
+	if err := v.takeTokens(c); err != nil {
 		return StageRateLimit, err
 	}
-	return v.checkout(ctx, look)
+	return v.checkout(ctx, c, look)
 }
 
-func (v *visit) takeTokens() error {
+func (v *visit) takeTokens(c *Call) error {
 	l := v.rev.config.RateLimit
 	if l == nil {
 		return nil
 	}
-	v.decision = l.AllowAt(v.start, v.call.Key, v.call.cost())
+	v.decision = l.AllowAt(v.start, c.Key, c.cost())
 	if !v.decision.OK {
 		return v.decision.Err()
 	}
@@ -165,12 +165,12 @@ func (v *visit) takeTokens() error {
 // checkout borrows a worker. One that cannot be made is the dependency's failure,
 // which the look counts; the zero Look, of a call that holds no place in the
 // breaker's accounts, counts nothing.
-func (v *visit) checkout(ctx context.Context, look breaker.Look) (Stage, error) {
+func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Look) (Stage, error) {
 	stage := v.rev.config.Pool
 	if stage == nil {
 		return 0, nil
 	}
-	loan, err := v.borrow(ctx, stage)
+	loan, err := v.borrow(ctx, c, stage)
 	if err != nil {
 		now := clock.Now()
 		v.waited(now)
@@ -188,9 +188,9 @@ func (v *visit) checkout(ctx context.Context, look breaker.Look) (Stage, error) 
 	return 0, nil
 }
 
-func (v *visit) borrow(ctx context.Context, stage pool.Stage) (pool.Loan, error) {
+func (v *visit) borrow(ctx context.Context, c *Call, stage pool.Stage) (pool.Loan, error) {
 	o := pool.CheckoutOptions{Timeout: v.rev.config.CheckoutTimeout}
-	if t := v.call.CheckoutTimeout; t != 0 {
+	if t := c.CheckoutTimeout; t != 0 {
 		o.Timeout, o.NoWait = max(t, 0), t < 0
 	}
 	if v.rev.clocked != nil {

@@ -39,31 +39,31 @@ func (g *Guard) Enter(ctx context.Context, call Call) (Token, error) {
 	p := g.tokens.get()
 	p.ctx, p.call = ctx, call
 	v := &p.visit
-	v.begin(g, &p.call)
+	*v = g.begin(false)
 	admitted := false
 	defer func() {
 		if !admitted {
-			v.finish(ctx)
+			v.finish(ctx, &p.call)
 			p.recycle()
 		}
 	}()
-	if err := v.admit(ctx); err != nil {
+	if err := v.admit(ctx, &p.call); err != nil {
 		return Token{}, err
 	}
 	admitted = true
 	if p.shard.due(v.start) {
 		g.tokens.expire(g, v.start)
 	}
-	p.limited = v.limit(ctx)
-	t := Token{place: p, serial: p.serial(), ctx: p.limited, timeout: v.allowance(ctx)}
+	p.limited = v.limit(ctx, &p.call)
+	t := Token{place: p, serial: p.serial(), ctx: p.limited, timeout: v.allowance(ctx, &p.call)}
 	p.open(v.leaseEnd(call.Lease))
 	return t, nil
 }
 
 // allowance is what [Token.Timeout] returns.
-func (v *visit) allowance(ctx context.Context) time.Duration {
+func (v *visit) allowance(ctx context.Context, call *Call) time.Duration {
 	c := &v.rev.config
-	if !v.call.Untimed || c.Mode != Enforce || c.Timeout == 0 {
+	if !call.Untimed || c.Mode != Enforce || c.Timeout == 0 {
 		return 0
 	}
 	if d, ok := ctx.Deadline(); ok && clock.Of(d) <= v.began.Add(c.Timeout) {
@@ -136,7 +136,7 @@ func (t Token) Close() {
 	case p == nil:
 	case p.claim(t.serial, opened):
 		defer p.recycle()
-		p.visit.finish(p.ctx)
+		p.visit.finish(p.ctx, &p.call)
 	case p.claim(t.serial, settled):
 		defer p.recycle()
 		p.endTrail()
@@ -162,13 +162,13 @@ func (t Token) settle(end told, last bool) {
 	kept := false
 	defer func() {
 		if !kept { // or the classifier panicked
-			p.visit.finish(p.ctx)
+			p.visit.finish(p.ctx, &p.call)
 			p.recycle()
 		}
 	}()
 	p.decide(end)
 	if last {
-		p.visit.leave(p.ctx, untouched)
+		p.visit.leave(p.ctx, &p.call, untouched)
 		return
 	}
 	kept = true
@@ -187,11 +187,11 @@ func (p *place) decide(end told) {
 	default:
 		w = verdictOf(end.outcome, end.err)
 	}
-	v.decide(p.ctx, now, w.outcome, w.result, end.err)
+	v.decide(now, w.outcome, w.result, end.err)
 }
 
 // endTrail ends a call whose outcome was settled before.
 func (p *place) endTrail() {
 	p.visit.guard.stats.trailing.Add(-1)
-	p.visit.leave(p.ctx, untouched)
+	p.visit.leave(p.ctx, &p.call, untouched)
 }

@@ -144,7 +144,7 @@ func (s *shard) expire(now clock.Instant) int {
 func (p *place) takeBack() {
 	defer p.recycle()
 	p.visit.guard.stats.leases.Add(1)
-	p.visit.finish(p.ctx)
+	p.visit.finish(p.ctx, &p.call)
 }
 
 // claimExpired finds the expired places and sets the next time to look. A token

@@ -17,10 +17,13 @@ import (
 //
 // Its accounts are in two parts, which end together in Do and apart for a token:
 // the outcome (permit, tokens, statistics) and the occupancy (slot, worker).
+//
+// It has no pointer to the call's description, which its methods get beside it:
+// whatever a visit points to moves to the heap, because parts behind interfaces
+// see some of it.
 type visit struct {
 	guard *Guard
 	rev   *revision
-	call  *Call
 	phase phase
 	holds holds
 	bound bool // the caller can use a worker
@@ -67,13 +70,13 @@ const (
 func (v *visit) has(h holds) bool { return v.holds&h != 0 }
 
 // begin enters the newest revision.
-func (v *visit) begin(g *Guard, call *Call) {
-	v.guard, v.rev, v.call = g, g.revision.Load(), call
+func (g *Guard) begin(bound bool) visit {
+	return visit{guard: g, rev: g.revision.Load(), bound: bound}
 }
 
 // finish ends a visit that did not end by itself: a stage, the call or a
 // classifier panicked or ended its goroutine. It is deferred.
-func (v *visit) finish(ctx context.Context) {
+func (v *visit) finish(ctx context.Context, c *Call) {
 	switch v.phase {
 	case over:
 		return
@@ -82,10 +85,10 @@ func (v *visit) finish(ctx context.Context) {
 		v.undo(clock.Now())
 		return
 	case running:
-		v.decide(ctx, clock.Now(), Failure, Failed, errAbandoned)
+		v.decide(clock.Now(), Failure, Failed, errAbandoned)
 	case decided:
 	}
-	v.leave(ctx, brokenOff)
+	v.leave(ctx, c, brokenOff)
 }
 
 // errAbandoned stands for the error of a call that returned none.
@@ -112,7 +115,7 @@ func (v *visit) undo(now clock.Instant) {
 }
 
 // decide settles the outcome: exactly once, when the phase moves on.
-func (v *visit) decide(ctx context.Context, now clock.Instant, o Outcome, result Result, err error) {
+func (v *visit) decide(now clock.Instant, o Outcome, result Result, err error) {
 	v.phase = decided
 	v.result, v.took = result, max(0, now.Sub(v.began))
 	v.guard.stats.ended(result, v.took)
@@ -126,7 +129,7 @@ func (v *visit) decide(ctx context.Context, now clock.Instant, o Outcome, result
 }
 
 // leave settles the occupancy and tells who listens.
-func (v *visit) leave(ctx context.Context, state condition) {
+func (v *visit) leave(ctx context.Context, c *Call, state condition) {
 	v.phase = over
 	if v.has(slot) {
 		v.guard.slots.giveBack()
@@ -139,7 +142,7 @@ func (v *visit) leave(ctx context.Context, state condition) {
 	if held {
 		v.checkin(v.began.Add(v.took), state)
 	}
-	v.report(ctx)
+	v.report(ctx, c)
 }
 
 // condition is what is known of a worker at the end of a call.
