@@ -119,13 +119,12 @@ func (v *visit) decide(now clock.Instant, o Outcome, result Result, err error) {
 	v.phase = decided
 	v.result, v.took = result, max(0, now.Sub(v.began))
 	v.guard.stats.ended(result, v.took)
-	if v.has(permitted) {
-		v.permit.SettleAt(now, o, err)
-	}
 	if o == Failure && v.has(tokensTaken) && v.rev.config.RefundOnFailure {
 		v.decision.RefundAt(now)
 	}
-	v.holds &^= permitted | tokensTaken
+	if v.has(permitted) { // last: a handler of the breaker's events may end this goroutine
+		v.permit.SettleAt(now, o, err)
+	}
 }
 
 // leave settles the occupancy and tells who listens.
