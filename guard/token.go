@@ -122,10 +122,10 @@ func (t Token) BreakOff(err error) {
 		return
 	}
 	defer p.recycle()
+	defer p.endTrail() // also if a handler of the breaker's events ends this goroutine
 	if p.visit.result == Succeeded {
 		p.visit.permit.RevokeAt(clock.Now(), err)
 	}
-	p.endTrail()
 }
 
 // Close ends the call; as a failure, if its outcome was not told. Closing a token
