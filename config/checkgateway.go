@@ -237,6 +237,7 @@ func byAddress(parts []KeyPart, rule RateLimit) bool {
 // patterns checks the routes' patterns with the mux that will serve them, each
 // against those before it.
 func (k *checker) patterns(routes []Route) {
+	all := http.NewServeMux()
 	for i := range routes {
 		path := yamlx.Path("/gateway/routes").Index(i).Key("match")
 		if routes[i].Match == "" {
@@ -247,7 +248,10 @@ func (k *checker) patterns(routes []Route) {
 			k.add(path, routes[i].Match, "%s", problem)
 			continue
 		}
-		for j := range i { // the first is enough
+		if register(all, routes[i].Match) == "" {
+			continue
+		}
+		for j := range i { // who it conflicts with; the first is enough
 			if k.conflict(path, routes, j, i) {
 				break
 			}

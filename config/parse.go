@@ -147,12 +147,23 @@ func (o *origin) placed(faults []yamlx.Fault) []yamlx.Fault {
 	return faults
 }
 
+// maxProblems bounds what is reported of one file: nobody reads more, and the
+// places of a million problems would take long to find.
+const maxProblems = 100
+
 // refuse makes the one error of all faults.
 func (o *origin) refuse(faults []yamlx.Fault) error {
 	yamlx.Sort(o.placed(faults))
+	more := len(faults) - maxProblems
+	faults = faults[:min(len(faults), maxProblems)]
 	problems := make(fault.Problems, 0, len(faults))
 	for _, f := range faults {
 		problems = append(problems, o.describe(f))
+	}
+	if more > 0 {
+		problems = append(problems, fault.Problem{
+			Message: fmt.Sprintf("and %d more", more), Position: problems[maxProblems-1].Position, Excerpt: problems[maxProblems-1].Excerpt,
+		})
 	}
 	return problems.Err(component, filepath.Base(o.file))
 }

@@ -332,6 +332,32 @@ func TestValidateInCode(t *testing.T) {
 	}
 }
 
+// What fits into a file must not keep anybody waiting: these take minutes if
+// any step looks at each key again for each key.
+func TestScenario88_HugeFilesAreReadInOneGo(t *testing.T) {
+	lines := func(format string) string {
+		var b strings.Builder
+		b.WriteString("version: 1\n")
+		for i := range 30_000 {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	for name, text := range map[string]string{
+		"unknown keys": lines("k%d: 1\n"), "one key": "version: 1\n" + strings.Repeat("k: 1\n", 30_000), "bad names": "version: 1\nguards:\n" + strings.ReplaceAll(lines("  K%d:\n"), "version: 1\n", ""),
+	} {
+		_, err := config.Parse("huge.yaml", []byte(text), options)
+		f, ok := errors.AsType[*fault.Error](err)
+		if !ok || len(f.Problems()) != 101 || !strings.HasPrefix(f.Problems()[100].Message, "and ") {
+			t.Errorf("%s: %d problems", name, len(f.Problems()))
+		}
+	}
+	routes := strings.ReplaceAll(lines("    - {match: /a%d, upstream: \"http://a\"}\n"), "version: 1\n", "version: 1\ngateway:\n  routes:\n")
+	if _, err := config.Parse("huge.yaml", []byte(routes[:strings.Index(routes, "    - {match: /a20000,")]), options); err != nil {
+		t.Errorf("many routes: %.500v", err)
+	}
+}
+
 func TestCloneIsApart(t *testing.T) {
 	text, err := os.ReadFile("testdata/full.yaml")
 	if err != nil {

@@ -81,6 +81,7 @@ func (b *builder) alias(n *yaml.Node, depth int) *Node {
 
 func (b *builder) mapping(out *Node, n *yaml.Node, depth int) {
 	var merged []*Node
+	lines := make(map[string]int, len(n.Content)/2) // of the keys: a scan for each would take minutes for what fits into a file
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		switch {
@@ -90,15 +91,17 @@ func (b *builder) mapping(out *Node, n *yaml.Node, depth int) {
 			merged = append(merged, b.merge(value, depth)...)
 		case len(key.Value) > MaxText:
 			b.fault(key, "this key has %d bytes, at most %d are allowed", len(key.Value), MaxText)
-		case out.has(key.Value):
-			b.fault(key, "%q stands here twice; the first is in line %d", key.Value, out.keyLine(key.Value))
+		case lines[key.Value] > 0:
+			b.fault(key, "%q stands here twice; the first is in line %d", key.Value, lines[key.Value])
 		default:
+			lines[key.Value] = key.Line
 			out.Pairs = append(out.Pairs, Pair{key.Value, position(key), b.build(value, depth+1)})
 		}
 	}
 	for _, from := range merged { // what is written out wins over what is merged
 		for _, pair := range from.Pairs {
-			if !out.has(pair.Key) {
+			if lines[pair.Key] == 0 {
+				lines[pair.Key] = pair.KeyPos.Line
 				out.Pairs = append(out.Pairs, pair)
 			}
 		}
@@ -120,11 +123,4 @@ func (b *builder) merge(n *yaml.Node, depth int) []*Node {
 		return nil
 	}
 	return []*Node{from}
-}
-
-func (n *Node) has(key string) bool { return n.Get(key) != nil }
-
-func (n *Node) keyLine(key string) int {
-	i := slices.IndexFunc(n.Pairs, func(p Pair) bool { return p.Key == key })
-	return n.Pairs[i].KeyPos.Line
 }

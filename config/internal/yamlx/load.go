@@ -15,7 +15,7 @@ const (
 	MaxBytes  = 4 << 20  // of the whole file
 	MaxText   = 64 << 10 // of one key or value
 	MaxDepth  = 32       // of nesting
-	MaxNodes  = 200_000  // after aliases are resolved
+	MaxNodes  = 100_000  // after aliases are resolved
 	maxFaults = 100      // reported of one file; what is behind them is left for the next try
 )
 

@@ -9,9 +9,14 @@ import (
 // "/breakers/payments/window". The document itself is "".
 type Path string
 
+var (
+	escape   = strings.NewReplacer("~", "~0", "/", "~1")
+	unescape = strings.NewReplacer("~1", "/", "~0", "~")
+)
+
 // Key returns the path of a mapping's entry.
 func (p Path) Key(key string) Path {
-	return p + "/" + Path(strings.NewReplacer("~", "~0", "/", "~1").Replace(key))
+	return p + "/" + Path(escape.Replace(key))
 }
 
 // Index returns the path of a list's element.
@@ -45,7 +50,7 @@ func (p Path) Elements() []string {
 	}
 	keys := strings.Split(string(p[1:]), "/")
 	for i, key := range keys {
-		keys[i] = strings.NewReplacer("~1", "/", "~0", "~").Replace(key)
+		keys[i] = unescape.Replace(key)
 	}
 	return keys
 }
