@@ -37,8 +37,11 @@ const (
 // configuration, appear in metrics only as their sum, and are made on demand. It
 // is safe for concurrent use and has nothing to close.
 //
-// A group is bounded. A member that was not asked for during a window, is closed
-// and counts nothing is dropped when others come, which changes no answer.
+// A group is bounded. A member that nobody asked for, neither during a window nor
+// during a probe's lease, so that no call of it is expected back, and that is
+// closed and counts nothing is dropped when others come, which changes no answer.
+// In a full group an open one is dropped too, once its cooldown has been over for
+// as long as it lasted: it would keep a place for a key that may never come again.
 // Beyond the bound a new key is let through unprotected, counted in the status
 // and the metrics: a breaker shared by strangers would let one bad host shut out
 // the rest.
@@ -81,7 +84,7 @@ func NewGroup(name string, cfg Config, limit int, opts ...Option) (*Group, error
 	s.single = true
 	g := &Group{
 		name: name, setup: s, ledger: new(ledger), limit: or(limit, defaultMembers),
-		rules: &rules{Config: cfg.WithDefaults(), revision: 1}, members: make(map[key.Hash]*member),
+		rules: &rules{Config: cfg.WithDefaults(), revision: 1, group: 1}, members: make(map[key.Hash]*member),
 	}
 	g.overflow = newBreaker(name, overflowMember, &rules{Config: Config{Mode: Off}.WithDefaults(), revision: 1}, s, g.ledger)
 	return g, nil
@@ -152,10 +155,11 @@ func (g *Group) admit(hash key.Hash, k Key) *Breaker {
 // sweepLocked moves the hand over a few members and drops those that are idle.
 // REQUIRES: g.mu for writing.
 func (g *Group) sweepLocked(now clock.Instant) {
+	rest := max(g.rules.Window, g.rules.ProbeLease)
 	for range min(visits, len(g.order)) {
 		g.hand %= len(g.order)
 		m := g.order[g.hand]
-		if !m.droppable(now, g.rules.Window) {
+		if !m.droppable(now, rest, len(g.order) >= g.limit) {
 			g.hand++
 			continue
 		}
@@ -172,27 +176,35 @@ func (g *Group) sweepLocked(now clock.Instant) {
 }
 
 // droppable is called under the group's mu, which guards idle and rest.
-func (m *member) droppable(now clock.Instant, window time.Duration) bool {
+func (m *member) droppable(now clock.Instant, rest time.Duration, full bool) bool {
 	if m.used.Swap(false) || !m.rest {
 		m.idle, m.rest = now, true
 		return false
 	}
-	return now.Sub(m.idle) >= window && m.blank(now)
+	return now.Sub(m.idle) >= rest && m.dispensable(now, full)
 }
 
-// blank reports whether b is in every respect like one that was just made.
-func (b *Breaker) blank(now clock.Instant) bool {
+// dispensable reports whether b answers as one that was just made would, or if
+// lapsed is set, would do so had it been asked to recover. What time has ended
+// counts as ended, though no call has noticed.
+func (b *Breaker) dispensable(now clock.Instant, lapsed bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := b.era.Load()
-	if e.gate != gateFree || e.injected != nil || e.m.relapsed(now) {
+	switch {
+	case e.gate == gateOff || e.injected != nil || e.override.active(now):
+		return false
+	case e.m.state != StateClosed:
+		return lapsed && e.m.lapsed(now)
+	case e.m.ramping && now < e.m.until || e.m.relapsed(now):
 		return false
 	}
 	return e.window.totalsLocked(e.rules, now) == totals{}
 }
 
 // Reconfigure puts cfg into force for all members, present and future, as
-// [Breaker.Reconfigure] does for one.
+// [Breaker.Reconfigure] does for one. It replaces also the settings of members
+// that were given their own.
 func (g *Group) Reconfigure(cfg Config) error {
 	if err := check(g.name, cfg); err != nil {
 		return err
@@ -203,12 +215,12 @@ func (g *Group) Reconfigure(cfg Config) error {
 		g.mu.Unlock()
 		return nil
 	}
-	r := &rules{Config: cfg, revision: g.rules.revision + 1}
+	r := &rules{Config: cfg, revision: g.rules.revision + 1, group: g.rules.group + 1}
 	g.rules = r
 	members := slices.Clone(g.order)
 	g.mu.Unlock()
 	for _, m := range members { // outside the lock: this may deliver events
-		m.reconfigure(cfg, r.revision)
+		m.reconfigure(cfg, r.group)
 	}
 	return nil
 }

@@ -57,7 +57,7 @@ func TestGroupRefusesNonsense(t *testing.T) {
 
 func TestFullGroupFailsOpenAndRecovers(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		g := mustGroup(t, breaker.Config{FailureThreshold: 1, Window: 10 * second, Cooldown: time.Hour}, 4)
+		g := mustGroup(t, breaker.Config{FailureThreshold: 1, Window: 10 * second, Cooldown: time.Hour, ProbeLease: second}, 4)
 		for i := range 4 {
 			wantAdmitted(t, g.For(i))
 		}
@@ -170,5 +170,90 @@ func TestGroupUnderConcurrency(t *testing.T) {
 	n := g.Status().Totals
 	if n.Successes+n.Failures+n.Ignored+n.Rejected != 16000 {
 		t.Errorf("%+v", n)
+	}
+}
+
+// flood asks for n other keys, twice, with the given pause before each time: the
+// hand looks at every member, and again.
+func flood(g *breaker.Group, n int, pause time.Duration) {
+	for range 2 {
+		time.Sleep(pause)
+		for i := range n {
+			g.For("flood", time.Now().UnixNano(), i)
+		}
+	}
+}
+
+func has(g *breaker.Group, name string) bool {
+	_, ok := g.Lookup(breaker.KeyOf(name))
+	return ok
+}
+
+// Calls that hang longer than the window, as those to a dead host do, must find
+// their member still in the group when they fail.
+func TestGroupKeepsMembersOfLongCalls(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := mustGroup(t, breaker.Config{FailureThreshold: 2, Window: second, CallTimeout: 30 * second}, 10)
+		hanging := g.For("dead")
+		p, q := hanging.Allow(), hanging.Allow()
+		flood(g, 9, 15*second)
+		p.Failure(errDown)
+		q.Failure(errDown)
+		wantState(t, g.For("dead"), breaker.StateOpen)
+	})
+}
+
+// What time alone has ended must not keep a member for ever, though no call came
+// to notice it.
+func TestGroupDropsWhatTimeHasBroughtToRest(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := mustGroup(t, breaker.Config{FailureThreshold: 1, Window: second, Cooldown: second, ProbeLease: second, Ramp: second}, 100)
+		failures(g.For("ramping"), 1)
+		time.Sleep(second)
+		wantAdmitted(t, g.For("ramping"))
+		_ = g.For("forced").ForceOpen(breaker.Override{Actor: "ada", For: second})
+		flood(g, 20, 10*second)
+		if has(g, "ramping") || has(g, "forced") {
+			t.Errorf("ramping kept: %v, forced kept: %v", has(g, "ramping"), has(g, "forced"))
+		}
+	})
+}
+
+// A group full of hosts that died long ago makes room, but one with room keeps
+// what it knows of them, and none lets go of one whose cooldown runs.
+func TestOnlyAFullGroupForgetsOpenMembers(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		cfg := breaker.Config{FailureThreshold: 1, Window: second, Cooldown: time.Minute, ProbeLease: second}
+		roomy, full := mustGroup(t, cfg, 100), mustGroup(t, cfg, 4)
+		for _, g := range []*breaker.Group{roomy, full} {
+			for _, host := range []string{"a", "b", "c", "d"} {
+				failures(g.For(host), 1)
+			}
+		}
+		time.Sleep(time.Minute)
+		_ = full.For("d").Allow() // half-open, and its probe is lost
+		flood(full, 4, 25*second)
+		if n := full.Status().Members; n != 4 || !has(full, "a") || !has(full, "d") {
+			t.Fatalf("%d members; what was open was dropped within a cooldown after its cooldown", n)
+		}
+		flood(roomy, 20, time.Hour)
+		flood(full, 4, time.Hour)
+		if !has(roomy, "a") || !has(roomy, "d") {
+			t.Error("dropped although there was room")
+		}
+		if has(full, "a") || has(full, "d") {
+			t.Error("full for ever")
+		}
+	})
+}
+
+func TestGroupReconfiguresMembersThatHadTheirOwn(t *testing.T) {
+	g := mustGroup(t, breaker.Config{FailureThreshold: 5}, 0)
+	for n := range 3 {
+		_ = g.For("a").Reconfigure(breaker.Config{FailureThreshold: 10 + n})
+	}
+	_ = g.Reconfigure(breaker.Config{FailureThreshold: 3})
+	if s := g.For("a").Status(); s.Config.FailureThreshold != 3 || s.Revision != 5 {
+		t.Errorf("%+v", s)
 	}
 }

@@ -146,6 +146,16 @@ func (m machine) relapsed(now clock.Instant) bool {
 	return m.state != StateClosed || m.cooldown > 0 && now.Sub(m.since) < m.cooldown
 }
 
+// lapsed reports whether the cooldown has been over for as long as it lasted,
+// without a recovery.
+func (m machine) lapsed(now clock.Instant) bool {
+	over := m.since // where a call has noticed
+	if m.state == StateOpen {
+		over = m.until
+	}
+	return m.state != StateClosed && now.Sub(over) >= m.cooldown
+}
+
 // cooldownOf is min(Cooldown × CooldownGrowth^streak, CooldownMax), lengthened by
 // the drawn share of the jitter.
 func (r *rules) cooldownOf(streak uint32, draw float64) time.Duration {

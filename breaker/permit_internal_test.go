@@ -17,3 +17,20 @@ func TestASuccessWithoutBucketsIsNotBucketed(t *testing.T) {
 		t.Error("counted in buckets that are not there")
 	}
 }
+
+// Two reconfigurations of a group may reach a member in the wrong order, also when
+// the newer one is what the member has already.
+func TestAnOlderRevisionOfTheGroupArrivesLate(t *testing.T) {
+	g, err := NewGroup("small", Config{FailureThreshold: 1}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, first := g.For("a"), g.Config()
+	second := first
+	second.FailureThreshold = 2
+	b.reconfigure(first, 3)
+	b.reconfigure(second, 2)
+	if got := b.Config(); got != first {
+		t.Errorf("revision 2 replaced revision 3: %+v", got)
+	}
+}

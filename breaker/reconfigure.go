@@ -20,25 +20,27 @@ func (b *Breaker) Reconfigure(cfg Config) error {
 	return nil
 }
 
-// reconfigure applies a valid cfg with its defaults. A group gives the revision,
-// and an older one that arrives late is dropped; 0 means the next.
-func (b *Breaker) reconfigure(cfg Config, revision uint64) {
+// reconfigure applies a valid cfg with its defaults. A group gives its revision,
+// which is noted also where it changes nothing, so that an older one that arrives
+// late can be dropped; 0 means that cfg is for this breaker alone.
+func (b *Breaker) reconfigure(cfg Config, group uint64) {
 	now := clock.Now()
 	b.mu.Lock()
-	if present := b.era.Load().rules; present.Config != cfg && (revision == 0 || revision > present.revision) {
-		b.reconfigureLocked(cfg, revision, now)
+	if present := b.era.Load().rules; group > present.group || group == 0 && present.Config != cfg {
+		next := &rules{Config: cfg, revision: max(group, present.revision+1), group: max(group, present.group)}
+		b.reconfigureLocked(next, now)
 	}
 	b.mu.Unlock()
 	b.edges.flush(b.changed)
 }
 
 // reconfigureLocked REQUIRES: b.mu.
-func (b *Breaker) reconfigureLocked(cfg Config, revision uint64, now clock.Instant) {
+func (b *Breaker) reconfigureLocked(r *rules, now clock.Instant) {
 	old := b.catchUpLocked(now)
 	next := *old
-	next.rules = &rules{Config: cfg, revision: or(revision, old.rules.revision+1)}
+	next.rules = r
 	next.window = old.window.carriedLocked(old.rules, next.rules, b.single)
-	if (cfg.Mode == Off) != (old.rules.Mode == Off) {
+	if (r.Mode == Off) != (old.rules.Mode == Off) {
 		next.m = old.rules.step(old.m, event{kind: onSuspend}, totals{}, now)
 	}
 	b.markBusyLocked(b.publishLocked(&next, CauseReconfigured, "", now), now)

@@ -6,6 +6,7 @@ import "github.com/elixirscope/foundation/fault"
 type rules struct {
 	Config
 	revision uint64
+	group    uint64 // the revision of the group that it came with, 0 if it did not
 }
 
 // rule names what opened a breaker.
