@@ -7,6 +7,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/ratelimit"
 )
 
 func ExampleParse() {
@@ -64,6 +65,36 @@ func ExampleConfig_YAML() {
 	// guards:
 	//   checkout:
 	//     timeout: 1m30s <nil>
+}
+
+func ExampleConfig_Validate() {
+	c := &config.Config{
+		Breakers: map[string]config.Breaker{"payments": {}},
+		Guards:   map[string]config.Guard{"checkout": {Breaker: "paymets", Timeout: -time.Second}},
+	}
+	fmt.Print(config.Render(c.Validate(nil)))
+	// Output:
+	// guards.checkout.timeout -1s: must be between 0 and 24h0m0s
+	// guards.checkout.breaker paymets: there is no "paymets" under breakers; did you mean "payments"?
+	// 2 problems
+}
+
+func ExampleConfig_Warnings() {
+	c := &config.Config{RateLimits: map[string]config.RateLimit{"nobody": {Config: ratelimit.Config{Limit: -1}}}}
+	fmt.Println(c.Warnings())
+	// Output: [warning: rate_limits.nobody.limit -1: this rule refuses every call]
+}
+
+func ExampleJSONSchema() {
+	schema, err := config.JSONSchema(nil)
+	fmt.Println(strings.Contains(string(schema), "draft/2020-12"), err)
+	// Output: true <nil>
+}
+
+func ExampleSecret() {
+	token := config.Secret("0123456789abcdef")
+	fmt.Println(token, len(string(token)))
+	// Output: (hidden) 16
 }
 
 func ExampleParseKey() {

@@ -353,7 +353,8 @@ func TestScenario88_HugeFilesAreReadInOneGo(t *testing.T) {
 		}
 	}
 	routes := strings.ReplaceAll(lines("    - {match: /a%d, upstream: \"http://a\"}\n"), "version: 1\n", "version: 1\ngateway:\n  routes:\n")
-	if _, err := config.Parse("huge.yaml", []byte(routes[:strings.Index(routes, "    - {match: /a20000,")]), options); err != nil {
+	routes, _, _ = strings.Cut(routes, "    - {match: /a20000,")
+	if _, err := config.Parse("huge.yaml", []byte(routes), options); err != nil {
 		t.Errorf("many routes: %.500v", err)
 	}
 }
