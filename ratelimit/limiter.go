@@ -105,7 +105,10 @@ func New(name string, cfg Config, opts ...Option) (*Limiter, error) {
 	full := cfg.withDefaults()
 	first := setup{config: full, given: cfg, revision: 1, engine: newEngine(l, newRule(full, nil), int64(full.MaxKeys), clock.Now())}
 	l.setup.Store(first.ready())
-	return l, l.SetParent(o.parent)
+	if err := l.SetParent(o.parent); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // Name returns the name that the limiter was made with.

@@ -105,8 +105,9 @@ func testAgainstModel(t *testing.T, algorithm ratelimit.Algorithm) {
 	})
 }
 
-func TestPropertyGCRAIsATokenBucket(t *testing.T)      { testAgainstModel(t, ratelimit.GCRA) }
-func TestPropertyFixedWindowIsItsModel(t *testing.T)   { testAgainstModel(t, ratelimit.FixedWindow) }
+func TestPropertyGCRAIsATokenBucket(t *testing.T)    { testAgainstModel(t, ratelimit.GCRA) }
+func TestPropertyFixedWindowIsItsModel(t *testing.T) { testAgainstModel(t, ratelimit.FixedWindow) }
+
 func TestPropertySlidingWindowIsItsModel(t *testing.T) { testAgainstModel(t, ratelimit.SlidingWindow) }
 func TestPropertySlidingLogIsItsModel(t *testing.T)    { testAgainstModel(t, ratelimit.SlidingLog) }
 func TestPropertyLeakyBucketIsItsModel(t *testing.T)   { testAgainstModel(t, ratelimit.LeakyBucket) }

@@ -180,7 +180,8 @@ func TestScenario40_NoIntervalOfALogHoldsMoreThanTheLimit(t *testing.T) {
 
 func TestScenario43_HostileKeysWorkAndStayApart(t *testing.T) {
 	keys := []ratelimit.Key{
-		{}, ratelimit.KeyOf(""), ratelimit.KeyOf("", ""), ratelimit.KeyOf("a:b", "c"), ratelimit.KeyOf("a", "b:c"),
+		{},
+		ratelimit.KeyOf(""), ratelimit.KeyOf("", ""), ratelimit.KeyOf("a:b", "c"), ratelimit.KeyOf("a", "b:c"),
 		ratelimit.KeyOf(strings.Repeat("x", 40_000)), ratelimit.KeyOf(strings.Repeat("x", 40_001)), ratelimit.KeyOf("ключ"),
 		ratelimit.KeyOf("\x00\x01\x1b[2J"), ratelimit.KeyOf("\xff"), ratelimit.KeyOf("\xfe"), ratelimit.KeyOf("a/b"), ratelimit.KeyOf("a", "b"),
 	}

@@ -317,10 +317,10 @@ func (s *wordShard) placeLocked(table *wordTable, h key.Hash, w uint64) *slot {
 
 // sweepLocked looks at the next n slots and drops keys that are spent. While
 // slots move there is no need: the moving drops them.
-func (s *wordShard) sweepLocked(e *engine, now clock.Instant, n int) (dropped int) {
+func (s *wordShard) sweepLocked(e *engine, now clock.Instant, n int) {
 	table := s.table.Load()
 	if table == nil || table.old.Load() != nil {
-		return 0
+		return
 	}
 	for range min(n, len(table.slots)) {
 		at := &table.slots[s.sweep&(len(table.slots)-1)]
@@ -332,10 +332,8 @@ func (s *wordShard) sweepLocked(e *engine, now clock.Instant, n int) (dropped in
 		if at.word.CompareAndSwap(w, w|dead) {
 			s.live--
 			e.evicted()
-			dropped++
 		}
 	}
-	return dropped
 }
 
 // sweepSome sweeps a part of one shard if nobody is using it.

@@ -10,7 +10,7 @@ import (
 // so that tables may use a Hi of 0 for "empty".
 type Hash struct{ Hi, Lo uint64 }
 
-// All, given for a number of parts, means every part that the key has.
+// All stands for every part that a key has, where a number of parts is asked for.
 const All = MaxParts
 
 // Hash returns the hash of the key's first parts; n larger than their number

@@ -32,7 +32,8 @@ func TestOfDoesNotAllocate(t *testing.T) {
 func TestScenario43_DistinctKeysNeverShareAHash(t *testing.T) {
 	long := strings.Repeat("k", 40_000)
 	keys := []key.Key{
-		{}, key.Of(""), key.Of("", ""), key.Of("", "", ""), key.Of("", "", "", ""), key.Of("", "", "", "", ""),
+		{},
+		key.Of(""), key.Of("", ""), key.Of("", "", ""), key.Of("", "", "", ""), key.Of("", "", "", "", ""),
 		key.Of("a:b", "c"), key.Of("a", "b:c"), key.Of("ab", "c"), key.Of("a", "bc"), key.Of("abc"),
 		key.Of("a/b"), key.Of("a", "b"), key.Of("-"), key.Of("%2D"), key.Of("a\x00"), key.Of("a"), key.Of("a", ""), key.Of("", "a"),
 		key.Of("\xff"), key.Of("\xfe"), key.Of("\xff\xfe"), key.Of("\ufffd"), key.Of("é"), key.Of("e\u0301"),

@@ -35,7 +35,7 @@ func appendValue(b []byte, r reflect.Value) []byte {
 }
 
 func appendCompound(b []byte, r reflect.Value) []byte {
-	switch r.Kind() { //nolint:exhaustive // the rest has no value of its own
+	switch r.Kind() {
 	case reflect.String:
 		return strconv.AppendQuote(b, r.String())
 	case reflect.Bool:
@@ -64,7 +64,7 @@ func appendInterface(b []byte, r reflect.Value) []byte {
 // function would move every argument of Of to the heap.
 func appendFields(b []byte, r reflect.Value) []byte {
 	b = append(b, '{')
-	for i := range r.NumField() {
+	for i := range r.NumField() { //nolint:modernize // the iterator would do what the comment above warns of
 		b = append(appendValue(b, r.Field(i)), ' ')
 	}
 	return append(b, '}')

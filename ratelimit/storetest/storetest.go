@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 }
 
 func testVectors(t *testing.T, open func(t *testing.T) Harness) {
+	t.Helper()
 	all, err := Vectors()
 	if err != nil {
 		t.Fatal(err)
@@ -46,6 +47,7 @@ func testVectors(t *testing.T, open func(t *testing.T) Harness) {
 }
 
 func (v Vector) run(t *testing.T, h Harness) {
+	t.Helper()
 	rule, key := ratelimit.Rule{Name: "rule", Config: v.Rule.Config()}, ratelimit.KeyOf("key")
 	taken := make([]ratelimit.Decision, len(v.Steps))
 	for i, s := range v.Steps {
@@ -72,6 +74,7 @@ func hourly(name string, limit int64) ratelimit.Rule {
 }
 
 func testApart(t *testing.T, h Harness) {
+	t.Helper()
 	h.Set(0)
 	keys := []ratelimit.Key{
 		{}, ratelimit.KeyOf(""), ratelimit.KeyOf("a", "b"), ratelimit.KeyOf("a/b"), ratelimit.KeyOf("\xff\x00"), ratelimit.KeyOf("ключ"),
@@ -88,6 +91,7 @@ func testApart(t *testing.T, h Harness) {
 }
 
 func testAtomic(t *testing.T, h Harness) {
+	t.Helper()
 	h.Set(0)
 	var admitted atomic.Int64
 	var wg sync.WaitGroup
@@ -109,6 +113,7 @@ func testAtomic(t *testing.T, h Harness) {
 }
 
 func testBatch(t *testing.T, h Harness) {
+	t.Helper()
 	h.Set(0)
 	var takes []ratelimit.Take
 	for _, cost := range []int64{2, 3, 1, 1} {
@@ -126,6 +131,7 @@ func testBatch(t *testing.T, h Harness) {
 }
 
 func testFaults(t *testing.T, h Harness) {
+	t.Helper()
 	h.Set(0)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
