@@ -300,3 +300,41 @@ func TestHandler_MultipartFilesAreRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// failsafe-go changes everybody's executor when one is composed upon it; here
+// two handlers and a transport share a guard and differ in everything else.
+func TestPeer08_OptionsStayWithWhatTheyWereGivenTo(t *testing.T) {
+	b := newBreaker(t, 1)
+	g := newGuard(t, guard.Config{Breaker: b})
+	strict := protect.Handler(answer(404), g, protect.OutcomeBy(func(int) breaker.Outcome { return breaker.Failure }))
+	lenient := protect.Handler(answer(404), g)
+	lenient.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	resp, err := protect.Transport(status(404), g).RoundTrip(outgoing(t.Context(), nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if b.State() != breaker.StateClosed {
+		t.Fatal("the options of one reached another")
+	}
+	strict.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+	if b.State() != breaker.StateOpen {
+		t.Error("its own options did not count")
+	}
+}
+
+func TestHandler_ShadowRefusesAndLimitsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(t, 1)
+		g := newGuard(t, guard.Config{Breaker: b, Timeout: limit, Concurrency: 1, Mode: guard.Shadow})
+		url, client, _ := virtual(t, protect.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			<-time.After(2 * limit)
+			w.WriteHeader(http.StatusInternalServerError)
+		}), g))
+		for range 3 {
+			if status, _, _ := get(t, client, url); status != http.StatusInternalServerError {
+				t.Errorf("shadow answered %d", status)
+			}
+		}
+	})
+}

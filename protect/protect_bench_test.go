@@ -59,6 +59,11 @@ func handlerCall(tb testing.TB, h http.Handler) func() {
 	return func() { h.ServeHTTP(w, req) }
 }
 
+func functionCall(g *guard.Guard) func() {
+	double := protect.Func(g, func(_ context.Context, n int) (int, error) { return 2 * n, nil })
+	return func() { _, _ = double(context.Background(), 21) }
+}
+
 func TestAllocations(t *testing.T) {
 	transport := testing.AllocsPerRun(100, transportCall(t, bare))
 	handler := testing.AllocsPerRun(100, handlerCall(t, bareHandler))
@@ -70,6 +75,7 @@ func TestAllocations(t *testing.T) {
 	}{
 		{"transport", transport, transportCall(t, protect.Transport(bare, full(t, 0))), 3},
 		{"transport with a timeout", transport, transportCall(t, protect.Transport(bare, full(t, time.Minute))), 8},
+		{"function", 0, functionCall(full(t, 0)), 0},
 		{"handler", handler, handlerCall(t, protect.Handler(bareHandler, full(t, 0), protect.KeyByRemoteIP())), 3},
 		{"handler with a timeout", handler, handlerCall(t, protect.Handler(bareHandler, full(t, time.Minute), protect.KeyByRemoteIP())), 8},
 	} {
