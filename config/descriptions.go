@@ -3,7 +3,7 @@
 package config
 
 var descriptions = map[string]string{
-	"breaker.Config.CallTimeout":         "Bounds the calls of Do: their context ends by then. The caller's own deadline wins if it is earlier. At most 24 h. Default: none. Breakers below a guard leave it to the guard.",
+	"breaker.Config.CallTimeout":         "Bounds the calls of Do: their context ends by then. The caller's own deadline wins if it is earlier. At most 24 h. Default: none. Only a breaker in mode enforce does so. Breakers below a guard leave it to the guard.",
 	"breaker.Config.ConsecutiveFailures": "Opens the breaker on this many failures in a row, however long that takes. 1 to 1,000,000. Default: off.",
 	"breaker.Config.Cooldown":            "How long the breaker stays open before it lets probes through. 1 ms to 24 h, default 30 s.",
 	"breaker.Config.CooldownGrowth":      "Multiplies the cooldown at each opening that follows a failed probe, or a closing that lasted less than the cooldown before it. 1 to 10, default 1: no growth.",

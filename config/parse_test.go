@@ -77,7 +77,7 @@ func goldenFile(t *testing.T, path, got string) {
 		t.Fatal(err)
 	}
 	if got != string(want) {
-		t.Errorf("%s is not as it was; look, then run with -update. %s", path, firstDifference(got, string(want)))
+		t.Errorf("%s is not as it was; look, then run twice: go test ./config -update. %s", path, firstDifference(got, string(want)))
 	}
 }
 
