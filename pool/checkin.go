@@ -42,24 +42,13 @@ func (p *Pool[T]) endLoan(now clock.Instant, loan Loan, f fate) {
 
 // giveBack ends a borrowing; false if it had ended already.
 func (p *Pool[T]) giveBack(ctx context.Context, s *slot[T], generation uint64, now clock.Instant, f fate) bool {
-	p.mu.Lock()
-	if s.generation != generation {
-		p.counts.stale++
-		p.mu.Unlock()
+	held := s.borrowedFor(now)
+	if !s.generation.CompareAndSwap(generation, generation+1) {
+		p.count(&p.counts.stale)
 		return false
 	}
-	s.generation++
-	s.lent, s.reported = false, false
-	held := now.Sub(s.since)
-	p.counts.holdTime += held
-	if p.resetter != nil && f != fateDestroy && f != fateUnused && !p.closed {
-		f = p.resetUnlocked(s, f)
-		now = clock.Now()
-	}
-	w := p.returnLocked(s, now, f)
-	p.mu.Unlock()
-	if w != nil {
-		w.ready <- struct{}{}
+	if f != fateReuse || !p.putIntoLane(s, now) {
+		f = p.putBack(s, now, f)
 	}
 	if f == fateUnused {
 		return true
@@ -69,6 +58,23 @@ func (p *Pool[T]) giveBack(ctx context.Context, s *slot[T], generation uint64, n
 		p.topics.checkedIn.Emit(ctx, CheckedIn{Pool: p.name, Held: held, Destroyed: f == fateDestroy})
 	}
 	return true
+}
+
+// putBack returns a worker whose borrowing is over under the lock, and says what
+// became of it: a reset may fail.
+func (p *Pool[T]) putBack(s *slot[T], now clock.Instant, f fate) fate {
+	p.lock()
+	s.lent, s.reported = false, false
+	if p.resetter != nil && f != fateDestroy && f != fateUnused && !p.closed {
+		f = p.resetUnlocked(s, f)
+		now = clock.Now()
+	}
+	w := p.returnLocked(s, now, f)
+	p.mu.Unlock()
+	if w != nil {
+		w.ready <- struct{}{}
+	}
+	return f
 }
 
 // returnLocked takes a worker back and returns the waiter that it goes to, which
@@ -103,14 +109,15 @@ func (p *Pool[T]) placeLocked(s *slot[T], now clock.Instant) *waiter[T] {
 		w := p.queue.first
 		p.queue.remove(w)
 		p.lendLocked(s, now)
-		w.got = borrowing[T]{slot: s, generation: s.generation}
+		w.got = borrowing[T]{slot: s, generation: s.generation.Load()}
 		return w
 	case workers > p.cfg.Size:
 		p.destroyLocked(s, ReasonOverflow, nil)
 	default:
-		s.since = now
+		s.idled = now
 		p.idle.push(s)
 		p.watchLocked(s, now)
+		p.calmLocked(true)
 	}
 	return nil
 }

@@ -37,12 +37,19 @@ func (p *Pool[T]) borrow(ctx context.Context, now clock.Instant, o CheckoutOptio
 	if ctx.Err() != nil {
 		return borrowing[T]{}, p.refusedCanceled(ctx)
 	}
-	p.mu.Lock()
-	s := p.lendIdleLocked(now)
-	if s == nil {
+	s := p.takeFromLane(now)
+	if s != nil {
+		b := borrowing[T]{slot: s, generation: s.generation.Load(), began: now}
+		if p.topics.checkedOut.Active() {
+			p.topics.checkedOut.Emit(ctx, CheckedOut{Pool: p.name})
+		}
+		return b, nil
+	}
+	p.lock()
+	if s = p.lendIdleLocked(now); s == nil {
 		return p.seek(ctx, now, o)
 	}
-	b := borrowing[T]{slot: s, generation: s.generation, began: now}
+	b := borrowing[T]{slot: s, generation: s.generation.Load(), began: now}
 	p.counts.immediate++
 	p.mu.Unlock()
 	if s.verify || s.trace {
@@ -76,17 +83,18 @@ func (p *Pool[T]) lendIdleLocked(now clock.Instant) *slot[T] {
 func (p *Pool[T]) lendLocked(s *slot[T], now clock.Instant) {
 	p.counts.checkouts++
 	p.lent++
-	s.lent, s.since = true, now
-	s.verify = p.checks && p.doubtfulLocked(s, now)
+	s.lent, s.lentAs = true, s.generation.Load()
+	s.since.Store(int64(now))
+	s.verify = p.checks && (s.suspect || p.doubtful(s, now))
 	if s.trace = p.cfg.LeakAfter > 0; s.trace {
 		p.armLocked(&p.upkeep, now, now.Add(p.cfg.LeakAfter))
 	}
 }
 
-// doubtfulLocked reports whether s has to be checked before it is lent.
-func (p *Pool[T]) doubtfulLocked(s *slot[T], now clock.Instant) bool {
-	stale := p.cfg.CheckAfter >= 0 && now.Sub(s.proven) >= p.cfg.CheckAfter
-	return s.suspect || stale || p.doubted && s.proven < p.doubt
+// doubtful reports whether s was last known to be fit too long ago.
+func (p *Pool[T]) doubtful(s *slot[T], now clock.Instant) bool {
+	patience := time.Duration(p.patient.Load())
+	return patience >= 0 && now.Sub(s.proven) >= patience || s.proven < clock.Instant(p.doubt.Load())
 }
 
 // seek borrows where no idle worker was at hand. It is called with the lock held
@@ -111,7 +119,7 @@ func (p *Pool[T]) seekVerified(ctx context.Context, begun clock.Instant, o Check
 		p.mu.Lock()
 		o.Timeout = or(o.Timeout, p.cfg.CheckoutTimeout)
 		if s := p.lendIdleLocked(clock.Now()); s != nil {
-			b = borrowing[T]{slot: s, generation: s.generation}
+			b = borrowing[T]{slot: s, generation: s.generation.Load()}
 			p.mu.Unlock()
 			continue
 		}
@@ -150,7 +158,7 @@ func (p *Pool[T]) checked(b borrowing[T], err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := b.slot
-	if s.generation != b.generation {
+	if s.generation.Load() != b.generation {
 		return // taken away meanwhile
 	}
 	if err == nil {
@@ -165,7 +173,7 @@ func (p *Pool[T]) checked(b borrowing[T], err error) {
 // what ended one connection has often ended them all.
 func (p *Pool[T]) failCheckLocked(s *slot[T], err error) {
 	p.counts.badChecks++
-	p.doubt, p.doubted = clock.Now(), true
+	p.doubt.Store(int64(clock.Now()))
 	p.destroyLocked(s, ReasonCheck, err)
 }
 
@@ -188,7 +196,7 @@ func (p *Pool[T]) note(b borrowing[T]) {
 	depth := runtime.Callers(4, pcs[:])
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if b.slot.generation == b.generation {
+	if b.slot.generation.Load() == b.generation {
 		b.slot.stack = append(b.slot.stack[:0], pcs[:depth]...)
 	}
 }
@@ -207,6 +215,11 @@ func (p *Pool[T]) awaitLocked(ctx context.Context, begun clock.Instant, o Checko
 	now, deadline := begun, begun.Add(o.Timeout)
 	if again {
 		now = clock.Now()
+	}
+	p.calmLocked(false)
+	if s := p.lendIdleLocked(now); s != nil { // it lay in a lane
+		p.mu.Unlock()
+		return borrowing[T]{slot: s, generation: s.generation.Load()}, refusal{}
 	}
 	if why := p.mayWaitLocked(now, deadline, o.NoWait); why.code != 0 {
 		p.mu.Unlock()

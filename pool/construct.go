@@ -75,7 +75,7 @@ func (p *Pool[T]) construct(round uint64, timeout time.Duration) {
 
 func (p *Pool[T]) constructed(worker T, took time.Duration) {
 	now := clock.Now()
-	s := &slot[T]{value: worker, boxed: worker, proven: now, since: now, generation: 1}
+	s := &slot[T]{value: worker, boxed: worker, proven: now, idled: now}
 	p.mu.Lock()
 	p.making--
 	p.counts.created++
@@ -125,7 +125,7 @@ func (p *Pool[T]) notConstructed(err error, round uint64) {
 	}
 	h.ramp = 1
 	h.refusal = p.refusedFailing(err, h.failures, h.retryAt.Time())
-	p.doubt, p.doubted = now, true
+	p.doubt.Store(int64(now))
 	event := WorkerFailed{Pool: p.name, Err: err, Failures: h.failures, Pause: h.retryAt.Sub(now)}
 	p.collapseLocked()
 	p.armLocked(&p.retry, now, h.retryAt)
@@ -178,7 +178,7 @@ func (p *Pool[T]) retryNow() {
 // that has ended the worker keeps its place, so there are never more workers than
 // the pool may have, and never more of these goroutines.
 func (p *Pool[T]) destroyLocked(s *slot[T], why Reason, cause error) {
-	s.generation++
+	s.generation.Add(1)
 	s.lent = false
 	last := len(p.slots) - 1
 	p.slots[s.place], p.slots[last].place = p.slots[last], s.place

@@ -46,6 +46,7 @@ func (p *Pool[T]) refusedWaiting(ctx context.Context) error {
 func (p *Pool[T]) refusedTimeout(ctx context.Context, timeout time.Duration, cause error) error {
 	p.mu.Lock()
 	p.counts.timeouts++
+	p.sweepLocked()
 	evidence, waiting := p.occupancyLocked(), p.queue.len
 	p.mu.Unlock()
 	message := "no worker became free within the caller's deadline"
@@ -63,6 +64,7 @@ func (p *Pool[T]) refusedTimeout(ctx context.Context, timeout time.Duration, cau
 func (p *Pool[T]) refusedFull(ctx context.Context) error {
 	p.mu.Lock()
 	p.counts.full++
+	p.sweepLocked()
 	evidence, inUse, waiting := p.occupancyLocked(), p.lent, p.queue.len
 	p.mu.Unlock()
 	if p.topics.refusedFull.Active() {

@@ -38,6 +38,8 @@ func (p *Pool[T]) Reconfigure(cfg Config) error {
 		return nil
 	}
 	p.given, p.cfg = cfg, cfg.effective()
+	p.patient.Store(int64(p.cfg.CheckAfter))
+	p.calmLocked(false) // until a worker comes back under the new settings
 	now := clock.Now()
 	for p.idle.len > 0 && len(p.slots)+p.making > p.cfg.Size {
 		s := p.idle.first
@@ -84,6 +86,7 @@ func (p *Pool[T]) Close(ctx context.Context) error {
 
 func (p *Pool[T]) closeLocked() {
 	p.closed = true
+	p.calmLocked(false)
 	p.degraded.Store(nil) // closed is the better answer
 	p.dismissLocked(refusal{code: fault.Closed}, everyone)
 	for _, a := range []*alarm{&p.expiry, &p.retry, &p.upkeep} {
@@ -100,6 +103,7 @@ func (p *Pool[T]) closeLocked() {
 func (p *Pool[T]) onlyFactoryLeft() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.sweepLocked()
 	return p.lent == 0
 }
 

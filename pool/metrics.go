@@ -80,7 +80,7 @@ type waitTimes struct {
 
 func (p *Pool[T]) waitTimes() waitTimes {
 	p.mu.Lock()
-	immediate := p.counts.immediate
+	immediate := p.counts.immediate + p.lanes.lends()
 	p.mu.Unlock()
 	return waitTimes{p.wait.Snapshot(), immediate}
 }

@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/clock"
@@ -28,8 +27,11 @@ type Pool[T any] struct {
 	stop context.CancelFunc
 
 	degraded atomic.Pointer[fault.Error] // what borrowers are refused with; written under mu
-	waiters  sync.Pool                   // of *waiter[T]; of the instance, so that its channels stay in one synctest bubble
-	drained  chan struct{}               // closed when the closed pool has neither workers nor jobs
+	doubt    atomic.Int64                // an Instant: workers last proven fit before it are checked before they are lent
+	patient  atomic.Int64                // check_after, for borrowers that do not hold mu
+	lanes    lanes[T]
+	waiters  sync.Pool     // of *waiter[T]; of the instance, so that its channels stay in one synctest bubble
+	drained  chan struct{} // closed when the closed pool has neither workers nor jobs
 
 	wait, hold, create *histogram.Histogram // wait: of those that had to
 	waitTime           atomic.Int64
@@ -49,8 +51,6 @@ type Pool[T any] struct {
 	closing int        // workers that are being closed
 	jobs    int        // goroutines and armed alarms that Close waits for
 	health  health
-	doubt   clock.Instant // workers that were last proven fit before it are checked before they are lent
-	doubted bool          // doubt is set
 	counts  counts
 
 	expiry, retry, upkeep alarm
@@ -61,7 +61,6 @@ type counts struct {
 	checkouts, immediate, waits, timeouts, full, canceled, failed uint64
 	attempts, created, failures                                   uint64
 	destroyed, badChecks, leaked, stale                           uint64
-	holdTime                                                      time.Duration
 }
 
 var (
@@ -91,6 +90,8 @@ func New[T any](name string, cfg Config, f Factory[T], opts ...Option) (*Pool[T]
 		wait: histogram.New(), hold: histogram.New(), create: histogram.New(),
 		cfg: cfg.effective(), given: cfg, health: health{ramp: MaxWorkers},
 	}
+	p.doubt.Store(int64(clock.Min))
+	p.patient.Store(int64(p.cfg.CheckAfter))
 	p.base, p.stop = context.WithCancel(context.Background())
 	p.waiters.New = func() any { return &waiter[T]{ready: make(chan struct{}, 1)} }
 	p.expiry.run, p.retry.run, p.upkeep.run = p.expire, p.retryNow, p.lookAfter

@@ -1,9 +1,16 @@
 package pool
 
-import "github.com/elixirscope/foundation/internal/clock"
+import (
+	"sync/atomic"
+	"time"
 
-// slot is one worker and what the pool knows of it. The pool's lock guards it,
-// but for value, boxed and expires, which never change.
+	"github.com/elixirscope/foundation/internal/clock"
+)
+
+// slot is one worker and what the pool knows of it. The pool's lock guards it, but
+// for value, boxed and expires, which never change, for the atomics, and for proven
+// and idled, which belong to whoever holds the worker: the borrower, the lane that
+// it lies in, or the pool.
 type slot[T any] struct {
 	value   T
 	boxed   any // value, boxed once, so that loans do not allocate
@@ -12,12 +19,14 @@ type slot[T any] struct {
 
 	// generation names the present borrowing. It changes whenever one ends, which is
 	// what refuses a second return.
-	generation uint64
+	generation atomic.Uint64
 	lent       bool
+	lentAs     uint64        // the generation of the present borrowing, for the report of leaks
 	verify     bool          // the borrower, who reads this without the lock, is to check the worker
 	trace      bool          // the borrower is to note its stack
 	suspect    bool          // the last borrower's operation failed
-	since      clock.Instant // when the present borrowing or idling began
+	since      atomic.Int64  // when the present borrowing began, an Instant
+	idled      clock.Instant // when the worker came back last
 	proven     clock.Instant // when the worker was last known to be fit
 
 	reported bool      // the present borrowing is known as a leak
@@ -25,6 +34,11 @@ type slot[T any] struct {
 
 	next, prev *slot[T] // in the idle list
 	idling     bool
+}
+
+// borrowedFor is how long the present borrowing lasts.
+func (s *slot[T]) borrowedFor(now clock.Instant) time.Duration {
+	return now.Sub(clock.Instant(s.since.Load()))
 }
 
 // idleList holds the idle workers, the one that is idle for longest first. The
@@ -67,7 +81,7 @@ func (l *idleList[T]) push(s *slot[T]) { l.insertAfter(l.last, s) }
 // insert adds s where its idle time puts it.
 func (l *idleList[T]) insert(s *slot[T]) {
 	var after *slot[T]
-	for o := l.first; o != nil && o.since <= s.since; o = o.next {
+	for o := l.first; o != nil && o.idled <= s.idled; o = o.next {
 		after = o
 	}
 	l.insertAfter(after, s)

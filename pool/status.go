@@ -14,17 +14,18 @@ func (p *Pool[T]) Stats() Stats {
 }
 
 func (p *Pool[T]) statsLocked(now clock.Instant) Stats {
+	p.sweepLocked()
 	c := &p.counts
 	s := Stats{
 		Size: p.cfg.Size, MaxOverflow: p.cfg.MaxOverflow, Idle: p.idle.len, InUse: p.lent + p.probing,
 		Making: p.making, Closing: p.closing, Waiting: p.queue.len,
-		Checkouts: c.checkouts, Waits: c.waits, Timeouts: c.timeouts, Full: c.full, Canceled: c.canceled, Failed: c.failed,
+		Checkouts: c.checkouts + p.lanes.lends(), Waits: c.waits, Timeouts: c.timeouts, Full: c.full, Canceled: c.canceled, Failed: c.failed,
 		Attempts: c.attempts, Created: c.created, Failures: c.failures, Destroyed: c.destroyed, BadChecks: c.badChecks,
-		Leaked: c.leaked, StaleEnds: c.stale, HoldTime: c.holdTime, WaitTime: time.Duration(p.waitTime.Load()),
+		Leaked: c.leaked, StaleEnds: c.stale, HoldTime: p.hold.Sum(), WaitTime: time.Duration(p.waitTime.Load()),
 	}
 	for _, w := range p.slots {
 		if w.lent {
-			s.OldestLoan = max(s.OldestLoan, now.Sub(w.since))
+			s.OldestLoan = max(s.OldestLoan, w.borrowedFor(now))
 		}
 	}
 	return s
@@ -34,13 +35,14 @@ func (p *Pool[T]) statsLocked(now clock.Instant) Stats {
 func (p *Pool[T]) Status() Status {
 	p.mu.Lock()
 	st := Status{
-		Name: p.name, Worker: p.worker.String(), Config: p.cfg, CheckedOut: p.lent, Closed: p.closed,
+		Name: p.name, Worker: p.worker.String(), Config: p.cfg, Closed: p.closed,
 		Degraded: p.health.failures > 0, Failures: p.health.failures, LastError: p.health.lastErr,
 		Stats: p.statsLocked(clock.Now()),
 	}
 	if st.Degraded {
 		st.RetryAt = p.health.refusal.RetryAt()
 	}
+	st.CheckedOut = p.lent
 	taken := p.lent + min(p.making, p.queue.len)
 	p.mu.Unlock()
 	st.Available = max(0, st.Config.Size-taken)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/elixirscope/foundation/internal/clock"
 )
@@ -20,7 +21,7 @@ func (p *Pool[T]) watchLocked(s *slot[T], now clock.Instant) {
 func (p *Pool[T]) dueLocked(s *slot[T]) clock.Instant {
 	due := s.expires
 	if p.cfg.MaxIdleTime > 0 && p.cfg.Start == Lazy {
-		due = min(due, s.since.Add(p.cfg.MaxIdleTime))
+		due = min(due, s.idled.Add(p.cfg.MaxIdleTime))
 	}
 	if p.checks && p.cfg.CheckInterval > 0 {
 		due = min(due, s.proven.Add(p.cfg.CheckInterval))
@@ -39,6 +40,7 @@ func (p *Pool[T]) lookAfter() {
 			return
 		}
 		now := clock.Now()
+		p.sweepLocked()
 		p.retireLocked(now)
 		leaks := p.leaksLocked(now)
 		s := p.nextCheckLocked(now)
@@ -59,7 +61,7 @@ func (p *Pool[T]) lookAfter() {
 func (p *Pool[T]) retireLocked(now clock.Instant) {
 	for s := p.idle.first; s != nil; {
 		next := s.next
-		idled := p.cfg.MaxIdleTime > 0 && now.Sub(s.since) >= p.cfg.MaxIdleTime
+		idled := p.cfg.MaxIdleTime > 0 && now.Sub(s.idled) >= p.cfg.MaxIdleTime
 		switch {
 		case s.expires <= now && p.health.failures == 0:
 			p.idle.remove(s)
@@ -128,16 +130,32 @@ func (p *Pool[T]) rearmLocked(now clock.Instant) {
 			due = min(due, at) // what is due already and was kept is kept for a reason that has its own end
 		}
 	}
+	if pace := p.paceLocked(); p.lanes.used.Load() && pace > 0 && p.idle.len < len(p.slots) {
+		due = min(due, now.Add(pace)) // what lies in a lane sets no alarm
+	}
 	if p.cfg.LeakAfter > 0 {
 		for _, s := range p.slots {
 			if s.lent && !s.reported {
-				due = min(due, s.since.Add(p.cfg.LeakAfter))
+				due = min(due, clock.Instant(s.since.Load()).Add(p.cfg.LeakAfter))
 			}
 		}
 	}
 	if due != clock.Max {
 		p.armLocked(&p.upkeep, now, due)
 	}
+}
+
+// paceLocked is the shortest time after which an idle worker may need something,
+// its lifetime aside, for which an alarm is set when it is made; 0 if there is none.
+func (p *Pool[T]) paceLocked() time.Duration {
+	pace := time.Duration(0)
+	if p.cfg.Start == Lazy {
+		pace = p.cfg.MaxIdleTime
+	}
+	if p.checks && p.cfg.CheckInterval > 0 && (pace == 0 || p.cfg.CheckInterval < pace) {
+		pace = p.cfg.CheckInterval
+	}
+	return pace
 }
 
 // leak is a borrowing that lasts for too long.
@@ -153,9 +171,12 @@ func (p *Pool[T]) leaksLocked(now clock.Instant) []leak {
 	var leaks []leak
 	for i := len(p.slots) - 1; i >= 0; i-- { // backwards: reclaiming moves the last one here
 		s := p.slots[i]
-		held := now.Sub(s.since)
+		held := s.borrowedFor(now)
 		if !s.lent || s.reported || held < p.cfg.LeakAfter {
 			continue
+		}
+		if p.cfg.ReclaimLeaked && !s.generation.CompareAndSwap(s.lentAs, s.lentAs+1) {
+			continue // it is on its way back at this moment
 		}
 		s.reported = true
 		p.counts.leaked++
