@@ -471,3 +471,32 @@ func TestSinceOfABreakerThatIsSwitchedOff(t *testing.T) {
 		}
 	})
 }
+
+// A ratio rule that follows a rule for failures must not see failures alone: one
+// call in twenty failed, which is no reason to open at a half.
+func TestARatioRuleBeginsWithTheSuccessesToo(t *testing.T) {
+	g, _ := breaker.NewGroup("hosts", breaker.Config{FailureThreshold: 4096}, 0)
+	for name, b := range map[string]*breaker.Breaker{"alone": mustNew(t, breaker.Config{FailureThreshold: 4096}), "member": g.For("a")} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				b.Reset("test") // in the time of the bubble
+				for i := range 4000 {
+					if i%20 == 0 {
+						failures(b, 1)
+					} else {
+						wantAdmitted(t, b)
+					}
+					time.Sleep(5 * time.Millisecond)
+				}
+				_ = b.Reconfigure(breaker.Config{FailureRatio: 0.5})
+				failures(b, 1)
+				wantState(t, b, breaker.StateClosed)
+				for _, f := range b.Status().Counted {
+					if f.Name == "failure_ratio" && (f.Value < 0.045 || f.Value > 0.055) || f.Name == "calls" && (f.Value < 1900 || f.Value > 2010) {
+						t.Errorf("%v", f)
+					}
+				}
+			})
+		})
+	}
+}

@@ -23,7 +23,7 @@ func (b *Breaker) stepLocked(e event, t totals, why Cause, by Actor, now clock.I
 		next.window = window{} // only a closed breaker counts
 	}
 	if m.generation != old.m.generation && m.state == StateClosed {
-		next.window = newWindow(old.rules, b.single)
+		next.window = newWindow(old.rules, b.single, now, b.counts().Successes)
 	}
 	if m.state == StateOpen && old.m.state != StateOpen {
 		next.opened = old.rules.evidence(m.why, t)

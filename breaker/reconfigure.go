@@ -5,9 +5,10 @@ import "github.com/elixirscope/foundation/internal/clock"
 // Reconfigure puts cfg into force without a break: state, counts, the remaining
 // cooldown, overrides and calls in flight stay as they are, and the window keeps
 // what it counted, also when its length or the rules change (to the precision of
-// the ratio rules where counting by time and by failure meet). New thresholds
-// are applied from the next call on: a reconfiguration by itself neither opens
-// nor closes. A new cooldown or ramp holds from the next opening or
+// the ratio rules where counting by time and by failure meet; a ratio that follows
+// a failure count takes the successes since the closing as evenly spread). New
+// thresholds are applied from the next call on: a reconfiguration by itself
+// neither opens nor closes. A new cooldown or ramp holds from the next opening or
 // closing on.
 //
 // A faulty cfg is refused with all its faults and changes nothing; one that is
@@ -39,7 +40,7 @@ func (b *Breaker) reconfigureLocked(r *rules, now clock.Instant) {
 	old := b.catchUpLocked(now)
 	next := *old
 	next.rules = r
-	next.window = old.window.carriedLocked(old.rules, next.rules, b.single)
+	next.window = old.window.carriedLocked(old.rules, next.rules, b.single, now, b.counts().Successes)
 	if (r.Mode == Off) != (old.rules.Mode == Off) {
 		next.m = old.rules.step(old.m, event{kind: onSuspend}, totals{}, now)
 	}

@@ -13,10 +13,13 @@ type window struct {
 	ring    *ring         // failure_threshold; guarded by the breaker's mutex
 	buckets *buckets      // the ratio rules; atomic
 	run     *atomic.Int64 // consecutive_failures; written under the mutex, read without it
+
+	began  clock.Instant
+	before uint64 // successes of the breaker before that
 }
 
-func newWindow(r *rules, single bool) window {
-	var w window
+func newWindow(r *rules, single bool, began clock.Instant, before uint64) window {
+	w := window{began: began, before: before}
 	if r.FailureThreshold > 0 {
 		w.ring = newRing(r.FailureThreshold)
 	}
@@ -64,14 +67,20 @@ func (w *window) totalsLocked(r *rules, now clock.Instant) totals {
 
 // carriedLocked returns a window for the rules r that holds what w counted, as
 // far as r can express it: what w knows exactly stays exact; failures move
-// between the two forms of counting at the precision of a bucket; successes are
-// known only where a ratio rule counted them. REQUIRES: the breaker's mutex.
-func (w *window) carriedLocked(from, r *rules, single bool) window {
-	out := newWindow(r, single)
+// between the two forms of counting at the precision of a bucket. Successes are
+// known in time only where a ratio rule counted them; beside failures that a ratio
+// takes over from the ring they are taken as evenly spread since w began, or the
+// ratio would be of failures alone. successes is the sum of all that the breaker
+// has seen by now. REQUIRES: the breaker's mutex.
+func (w *window) carriedLocked(from, r *rules, single bool, now clock.Instant, successes uint64) window {
+	out := newWindow(r, single, w.began, w.before)
 	if out.run != nil && w.run != nil {
 		out.run = w.run // shared: successes of calls in flight still set it to zero
 	}
 	w.carryBuckets(&out, from, r)
+	if out.buckets != nil && w.buckets == nil && w.ring != nil {
+		out.buckets.spread(successes-w.before, w.began, now)
+	}
 	w.carryRing(&out)
 	return out
 }
@@ -101,6 +110,20 @@ func (w *window) carryBuckets(out *window, from, r *rules) {
 		for i := range w.ring.times {
 			out.buckets.add(w.ring.at(i), true, false)
 		}
+	}
+}
+
+// spread counts the part of n calls, made evenly from began to now, that the
+// window holds.
+func (b *buckets) spread(n uint64, began, now clock.Instant) {
+	last := b.epoch(now)
+	begin := min(b.epoch(began), last)
+	perSlice := float64(n) / float64(last-begin+1)
+	first := max(begin, last-b.slices+1)
+	for i, done := 1, uint64(0); first <= last; i, first = i+1, first+1 {
+		sum := uint64(perSlice * float64(i))
+		b.addMany(first, sum-done, 0)
+		done = sum
 	}
 }
 
