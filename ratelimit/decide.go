@@ -59,35 +59,36 @@ func (l *Limiter) decide(d *Decision, k *Key, c call) {
 		d.by, d.Limit = l, l.setup.Load().engine.rule.capacity
 		d.Remaining = d.Limit
 	}
-	if !c.peek {
-		d.Taken = c.cost
-	}
 }
 
 // consult asks one rule and reports whether the call may go on.
 func (l *Limiter) consult(d *Decision, k *Key, c call, depth int) bool {
 	s, v, kind := l.ask(k, c, d, depth)
 	enforced := s.config.Mode == Enforce
-	if !enforced && kind != admitted {
-		if d.kind == admitted {
-			d.kind = kind
+	if depth > 0 && !c.peek {
+		l.count(kind, enforced, k, c.now)
+	}
+	switch {
+	case kind == admitted:
+		wait := max(d.RetryAfter, v.retry) // not 0 only for a reservation
+		if d.kind == admitted && v.remaining <= d.Remaining {
+			d.show(l, s, v) // the rule that is nearest to its end
 		}
-		return true
+		d.RetryAfter = wait
+	case enforced:
+		d.show(l, s, v)
+		d.OK, d.kind = false, kind
+		d.RefundAt(c.now)
+	case d.kind == admitted: // shadow: the first rule that would refuse
+		d.show(l, s, v)
+		d.kind = kind
 	}
-	if kind == admitted {
-		d.RetryAfter = max(d.RetryAfter, v.retry) // not 0 only for a reservation
-		if v.remaining > d.Remaining {
-			return true // a rule before this one is nearer to its end
-		}
-	}
-	d.by, d.Limit, d.Remaining, d.ResetAfter = l, s.engine.rule.capacity, v.remaining, v.reset
-	if kind == admitted {
-		return true
-	}
-	d.OK, d.kind, d.RetryAfter = false, kind, v.retry
-	d.Taken = c.cost
-	d.RefundAt(c.now)
-	return false
+	return d.OK
+}
+
+// show makes the numbers of a decision those of one rule.
+func (d *Decision) show(l *Limiter, s *setup, v verdict) {
+	d.by, d.Limit, d.Remaining, d.RetryAfter, d.ResetAfter = l, s.engine.rule.capacity, v.remaining, v.retry, v.reset
 }
 
 // ask puts the question to the newest engine and keeps the receipt.
@@ -163,21 +164,25 @@ func (d *Decision) later(parent *Limiter, k *Key, c call) {
 	}
 }
 
+// count counts a decision and remembers who was denied.
+func (l *Limiter) count(kind refusal, enforced bool, k *Key, now clock.Instant) {
+	switch {
+	case kind == admitted:
+		l.allowed.Add(1)
+		return
+	case enforced:
+		l.denied.Add(1)
+	default:
+		l.wouldRefuse.Add(1)
+	}
+	l.top.note(k, l.setup.Load().config.Parts, now)
+}
+
 // report counts a decision, remembers who was denied, and tells who listens.
 func (l *Limiter) report(ctx context.Context, d *Decision, k *Key) {
-	switch {
-	case d.kind == admitted:
-		l.allowed.Add(1)
-	case d.OK:
-		l.wouldRefuse.Add(1)
-	default:
-		l.denied.Add(1)
-	}
-	if d.kind != admitted {
-		l.top.note(k, l.setup.Load().config.Parts, d.at)
-		if l.requestDenied.Active() {
-			l.requestDenied.Emit(ctx, newDenied(l, d, k))
-		}
+	l.count(d.kind, !d.OK, k, d.at)
+	if d.kind != admitted && l.requestDenied.Active() {
+		l.requestDenied.Emit(ctx, newDenied(l, d, k))
 	}
 	if d.OK && l.requestAllowed.Active() {
 		l.requestAllowed.Emit(ctx, RequestAllowed{Name: l.name, Key: k.Text(), Cost: d.cost, Limit: d.Limit, Remaining: d.Remaining, WouldRefuse: d.WouldRefuse()})

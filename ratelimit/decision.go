@@ -21,9 +21,9 @@ type Decision struct {
 	Limit int64
 	// Remaining is how much of Limit is left after this decision.
 	Remaining int64
-	// RetryAfter is, for a refused call, how long until a call of the same cost
+	// RetryAfter is, for a call that is refused or would be, how long until a call of the same cost
 	// is admitted if nobody else takes anything: one nanosecond earlier it is
-	// refused. It is 0 when OK, and when no amount of waiting helps.
+	// refused. It is 0 when admitted, and when no amount of waiting helps.
 	RetryAfter time.Duration
 	// ResetAfter is how long until the key is as if it had never been used.
 	ResetAfter time.Duration
@@ -99,6 +99,7 @@ func (r *receipt) refund(now, at clock.Instant, cost int64) {
 
 // keep adds a receipt.
 func (d *Decision) keep(i int, r receipt) {
+	d.Taken = d.cost
 	if i < len(d.first) {
 		d.first[i] = r
 		return

@@ -494,6 +494,9 @@ func TestParentsDecideTogether(t *testing.T) {
 		if all.Peek(alice).Remaining != 94 || org.Peek(ratelimit.KeyOf("other")).Remaining != 4 {
 			t.Error("a refund does not reach every rule")
 		}
+		if st := org.Status(); st.Allowed != 7 || st.Denied != 7 || len(org.TopDenied(9)) != 1 {
+			t.Errorf("the parent counted %+v", st)
+		}
 		if l.Status().Parent != "rule" || l.Parent() != org {
 			t.Error("the parent is not told")
 		}
@@ -575,6 +578,12 @@ func TestModes(t *testing.T) {
 	}
 	if st := shadow.Status(); st.Allowed != 1 || st.WouldRefuse != 2 || st.Denied != 0 {
 		t.Errorf("%+v", st)
+	}
+	if d := shadow.Allow(user); d.Taken != 0 || d.Remaining != 0 || d.Limit != 1 || d.RetryAfter <= 0 {
+		t.Errorf("a refusal in shadow mode shows %+v", d)
+	}
+	if r := shadow.Reserve(ratelimit.KeyOf("window")); !r.OK || r.Delay() != 0 {
+		t.Errorf("a reservation in shadow mode: %+v", r)
 	}
 	off := must(t, ratelimit.Config{Limit: 1, Per: time.Hour, Mode: ratelimit.Off})
 	if take(off, user, 9) != 9 || off.Status().TrackedKeys != 0 {

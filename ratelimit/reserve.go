@@ -23,7 +23,7 @@ func (r *Reservation) Delay() time.Duration { return r.DelayAt(clock.Now()) }
 
 // DelayAt is [Reservation.Delay] for a caller that has read the clock.
 func (r *Reservation) DelayAt(now clock.Instant) time.Duration {
-	if !r.OK {
+	if !r.OK || r.Decision.kind != admitted { // shadow mode lets pass at once
 		return 0
 	}
 	return max(0, r.Decision.at.Add(r.Decision.RetryAfter).Sub(now))

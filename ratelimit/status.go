@@ -9,7 +9,7 @@ type Status struct {
 	Revision    uint64 // rises with every change of the configuration
 	Parent      string // empty without one
 	Allowed     uint64 // calls admitted, those not counted that shadow mode let pass
-	Denied      uint64 // calls refused, by this rule or a parent
+	Denied      uint64 // calls refused, by this rule or a parent that was asked for it
 	WouldRefuse uint64 // calls that only shadow mode let pass
 	TrackedKeys int64  // keys that are counted one by one
 	Evictions   uint64 // keys dropped because they were as if never used

@@ -20,7 +20,12 @@ type waiters struct {
 	count atomic.Int64
 
 	mu     sync.Mutex // guards queues and what is in them
-	queues map[key.Hash][]*waiter
+	queues map[key.Hash]*waitQueue
+}
+
+type waitQueue struct {
+	line []*waiter
+	cost wide // of all in line together
 }
 
 type waiter struct {
@@ -30,51 +35,51 @@ type waiter struct {
 }
 
 // join puts a call at the end of its queue and returns what those ahead cost.
-func (q *waiters) join(h key.Hash, cost int64) (w *waiter, ahead int64) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.queues == nil {
-		q.queues = make(map[key.Hash][]*waiter)
+func (ws *waiters) join(h key.Hash, cost int64) (w *waiter, ahead int64) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if ws.queues == nil {
+		ws.queues = make(map[key.Hash]*waitQueue)
+	}
+	q := ws.queues[h]
+	if q == nil {
+		q = &waitQueue{}
+		ws.queues[h] = q
 	}
 	w = &waiter{h, cost, make(chan struct{})}
-	ahead = q.aheadLocked(h)
-	if ahead == 0 {
+	if len(q.line) == 0 {
 		close(w.head)
 	}
-	q.queues[h] = append(q.queues[h], w)
-	q.count.Add(1)
+	ahead = q.cost.int64()
+	q.line, q.cost = append(q.line, w), q.cost.plus(wideOf(cost))
+	ws.count.Add(1)
 	return w, ahead
 }
 
 // leave takes a call out of its queue; if it was the first the next one is.
-func (q *waiters) leave(w *waiter) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	line := q.queues[w.hash]
-	i := slices.Index(line, w)
-	line = slices.Delete(line, i, i+1)
-	q.queues[w.hash] = line
-	q.count.Add(-1)
+func (ws *waiters) leave(w *waiter) {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	q := ws.queues[w.hash]
+	i := slices.Index(q.line, w)
+	q.line, q.cost = slices.Delete(q.line, i, i+1), q.cost.minus(wideOf(w.cost))
+	ws.count.Add(-1)
 	switch {
-	case len(line) == 0:
-		delete(q.queues, w.hash)
+	case len(q.line) == 0:
+		delete(ws.queues, w.hash)
 	case i == 0:
-		close(line[0].head)
+		close(q.line[0].head)
 	}
 }
 
 // ahead returns what the waiting calls of a key cost together.
-func (q *waiters) ahead(h key.Hash) int64 {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.aheadLocked(h)
-}
-
-func (q *waiters) aheadLocked(h key.Hash) (sum int64) {
-	for _, w := range q.queues[h] {
-		sum = addCapped(sum, w.cost)
+func (ws *waiters) ahead(h key.Hash) int64 {
+	ws.mu.Lock()
+	defer ws.mu.Unlock()
+	if q := ws.queues[h]; q != nil {
+		return q.cost.int64()
 	}
-	return sum
+	return 0
 }
 
 // Wait blocks until a call of key is admitted. It refuses at once, with
