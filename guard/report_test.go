@@ -1,0 +1,131 @@
+package guard_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+func TestTheSummaryTellsWhatHappened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := telemetry.NewBus()
+		var events []guard.Executed
+		must(telemetry.Subscribe(bus, "test", func(_ context.Context, e guard.Executed) { events = append(events, e) }))
+		rec := &recorder{}
+		g := newGuard(t, guard.Config{RateLimit: newLimit(t, 1), Concurrency: 9, Recorder: rec, Priority: guard.Degraded}, guard.WithBus(bus))
+		call := guard.Call{Key: ratelimit.KeyOf("user", 17), Op: "pay"}
+		_ = g.DoCall(t.Context(), call, func(context.Context) error { time.Sleep(time.Second); return errDown })
+		_ = g.DoCall(t.Context(), call, succeed)
+		want := []guard.Executed{
+			{
+				Guard: "checkout", Op: "pay", Key: "user/17", Priority: guard.Degraded,
+				Protections: 1<<guard.StageConcurrency | 1<<guard.StageRateLimit, Result: guard.Failed, Duration: time.Second, Revision: 1,
+			},
+			{
+				Guard: "checkout", Op: "pay", Key: "user/17", Priority: guard.Degraded,
+				Protections: 1<<guard.StageConcurrency | 1<<guard.StageRateLimit,
+				RefusedBy:   guard.StageRateLimit, Code: fault.RateLimited, Revision: 1,
+			},
+		}
+		if !slices.Equal(events, want) {
+			t.Errorf("events\n%+v, want\n%+v", events, want)
+		}
+		if !events[1].Refused() || events[0].Refused() || !slices.Equal(events[0].Protections.Stages(), []guard.Stage{guard.StageConcurrency, guard.StageRateLimit}) {
+			t.Errorf("refused %v, protections %v", events[1].Refused(), events[0].Protections.Stages())
+		}
+		seen := []guard.Observation{
+			{Guard: "checkout", Op: "pay", Result: guard.Failed, Duration: time.Second},
+			{Guard: "checkout", Op: "pay", Refused: fault.RateLimited},
+		}
+		if !slices.Equal(rec.all, seen) {
+			t.Errorf("observations %+v", rec.all)
+		}
+	})
+}
+
+func TestARecorderThatPanicsFindsEverythingSettled(t *testing.T) {
+	g := newGuard(t, guard.Config{Concurrency: 1, Recorder: bomb{}})
+	panicked, _ := drive(func() { _ = g.Do(context.Background(), succeed) })
+	if s := g.Status(); panicked == nil || s.SlotsTaken != 0 || s.Results[guard.Succeeded] != 1 || s.InFlight != 0 {
+		t.Errorf("panicked %v, status %+v", panicked, s)
+	}
+}
+
+type bomb struct{}
+
+func (bomb) Record(guard.Observation) { panic("in the recorder") }
+
+// series renders what Collect emits, one line for each series.
+func series(g *guard.Guard) map[string]float64 {
+	all := make(map[string]float64)
+	g.Collect(func(s telemetry.Sample) {
+		name := s.Desc.Name + "{" + strings.Join(s.Labels, ",") + "}"
+		if s.Distribution != nil {
+			all[name] = float64(s.Distribution.Count())
+		} else {
+			all[name] = s.Value
+		}
+	})
+	return all
+}
+
+func TestEverySeriesExistsFromTheStart(t *testing.T) {
+	g := newGuard(t, guard.Config{RateLimit: newLimit(t, 1), Breaker: newBreaker(t, breaker.Config{}), Concurrency: 5})
+	before := series(g)
+	_ = g.Do(t.Context(), fail)
+	_ = g.Do(t.Context(), succeed)
+	after := series(g)
+	for name := range after {
+		if _, ok := before[name]; !ok {
+			t.Errorf("%s appeared later", name)
+		}
+	}
+	for name, want := range map[string]float64{
+		"foundation_calls_total{checkout,failure}":                   1,
+		"foundation_calls_total{checkout,success}":                   0,
+		"foundation_calls_total{checkout,timeout}":                   0,
+		"foundation_calls_total{checkout,canceled}":                  0,
+		"foundation_calls_total{checkout,rejected}":                  1,
+		"foundation_rejections_total{checkout,rate_limited}":         1,
+		"foundation_rejections_total{checkout,circuit_open}":         0,
+		"foundation_call_duration_seconds{checkout,failure}":         1,
+		"foundation_guard_concurrency_limit{checkout}":               5,
+		"foundation_guard_in_flight{checkout}":                       0,
+		"foundation_guard_would_refuse_total{checkout,circuit_open}": 0,
+		"foundation_guard_wait_seconds{checkout}":                    0,
+	} {
+		if got, ok := after[name]; !ok || got != want {
+			t.Errorf("%s is %v (exists: %v), want %v", name, got, ok, want)
+		}
+	}
+}
+
+func TestRefusalsCarryEvidence(t *testing.T) {
+	err := full(t).Do(t.Context(), succeed)
+	wantCode(t, err, fault.ConcurrencyLimited)
+	f, _ := errors.AsType[*fault.Error](err)
+	if f.Name() != "checkout" || f.Component() != "guard" || len(f.Evidence()) != 1 || f.Evidence()[0].String() != "in_flight 1 of 1" {
+		t.Errorf("evidence %v of %v", f.Evidence(), f)
+	}
+}
+
+func TestStagesHaveNames(t *testing.T) {
+	for s, name := range map[guard.Stage]string{guard.StageNone: "", guard.StageEntry: "entry", guard.StagePool: "pool", 99: "pool"} {
+		if text, err := s.MarshalText(); err != nil || string(text) != name {
+			t.Errorf("stage %d is %q", s, text)
+		}
+	}
+	if guard.Indifferent.String() != "ignored" || guard.Result(99).String() != "ignored" {
+		t.Error("a result has no name")
+	}
+}
