@@ -1,0 +1,128 @@
+package guard_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
+)
+
+// The bug: a bulkhead of one stayed full for ever after a panic inside it.
+func TestPeer02_APanicGivesThePlaceBack(t *testing.T) {
+	g := newGuard(t, guard.Config{Concurrency: 1})
+	drive(func() { _ = g.Do(context.Background(), panics) })
+	drive(func() { _ = g.Do(context.Background(), exits) })
+	if err := g.Do(t.Context(), succeed); err != nil {
+		t.Errorf("full for ever: %v", err)
+	}
+}
+
+// The bug: callers who gave up three times opened the breaker.
+func TestPeer06_CancellationsDoNotOpenTheBreaker(t *testing.T) {
+	b := newBreaker(t, breaker.Config{FailureThreshold: 1})
+	g := newGuard(t, guard.Config{Breaker: b})
+	for range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		_ = g.Do(ctx, func(ctx context.Context) error { cancel(); return ctx.Err() })
+	}
+	if b.State() != breaker.StateClosed {
+		t.Errorf("the breaker is %v", b.State())
+	}
+}
+
+// The bug: a probe that its caller canceled closed the breaker.
+func TestPeer07_ACanceledProbeChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(t, breaker.Config{FailureThreshold: 1, Cooldown: time.Second})
+		g := newGuard(t, guard.Config{Breaker: b})
+		_ = g.Do(t.Context(), fail)
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithCancel(t.Context())
+		_ = g.Do(ctx, func(ctx context.Context) error { cancel(); return ctx.Err() })
+		if b.State() != breaker.StateHalfOpen || b.Status().ProbesInFlight != 0 {
+			t.Errorf("the breaker is %v with %d probes", b.State(), b.Status().ProbesInFlight)
+		}
+		if err := g.Do(t.Context(), succeed); err != nil || b.State() != breaker.StateClosed {
+			t.Errorf("%v, the breaker is %v", err, b.State())
+		}
+	})
+}
+
+// The bug: composing on a shared executor changed everybody else's. A part may
+// stand in several guards; what one of them is told stays its own.
+func TestPeer08_GuardsThatShareAPartDoNotShareSettings(t *testing.T) {
+	b := newBreaker(t, breaker.Config{FailureThreshold: 2})
+	first := newGuard(t, guard.Config{Breaker: b, Classify: func(error) guard.Outcome { return guard.Success }})
+	second := newGuard(t, guard.Config{Breaker: b, Concurrency: 1})
+	for range 2 {
+		_ = first.Do(t.Context(), fail)
+	}
+	if b.State() != breaker.StateClosed {
+		t.Fatal("one guard's classifier is not its own")
+	}
+	for range 2 {
+		_ = second.Do(t.Context(), fail)
+	}
+	wantCode(t, first.Do(t.Context(), succeed), fault.CircuitOpen) // the dependency is down for both
+	if first.Config().Concurrency != 0 {
+		t.Error("one guard's bound became the other's")
+	}
+}
+
+// The bug: a time limit of 20 ms was kept after 300 ms, because the function
+// ignored its context.
+func TestPeer09_ATimeLimitIsKeptForADeafFunction(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(t, guard.Config{Timeout: 20 * time.Millisecond})
+		began := time.Now()
+		_, err := guard.DoDetached(t.Context(), g, guard.Call{}, deaf(300*time.Millisecond))
+		wantCode(t, err, fault.CallTimeout)
+		if took := time.Since(began); took != 20*time.Millisecond {
+			t.Errorf("answered after %v", took)
+		}
+		time.Sleep(300 * time.Millisecond)
+	})
+}
+
+// The bug, in its part that is the guard's: answers of status 500 never opened
+// the breaker, because the error beside them was nil; and a call still waited
+// for its worker long after its client had left.
+func TestPeer10_ABadAnswerWithoutAnErrorCounts(t *testing.T) {
+	b := newBreaker(t, breaker.Config{FailureThreshold: 10})
+	op := guard.Op[int]{Guard: newGuard(t, guard.Config{Breaker: b}), Classify: func(status int, _ error) guard.Outcome {
+		if status >= http.StatusInternalServerError {
+			return guard.Failure
+		}
+		return guard.Success
+	}}
+	for range 10 {
+		_, _ = op.Do(t.Context(), guard.Call{}, func(context.Context) (int, error) { return http.StatusInternalServerError, nil })
+	}
+	if b.State() != breaker.StateOpen {
+		t.Errorf("the breaker is %v", b.State())
+	}
+}
+
+func TestPeer10_AWaiterLeavesWithItsClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		s.says(func(ctx context.Context) error {
+			<-ctx.Done()
+			return refuseWith(fault.Canceled)(ctx)
+		})
+		g := newGuard(t, guard.Config{Pool: s, CheckoutTimeout: time.Hour})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		_, err := guard.DoWith(ctx, must(guard.Bind[*conn](g)), guard.Call{}, func(context.Context, *conn) (int, error) { return 0, nil })
+		wantCode(t, err, fault.Canceled)
+		if time.Since(began) != time.Millisecond {
+			t.Errorf("left after %v", time.Since(began))
+		}
+	})
+}
