@@ -2,16 +2,19 @@
 //
 //	checkout := shop.New(guardtest.Admit())                       // nothing is in the way
 //	checkout := shop.New(guardtest.Refuse(fault.RateLimited))     // everything is refused
+//	orders := shop.New(guardtest.Lend(fakeConn))                  // calls get this worker
 //
-// Both are real guards, so what they count can be asserted through their status.
+// All are real guards, so what they count can be asserted through their status.
 package guardtest
 
 import (
 	"context"
+	"reflect"
 	"time"
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/pool"
 )
 
 // Admit returns a guard that protects with nothing: every call runs, and its
@@ -23,6 +26,31 @@ func Admit() *guard.Guard { return mustNew("admit", guard.Config{}) }
 // exempt, because the refusal stands where that of memory would.
 func Refuse(code fault.Code) *guard.Guard {
 	return mustNew("refuse", guard.Config{Memory: refuser(code)})
+}
+
+// Lend returns a guard with a pool that lends worker to every call, also to
+// several at once.
+func Lend[W any](worker W) *guard.Guard {
+	return mustNew("lend", guard.Config{Pool: lender{worker, reflect.TypeFor[W]()}})
+}
+
+// lender is a pool of one worker that everybody may have.
+type lender struct {
+	worker any
+	of     reflect.Type
+}
+
+var _ pool.Stage = lender{}
+
+func (lender) Name() string               { return "lend" }
+func (lender) Checkin(pool.Loan)          {}
+func (lender) Discard(pool.Loan)          {}
+func (lender) Degraded() error            { return nil }
+func (lender) Stats() pool.Stats          { return pool.Stats{} }
+func (l lender) WorkerType() reflect.Type { return l.of }
+
+func (l lender) Checkout(context.Context, pool.CheckoutOptions) (pool.Loan, error) {
+	return pool.Loan{Worker: l.worker}, nil
 }
 
 // refuser stands in the first stage, so that nothing else happens.
