@@ -75,11 +75,11 @@ type exchange struct {
 
 // context returns what the handler's request runs under.
 func (e *exchange) context() context.Context {
-	e.report.Context = e.token.Context()
+	ctx := e.token.Context()
 	if d := e.token.Timeout(); d > 0 {
-		e.report.Context = e.limit.arm(e.report.Context, e.handler.guard.Name(), d)
+		ctx = e.limit.arm(ctx, e.handler.guard.Name(), d)
 	}
-	return &e.report
+	return e.report.under(ctx)
 }
 
 // finish settles a request whose handler returned.
@@ -152,8 +152,14 @@ type reportKey struct{}
 
 // report is the context of a request, which knows where its errors go.
 type report struct {
-	context.Context // the request's; not named, so that all its methods are ours
+	context.Context //nolint:containedctx // it is a context: the request's, with a place for errors
 	first           atomic.Pointer[error]
+}
+
+// under makes r a context below parent, before anybody else has it.
+func (r *report) under(parent context.Context) context.Context {
+	r.Context = parent
+	return r
 }
 
 // Value implements [context.Context].

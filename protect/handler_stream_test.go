@@ -47,7 +47,8 @@ func TestHandler_EventsArriveWhenTheyAreSent(t *testing.T) {
 	defer resp.Body.Close()
 	lines := bufio.NewScanner(resp.Body)
 	for i := range 3 {
-		for lines.Scan() && lines.Text() == "" {
+		for more := true; more; {
+			more = lines.Scan() && lines.Text() == ""
 		}
 		if want := fmt.Sprintf("data: %d", i); lines.Text() != want {
 			t.Fatalf("got %q, want %q", lines.Text(), want)

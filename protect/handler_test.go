@@ -3,12 +3,14 @@ package protect_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -119,7 +121,7 @@ func TestScenario18_PanicAndGoexitCountAndGoOn(t *testing.T) {
 	abort := protect.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), g)
 	func() {
 		defer func() {
-			if v := recover(); v != http.ErrAbortHandler {
+			if v := recover(); v != any(http.ErrAbortHandler) {
 				t.Errorf("the panic arrived as %v", v)
 			}
 		}()
@@ -175,7 +177,7 @@ func TestHandler_TimeoutAnswers504(t *testing.T) {
 		"copies":              func(w http.ResponseWriter) { _, _ = io.Copy(w, strings.NewReader("late")) },
 		"refuses by itself":   func(w http.ResponseWriter) { http.Error(w, "late", http.StatusTeapot) },
 		"hijacks in vain":     func(w http.ResponseWriter) { _, _, _ = http.NewResponseController(w).Hijack() },
-		"writes header twice": func(w http.ResponseWriter) { w.WriteHeader(200); w.WriteHeader(201) },
+		"writes header twice": func(w http.ResponseWriter) { w.WriteHeader(http.StatusOK); w.WriteHeader(http.StatusCreated) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { timeoutAnswers504(t, write) })
@@ -199,7 +201,7 @@ func timeoutAnswers504(t *testing.T, write func(http.ResponseWriter)) {
 	if took := time.Since(began); took != limit {
 		t.Errorf("took %v", took)
 	}
-	if f, ok := cause.(*fault.Error); !ok || f.Code() != fault.CallTimeout || f.Name() != "checkout" {
+	if f, ok := errors.AsType[*fault.Error](cause); !ok || f.Code() != fault.CallTimeout || f.Name() != "checkout" {
 		t.Errorf("the context ended by %v", cause)
 	}
 	if b.State() != breaker.StateOpen {
@@ -249,7 +251,7 @@ func TestHandler_PublicBodiesSayNothingOfTheInside(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name := range fields {
-		if !strings.Contains(" type title status code retry_after correlation_id ", " "+name+" ") {
+		if !slices.Contains([]string{"type", "title", "status", "code", "retry_after", "correlation_id"}, name) {
 			t.Errorf("%s is public: %v", name, fields)
 		}
 	}

@@ -56,7 +56,7 @@ func TestInstrument_MeasuresAndNeverRefuses(t *testing.T) {
 	}
 	for _, ctx := range []context.Context{t.Context(), done} {
 		resp, err := rt.RoundTrip(outgoing(ctx, nil))
-		if err != nil || resp.StatusCode != 503 {
+		if err != nil || resp.StatusCode != http.StatusServiceUnavailable {
 			t.Fatalf("transport: %v, %v", resp, err)
 		}
 		resp.Body.Close()

@@ -3,6 +3,7 @@ package protect
 import (
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/elixirscope/foundation/ratelimit"
@@ -26,8 +27,7 @@ func RemoteIP(r *http.Request, trusted ...netip.Prefix) netip.Addr {
 // be read ends the walk at the last one that was vouched for: what lies beyond
 // it was written by nobody we know.
 func forwardedFor(lines []string, nearest netip.Addr, trusted []netip.Prefix) netip.Addr {
-	for i := len(lines) - 1; i >= 0; i-- {
-		rest := lines[i]
+	for _, rest := range slices.Backward(lines) {
 		for more := true; more; {
 			var hop string
 			rest, hop, more = cutLast(rest)

@@ -317,7 +317,7 @@ func TestTransport_BodiesThatCopyThemselves(t *testing.T) {
 	b := newBreaker(t, 2)
 	g := newGuard(t, guard.Config{Breaker: b, Concurrency: 1})
 	rt := protect.Transport(roundTrip(func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: 200, Body: bufferBody{bytes.NewReader([]byte("all of it"))}}, nil
+		return &http.Response{StatusCode: http.StatusOK, Body: bufferBody{bytes.NewReader([]byte("all of it"))}}, nil
 	}), g)
 	resp, err := rt.RoundTrip(outgoing(t.Context(), nil))
 	if err != nil {

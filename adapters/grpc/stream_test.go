@@ -24,7 +24,7 @@ type stream struct {
 	grpc.ClientStream
 }
 
-func openStream(t *testing.T, ctx context.Context, conn *grpc.ClientConn, desc *grpc.StreamDesc) stream {
+func openStream(ctx context.Context, t *testing.T, conn *grpc.ClientConn, desc *grpc.StreamDesc) stream {
 	t.Helper()
 	s, err := conn.NewStream(ctx, desc, "/test.Shop/"+desc.StreamName)
 	if err != nil {
@@ -53,7 +53,7 @@ func guardedClient(t *testing.T, g *guard.Guard) *grpc.ClientConn {
 func TestStream_ClientOutcomeIsThatOfTheEnd(t *testing.T) {
 	for what, want := range map[string]breaker.Outcome{"fine": breaker.Success, "5": breaker.Success, "10": breaker.Ignored, "14": breaker.Failure} {
 		g, b := newGuard(t, 0)
-		s := openStream(t, t.Context(), guardedClient(t, g), manyDesc)
+		s := openStream(t.Context(), t, guardedClient(t, g), manyDesc)
 		s.send(what)
 		_ = s.CloseSend()
 		var err error
@@ -73,7 +73,7 @@ func TestStream_ClientOutcomeIsThatOfTheEnd(t *testing.T) {
 
 func TestStream_ClientStreamEndsWithItsOneAnswer(t *testing.T) {
 	g, b := newGuard(t, 0)
-	s := openStream(t, t.Context(), guardedClient(t, g), sumDesc)
+	s := openStream(t.Context(), t, guardedClient(t, g), sumDesc)
 	for range 5 {
 		s.send("fine")
 	}
@@ -85,7 +85,7 @@ func TestStream_ClientStreamEndsWithItsOneAnswer(t *testing.T) {
 
 func TestStream_Conversation(t *testing.T) {
 	g, _ := newGuard(t, 0)
-	s := openStream(t, t.Context(), guardedClient(t, g), talkDesc)
+	s := openStream(t.Context(), t, guardedClient(t, g), talkDesc)
 	for _, word := range []string{"one", "two", "three"} {
 		s.send(word)
 		if got, err := s.receive(); got != word || err != nil {
@@ -106,7 +106,7 @@ func TestStream_AbandonedByCancelingGivesThePlaceBack(t *testing.T) {
 	conn := guardedClient(t, g)
 	for range 3 {
 		ctx, cancel := context.WithCancel(t.Context())
-		s := openStream(t, ctx, conn, talkDesc)
+		s := openStream(ctx, t, conn, talkDesc)
 		s.send("one")
 		cancel() // and never receives
 		waitFor(t, "the place comes back", func() bool { return free(g) })
@@ -119,7 +119,7 @@ func TestStream_AbandonedByCancelingGivesThePlaceBack(t *testing.T) {
 func TestStream_RefusedClientIsNotOpened(t *testing.T) {
 	g, b := newGuard(t, 0)
 	conn := guardedClient(t, g)
-	s := openStream(t, t.Context(), conn, manyDesc)
+	s := openStream(t.Context(), t, conn, manyDesc)
 	s.send("14")
 	_ = s.CloseSend()
 	for err := error(nil); err == nil; {
@@ -138,7 +138,7 @@ func TestStream_Server(t *testing.T) {
 	for what, want := range map[string]breaker.Outcome{"fine": breaker.Success, "5": breaker.Success, "plain": breaker.Failure, "14": breaker.Failure} {
 		g, b := newGuard(t, 0)
 		conn := dial(t, false, []grpc.ServerOption{grpc.ChainStreamInterceptor(guardgrpc.StreamServerInterceptor(g))})
-		s := openStream(t, t.Context(), conn, talkDesc)
+		s := openStream(t.Context(), t, conn, talkDesc)
 		s.send("one")
 		if _, err := s.receive(); err != nil {
 			t.Fatal(err)
@@ -146,7 +146,7 @@ func TestStream_Server(t *testing.T) {
 		if free(g) {
 			t.Errorf("%s: the place was free in the middle", what)
 		}
-		refused := openStream(t, t.Context(), conn, talkDesc)
+		refused := openStream(t.Context(), t, conn, talkDesc)
 		if _, err := refused.receive(); status.Code(err) != codes.ResourceExhausted {
 			t.Errorf("%s: a second stream got %v", what, err)
 		}

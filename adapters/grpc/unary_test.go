@@ -106,12 +106,12 @@ func TestStatusError(t *testing.T) {
 		if s.Code() != codes.Code(code.GRPCCode()) || s.Message() != code.Title() || !errors.Is(err, code) || len(s.Details()) != 0 {
 			t.Errorf("%v became %v", code, s)
 		}
-		if again := guardgrpc.StatusError(err); again != err {
+		if again := guardgrpc.StatusError(err); again != err { //nolint:errorlint // the very same is meant
 			t.Errorf("%v: a status was put on a status", code)
 		}
 	}
 	plain := errors.New("plain")
-	if guardgrpc.StatusError(plain) != plain || guardgrpc.StatusError(nil) != nil {
+	if guardgrpc.StatusError(plain) != plain || guardgrpc.StatusError(nil) != nil { //nolint:errorlint // the very same is meant
 		t.Error("an error without a fault was changed")
 	}
 }

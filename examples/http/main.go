@@ -37,7 +37,7 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(listener) }() // until Close
-	defer server.Close()
+	defer server.Close()                       //nolint:errcheck // nothing follows
 
 	client, err := newClient()
 	if err != nil {
@@ -93,7 +93,7 @@ func get(ctx context.Context, client *http.Client, url string) string {
 	if err != nil {
 		return err.Error()
 	}
-	defer resp.Body.Close()
+	defer resp.Body.Close() //nolint:errcheck // nothing follows
 	if after := protect.RetryAfter(resp.Header, 0); after > 0 {
 		return fmt.Sprintf("%s, try again in %v", resp.Status, after)
 	}

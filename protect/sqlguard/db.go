@@ -123,12 +123,11 @@ func (d *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error
 	}
 	r := &Rows{db: d, token: tok}
 	defer r.abandon()
-	r.Rows, err = d.db.QueryContext(r.token.Context(), query, args...)
+	rows, err := d.db.QueryContext(r.token.Context(), query, args...)
+	r.Rows, r.handedOver = rows, true
 	if err != nil {
-		r.handedOver = true
 		return nil, d.settle(r.token, err)
 	}
-	r.handedOver = true
 	return r, nil
 }
 

@@ -81,7 +81,7 @@ func (r *Row) Scan(dest ...any) error {
 	if r.err != nil {
 		return r.err
 	}
-	defer r.rows.Close()
+	defer r.rows.Close() //nolint:errcheck // told below, unless there is a better error
 	if !r.rows.Next() {
 		if err := r.rows.Err(); err != nil {
 			return err

@@ -62,7 +62,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // nothing follows
 	health := grpc_health_v1.NewHealthClient(conn)
 	for _, name := range []string{"good", "good", "broken", "good", "good", "good"} {
 		resp, err := health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: name})

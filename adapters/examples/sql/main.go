@@ -32,7 +32,7 @@ func run(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer db.Close()      //nolint:errcheck // nothing follows
 	db.SetMaxOpenConns(1) // each connection to :memory: is a database of its own
 	health, err := breaker.New("orders_db", breaker.Config{FailureThreshold: 2, Window: 10 * time.Second, Cooldown: 30 * time.Second})
 	if err != nil {

@@ -1,4 +1,4 @@
-// Command guard shows a guard in code: a dependency that fails, a breaker that
+// Command payments shows a guard in code: a dependency that fails, a breaker that
 // opens, a rate limit for each user, and what a caller learns of a refusal.
 package main
 
