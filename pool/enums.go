@@ -33,11 +33,11 @@ const (
 type State uint8
 
 const (
-	// StateReady: a worker within Size can be lent at once or made.
+	// StateReady says that a worker within Size can be lent at once or made.
 	StateReady State = iota
-	// StateOverflow: all workers within Size are borrowed, overflow is left.
+	// StateOverflow says that all workers within Size are borrowed, overflow is left.
 	StateOverflow
-	// StateFull: a borrower must wait.
+	// StateFull says that a borrower must wait.
 	StateFull
 )
 

@@ -8,20 +8,20 @@ import (
 
 const eventPrefix = telemetry.Prefix + "connection_pool."
 
-// CheckedOut: a worker was lent.
+// CheckedOut says that a worker was lent.
 type CheckedOut struct {
 	Pool string
 	Wait time.Duration // how long the borrower waited
 }
 
-// CheckedIn: a worker came back, or was discarded by its borrower.
+// CheckedIn says that a worker came back, or was discarded by its borrower.
 type CheckedIn struct {
 	Pool      string
 	Held      time.Duration // how long it was borrowed
 	Destroyed bool          // it did not come back for further use
 }
 
-// TransactionExecuted: a function that was given to [Pool.With] has ended. It
+// TransactionExecuted says that a function that was given to [Pool.With] has ended. It
 // follows the [CheckedIn] of the same borrowing.
 type TransactionExecuted struct {
 	Pool     string
@@ -30,14 +30,14 @@ type TransactionExecuted struct {
 	Panicked bool  // the function panicked or ended its goroutine
 }
 
-// TimedOut: a borrower waited in vain. The seed calls it checkout_timeout, too.
+// TimedOut says that a borrower waited in vain. The seed calls it checkout_timeout, too.
 type TimedOut struct {
 	Pool    string
 	Waited  time.Duration
 	Waiting int // borrowers that still wait
 }
 
-// RefusedFull: a borrower that would not wait, or for which there was no room
+// RefusedFull says that a borrower that would not wait, or for which there was no room
 // among the waiters, was refused.
 type RefusedFull struct {
 	Pool    string
@@ -45,14 +45,14 @@ type RefusedFull struct {
 	Waiting int
 }
 
-// WorkerStarted: a worker was made.
+// WorkerStarted says that a worker was made.
 type WorkerStarted struct {
 	Pool      string
 	Took      time.Duration
 	Recovered int // failed attempts in a row that this success ends
 }
 
-// WorkerFailed: a worker could not be made.
+// WorkerFailed says that a worker could not be made.
 type WorkerFailed struct {
 	Pool     string
 	Err      error
@@ -75,14 +75,14 @@ const (
 	ReasonClosed    Reason = "closed"    // the pool was closed
 )
 
-// WorkerStopped: a worker was closed.
+// WorkerStopped says that a worker was closed.
 type WorkerStopped struct {
 	Pool   string
 	Reason Reason
 	Err    error // what the check said, where one failed, or that Close panicked
 }
 
-// WorkerLeaked: a worker has been borrowed for longer than leak_after.
+// WorkerLeaked says that a worker has been borrowed for longer than leak_after.
 type WorkerLeaked struct {
 	Pool      string
 	Held      time.Duration

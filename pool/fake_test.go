@@ -21,7 +21,6 @@ type conn struct {
 	dead   atomic.Bool
 	closed atomic.Int32
 	users  atomic.Int32
-	resets atomic.Int32
 }
 
 // server makes conns and counts them. The zero value works and is instant.
@@ -41,8 +40,7 @@ type server struct {
 func (s *server) New(ctx context.Context) (*conn, error) {
 	n := s.attempt.Add(1)
 	live := s.live.Add(1)
-	for peak := s.peak.Load(); live > peak && !s.peak.CompareAndSwap(peak, live); peak = s.peak.Load() {
-	}
+	s.raise(live)
 	if d := time.Duration(s.delay.Load()); d > 0 {
 		timer := time.NewTimer(d)
 		defer timer.Stop()
@@ -62,6 +60,16 @@ func (s *server) New(ctx context.Context) (*conn, error) {
 	defer s.mu.Unlock()
 	s.conns = append(s.conns, c)
 	return c, nil
+}
+
+// raise notes the greatest number of conns at one time.
+func (s *server) raise(live int64) {
+	for {
+		peak := s.peak.Load()
+		if live <= peak || s.peak.CompareAndSwap(peak, live) {
+			return
+		}
+	}
 }
 
 func (s *server) Check(_ context.Context, c *conn) error {
@@ -88,7 +96,7 @@ func (s *server) crash() {
 	}
 }
 
-// doubles reports conns that were not closed exactly once.
+// badlyClosed counts conns that were not closed exactly once.
 func (s *server) badlyClosed() (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -100,7 +100,7 @@ func checkModel(t *rapid.T) {
 			m.out[want] = l
 		}
 	}
-	any := func(t *rapid.T) int {
+	borrowed := func(t *rapid.T) int {
 		if len(m.out) == 0 {
 			t.Skip("nothing is borrowed")
 		}
@@ -120,7 +120,7 @@ func checkModel(t *rapid.T) {
 			borrow(t, func() (pool.Lease[*conn], error) { return p.TryAcquire(background) }, fault.PoolFull)
 		},
 		"release": func(t *rapid.T) {
-			id := any(t)
+			id := borrowed(t)
 			l := m.out[id]
 			if !l.Release() {
 				t.Fatal("a living lease was refused")
@@ -129,7 +129,7 @@ func checkModel(t *rapid.T) {
 			m.ended = append(m.ended, l)
 		},
 		"destroy": func(t *rapid.T) {
-			id := any(t)
+			id := borrowed(t)
 			l := m.out[id]
 			if !l.Destroy() {
 				t.Fatal("a living lease was refused")

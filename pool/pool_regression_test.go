@@ -116,11 +116,11 @@ func TestPeer24_ABusyWorkerIsNeverLentAgain(t *testing.T) {
 
 // A factory may do anything.
 func TestAFactoryThatPanicsOrExitsIsAFailingOne(t *testing.T) {
-	for name, make := range map[string]func(context.Context) (int, error){
+	for name, construct := range map[string]func(context.Context) (int, error){
 		"panic":  func(context.Context) (int, error) { panic("oops") },
 		"goexit": func(context.Context) (int, error) { runtime.Goexit(); return 0, nil },
 	} {
-		p, err := pool.New("test", pool.Config{}, pool.Funcs[int]{Make: make})
+		p, err := pool.New("test", pool.Config{}, pool.Funcs[int]{Make: construct})
 		if err != nil {
 			t.Fatal(err)
 		}

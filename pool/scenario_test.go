@@ -326,7 +326,7 @@ func TestScenario66_LifoLendsTheLastAndFifoTheOldest(t *testing.T) {
 		}
 		for _, id := range want {
 			l := acquire(t, p)
-			defer l.Release()
+			t.Cleanup(func() { l.Release() })
 			if got := l.Value().id; got != id {
 				t.Errorf("%v: got %d, want %d", strategy, got, id)
 			}

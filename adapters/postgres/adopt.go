@@ -121,13 +121,23 @@ func (a *Adopted) fault(code fault.Code, cause error) error {
 }
 
 // Checkin implements [pool.Stage]. A connection with an open transaction is closed
-// by pgxpool; a suspect one is closed as well, because pgxpool would lend it on.
+// by pgxpool; a suspect one is pinged first, because pgxpool would lend it on as it
+// is.
 func (a *Adopted) Checkin(l pool.Loan) {
 	if l.Suspect {
-		a.end(l, func(c *pgx.Conn) bool { return !c.IsClosed() && c.PgConn().CheckConn() == nil })
+		a.end(l, answers)
 		return
 	}
 	a.end(l, func(*pgx.Conn) bool { return true })
+}
+
+func answers(c *pgx.Conn) bool {
+	if c.IsClosed() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	return c.Ping(ctx) == nil
 }
 
 // Discard implements [pool.Stage].

@@ -17,9 +17,9 @@ type Resource[R any] struct {
 	value R
 }
 
-// New returns a resource that open opens and close closes.
-func New[R any](open func() (R, error), close func(R)) *Resource[R] {
-	return &Resource[R]{open: open, close: close}
+// New returns a resource that open opens and end closes.
+func New[R any](open func() (R, error), end func(R)) *Resource[R] {
+	return &Resource[R]{open: open, close: end}
 }
 
 // Take returns the resource; a successful Take asks for one Drop.

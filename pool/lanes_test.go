@@ -1,0 +1,92 @@
+package pool_test
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/pool"
+)
+
+// crowded is a pool whose lanes are open, with one worker that may lie in one.
+func crowded(t *testing.T, cfg pool.Config, s *server) *pool.Pool[*conn] {
+	t.Helper()
+	p := open(t, cfg, s)
+	p.Crowd()
+	for range 2 { // the first return opens the lanes, the second puts the worker into one
+		acquire(t, p).Release()
+	}
+	return p
+}
+
+func TestLanesAreSweptForWhoeverLooks(t *testing.T) {
+	p := crowded(t, pool.Config{Size: 2}, &server{})
+	acquire(t, p).Release()
+	if p.LaneLends() == 0 {
+		t.Error("nothing was lent from a lane")
+	}
+	if st := p.Status(); st.CheckedOut != 0 || st.Stats.Idle != 1 || st.Stats.Checkouts != 3 || st.Stats.OldestLoan != 0 {
+		t.Errorf("%+v", st)
+	}
+	l := acquire(t, p)
+	if st := p.Status(); st.CheckedOut != 1 || st.Stats.Idle != 0 {
+		t.Errorf("%+v", st)
+	}
+	if !l.Release() || l.Release() {
+		t.Error("a lease from a lane did not end exactly once")
+	}
+	shut(t, p)
+}
+
+func TestAWorkerInALaneIsCheckedAndRetired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		p := crowded(t, pool.Config{Size: 2, CheckAfter: time.Second, CheckInterval: 10 * time.Second, MaxIdleTime: time.Minute}, s)
+		defer shut(t, p)
+		time.Sleep(2 * time.Second)
+		acquire(t, p).Release() // finds it in a lane and too long unproven
+		if s.checks.Load() != 1 {
+			t.Errorf("%d checks", s.checks.Load())
+		}
+		acquire(t, p).Release()
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		if s.checks.Load() != 2 {
+			t.Errorf("%d checks after the background had its turn", s.checks.Load())
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if st := p.Stats(); st.Idle != 0 || s.closed.Load() != 1 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+func TestAWaiterGetsTheWorkerThatLiesInALane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := crowded(t, pool.Config{Size: 1}, &server{})
+		got := make(chan pool.Lease[*conn], 2)
+		for range 2 {
+			go func() { got <- acquire(t, p) }()
+		}
+		(<-got).Release()
+		(<-got).Release()
+		if err := p.Reconfigure(pool.Config{Size: 1, Strategy: pool.FIFO}); err != nil { // closes the lanes
+			t.Error(err)
+		}
+		before := p.LaneLends()
+		acquire(t, p).Release()
+		if p.LaneLends() != before {
+			t.Error("lent from a lane although the order is fifo")
+		}
+		shut(t, p)
+	})
+}
+
+func TestLanesDoNotAllocate(t *testing.T) {
+	p := crowded(t, pool.Config{}, &server{})
+	if n := testing.AllocsPerRun(1000, func() { acquire(t, p).Release() }); n != 0 && !testkit.Race {
+		t.Errorf("%v allocations", n)
+	}
+}
