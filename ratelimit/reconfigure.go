@@ -9,7 +9,7 @@ import (
 // themselves become others. An equal configuration changes nothing. A faulty one
 // is refused with all its faults and leaves everything as it is.
 //
-// It returns when every key has moved to the new rule, which takes about a tenth
+// It returns when every key has moved to the new rule, which takes some tenths
 // of a second for a million keys; calls go on meanwhile and see the new rule as
 // soon as Reconfigure has begun.
 func (l *Limiter) Reconfigure(cfg Config) error {
