@@ -17,7 +17,8 @@ type Config struct {
 	// closed. None by default.
 	MaxOverflow int `yaml:"max_overflow" config:"zero"`
 	// Strategy says which idle worker is lent next: "lifo", the one that came back
-	// last (the default), or "fifo", the one that has been idle for longest.
+	// last (the default), or "fifo", the one that has been idle for longest. Under
+	// contention lifo is by processor, which is what lets borrowers pass by the lock.
 	Strategy Strategy `yaml:"strategy"`
 	// CheckoutTimeout is how long a borrower waits for a worker, 5 s by default. It is
 	// apart from the time that the borrower's operation may take.

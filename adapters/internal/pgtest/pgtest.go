@@ -3,6 +3,7 @@
 package pgtest
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -72,20 +73,41 @@ func (s *Server) DSN() string {
 	return "postgres://tester@127.0.0.1:" + strconv.Itoa(s.port) + "/postgres?sslmode=disable"
 }
 
-// Start starts the server and returns once it answers.
+// Start starts the server and returns once it answers. After a Kill the orphans of
+// the old server may hold its memory for a moment, in which a new one ends at once:
+// Start tries until ctx is done.
 func (s *Server) Start(ctx context.Context) error {
-	cmd := exec.Command("postgres", "-D", s.data(), "-p", strconv.Itoa(s.port), "-h", "127.0.0.1", "-k", "", //nolint:gosec,noctx // stopped by Stop or Kill
-		"-c", "fsync=off", "-c", "max_connections=100", "-c", "shared_buffers=16MB")
-	s.cmd, s.done = s.run(cmd), make(chan struct{})
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		err := s.launch(ctx, ticker)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), err)
+		}
+	}
+}
+
+// launch starts one server process and returns nil once it answers, or an error if
+// it ends before.
+func (s *Server) launch(ctx context.Context, ticker *time.Ticker) error {
+	var log bytes.Buffer
+	cmd := s.run(exec.Command("postgres", "-D", s.data(), "-p", strconv.Itoa(s.port), "-h", "127.0.0.1", "-k", "", //nolint:gosec,noctx // stopped by Stop or Kill
+		"-c", "fsync=off", "-c", "max_connections=100", "-c", "shared_buffers=16MB"))
+	cmd.Stderr = &log
+	done := make(chan struct{})
+	s.cmd, s.done = cmd, done
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	go func(done chan struct{}) {
-		_ = cmd.Wait() // ended by a signal
+	go func() {
+		_ = cmd.Wait() // ended by a signal, or says why in its log
 		close(done)
-	}(s.done)
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
+	}()
 	for {
 		conn, err := pgconn.Connect(ctx, s.DSN())
 		if err == nil {
@@ -93,8 +115,8 @@ func (s *Server) Start(ctx context.Context) error {
 		}
 		select {
 		case <-ticker.C:
-		case <-s.done:
-			return fmt.Errorf("postgres ended at once: %w", err)
+		case <-done:
+			return fmt.Errorf("postgres ended at once: %s", log.Bytes())
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), err)
 		}
