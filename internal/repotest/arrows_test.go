@@ -30,6 +30,7 @@ var arrows = []arrow{
 
 	{"breaker", part()},
 	{"ratelimit", part()},
+	{"ratelimit/storetest", part("ratelimit")},
 	{"pool", part()},
 	{"memory", part()},
 	{"perf", part()},
