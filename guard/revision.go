@@ -22,6 +22,9 @@ type revision struct {
 	// looks says that something is taken between the look at the breaker and its
 	// permit; else the permit alone decides.
 	looks bool
+	// crowds says that there is a stage before the dependency is looked at.
+	crowds bool
+	lends  bool // there is a pool
 }
 
 func newRevision(name string, cfg Config, number uint64) *revision {
@@ -29,6 +32,8 @@ func newRevision(name string, cfg Config, number uint64) *revision {
 	r.clocked, _ = cfg.Pool.(pool.Clocked)
 	r.expired = fault.New(fault.Spec{Code: fault.CallTimeout, Component: component, Name: name})
 	r.active = protectionsOf(&cfg)
+	r.lends = cfg.Pool != nil
+	r.crowds = cfg.Memory != nil || cfg.Concurrency > 0
 	r.looks = r.config.RateLimit != nil || r.config.Pool != nil
 	return r
 }

@@ -27,45 +27,21 @@ func (v *visit) admit(ctx context.Context, c *Call) error {
 	return nil
 }
 
-func (v *visit) attempt(ctx context.Context, c *Call) (Stage, error) {
-	v.start = clock.Now()
-	v.began = v.start
-	if by, err := v.entry(ctx); err != nil {
-		return by, err
-	}
-	return v.stages(ctx, c)
-}
-
-// overtaken tells that the call came to a pool that was closed because newer
-// settings have another one: such a call begins again under those, so that no
-// call is lost to a change.
-func (v *visit) overtaken(by Stage, err error) bool {
-	return by == StagePool && errors.Is(err, fault.Closed) && v.guard.revision.Load() != v.rev
-}
-
-// entry refuses what can't be a call, before anything is taken.
-func (v *visit) entry(ctx context.Context) (Stage, error) {
-	switch {
-	case ctx.Err() != nil:
-		return StageEntry, v.guard.canceled(ctx)
-	case v.rev.gone != nil:
-		return StageEntry, v.rev.gone
-	case v.bound != (v.rev.config.Pool != nil):
-		return StageEntry, v.guard.misused(v.bound)
-	default:
-		return 0, nil
-	}
-}
-
-// stages is the order in which protections are asked. In shadow mode the call
+// attempt is the order in which protections are asked. In shadow mode the call
 // goes on without those that stand behind the one that would have refused, and
 // holds nothing: as little as it would hold had it been refused.
-func (v *visit) stages(ctx context.Context, c *Call) (Stage, error) {
-	if v.rev.config.Mode == Off {
+func (v *visit) attempt(ctx context.Context, c *Call) (Stage, error) {
+	r := v.rev
+	v.start = clock.Now()
+	v.began = v.start
+	if ctx.Err() != nil || r.gone != nil || v.bound != r.lends {
+		return StageEntry, v.noCall(ctx)
+	}
+	if r.config.Mode == Off {
 		return v.checkout(ctx, c, breaker.Look{})
 	}
 	by, err := v.protect(ctx, c)
-	if err == nil || v.rev.config.Mode == Enforce || by == StagePool {
+	if err == nil || r.config.Mode == Enforce || by == StagePool {
 		return by, err
 	}
 	v.wouldRefuse(by, err)
@@ -78,9 +54,30 @@ func (v *visit) stages(ctx context.Context, c *Call) (Stage, error) {
 	return v.checkout(ctx, c, breaker.Look{})
 }
 
+// overtaken tells that the call came to a pool that was closed because newer
+// settings have another one: such a call begins again under those, so that no
+// call is lost to a change.
+func (v *visit) overtaken(by Stage, err error) bool {
+	return by == StagePool && errors.Is(err, fault.Closed) && v.guard.revision.Load() != v.rev
+}
+
+// noCall says why there can be no call, before anything is taken.
+func (v *visit) noCall(ctx context.Context) error {
+	switch {
+	case ctx.Err() != nil:
+		return v.guard.canceled(ctx)
+	case v.rev.gone != nil:
+		return v.rev.gone
+	default:
+		return v.guard.misused(v.bound)
+	}
+}
+
 func (v *visit) protect(ctx context.Context, c *Call) (Stage, error) {
-	if by, err := v.enter(ctx, c); err != nil {
-		return by, err
+	if v.rev.crowds || v.apart {
+		if by, err := v.enter(ctx, c); err != nil {
+			return by, err
+		}
 	}
 	b := v.rev.breaker(c)
 	if b == nil {
@@ -151,7 +148,7 @@ func (v *visit) takeTokens(c *Call) error {
 	if l == nil {
 		return nil
 	}
-	v.decision = l.AllowAt(v.start, c.Key, c.cost())
+	l.AllowInto(&v.decision, v.start, &c.Key, c.cost())
 	if !v.decision.OK {
 		return v.decision.Err()
 	}
@@ -166,10 +163,10 @@ func (v *visit) takeTokens(c *Call) error {
 // which the look counts; the zero Look, of a call that holds no place in the
 // breaker's accounts, counts nothing.
 func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Look) (Stage, error) {
-	stage := v.rev.config.Pool
-	if stage == nil {
+	if !v.rev.lends {
 		return 0, nil
 	}
+	stage := v.rev.config.Pool
 	loan, err := v.borrow(ctx, c, stage)
 	if err != nil {
 		now := clock.Now()

@@ -104,6 +104,7 @@ func (v *visit) undo(now clock.Instant) {
 	if v.has(tokensTaken) {
 		v.decision.RefundAt(now)
 	}
+	v.decision = ratelimit.Decision{} // for another attempt
 	if v.has(permitted) {
 		v.permit.SettleAt(now, Ignored, nil)
 	}

@@ -128,11 +128,18 @@ func (l *Limiter) AllowN(key Key, cost int64) Decision { return l.AllowAt(clock.
 // AllowAt is [Limiter.AllowN] for a caller that has read the clock. Readings may
 // arrive out of order.
 func (l *Limiter) AllowAt(now clock.Instant, key Key, cost int64) (d Decision) {
-	if !l.quick(&d, &key, now, cost) {
-		l.tryNow(&d, &key, now, cost)
-	}
-	l.report(context.Background(), &d, &key)
+	l.AllowInto(&d, now, &key, cost)
 	return d
+}
+
+// AllowInto is [Limiter.AllowAt] for a caller that has a place for the decision,
+// which must be zero: a guard's calls are spared the copies. It keeps neither
+// pointer.
+func (l *Limiter) AllowInto(d *Decision, now clock.Instant, key *Key, cost int64) {
+	if !l.quick(d, key, now, cost) {
+		l.tryNow(d, key, now, cost)
+	}
+	l.report(context.Background(), d, key)
 }
 
 // Peek answers what [Limiter.Allow] would, and takes nothing: Remaining is what
