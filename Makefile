@@ -67,5 +67,5 @@ clean: ## remove what was built
 # Both tools come from the pinned versions of tools/go.mod, built once.
 $(BIN)/golangci-lint: tools/go.mod tools/go.sum
 	@echo "building the linters of tools/go.mod (some minutes, once)"
-	@cd tools && GOWORK=off GOFLAGS= GOBIN=$(BIN) go install tool
+	@cd tools && GOWORK=off GOBIN=$(BIN) go install tool
 	@touch $@
