@@ -9,11 +9,17 @@ require (
 	github.com/elixirscope/foundation v0.1.0
 	github.com/failsafe-go/failsafe-go v0.9.8
 	github.com/jackc/puddle/v2 v2.2.3
+	github.com/sethvargo/go-limiter v0.7.1
 	github.com/sony/gobreaker/v2 v2.4.0
+	github.com/throttled/throttled/v2 v2.15.0
+	github.com/ulule/limiter/v3 v3.11.2
+	golang.org/x/time v0.16.0
 )
 
 require (
 	github.com/bits-and-blooms/bitset v1.24.4 // indirect
+	github.com/hashicorp/golang-lru v0.5.4 // indirect
+	github.com/pkg/errors v0.9.1 // indirect
 	golang.org/x/sync v0.1.0 // indirect
 )
 
