@@ -38,7 +38,7 @@ var arrows = []arrow{
 	{"registry", part()},
 	{"eventstore", part()},
 	{"supervise", part()},
-	{"pool/*", part("pool")},
+	{"pool/...", part("pool/...")},
 
 	{"guard", part("breaker", "ratelimit", "pool")},
 	{"guard/*", part("breaker", "ratelimit", "pool", "guard")},
