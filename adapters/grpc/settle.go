@@ -3,6 +3,7 @@ package grpc
 import (
 	"context"
 	"errors"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -15,6 +16,7 @@ import (
 // Whose deadline or leaving ended it is the guard's to judge: it knows its own.
 func (o *options) settle(tok guard.Token, err error) error {
 	ctx := tok.Context()
+	awaitOwnDeadline(ctx, err)
 	if err == nil || ctx.Err() == nil || !endedByContext(err) {
 		tok.DoneOutcome(o.outcome(err), err)
 		return err
@@ -28,6 +30,21 @@ func (o *options) settle(tok guard.Token, err error) error {
 		}))
 	}
 	return err
+}
+
+// slack is how much earlier than our timer the server's may fire, which has our
+// deadline from the request.
+const slack = 50 * time.Millisecond
+
+// awaitOwnDeadline waits out the moment between the server's word that the
+// deadline has passed and our context's, so that the deadline is known to be ours.
+func awaitOwnDeadline(ctx context.Context, err error) {
+	if err == nil || status.Code(err) != codes.DeadlineExceeded {
+		return
+	}
+	if at, ok := ctx.Deadline(); ok && time.Until(at) <= slack {
+		<-ctx.Done()
+	}
 }
 
 // interrupted is a call's error and the reason that its status does not name. It
