@@ -133,6 +133,23 @@ func TestHandler_UpgradedConnectionsHaveNoTimeLimitAndKeepTheirPlace(t *testing.
 	})
 }
 
+func TestHandler_AnUpgradeIsASuccessAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(t, 1)
+		_, _, dial := virtual(t, protect.Handler(echoProtocol(t), newGuard(t, guard.Config{Breaker: b})))
+		p := b.Allow()
+		p.Failure(errDown)
+		<-time.After(2 * time.Minute) // the cooldown: the upgrade is the probe
+		conn := dial()
+		defer conn.Close()
+		r := upgrade(t, conn)
+		say(t, conn, r, "while it is open")
+		if b.State() != breaker.StateClosed {
+			t.Errorf("the breaker waits for the end of the connection: %v", b.State())
+		}
+	})
+}
+
 func TestHandler_ProxyUpgradesOverTCP(t *testing.T) {
 	upstream, _ := serve(t, echoProtocol(t))
 	target, err := url.Parse(upstream)

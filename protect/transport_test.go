@@ -314,7 +314,7 @@ func TestTransport_Upgrade(t *testing.T) {
 }
 
 func TestTransport_BodiesThatCopyThemselves(t *testing.T) {
-	b := newBreaker(t, 2)
+	b := newBreaker(t, 1)
 	g := newGuard(t, guard.Config{Breaker: b, Concurrency: 1})
 	rt := protect.Transport(roundTrip(func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, Body: bufferBody{bytes.NewReader([]byte("all of it"))}}, nil
@@ -369,5 +369,69 @@ func TestTransport_ConnectionsAreUsedAgain(t *testing.T) {
 	}
 	if n := conns.Load(); n != 1 {
 		t.Errorf("200 requests, one after the other, took %d connections", n)
+	}
+}
+
+func TestTransport_ContextsEndAfterTheBodyAndNotBefore(t *testing.T) {
+	for name, c := range map[string]struct {
+		timeout time.Duration
+		opts    []protect.Option
+	}{
+		"timeout":      {time.Minute, nil},
+		"idle timeout": {0, []protect.Option{protect.BodyIdleTimeout(time.Minute)}},
+	} {
+		var sent context.Context
+		body := &closingBody{}
+		rt := protect.Transport(roundTrip(func(r *http.Request) (*http.Response, error) {
+			sent = r.Context()
+			body.atClose = func() {
+				if sent.Err() != nil {
+					t.Errorf("%s: the context ended before the body was closed", name)
+				}
+			}
+			return &http.Response{StatusCode: http.StatusOK, Body: body}, nil
+		}), newGuard(t, guard.Config{Timeout: c.timeout}), c.opts...)
+		resp, err := rt.RoundTrip(outgoing(t.Context(), nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if sent.Err() == nil || body.closed != 1 {
+			t.Errorf("%s: the context goes on after the body, closed %d times", name, body.closed)
+		}
+	}
+}
+
+// closingBody calls back when it is closed.
+type closingBody struct {
+	fastBody
+	atClose func()
+	closed  int
+}
+
+func (b *closingBody) Close() error { b.closed++; b.atClose(); return nil }
+
+func TestTransport_CallerThatLeavesWhileReadingIsNeutral(t *testing.T) {
+	b := newBreaker(t, 1)
+	g := newGuard(t, guard.Config{Breaker: b, Concurrency: 1})
+	url, client := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}))
+	client.Transport = protect.Transport(client.Transport, g)
+	defer client.CloseIdleConnections()
+	ctx, cancel := context.WithCancel(t.Context())
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	cancel()
+	if _, err := io.ReadAll(resp.Body); !errors.Is(err, context.Canceled) {
+		t.Errorf("read: %v", err)
+	}
+	if b.State() != breaker.StateClosed || !isFree(g) {
+		t.Errorf("breaker %v, place free %v", b.State(), isFree(g))
 	}
 }
