@@ -33,7 +33,7 @@ func TestAllocationsOfGoodCalls(t *testing.T) {
 	g := newGuard(t, full)
 	full.Pool = p
 	db := must(guard.Bind[*conn](newGuard(t, full)))
-	op := guard.Op[int]{Guard: g, Classify: func(n int, _ error) guard.Outcome { return guard.Outcome(n & 0) }}
+	op := guard.Op[int]{Guard: g, Classify: func(n int, _ error) guard.Outcome { return guard.Outcome(n / 1000) }}
 	ctx, id := t.Context(), 4711
 	deadline, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

@@ -88,8 +88,8 @@ func (Executed) EventName() string { return telemetry.Prefix + "guard.executed" 
 // Refused reports whether the call did not run.
 func (e Executed) Refused() bool { return e.RefusedBy != StageNone && !e.WouldRefuse }
 
-// LeasesExpired: tokens were open for longer than their lease, were taken back and
-// counted as failures.
+// LeasesExpired says that tokens were open for longer than their lease, were taken
+// back and counted as failures.
 type LeasesExpired struct {
 	Guard string
 	Count int
@@ -98,7 +98,7 @@ type LeasesExpired struct {
 // EventName implements [telemetry.Event].
 func (LeasesExpired) EventName() string { return telemetry.Prefix + "guard.leases_expired" }
 
-// DetachedPanicked: a detached call panicked when its caller had gone already.
+// DetachedPanicked says that a detached call panicked when its caller had gone.
 type DetachedPanicked struct {
 	Guard  string
 	Op     string

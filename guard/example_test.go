@@ -253,7 +253,7 @@ func ExampleExecuted() {
 	bus := telemetry.NewBus()
 	g := must(guard.New("checkout", guard.Config{Concurrency: 4}, guard.WithBus(bus)))
 	must(telemetry.Subscribe(bus, "print", func(_ context.Context, e guard.Executed) {
-		fmt.Println(e.Guard, e.Op, e.Protections.Stages(), e.Result)
+		fmt.Printf("%s %s %v %v\n", e.Guard, e.Op, e.Protections.Stages(), e.Result)
 	}))
 	_ = g.DoCall(ctx, guard.Call{Op: "pay"}, func(context.Context) error { return nil })
 	// Output: checkout pay [concurrency] success

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -132,7 +133,7 @@ func oneCall(t *testing.T, db guard.Bound[*conn], halves [2]*half) {
 func checkEven(t *testing.T, g *guard.Guard, halves [2]*half, attempts int64) {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); g.Status().Detached != 0 && time.Now().Before(deadline); {
-		// the goroutines of detached calls that their callers left are about to end
+		runtime.Gosched() // detached calls that their callers left are about to end
 	}
 	s := g.Status()
 	var ended, refused uint64

@@ -328,7 +328,6 @@ func TestTheContextHasTheEarlierDeadline(t *testing.T) {
 			{time.Millisecond, time.Millisecond},
 		} {
 			ctx, cancel := context.WithTimeout(t.Context(), tc.callers)
-			defer cancel()
 			_ = g.Do(ctx, func(inner context.Context) error {
 				d, ok := inner.Deadline()
 				if !ok || time.Until(d) != tc.want || (tc.callers <= time.Second) != (inner == ctx) {
@@ -336,6 +335,7 @@ func TestTheContextHasTheEarlierDeadline(t *testing.T) {
 				}
 				return nil
 			})
+			cancel()
 		}
 	})
 }

@@ -58,7 +58,7 @@ func (p *place) serial() uint64 { return p.state.Load() >> stageBits }
 
 // claim takes the place for its token alone if it is in stage from.
 func (p *place) claim(serial, from uint64) bool {
-	return p.state.CompareAndSwap(serial<<stageBits|from, serial<<stageBits|busy)
+	return p.state.CompareAndSwap(serial<<stageBits|from, serial<<stageBits) // busy is 0
 }
 
 // open lets the token's holder, and the end of the lease, have the place.
