@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/internal/clock"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -177,4 +178,73 @@ func TestOnlyAnOpenBreakerTellsARetryTime(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestGoexitBeforeAnOrdinaryCallCountsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		bus := telemetry.NewBus()
+		b := mustNew(t, breaker.Config{}, breaker.WithBus(bus))
+		_ = b.ForceOpen(breaker.Override{Actor: "ada", For: second})
+		_, _ = telemetry.Subscribe(bus, "bad", func(context.Context, breaker.StateChanged) { runtime.Goexit() })
+		time.Sleep(second)
+		var done sync.WaitGroup
+		done.Go(func() { _ = b.Do(context.Background(), succeed) })
+		done.Wait()
+		if got := b.Status().Totals; got != (breaker.Counts{}) {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+func TestDurationsOfCalls(t *testing.T) {
+	for name, cfg := range rulesOf {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				bus := telemetry.NewBus()
+				b := mustNew(t, cfg, breaker.WithBus(bus))
+				before := b.Allow() // nobody listens yet: its beginning may be unknown
+				var seen []time.Duration
+				_, _ = telemetry.Subscribe(bus, "watch", func(_ context.Context, e breaker.CallExecuted) { seen = append(seen, e.Duration) })
+				p, q := b.Allow(), b.AllowAt(clock.Now())
+				time.Sleep(second)
+				p.Success()
+				q.SettleAt(clock.Now().Add(-2*second), breaker.Success, nil) // read on the way here
+				if len(seen) != 2 || seen[0] != second || seen[1] != 0 {
+					t.Errorf("%v", seen)
+				}
+				before.Success()
+			})
+		})
+	}
+}
+
+// Whoever acts first ends what time has ended, under its own cause.
+func TestOperatorsReportTheEndOfAnOverrideBeforeTheirOwn(t *testing.T) {
+	for name, act := range map[string]func(*breaker.Breaker){
+		"force":       func(b *breaker.Breaker) { _ = b.ForceOpen(breaker.Override{Actor: "bob"}) },
+		"reset":       func(b *breaker.Breaker) { b.Reset("bob") },
+		"automatic":   func(b *breaker.Breaker) { b.Automatic("bob") },
+		"reconfigure": func(b *breaker.Breaker) { _ = b.Reconfigure(breaker.Config{FailureThreshold: 7}) },
+		"call":        func(b *breaker.Breaker) { b.Allow() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				bus := telemetry.NewBus()
+				b := mustNew(t, breaker.Config{}, breaker.WithBus(bus))
+				_ = b.ForceOpen(breaker.Override{Actor: "ada", For: second})
+				seen := watch(t, bus)
+				time.Sleep(2 * second)
+				if since := b.Status().Since; time.Since(since) != second {
+					t.Errorf("since %v", since)
+				}
+				act(b)
+				if len(*seen) == 0 || (*seen)[0].Cause != breaker.CauseOverrideEnded || (*seen)[0].Actor != "ada" {
+					t.Errorf("%+v", *seen)
+				}
+				if since := b.Status().Since; (name == "call" || name == "automatic") && time.Since(since) != second {
+					t.Errorf("noticed, and since %v", since)
+				}
+			})
+		})
+	}
 }

@@ -257,3 +257,67 @@ func TestGroupReconfiguresMembersThatHadTheirOwn(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// Whatever would make a member answer otherwise than a new one keeps its place.
+func TestGroupKeepsWhatIsNotAtRest(t *testing.T) {
+	actor := breaker.Override{Actor: "ada"}
+	relapsing := func(b *breaker.Breaker) {
+		failures(b, 3)
+		time.Sleep(time.Hour)
+		_ = b.Do(context.Background(), succeed)
+	}
+	for name, c := range map[string]struct {
+		cfg  breaker.Config
+		busy func(*breaker.Breaker)
+	}{
+		"counting failures":  {breaker.Config{Window: time.Hour}, func(b *breaker.Breaker) { failures(b, 1) }},
+		"a run of failures":  {breaker.Config{ConsecutiveFailures: 3}, func(b *breaker.Breaker) { failures(b, 1) }},
+		"counting successes": {breaker.Config{FailureRatio: 1, Window: time.Hour}, func(b *breaker.Breaker) { failures(b, 1) }},
+		"open":               {breaker.Config{FailureThreshold: 3, Cooldown: 2 * time.Hour}, func(b *breaker.Breaker) { failures(b, 3) }},
+		"likely to relapse":  {breaker.Config{FailureThreshold: 3, Cooldown: time.Hour}, relapsing},
+		"ramping":            {breaker.Config{FailureThreshold: 3, Cooldown: time.Millisecond, Ramp: 2 * time.Hour}, relapsing},
+		"forced closed":      {breaker.Config{}, func(b *breaker.Breaker) { _ = b.ForceClosed(actor) }},
+		"forced open":        {breaker.Config{}, func(b *breaker.Breaker) { _ = b.ForceOpen(actor) }},
+		"injecting":          {breaker.Config{}, func(b *breaker.Breaker) { _ = b.InjectRefusals(0.5) }},
+		"in a long window":   {breaker.Config{Window: time.Hour, ProbeLease: second}, func(*breaker.Breaker) {}},
+		"in a long lease":    {breaker.Config{Window: second, ProbeLease: time.Hour}, func(*breaker.Breaker) {}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				g := mustGroup(t, c.cfg, 20)
+				c.busy(g.For("kept"))
+				flood(g, 20, 10*time.Minute)
+				if !has(g, "kept") {
+					t.Error("dropped")
+				}
+			})
+		})
+	}
+}
+
+func TestGroupKeepsWhatIsAskedFor(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		g := mustGroup(t, breaker.Config{Window: second, ProbeLease: second}, 100)
+		first := g.For("used")
+		for range 20 {
+			flood(g, 3, second/4)
+			if g.For("used") != first {
+				t.Fatal("dropped between two calls")
+			}
+		}
+		if g.Status().Dropped == 0 {
+			t.Error("nothing was ever dropped: the test shows nothing")
+		}
+	})
+}
+
+func TestMembersCountTheirOwnSuccesses(t *testing.T) {
+	g := mustGroup(t, breaker.Config{}, 0)
+	for _, name := range []string{"a", "a", "b"} {
+		p := g.For(name).Allow()
+		p.Success()
+	}
+	if a, b := g.For("a").Status().Totals, g.For("b").Status().Totals; a.Successes != 2 || b.Successes != 1 {
+		t.Errorf("%+v %+v", a, b)
+	}
+}

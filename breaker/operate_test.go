@@ -500,3 +500,79 @@ func TestARatioRuleBeginsWithTheSuccessesToo(t *testing.T) {
 		})
 	}
 }
+
+func TestARefusedLookCountsNoFailure(t *testing.T) {
+	b := mustNew(t, breaker.Config{FailureThreshold: 1})
+	open(t, b)
+	b.LookAt(clock.Now()).FailAt(clock.Now(), errDown)
+	if got := b.Status().Totals; got.Failures != 1 {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestResetForgetsTheKindsOfErrors(t *testing.T) {
+	b := mustNew(t, breaker.Config{})
+	failures(b, 1)
+	b.Reset("ada")
+	if got := b.Status().LastErrors; len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestHalfOpenBeganWhenTheCooldownEnded(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{FailureThreshold: 1, Cooldown: second})
+		open(t, b)
+		time.Sleep(3 * second)
+		unnoticed := b.Status()
+		b.Allow()
+		if noticed := b.Status(); !noticed.Since.Equal(unnoticed.Since) || time.Since(noticed.Since) != 2*second {
+			t.Errorf("since %v, noticed since %v", unnoticed.Since, noticed.Since)
+		}
+		if got := samples(b); got["foundation_breaker_state_seconds_total{half_open}"] != 2 || got["foundation_breaker_state_seconds_total{open}"] != 1 {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+func TestOffIsClosedInMetricsAndInjectsNothing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{FailureThreshold: 1})
+		open(t, b)
+		_ = b.InjectRefusals(1)
+		_ = b.Reconfigure(breaker.Config{FailureThreshold: 1, Mode: breaker.Off})
+		wantAdmitted(t, b)
+		time.Sleep(second)
+		if got := samples(b); got["foundation_breaker_state{closed}"] != 1 || got["foundation_breaker_state_seconds_total{closed}"] != 1 {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
+func TestARatioKeepsItsCallsForTheNewWindow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{FailureRatio: 1, MinCalls: 4, Window: time.Minute})
+		failures(b, 3)
+		_ = b.Reconfigure(breaker.Config{FailureRatio: 1, MinCalls: 4, Window: 3 * time.Minute})
+		time.Sleep(2 * time.Minute)
+		failures(b, 1)
+		wantState(t, b, breaker.StateOpen)
+	})
+}
+
+func TestSuccessesTakenAsSpreadLeaveTheWindowLittleByLittle(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{FailureThreshold: 9, Window: 10 * second})
+		for range 1000 {
+			wantAdmitted(t, b)
+			time.Sleep(10 * time.Millisecond)
+		}
+		_ = b.Reconfigure(breaker.Config{FailureRatio: 1, Window: 10 * second})
+		time.Sleep(5 * second)
+		for _, f := range b.Status().Counted {
+			if f.Name == "calls" && (f.Value < 450 || f.Value > 510) {
+				t.Errorf("%v after half a window", f)
+			}
+		}
+	})
+}

@@ -324,3 +324,92 @@ func TestOnlyEnforcementEndsCallsByTimeout(t *testing.T) {
 		})
 	}
 }
+
+func TestEveryLostProbeFreesItsPlace(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{FailureThreshold: 1, Cooldown: second, Probes: 3, ProbeLease: 2 * second})
+		open(t, b)
+		time.Sleep(second)
+		b.Allow()
+		time.Sleep(second)
+		b.Allow()
+		b.Allow()
+		if f := wantRefused(t, b); f.RetryAfter() != second {
+			t.Errorf("retry in %v", f.RetryAfter())
+		}
+		time.Sleep(second)
+		if p := b.Allow(); !p.OK() {
+			t.Error("the first place is not free at the end of its lease")
+		}
+		time.Sleep(time.Hour)
+		for range 3 {
+			if p := b.Allow(); !p.OK() {
+				t.Error("a lost probe keeps its place")
+			}
+		}
+	})
+}
+
+func TestABusyBreakerTellsNoLaterTimeThanTheEndOfALease(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{FailureThreshold: 1, Cooldown: time.Minute, ProbeLease: second})
+		open(t, b)
+		time.Sleep(time.Minute)
+		b.Allow()
+		if f := wantRefused(t, b); f.RetryAfter() != second {
+			t.Errorf("retry in %v", f.RetryAfter())
+		}
+	})
+}
+
+func TestARampBeginsWithATenth(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{FailureThreshold: 1, Cooldown: second, Ramp: time.Hour})
+		open(t, b)
+		time.Sleep(second)
+		wantAdmitted(t, b)
+		n := 0
+		for range 1000 {
+			if p := b.Allow(); p.OK() {
+				n++
+			}
+		}
+		if n < 97 || n > 103 {
+			t.Errorf("%d of 1000", n)
+		}
+	})
+}
+
+func TestSlowFailuresAreSlowToo(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{SlowRatio: 1, SlowAfter: second, MinCalls: 2})
+		for range 2 {
+			wantState(t, b, breaker.StateClosed)
+			p := b.Allow()
+			time.Sleep(second)
+			p.Failure(errDown)
+		}
+		wantState(t, b, breaker.StateOpen)
+	})
+}
+
+func TestOnlyFailuresAreRememberedByTheirKind(t *testing.T) {
+	b := mustNew(t, breaker.Config{ConsecutiveFailures: 3})
+	failures(b, 1)
+	wantAdmitted(t, b) // under the lock: it ends a run
+	if got := b.Status().LastErrors; len(got) != 1 {
+		t.Errorf("%v", got)
+	}
+}
+
+// A slow success is no occasion for the ratio of failures to decide.
+func TestSlowSuccessesDoNotTripTheFailureRatio(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{FailureRatio: 0.5, SlowRatio: 1, SlowAfter: second, MinCalls: 3})
+		failures(b, 2)
+		p := b.Allow()
+		time.Sleep(second)
+		p.Success()
+		wantState(t, b, breaker.StateClosed)
+	})
+}
