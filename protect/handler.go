@@ -94,8 +94,8 @@ func (e *exchange) finish() {
 	}
 	reported := e.report.load()
 	switch {
-	case e.left() && (e.status == 0 || e.status >= http.StatusInternalServerError):
-		e.token.DoneOutcome(breaker.Ignored, e.request.Context().Err())
+	case e.left() != nil && (e.status == 0 || e.status >= http.StatusInternalServerError):
+		e.token.Done(e.left())
 	case reported != nil:
 		e.token.Done(reported)
 	case e.status == 0:
@@ -105,16 +105,18 @@ func (e *exchange) finish() {
 	}
 }
 
-// left reports whether the client gave up.
-func (e *exchange) left() bool { return e.request.Context().Err() != nil }
+// left is nil, or why nobody waits for the answer any more: the client has gone,
+// or a deadline from further out has passed. Which of them says something about
+// health is the guard's to judge.
+func (e *exchange) left() error { return e.request.Context().Err() }
 
 // close runs also when the handler panicked or ended its goroutine. Without
 // recover the panic's value is unknown, and that is as it should be: it is the
 // server's. A proxy that can't go on because its client left panics with
 // ErrAbortHandler after the header, which says nothing about health.
 func (e *exchange) close() {
-	if !e.settled && e.status != 0 && e.left() {
-		e.token.DoneOutcome(breaker.Ignored, e.request.Context().Err())
+	if !e.settled && e.status != 0 && e.left() != nil {
+		e.token.Done(e.left())
 	}
 	e.token.Close()
 	e.limit.release()

@@ -359,3 +359,27 @@ func TestHandler_AnswersThatNobodyWaitsForAreNeutral(t *testing.T) {
 		t.Error("the context of a handler with a time limit goes on after it")
 	}
 }
+
+func TestHandler_DeadlineFromFurtherOut(t *testing.T) {
+	for name, c := range map[string]struct {
+		left  time.Duration
+		opens bool
+	}{
+		"that left time enough": {time.Second, true},
+		"that left no time":     {time.Millisecond, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBreaker(t, 1)
+				ctx, cancel := context.WithTimeout(t.Context(), c.left)
+				defer cancel()
+				h := protect.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }),
+					newGuard(t, guard.Config{Breaker: b, DeadlineFloor: 100 * time.Millisecond, Timeout: time.Minute}))
+				h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil))
+				if got := b.State() == breaker.StateOpen; got != c.opens {
+					t.Errorf("open %v, want %v", got, c.opens)
+				}
+			})
+		})
+	}
+}
