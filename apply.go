@@ -110,13 +110,13 @@ func (f *Foundation) Reload(ctx context.Context) error {
 	defer func() { <-f.turn }()
 	var read *config.Config
 	_, err := f.applyLocked(ctx, f.options.ConfigFile, func(now *config.Config) (cfg *config.Config, err error) {
-		if read, err = f.options.load(); err == nil && f.file.Equal(read) {
+		if read, err = f.options.load(); err == nil && f.file.Load().Equal(read) {
 			return now, nil
 		}
 		return read, err
 	})
 	if err == nil {
-		f.file = read
+		f.file.Store(read)
 	}
 	f.record(err)
 	return err

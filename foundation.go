@@ -26,13 +26,13 @@ type Foundation struct {
 	// revision is what is in force. It is replaced, never changed, by who holds turn.
 	revision atomic.Pointer[revision]
 	reload   atomic.Pointer[reloadResult]
+	file     atomic.Pointer[config.Config] // as it was last read, nil without one; replaced by who holds turn
 
 	// turn admits one change at a time; it is a channel and not a mutex so that who
 	// waits for a change can give up. It guards the fields below. No event is
 	// emitted while it is held.
 	turn    chan struct{}
 	handles map[string]*guard.Guard // every guard that there ever was, by name
-	file    *config.Config          // as it was last read
 	closed  bool
 
 	drains   sync.WaitGroup          // pools that are being closed
@@ -55,15 +55,13 @@ func Open(ctx context.Context, o Options) (*Foundation, error) {
 	}
 	f := newFoundation(o)
 	if o.ConfigFile != "" {
-		f.file = cfg
+		f.file.Store(cfg)
 	}
 	if _, err := f.change(ctx, cfg, o.source()); err != nil {
 		f.drains.Wait() // short: nobody has borrowed anything yet
 		f.hurryUp(nil)
 		return nil, err
 	}
-	now := time.Now()
-	f.reload.Store(&reloadResult{at: now, success: now})
 	return f, nil
 }
 
@@ -82,7 +80,9 @@ func newFoundation(o Options) *Foundation {
 	f.news.applied, f.news.rejected = telemetry.TopicOf[config.Applied](f.bus), telemetry.TopicOf[config.Rejected](f.bus)
 	// The layer outlives the context that it was opened with.
 	f.hurry, f.hurryUp = context.WithCancelCause(context.Background())
-	f.revision.Store(&revision{cfg: &config.Config{}, at: time.Now()})
+	now := time.Now()
+	f.revision.Store(&revision{cfg: &config.Config{}, at: now})
+	f.reload.Store(&reloadResult{at: now, success: now}) // it was read; Options.Prepare may look at it before it is in force
 	return f
 }
 

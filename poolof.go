@@ -44,21 +44,23 @@ func (h PoolHandle[T]) Pool() (*pool.Pool[T], error) {
 
 // With lends a worker to fn; see [pool.Pool.With].
 func (h PoolHandle[T]) With(ctx context.Context, fn func(context.Context, T) error) error {
-	lease, err := h.Acquire(ctx)
-	if err != nil {
-		return err
+	ran := false
+	once := func(ctx context.Context, worker T) error {
+		ran = true
+		return fn(ctx, worker)
 	}
-	sound := false
-	defer func() {
-		if sound {
-			lease.Release()
-		} else {
-			lease.Destroy() // fn panicked or ended its goroutine: nobody knows what the worker is in
+	if fn == nil {
+		once = nil // the pool says what is wrong with it
+	}
+	for {
+		p, err := h.Pool()
+		if err != nil {
+			return err
 		}
-	}()
-	err = fn(ctx, lease.Value())
-	sound = true
-	return err
+		if err = p.With(ctx, once); ran || !h.replaced(p, err) {
+			return err
+		}
+	}
 }
 
 // Acquire borrows a worker; see [pool.Pool.Acquire].
@@ -81,11 +83,18 @@ func (h PoolHandle[T]) borrow(from func(*pool.Pool[T]) (pool.Lease[T], error)) (
 			return pool.Lease[T]{}, err
 		}
 		lease, err := from(p)
-		if !errors.Is(err, fault.Closed) {
-			return lease, err
-		}
-		if now, gone := h.Pool(); gone != nil || now == p {
+		if !h.replaced(p, err) {
 			return lease, err
 		}
 	}
+}
+
+// replaced reports whether err is that of a pool in whose place there is another
+// by now.
+func (h PoolHandle[T]) replaced(p *pool.Pool[T], err error) bool {
+	if !errors.Is(err, fault.Closed) {
+		return false
+	}
+	now, gone := h.Pool()
+	return gone == nil && now != p
 }

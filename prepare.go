@@ -27,23 +27,26 @@ type transition struct {
 	guest         func()         // puts in force what Options.Prepare prepared, or nil
 }
 
-// prepare does everything of a change that can fail. On an error nothing has
-// changed and nothing stays open. REQUIRES: f.turn.
+// prepare does everything of a change that can fail. On an error, also if a kind
+// of worker or Options.Prepare panics or ends the goroutine, nothing has changed
+// and nothing stays open. REQUIRES: f.turn.
 func (f *Foundation) prepare(ctx context.Context, cfg *config.Config) (*transition, error) {
 	if err := cfg.Validate(f.options.Kinds); err != nil {
 		return nil, err
 	}
 	t := &transition{f: f, old: f.revision.Load(), next: empty(cfg)}
+	done := false
+	defer func() {
+		if !done {
+			t.abort()
+		}
+	}()
 	for _, step := range []func(context.Context) error{t.prepareBreakers, t.prepareLimiters, t.preparePools, t.prepareGuards, t.prepareGuest} {
 		if err := step(ctx); err != nil {
-			t.abort()
 			return nil, err
 		}
 	}
-	if ctx.Err() != nil {
-		t.abort()
-		return nil, canceled(ctx)
-	}
+	done = true
 	return t, nil
 }
 
@@ -54,7 +57,12 @@ func (t *transition) abort() {
 	}
 }
 
-func (t *transition) prepareGuest(context.Context) (err error) {
+// prepareGuest is the last step: nobody could tell the guest that what it has
+// prepared is abandoned.
+func (t *transition) prepareGuest(ctx context.Context) (err error) {
+	if ctx.Err() != nil {
+		return canceled(ctx)
+	}
 	if t.f.options.Prepare != nil {
 		t.guest, err = t.f.options.Prepare(t.f, t.next.cfg)
 	}
@@ -220,18 +228,23 @@ func (t *transition) commit(source string) *revision {
 	t.next.number, t.next.at, t.next.source = t.old.number+1, time.Now(), source
 	maps.Copy(f.handles, t.next.guards)
 	f.revision.Store(t.next)
+	defer t.retire() // also if the guest panics
 	if t.guest != nil {
 		t.guest()
 	}
+	return t.next
+}
+
+// retire lets go of what is in force no more, after the guest has.
+func (t *transition) retire() {
 	for name, g := range t.old.guards {
 		if _, stays := t.next.guards[name]; !stays {
 			g.Remove()
 		}
 	}
 	for _, p := range t.retired {
-		f.drain(p)
+		t.f.drain(p)
 	}
-	return t.next
 }
 
 // drain closes a pool in the background: its borrowers may take their time.

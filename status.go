@@ -17,7 +17,8 @@ type Status struct {
 	Revision  uint64
 	AppliedAt time.Time
 	Source    string // the file that the revision was read from, or "code"
-	// Drifted tells that what is in force is not what the file says.
+	// Drifted tells that what is in force is not what the file said when it was last
+	// read, whoever put it in force.
 	Drifted bool
 	// LastReload is when the file was last read; LastReloadError what was wrong with
 	// it, or nil.
@@ -40,7 +41,7 @@ func (f *Foundation) Status() Status {
 	at, err := f.LastReload()
 	s := Status{
 		Namespace: r.cfg.Namespace, Revision: r.number, AppliedAt: r.at, Source: r.source,
-		Drifted: f.options.ConfigFile != "" && r.source != f.options.ConfigFile, LastReload: at, LastReloadError: err,
+		Drifted: f.drifted(r), LastReload: at, LastReloadError: err,
 		Guards:        statuses(r.guards, (*guard.Guard).Status),
 		Breakers:      statuses(r.breakers, (*breaker.Breaker).Status),
 		BreakerGroups: statuses(r.groups, (*breaker.Group).Status),
@@ -51,6 +52,11 @@ func (f *Foundation) Status() Status {
 		s.Namespace = DefaultNamespace
 	}
 	return s
+}
+
+func (f *Foundation) drifted(r *revision) bool {
+	file := f.file.Load()
+	return file != nil && !r.cfg.Equal(file)
 }
 
 func statuses[P, S any](parts map[string]P, of func(P) S) []S {
