@@ -380,12 +380,12 @@ func TestTransport_ContextsEndAfterTheBodyAndNotBefore(t *testing.T) {
 		"timeout":      {time.Minute, nil},
 		"idle timeout": {0, []protect.Option{protect.BodyIdleTimeout(time.Minute)}},
 	} {
-		var sent context.Context
+		var sent *http.Request
 		body := &closingBody{}
 		rt := protect.Transport(roundTrip(func(r *http.Request) (*http.Response, error) {
-			sent = r.Context()
+			sent = r
 			body.atClose = func() {
-				if sent.Err() != nil {
+				if sent.Context().Err() != nil {
 					t.Errorf("%s: the context ended before the body was closed", name)
 				}
 			}
@@ -396,7 +396,7 @@ func TestTransport_ContextsEndAfterTheBodyAndNotBefore(t *testing.T) {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		if sent.Err() == nil || body.closed != 1 {
+		if sent.Context().Err() == nil || body.closed != 1 {
 			t.Errorf("%s: the context goes on after the body, closed %d times", name, body.closed)
 		}
 	}
