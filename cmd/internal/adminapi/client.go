@@ -64,7 +64,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, out a
 		}
 		return fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base(), cause(err))
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // read to its end
 	return decode(resp, out)
 }
 

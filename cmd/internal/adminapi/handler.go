@@ -3,6 +3,7 @@ package adminapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -136,7 +137,7 @@ func read(r *http.Request, into any) error {
 	if err := dec.Decode(into); err != nil {
 		return refuse(fault.InvalidArgument, "the body cannot be read: "+err.Error())
 	}
-	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // Token returns io.EOF itself
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return refuse(fault.InvalidArgument, "the body has more than one value")
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -98,9 +99,7 @@ func (r *rig) askWith(method, path, body string, into any, header http.Header) i
 	req.Host = "127.0.0.1"
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Content-Type", "application/json")
-	for name, values := range header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, header)
 	w := httptest.NewRecorder()
 	r.http.ServeHTTP(w, req)
 	if into != nil {

@@ -11,7 +11,7 @@ import (
 // Problem is the body of an error (RFC 9457). Unlike the public bodies of the
 // gateway it carries the name, the evidence and the single faults: whoever may
 // read the admin API may know why.
-type Problem struct {
+type Problem struct { //nolint:errname // the word of RFC 9457
 	Type     string          `json:"type"`
 	Title    string          `json:"title"`
 	Status   int             `json:"status"`

@@ -13,8 +13,17 @@ func TestCheckListen_RefusesWhatOthersReachWithoutProofOfIdentity(t *testing.T) 
 		address string
 		want    bool // without tokens
 	}{
-		{"127.0.0.1:9181", true}, {"[::1]:9181", true}, {"localhost:9181", true}, {"127.9.9.9:1", true}, {"[::ffff:127.0.0.1]:1", true},
-		{":9181", false}, {"0.0.0.0:9181", false}, {"[::]:9181", false}, {"10.0.0.1:9181", false}, {"example.org:9181", false}, {"nonsense", false},
+		{"127.0.0.1:9181", true},
+		{"[::1]:9181", true},
+		{"localhost:9181", true},
+		{"127.9.9.9:1", true},
+		{"[::ffff:127.0.0.1]:1", true},
+		{":9181", false},
+		{"0.0.0.0:9181", false},
+		{"[::]:9181", false},
+		{"10.0.0.1:9181", false},
+		{"example.org:9181", false},
+		{"nonsense", false},
 	} {
 		if err := open.CheckListen(c.address); (err == nil) != c.want {
 			t.Errorf("%s without tokens: %v", c.address, err)

@@ -58,8 +58,8 @@ func fillStruct(v reflect.Value) {
 		v.Set(reflect.ValueOf(time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)))
 		return
 	}
-	for i := range v.NumField() {
-		fill(v.Field(i), v.Type())
+	for _, field := range v.Fields() {
+		fill(field, v.Type())
 	}
 }
 
@@ -122,8 +122,7 @@ func checkType(t *testing.T, typ reflect.Type, seen map[reflect.Type]bool) {
 		return
 	}
 	seen[typ] = true
-	for i := range typ.NumField() {
-		f := typ.Field(i)
+	for f := range typ.Fields() {
 		tag := f.Tag.Get("json")
 		if !snake.MatchString(tag) {
 			t.Errorf("%s.%s: the tag %q is not one name in snake_case: options such as omitempty hide zero values", typ, f.Name, tag)

@@ -45,7 +45,7 @@ type Validation struct {
 func (a *app) validate(file string) error {
 	c, err := config.Load(file, config.ParseOptions{LookupEnv: a.env.LookupEnv, ReadFile: os.ReadFile, Kinds: workerKinds()})
 	if err != nil {
-		return failed(err, "")
+		return failed(err)
 	}
 	v := Validation{
 		APIVersion: adminapi.Version, File: file, Valid: true, Warnings: []any{},
@@ -104,7 +104,7 @@ func (a *app) plan(ctx context.Context, args []string, applied *adminapi.Applied
 	}
 	text, err := os.ReadFile(args[0])
 	if err != nil {
-		return failed(fmt.Errorf("read the configuration: %w", err), "")
+		return failed(fmt.Errorf("read the configuration: %w", err))
 	}
 	return a.send(ctx, http.MethodPut, "/v1/config?dry_run=1", adminapi.ConfigRequest{YAML: string(text)}, applied)
 }

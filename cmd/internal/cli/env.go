@@ -69,9 +69,7 @@ func (e Env) getenv(name string) string {
 type app struct {
 	env    Env
 	addr   string
-	token  string
 	output string
-	ca     string
 	// began is set once a command's own code runs: an error before that is a
 	// misuse of the command line.
 	began bool

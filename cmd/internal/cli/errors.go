@@ -26,8 +26,8 @@ func (e *exitError) Unwrap() error { return e.err }
 // usage marks err as a misuse of the command line.
 func usage(err error, fix string) error { return &exitError{code: ExitUsage, err: err, fix: fix} }
 
-// failed marks err as a failure and adds what to do about it.
-func failed(err error, fix string) error { return &exitError{code: ExitFailure, err: err, fix: fix} }
+// failed marks err as a failure.
+func failed(err error) error { return &exitError{code: ExitFailure, err: err} }
 
 // answeredNo ends a command whose output was the answer "no".
 func answeredNo(err error) error { return &exitError{code: ExitFailure, err: err, quiet: true} }

@@ -16,7 +16,7 @@ import (
 // The environment variables that the program reads; docs/cli.md lists them.
 const (
 	envAddr   = "FOUNDATION_ADDR"
-	envToken  = "FOUNDATION_TOKEN" //nolint:gosec // the name of a variable, not a secret
+	envToken  = "FOUNDATION_TOKEN"
 	envConfig = "FOUNDATION_CONFIG"
 )
 
@@ -93,5 +93,5 @@ func (a *app) explain(err error) error {
 			fix: "start one with '" + a.env.Program + " serve' or '" + a.env.Program + " quickstart', or name it with --addr or $" + envAddr,
 		}
 	}
-	return failed(err, "")
+	return failed(err)
 }

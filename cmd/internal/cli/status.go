@@ -50,8 +50,8 @@ func (a *app) watchStatus(ctx context.Context, every time.Duration) error {
 		if a.env.Terminal && a.output == "table" {
 			fmt.Fprint(a.env.Stdout, clearScreen)
 		}
-		if err := a.printStatus(ctx); err != nil {
-			return untilInterrupted(ctx, err)
+		if err := a.printStatus(ctx); err != nil && ctx.Err() == nil { // an interrupted look is no failure
+			return err
 		}
 		select {
 		case <-tick.C:
@@ -59,14 +59,6 @@ func (a *app) watchStatus(ctx context.Context, every time.Duration) error {
 			return nil
 		}
 	}
-}
-
-// untilInterrupted forgives errors that the user's own interruption caused.
-func untilInterrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
 
 func (a *app) statusPage(s *adminapi.Status) error {

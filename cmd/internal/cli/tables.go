@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/elixirscope/foundation/cmd/internal/adminapi"
@@ -14,7 +15,7 @@ import (
 func guardTable(guards []adminapi.Guard) *table {
 	t := newTable("NAME", "MODE", ">IN FLIGHT", ">OK", ">FAILED", ">REFUSED", ">WOULD REFUSE", ">P50", ">P99", "REFUSED BY")
 	for _, g := range guards {
-		inFlight := fmt.Sprint(g.InFlight)
+		inFlight := strconv.FormatInt(g.InFlight, 10)
 		if g.Concurrency > 0 {
 			inFlight += fmt.Sprintf("/%d", g.Concurrency)
 		}
@@ -29,7 +30,7 @@ func count(n uint64, s style) cell {
 	if n == 0 {
 		s = plain
 	}
-	return cell{fmt.Sprint(n), s}
+	return cell{strconv.FormatUint(n, 10), s}
 }
 
 // reasons says who refused or, in shadow mode, would have.

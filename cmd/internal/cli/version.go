@@ -112,7 +112,7 @@ func (a *app) healthcheckCommand() *cobra.Command {
 		Long: "Ask a probe of the daemon at --addr, which may be its admin or its probes listener.\nThe exit code is 0 if the answer is yes and 1 otherwise.",
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			if err := a.client().Get(ctx, "/"+path, nil); err != nil {
-				return failed(err, "")
+				return failed(err)
 			}
 			return nil
 		}),

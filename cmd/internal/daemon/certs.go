@@ -23,27 +23,28 @@ func newCertificates(files *config.TLS) (*certificates, error) {
 		return nil, nil //nolint:nilnil // no TLS is not an error
 	}
 	c := &certificates{files: *files}
-	return c, c.reload()
+	next, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+	c.current.Store(next)
+	return c, nil
 }
 
-// reload reads the files again; on an error the certificate in use stays.
-func (c *certificates) reload() error {
-	if c == nil {
-		return nil
-	}
+// read reads the files and changes nothing.
+func (c *certificates) read() (*tls.Config, error) {
 	pair, err := tls.LoadX509KeyPair(c.files.CertFile, c.files.KeyFile)
 	if err != nil {
-		return fmt.Errorf("read the certificate %s and its key: %w", c.files.CertFile, err)
+		return nil, fmt.Errorf("read the certificate %s and its key: %w", c.files.CertFile, err)
 	}
 	next := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	if c.files.ClientCAFile != "" {
 		if next.ClientCAs, err = clientCAs(c.files.ClientCAFile); err != nil {
-			return err
+			return nil, err
 		}
 		next.ClientAuth = tls.RequireAndVerifyClientCert
 	}
-	c.current.Store(next)
-	return nil
+	return next, nil
 }
 
 func clientCAs(file string) (*x509.CertPool, error) {

@@ -44,6 +44,7 @@ type Daemon struct {
 	started  time.Time
 	servers  []*server // in the order of their start
 	watch    *watch
+	serving  atomic.Bool
 	ready    atomic.Bool
 	draining atomic.Bool
 
@@ -184,6 +185,7 @@ func (d *Daemon) isReady() bool { return d.ready.Load() && !d.draining.Load() }
 
 // Start serves. It returns at once.
 func (d *Daemon) Start() {
+	d.serving.Store(true)
 	for _, s := range d.servers {
 		d.log.Info("listening", slog.String("listener", s.name), slog.String("address", s.address()), slog.Bool("tls", s.certs != nil))
 		go s.serve()

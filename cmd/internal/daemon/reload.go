@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"strings"
 
@@ -17,8 +18,35 @@ import (
 func (d *Daemon) Reload(ctx context.Context) (adminapi.Applied, error) {
 	return d.changing(func() error {
 		d.watch.accept() // what is read now, good or bad, has been tried
-		return d.layer.Reload(ctx)
+		renew, err := d.readCertificates()
+		if err != nil {
+			return err
+		}
+		if err := d.layer.Reload(ctx); err != nil {
+			return err
+		}
+		renew()
+		return nil
 	})
+}
+
+// readCertificates reads the certificates of all listeners and returns how to
+// put them in force.
+func (d *Daemon) readCertificates() (renew func(), err error) {
+	next := map[*certificates]*tls.Config{}
+	for _, s := range d.servers {
+		if s.certs == nil {
+			continue
+		}
+		if next[s.certs], err = s.certs.read(); err != nil {
+			return nil, err
+		}
+	}
+	return func() {
+		for certs, config := range next {
+			certs.current.Store(config)
+		}
+	}, nil
 }
 
 // Apply takes over a configuration that did not come from the file.
@@ -69,11 +97,6 @@ func (d *Daemon) prepare(layer *foundation.Foundation, cfg *config.Config) (comm
 	old, revision, _ := layer.Config()
 	if revision > 0 { // not at the start
 		if err := needsRestart(config.Diff(old, cfg)); err != nil {
-			return nil, err
-		}
-	}
-	for _, s := range d.servers {
-		if err := s.certs.reload(); err != nil {
 			return nil, err
 		}
 	}

@@ -21,6 +21,10 @@ func (d *Daemon) Stop(ctx context.Context) error {
 const adminGrace = 2 * time.Second
 
 func (d *Daemon) stop(ctx context.Context) error {
+	if !d.serving.Load() {
+		d.forbidReloads()
+		return d.abandon(ctx)
+	}
 	d.draining.Store(true)
 	d.gateway.Drain()
 	d.log.Info("draining", slog.Duration("delay", d.drain.Delay), slog.Duration("timeout", d.drain.Timeout))

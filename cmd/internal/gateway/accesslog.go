@@ -78,6 +78,11 @@ type responseWriter struct {
 	bytes     int64
 }
 
+// unhurried is how much of a response goes out without a deadline: it fits into
+// the buffers of the server and of the connection, so that no client can hold it
+// up, and most responses are spared the cost of setting one.
+const unhurried = 4 << 10
+
 // deadlineSetter is what the writers of net/http are beside http.ResponseWriter.
 // Asking for it once costs less than an http.ResponseController per request.
 type deadlineSetter interface {
@@ -111,7 +116,7 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	if w.deadlines != nil {
+	if w.deadlines != nil && w.bytes+int64(len(p)) > unhurried {
 		_ = w.deadlines.SetWriteDeadline(time.Now().Add(w.idle)) // a closed connection is told by Write
 	}
 	n, err := w.ResponseWriter.Write(p)

@@ -10,20 +10,18 @@ import (
 )
 
 // idleBody closes a response body whose next byte does not come within idle.
-// The clock is set before each read and stopped after it, so that time in which
+// The clock runs during each read and not between them, so that time in which
 // the client, not the upstream, is slow does not count.
 type idleBody struct {
 	io.ReadCloser
 
 	idle    time.Duration
-	timer   *time.Timer
+	timer   *time.Timer // made by the first read
 	expired atomic.Bool
 }
 
 func newIdleBody(body io.ReadCloser, idle time.Duration) *idleBody {
-	b := &idleBody{ReadCloser: body, idle: idle}
-	b.timer = time.AfterFunc(idle, b.expire)
-	return b
+	return &idleBody{ReadCloser: body, idle: idle}
 }
 
 func (b *idleBody) expire() {
@@ -32,18 +30,17 @@ func (b *idleBody) expire() {
 }
 
 func (b *idleBody) Read(p []byte) (int, error) {
-	b.timer.Reset(b.idle)
+	if b.timer == nil {
+		b.timer = time.AfterFunc(b.idle, b.expire)
+	} else {
+		b.timer.Reset(b.idle)
+	}
 	n, err := b.ReadCloser.Read(p)
 	b.timer.Stop()
 	if err != nil && !errors.Is(err, io.EOF) && b.expired.Load() {
 		err = errBodyIdle
 	}
 	return n, err
-}
-
-func (b *idleBody) Close() error {
-	b.timer.Stop()
-	return b.ReadCloser.Close()
 }
 
 // errUploadFailed marks an error of reading what the client sends: the transport

@@ -8,10 +8,13 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"testing"
+	"time"
 
+	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/cmd/internal/gateway"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/ratelimit"
 )
 
 // hello answers as a small API does.
@@ -79,8 +82,20 @@ func BenchmarkGateway(b *testing.B) {
 	drive(b, g)
 }
 
-// benchGuard has everything a usual route has.
+// benchGuard has everything that a usual route has.
 func benchGuard(b *testing.B) func(string) (*guard.Guard, error) {
 	b.Helper()
-	return func(string) (*guard.Guard, error) { return nil, nil }
+	br, err := breaker.New("b", breaker.Config{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	limit, err := ratelimit.New("l", ratelimit.Config{Limit: 1e9})
+	if err != nil {
+		b.Fatal(err)
+	}
+	g, err := guard.New("g", guard.Config{Breaker: br, RateLimit: limit, Timeout: 5 * time.Second, Concurrency: 1000})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return func(string) (*guard.Guard, error) { return g, nil }
 }
