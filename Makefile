@@ -14,7 +14,7 @@ present = $(wildcard $(addsuffix /go.mod,$(1)))
 each    = $(patsubst %/go.mod,%,$(call present,$(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race lint fmt fuzz bench bench-quick prove tidy ci clean
+.PHONY: help run build test race lint fmt fuzz bench bench-quick bench-gateway drill docs prove tidy ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,16 @@ bench: ## measure ours beside the peers, slowly, into bench/results
 
 bench-quick: ## the same in 50 seconds, one line a scenario on standard output
 	@cd bench && GOWORK=off go run . -quick
+
+bench-gateway: ## measure the gateway beside a bare ReverseProxy, over TCP
+	@cd cmd && go test -run '^$$' -bench 'BareReverseProxy|Gateway' -benchtime 2s -count 5 ./internal/gateway
+
+drill: ## let an upstream stand still for 10 s, with and without a guard
+	@cd cmd && go test -count=1 -v -run OutageDrill ./foundation -outage 10s | grep -E 'drill_test|ok|FAIL'
+
+docs: ## write docs/cli.md and the manual pages (man/) from the commands
+	@cd cmd && go run ./foundation docs markdown > ../docs/cli.md
+	@mkdir -p man && cd cmd && go run ./foundation docs man ../man
 
 prove: ## the long runs: twenty times the search, fuzzing, and the oracles of bench
 	@FOUNDATION_PROVE=1 TIMEOUT=120m .ci/test $(call each,$(MODULES))

@@ -62,6 +62,10 @@ func serveUpstream(address string) {
 		}
 		fmt.Fprintf(w, "hello %d", n)
 	})
+	queue := newQueue()
+	mux.HandleFunc("/work", func(w http.ResponseWriter, _ *http.Request) { seen.Add(1); queue.work(); fmt.Fprint(w, "done") })
+	mux.HandleFunc("/stall", func(http.ResponseWriter, *http.Request) { queue.stall() })
+	mux.HandleFunc("/resume", func(http.ResponseWriter, *http.Request) { queue.resume() })
 	mux.HandleFunc("/seen", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, seen.Load()) })
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
@@ -69,6 +73,28 @@ func serveUpstream(address string) {
 	}
 	fmt.Println("ready")
 	panic(http.Serve(ln, mux))
+}
+
+// queue serves requests one after the other, in the order of their coming, also
+// those whose clients have long given up: as a database or a pool of threads does.
+type queue struct {
+	turn   chan struct{}
+	resume func()
+}
+
+const workTime = 2 * time.Millisecond
+
+func newQueue() *queue { return &queue{turn: make(chan struct{}, 1)} }
+
+func (q *queue) work() {
+	q.turn <- struct{}{}
+	time.Sleep(workTime)
+	<-q.turn
+}
+
+func (q *queue) stall() {
+	q.turn <- struct{}{}
+	q.resume = func() { <-q.turn }
 }
 
 // process is a program that a test started.
