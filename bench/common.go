@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 )
@@ -49,4 +52,32 @@ func must[T any](v T, err error) T {
 		panic(err)
 	}
 	return v
+}
+
+// wrong counts answers that a contender was not set up to give: a limiter that
+// refuses although there is plenty. They are reported, not hidden.
+var wrong tally
+
+type tally struct {
+	mu sync.Mutex // guards n
+	n  map[string]int
+}
+
+func (t *tally) note(name string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.n == nil {
+		t.n = map[string]int{}
+	}
+	t.n[name]++
+}
+
+func (t *tally) lines() []string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(t.n)) {
+		out = append(out, fmt.Sprintf("%s answered otherwise than it was set up to, %d times", name, t.n[name]))
+	}
+	return out
 }

@@ -46,6 +46,9 @@ func run(quick bool, results, filter string, budget time.Duration) error {
 		rows = append(rows, r)
 		fmt.Println(r.line())
 	}
+	for _, line := range wrong.lines() {
+		fmt.Fprintln(os.Stderr, line)
+	}
 	if results == "" {
 		return nil
 	}

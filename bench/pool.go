@@ -72,12 +72,14 @@ func wait99(kind poolKind) contender {
 		with, stop := kind.make(4)
 		return func(_, n int) {
 			mine := make([]time.Duration, 0, n)
+			var asked time.Time
+			use := func() {
+				mine = append(mine, time.Since(asked))
+				runtime.Gosched()
+			}
 			for range n {
-				asked := time.Now()
-				with(func() {
-					mine = append(mine, time.Since(asked))
-					runtime.Gosched()
-				})
+				asked = time.Now()
+				with(use)
 			}
 			mu.Lock()
 			defer mu.Unlock()

@@ -56,6 +56,9 @@ func writePage(folder string, rows []row, footprints []footprint, filter string,
 	for _, r := range rows {
 		r.write(&b)
 	}
+	for _, line := range wrong.lines() {
+		b.WriteString("\n" + line + ".\n")
+	}
 	if len(footprints) > 0 {
 		b.WriteString("\n## Memory of a live key, at 1,000,000 keys\n\nThe key's own text is counted where the contender keeps it.\n\n| Contender | Bytes a key |\n|---|---:|\n")
 		for _, f := range footprints {
