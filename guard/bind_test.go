@@ -3,6 +3,7 @@ package guard_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,5 +177,75 @@ func TestOpHasNoFallbackForACallerWhoLeft(t *testing.T) {
 	_, err := op.Do(ctx, guard.Call{}, func(ctx context.Context) (int, error) { cancel(); return 0, ctx.Err() })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestARealPoolReplacesAWorkerThatWasLeftInTheMiddle(t *testing.T) {
+	made := 0
+	p := must(pool.New("orders", pool.Config{Size: 1}, pool.Funcs[*conn]{Make: func(context.Context) (*conn, error) { made++; return &conn{made}, nil }}))
+	defer func() { _ = p.Close(context.Background()) }()
+	db := must(guard.Bind[*conn](newGuard(t, guard.Config{Pool: p})))
+	drive(func() {
+		_, _ = guard.DoWith(context.Background(), db, guard.Call{}, func(ctx context.Context, _ *conn) (int, error) { return 0, panics(ctx) })
+	})
+	id, err := guard.DoWith(t.Context(), db, guard.Call{}, func(_ context.Context, c *conn) (int, error) { return c.id, nil })
+	if id != 2 || err != nil || db.Guard().Status().Pool != "orders" {
+		t.Errorf("worker %d, %v, pool %q", id, err, db.Guard().Status().Pool)
+	}
+}
+
+// A call that has loaded its revision may find the pool closed, because the next
+// revision has another one and the root closes what nobody needs any more.
+func TestScenario84c_ACallThatComesToAReplacedPoolBeginsAgain(t *testing.T) {
+	old, next, limit := newStage(), newStage(), newLimit(t, 5)
+	g := newGuard(t, guard.Config{Pool: old, RateLimit: limit, Concurrency: 1})
+	db := must(guard.Bind[*conn](g))
+	old.says(func(ctx context.Context) error {
+		if err := g.Reconfigure(guard.Config{Pool: next, RateLimit: limit, Concurrency: 1}); err != nil {
+			t.Error(err)
+		}
+		return refuseWith(fault.Closed)(ctx)
+	})
+	v, err := guard.DoWith(t.Context(), db, guard.Call{}, func(context.Context, *conn) (int, error) { return 7, nil })
+	if v != 7 || err != nil || next.checkouts != 1 || next.out() != 0 {
+		t.Errorf("%d, %v, %d checkouts of the new pool", v, err, next.checkouts)
+	}
+	if n := limit.Peek(ratelimit.Key{}).Remaining; n != 4 {
+		t.Errorf("%d tokens remain of 5 after one call", n)
+	}
+	if s := g.Status(); s.SlotsTaken != 0 || s.Refused[fault.Closed] != 0 {
+		t.Errorf("%d slots taken, refused %v", s.SlotsTaken, s.Refused)
+	}
+}
+
+// Only a closed pool is a reason to begin again: another refusal is an answer.
+func TestARefusalDuringAReconfigurationIsAnAnswer(t *testing.T) {
+	s := newStage()
+	g := newGuard(t, guard.Config{Pool: s})
+	db := must(guard.Bind[*conn](g))
+	s.says(func(ctx context.Context) error {
+		if err := g.Reconfigure(guard.Config{Pool: newStage()}); err != nil {
+			t.Error(err)
+		}
+		return refuseWith(fault.PoolFull)(ctx)
+	})
+	_, err := guard.DoWith(t.Context(), db, guard.Call{}, func(context.Context, *conn) (int, error) { return 7, nil })
+	wantCode(t, err, fault.PoolFull)
+}
+
+func TestARefusalThatIsNoFaultIsCountedAsUnavailable(t *testing.T) {
+	s := newStage()
+	s.says(fail)
+	g := newGuard(t, guard.Config{Pool: s})
+	db := must(guard.Bind[*conn](g))
+	use := func(context.Context, *conn) (int, error) { return 0, nil }
+	if _, err := guard.DoWith(t.Context(), db, guard.Call{}, use); err != errDown { //nolint:errorlint // as the stage gave it
+		t.Errorf("error %v", err)
+	}
+	s.says(func(ctx context.Context) error { return fmt.Errorf("adapter: %w", refuseWith(fault.PoolTimeout)(ctx)) })
+	_, err := guard.DoWith(t.Context(), db, guard.Call{}, use)
+	wantCode(t, err, fault.PoolTimeout)
+	if r := g.Status().Refused; r[fault.Unavailable] != 1 || r[fault.PoolTimeout] != 1 {
+		t.Errorf("refused %v", r)
 	}
 }

@@ -340,6 +340,26 @@ func TestTheContextHasTheEarlierDeadline(t *testing.T) {
 	})
 }
 
+// A deadline that is not released keeps its timer until it fires.
+func TestTheDeadlineIsReleasedWithTheCall(t *testing.T) {
+	g := newGuard(t, guard.Config{Timeout: time.Hour})
+	var seen []context.Context
+	keep := func(ctx context.Context) error { seen = append(seen, ctx); return nil }
+	_ = g.Do(t.Context(), keep)
+	drive(func() {
+		_ = g.Do(t.Context(), func(ctx context.Context) error { _ = keep(ctx); return panics(ctx) })
+	})
+	tok := must(g.Enter(t.Context(), guard.Call{}))
+	seen = append(seen, tok.Context())
+	tok.Close()
+	_, _ = guard.DoDetached(t.Context(), g, guard.Call{}, func(ctx context.Context) (int, error) { return 0, keep(ctx) })
+	for i, ctx := range seen {
+		if !errors.Is(ctx.Err(), context.Canceled) || len(seen) != 4 {
+			t.Errorf("call %d of %d: its context is %v", i, len(seen), ctx.Err())
+		}
+	}
+}
+
 func TestNilFunctionsAreRefused(t *testing.T) {
 	g := newGuard(t, guard.Config{})
 	wantCode(t, g.Do(t.Context(), nil), fault.InvalidArgument)
@@ -348,6 +368,14 @@ func TestNilFunctionsAreRefused(t *testing.T) {
 	wantCode(t, err, fault.InvalidArgument)
 	_, err = guard.DoDetached[int](t.Context(), g, guard.Call{}, nil)
 	wantCode(t, err, fault.InvalidArgument)
+	db := must(guard.Bind[*conn](newGuard(t, guard.Config{Pool: newStage()})))
+	_, err = guard.DoWith[*conn, int](t.Context(), db, guard.Call{}, nil)
+	wantCode(t, err, fault.InvalidArgument)
+	_, err = guard.DoDetachedWith[*conn, int](t.Context(), db, guard.Call{}, nil)
+	wantCode(t, err, fault.InvalidArgument)
+	if guard.Neutral(nil) != nil {
+		t.Error("Neutral(nil) is an error")
+	}
 	_, err = guard.Op[int]{Guard: g}.Do(t.Context(), guard.Call{}, nil)
 	wantCode(t, err, fault.InvalidArgument)
 }

@@ -68,9 +68,9 @@ func (p *place) open(expires clock.Instant) {
 	p.shard.lower(expires)
 }
 
-// keep gives the place of a settled token back to its holder, without a lease.
+// keep gives the place of a settled token back to its holder. Leases are those of
+// opened tokens, so there is none any more.
 func (p *place) keep() {
-	p.expires.Store(int64(clock.Max))
 	p.state.Store(p.serial()<<stageBits | settled)
 }
 

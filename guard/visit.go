@@ -96,7 +96,8 @@ var errAbandoned = fault.New(fault.Spec{
 	Code: fault.OperationFailed, Component: component, Message: "the call panicked, ended its goroutine, or never told its outcome",
 })
 
-// undo gives back what the stages of a refused or interrupted admission took.
+// undo gives back what the stages of a refused or interrupted admission took. The
+// permit is not among it: it comes last.
 func (v *visit) undo(now clock.Instant) {
 	if v.has(slot) {
 		v.guard.slots.giveBack()
@@ -105,9 +106,6 @@ func (v *visit) undo(now clock.Instant) {
 		v.decision.RefundAt(now)
 	}
 	v.decision = ratelimit.Decision{} // for another attempt
-	if v.has(permitted) {
-		v.permit.SettleAt(now, Ignored, nil)
-	}
 	held := v.has(worker)
 	v.holds = 0
 	if held {
