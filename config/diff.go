@@ -77,6 +77,7 @@ func Diff(old, next *Config) []Change {
 	d := differ{
 		before: yamlx.Flatten(*old, old.veil), after: yamlx.Flatten(*next, next.veil),
 	}
+	d.group()
 	section(&d, "breakers", old.Breakers, next.Breakers, breakerEffect)
 	section(&d, "rate_limits", old.RateLimits, next.RateLimits, rateLimitEffect)
 	section(&d, "pools", old.Pools, next.Pools, poolEffect)
@@ -87,24 +88,39 @@ func Diff(old, next *Config) []Change {
 
 type differ struct {
 	before, after map[yamlx.Path]yamlx.Leaf
-	changes       []Change
+	// below lists what differs, by section and by part: to look through everything
+	// for each part would take minutes for as many parts as fit into a file.
+	below   map[yamlx.Path][]yamlx.Path
+	changes []Change
+}
+
+// group finds what differs.
+func (d *differ) group() {
+	d.below = make(map[yamlx.Path][]yamlx.Path)
+	note := func(path yamlx.Path) {
+		keys := strings.SplitN(string(path), "/", 4) // nothing, the section, the part, the rest
+		for depth := 2; depth <= min(len(keys), 3); depth++ {
+			above := yamlx.Path(strings.Join(keys[:depth], "/"))
+			d.below[above] = append(d.below[above], path)
+		}
+	}
+	for path, leaf := range d.before {
+		if d.after[path].Value != leaf.Value {
+			note(path)
+		}
+	}
+	for path, leaf := range d.after {
+		if _, both := d.before[path]; !both && leaf.Value != "" {
+			note(path)
+		}
+	}
 }
 
 // fields lists what differs below a path.
 func (d *differ) fields(below yamlx.Path) []FieldChange {
-	paths := make(map[yamlx.Path]bool)
-	for _, side := range []map[yamlx.Path]yamlx.Leaf{d.before, d.after} {
-		for path := range side {
-			if strings.HasPrefix(string(path), string(below)+"/") || path == below {
-				paths[path] = true
-			}
-		}
-	}
 	var out []FieldChange
-	for _, path := range slices.Sorted(maps.Keys(paths)) {
-		if old, next := d.before[path], d.after[path]; old.Value != next.Value {
-			out = append(out, FieldChange{path[len(below):].String(), old.Shown, next.Shown})
-		}
+	for _, path := range slices.Sorted(slices.Values(d.below[below])) {
+		out = append(out, FieldChange{path[len(below):].String(), d.before[path].Shown, d.after[path].Shown})
 	}
 	return out
 }

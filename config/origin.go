@@ -2,12 +2,15 @@ package config
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/elixirscope/foundation/config/internal/yamlx"
 	"github.com/elixirscope/foundation/fault"
@@ -20,6 +23,8 @@ type origin struct {
 	found map[yamlx.Path]yamlx.Entry
 	// secrets are the texts that variables held; they are cut out of every message.
 	secrets []secret
+	// veiled are the values of the file that are secrets themselves.
+	veiled map[*yamlx.Node]bool
 }
 
 // secret is what a variable held, and what to show instead.
@@ -81,11 +86,10 @@ func (o *origin) describe(f yamlx.Fault) fault.Problem {
 	}
 	value := f.Value
 	switch {
-	case node != nil && (node.Expanded || o.found[f.Path].Secret):
+	case node != nil && node.Expanded:
 		value = node.Raw
-		if !node.Expanded {
-			value = hidden
-		}
+	case node != nil && o.veiled[node]:
+		value = hidden
 	case node != nil && value != "":
 		value = o.scrub(node.Raw)
 	default:
@@ -116,11 +120,12 @@ func (o *origin) scrub(text string) string {
 // excerpt returns the line at pos and a caret below the place.
 func (o *origin) excerpt(pos yamlx.Pos) string {
 	line := []rune(yamlx.Line(o.text, pos.Line))
-	for _, entry := range o.found { // a secret written into the file stays there
-		if entry.Secret && entry.Node.Pos.Line == pos.Line && !entry.Node.Expanded && entry.Node.Kind == yamlx.Scalar {
-			line = mask(line, entry.Node.Raw)
+	for n, veiled := range o.veiled { // a secret written into the file stays there
+		if veiled && n.Pos.Line == pos.Line {
+			line = mask(line, n)
 		}
 	}
+	line = []rune(credentials.ReplaceAllStringFunc(string(line), stars))
 	column := min(pos.Column, len(line)+1)
 	start := 0
 	const width = 100
@@ -137,37 +142,76 @@ func (o *origin) excerpt(pos yamlx.Pos) string {
 	return string(shown) + "\n" + blank + "^"
 }
 
-// mask overwrites a text in a line, keeping its width for the caret.
-func mask(line []rune, text string) []rune {
-	if text == "" {
+// credentials are what looks like one where nobody knows what stands where: in a
+// file that is no YAML, behind a tag, below a key that stands there twice.
+var credentials = regexp.MustCompile(`(?i)(://[^\s:/@]*:[^\s@]+@|\b(?:token|dsn|(?:\w*_)?password|secret)["']?\s*[:=]\s*[^\s,}\]][^,}\]]*)`)
+
+// stars overwrites the credential in what [credentials] has found, keeping its
+// width for the caret. A variable is none.
+func stars(found string) string {
+	if strings.Contains(found, "${") {
+		return found
+	}
+	begin := strings.IndexAny(found, ":=") + 1
+	if strings.HasPrefix(found, "://") {
+		begin = len("://") + strings.IndexByte(found[len("://"):], ':') + 1
+	}
+	return found[:begin] + strings.Map(func(r rune) rune {
+		if strings.ContainsRune(" @\"'", r) {
+			return r
+		}
+		return '*'
+	}, found[begin:])
+}
+
+// mask overwrites a value in its line, keeping its width for the caret: all that
+// is behind its beginning if it does not stand there as it is, as with escapes.
+func mask(line []rune, n *yamlx.Node) []rune {
+	if n.Raw == "" {
 		return line
 	}
-	return []rune(strings.ReplaceAll(string(line), text, strings.Repeat("*", len([]rune(text)))))
+	begin, end := min(n.Pos.Column-1, len(line)), len(line)
+	if before, _, found := strings.Cut(string(line[begin:]), n.Raw); found {
+		begin += utf8.RuneCountInString(before)
+		end = begin + utf8.RuneCountInString(n.Raw)
+	}
+	for i := begin; i < end; i++ {
+		line[i] = '*'
+	}
+	return line
 }
 
 // learn remembers which texts must not be shown: what variables held, and what
 // stands in the file where a secret belongs. Short ones say nothing and would
 // garble messages if they were cut out; they are still never shown as values.
-func (o *origin) learn() {
-	const short = 4
+func (o *origin) learn(veiled []*yamlx.Node) {
+	o.veiled = make(map[*yamlx.Node]bool, len(veiled))
+	for _, n := range veiled {
+		o.veiled[n] = !n.Expanded
+	}
 	for _, entry := range o.found {
-		n, shown := entry.Node, hidden
-		if n.Expanded {
-			shown = n.Raw
-		}
-		if n.Kind != yamlx.Scalar || !n.Expanded && !entry.Secret {
-			continue
-		}
-		for _, text := range sensitive(n.Text) {
-			if len(text) >= short {
-				o.secrets = append(o.secrets, secret{text, shown})
-			}
+		switch n := entry.Node; {
+		case n.Kind != yamlx.Scalar:
+		case n.Expanded:
+			o.keep(n.Text, n.Raw)
+		case entry.Secret:
+			o.keep(n.Text, hidden)
 		}
 	}
 	// A secret that contains another is cut out first.
 	slices.SortFunc(o.secrets, func(a, b secret) int {
 		return cmp.Or(cmp.Compare(len(b.text), len(a.text)), strings.Compare(a.text, b.text))
 	})
+}
+
+// keep remembers to show raw for text, in every form.
+func (o *origin) keep(text, raw string) {
+	const short = 4
+	for _, form := range sensitive(text) {
+		if len(form) >= short {
+			o.secrets = append(o.secrets, secret{form, raw})
+		}
+	}
 }
 
 // sensitive returns the forms in which a text may turn up in a message: itself,
@@ -194,7 +238,7 @@ func sensitive(text string) []string {
 func (c *Config) veil(path yamlx.Path, v reflect.Value, isSecret bool) (string, bool) {
 	if c.origin != nil {
 		entry, ok := c.origin.found[path]
-		if ok && entry.Node.Expanded && (isSecret || entry.Node.Text == v.String() || v.Kind() != reflect.String) {
+		if ok && entry.Node.Expanded && entry.Holds(v) {
 			return entry.Node.Raw, true
 		}
 	}
@@ -210,7 +254,7 @@ func (c *Config) YAML() ([]byte, error) {
 }
 
 // String renders c as YAML without secrets.
-func (c *Config) String() string {
+func (c Config) String() string {
 	text, err := c.YAML()
 	if err != nil {
 		return "config: " + err.Error()
@@ -219,14 +263,26 @@ func (c *Config) String() string {
 }
 
 // GoString renders c without secrets, for %#v.
-func (c *Config) GoString() string { return "config.Config{\n" + c.String() + "}" }
+func (c Config) GoString() string { return "config.Config{\n" + c.String() + "}" }
 
 // MarshalJSON renders c as a JSON string of its YAML, without secrets: nothing
 // that logs or stores a Config by accident gives one away.
-func (c *Config) MarshalJSON() ([]byte, error) { return []byte(strconv.Quote(c.String())), nil }
+func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
 
 // MarshalYAML renders c without secrets.
-func (c *Config) MarshalYAML() (any, error) { return c.String(), nil }
+func (c Config) MarshalYAML() (any, error) { return c.String(), nil }
+
+// String renders p as YAML without secrets.
+func (p Pool) String() string {
+	text, err := yamlx.Encode(p, func(_ yamlx.Path, _ reflect.Value, isSecret bool) (string, bool) { return hidden, isSecret })
+	if err != nil {
+		return "pool: " + err.Error()
+	}
+	return string(text)
+}
+
+// MarshalJSON renders p as a JSON string of its YAML, without secrets.
+func (p Pool) MarshalJSON() ([]byte, error) { return json.Marshal(p.String()) }
 
 // problemsOf returns the problems in an error, or nil.
 func problemsOf(err error) []fault.Problem {

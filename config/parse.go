@@ -72,7 +72,7 @@ func Parse(file string, data []byte, o ParseOptions) (*Config, error) {
 	faults = append(faults, versionFault(root, c)...)
 	decodeOptions(c, &d, o.Kinds)
 	faults = append(faults, d.Faults...)
-	from.learn()
+	from.learn(d.Secrets)
 	faults = append(faults, from.check(c, o.Kinds, faults)...)
 	if len(faults) > 0 {
 		return nil, from.refuse(faults)
@@ -92,12 +92,15 @@ func versionFault(root *yamlx.Node, c *Config) []yamlx.Fault {
 // decodeOptions decodes each pool's options into the type of its kind.
 func decodeOptions(c *Config, d *yamlx.Decoder, kinds map[string]pool.Kind) {
 	for name, p := range c.Pools {
+		path := yamlx.Path("/pools").Key(name).Key("options")
 		kind, known := kinds[p.Worker]
 		if !known {
+			if entry, ok := d.Found[path]; ok {
+				d.Conceal(entry.Node)
+			}
 			continue // reported with the other names
 		}
 		p.Options = kind.NewOptions()
-		path := yamlx.Path("/pools").Key(name).Key("options")
 		if entry, ok := d.Found[path]; ok {
 			d.Decode(path, entry.Node, p.Options)
 			d.Found[path] = entry

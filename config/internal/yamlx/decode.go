@@ -14,6 +14,40 @@ type Decoder struct {
 	Faults []Fault
 	// Found holds every node that was met, by its path.
 	Found map[Path]Entry
+	// Secrets are the values that are secrets, and those that may be meant to be one:
+	// whatever stands in the wrong place near one.
+	Secrets []*Node
+}
+
+// Conceal adds every single value of n to the secrets.
+func (d *Decoder) Conceal(n *Node) {
+	if n.Kind == Scalar {
+		d.Secrets = append(d.Secrets, n)
+	}
+	for i := range n.Pairs {
+		d.Conceal(n.Pairs[i].Value)
+	}
+	for _, item := range n.Items {
+		d.Conceal(item)
+	}
+}
+
+// holdsSecret reports whether a value of type t has a secret somewhere in it.
+func holdsSecret(t reflect.Type) bool {
+	switch {
+	case t.Kind() == reflect.Interface:
+		return true // of a type that is not known yet
+	case t.Kind() == reflect.Pointer, t.Kind() == reflect.Slice, t.Kind() == reflect.Map:
+		return holdsSecret(t.Elem())
+	case t.Kind() != reflect.Struct:
+		return false
+	}
+	for _, f := range fields(t) {
+		if f.secret || holdsSecret(f.typ) {
+			return true
+		}
+	}
+	return false
 }
 
 // Entry is where a value stands: its node, and its key's position.
@@ -21,6 +55,18 @@ type Entry struct {
 	Node   *Node
 	KeyPos Pos
 	Secret bool // the field is marked as one
+	tag    tag
+}
+
+// Holds reports whether v is what stands at the entry, variables filled in.
+func (e Entry) Holds(v reflect.Value) bool {
+	if e.Node.Kind != Scalar || !isScalar(v) {
+		return false
+	}
+	var d Decoder
+	n, there := *e.Node, reflect.New(v.Type()).Elem()
+	d.scalar("", &n, there, e.tag)
+	return len(d.Faults) == 0 && there.Comparable() && there.Equal(v)
 }
 
 // Decode fills the value that target points to from n. A key that is not in the
@@ -34,7 +80,7 @@ func (d *Decoder) Decode(path Path, n *Node, target any) {
 }
 
 func (d *Decoder) enter(path Path, n *Node, keyPos Pos, t tag) {
-	d.Found[path] = Entry{Node: n, KeyPos: keyPos, Secret: t.secret}
+	d.Found[path] = Entry{Node: n, KeyPos: keyPos, Secret: t.secret, tag: t}
 }
 
 func (d *Decoder) fault(path Path, n *Node, format string, args ...any) {
@@ -49,6 +95,9 @@ var (
 
 // value decodes n into v.
 func (d *Decoder) value(path Path, n *Node, v reflect.Value, t tag) {
+	if t.secret {
+		d.Conceal(n)
+	}
 	if n.Bad {
 		return
 	}
@@ -87,11 +136,14 @@ func isScalar(v reflect.Value) bool {
 
 // wants reports a fault unless n is of the given kind. An empty value stands for
 // an empty mapping or list, as in "breakers:" with nothing below.
-func (d *Decoder) wants(path Path, n *Node, kind Kind) bool {
+func (d *Decoder) wants(path Path, n *Node, kind Kind, t reflect.Type) bool {
 	if n.Kind == Scalar && n.Null {
 		return false
 	}
 	if n.Kind != kind {
+		if holdsSecret(t) {
+			d.Conceal(n)
+		}
 		d.fault(path, n, "must be %s, not %s", kind, n.Kind)
 		return false
 	}
@@ -99,7 +151,7 @@ func (d *Decoder) wants(path Path, n *Node, kind Kind) bool {
 }
 
 func (d *Decoder) structure(path Path, n *Node, v reflect.Value) {
-	if !d.wants(path, n, Mapping) {
+	if !d.wants(path, n, Mapping, v.Type()) {
 		return
 	}
 	known := fields(v.Type())
@@ -108,6 +160,9 @@ func (d *Decoder) structure(path Path, n *Node, v reflect.Value) {
 		f, ok := find(known, pair.Key)
 		if !ok {
 			d.unknownKey(path, pair, known)
+			if holdsSecret(v.Type()) {
+				d.Conceal(pair.Value)
+			}
 			continue
 		}
 		d.enter(path.Key(pair.Key), pair.Value, pair.KeyPos, f.tag)
@@ -136,7 +191,7 @@ func (d *Decoder) unknownKey(path Path, pair *Pair, known []field) {
 }
 
 func (d *Decoder) mapping(path Path, n *Node, v reflect.Value, t tag) {
-	if !d.wants(path, n, Mapping) || len(n.Pairs) == 0 {
+	if !d.wants(path, n, Mapping, v.Type()) || len(n.Pairs) == 0 {
 		return
 	}
 	v.Set(reflect.MakeMapWithSize(v.Type(), len(n.Pairs)))
@@ -150,7 +205,7 @@ func (d *Decoder) mapping(path Path, n *Node, v reflect.Value, t tag) {
 }
 
 func (d *Decoder) list(path Path, n *Node, v reflect.Value, t tag) {
-	if !d.wants(path, n, Sequence) || len(n.Items) == 0 {
+	if !d.wants(path, n, Sequence, v.Type()) || len(n.Items) == 0 {
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Items), len(n.Items)))

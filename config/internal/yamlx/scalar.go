@@ -152,7 +152,7 @@ func ParseDuration(text string) (value time.Duration, problem string) {
 		return value, ""
 	}
 	more, err := time.ParseDuration(rest)
-	if err != nil || rest != text && more < 0 {
+	if err != nil || rest != text && (more < 0 || value < 0) {
 		return 0, form
 	}
 	if more > 0 && value > math.MaxInt64-more {
