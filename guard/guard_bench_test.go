@@ -8,6 +8,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -53,6 +54,15 @@ func BenchmarkDo(b *testing.B) {
 			}
 		})
 	}
+	workers := must(pool.New("orders", pool.Config{Size: 8}, pool.Funcs[*conn]{Make: func(context.Context) (*conn, error) { return &conn{}, nil }}))
+	defer func() { _ = workers.Close(ctx) }()
+	db := must(guard.Bind[*conn](must(guard.New("orders", guard.Config{Breaker: br, RateLimit: limit, Pool: workers}))))
+	both(b, "limit+pool+breaker", func() {
+		_, err := guard.DoWith(ctx, db, guard.Call{Key: key}, func(_ context.Context, c *conn) (int, error) { return c.id, nil })
+		if err != nil {
+			b.Error(err)
+		}
+	})
 	g := must(guard.New("checkout", guard.Config{}))
 	both(b, "enter", func() {
 		tok, err := g.Enter(ctx, guard.Call{})
@@ -65,4 +75,21 @@ func BenchmarkDo(b *testing.B) {
 	both(b, "clock", func() { clock.Now() })
 	both(b, "parts/limit", func() { limit.AllowAt(now, key, 1) })
 	both(b, "parts/breaker", func() { p := br.AllowAt(1); p.SettleAt(2, breaker.Success, nil) })
+}
+
+func BenchmarkRefusal(b *testing.B) {
+	ctx := context.Background()
+	for name, cfg := range map[string]guard.Config{
+		"breaker":     {Breaker: openBreaker(b), RateLimit: newLimit(b, 1)},
+		"limit":       {RateLimit: newLimit(b, 1)},
+		"shadow":      {RateLimit: newLimit(b, 1), Mode: guard.Shadow},
+		"concurrency": {Concurrency: 1},
+	} {
+		g := newGuard(b, cfg)
+		if cfg.Concurrency > 0 {
+			defer must(g.Enter(ctx, guard.Call{})).Close()
+		}
+		_ = g.Do(ctx, succeed)
+		both(b, name, func() { _ = g.Do(ctx, succeed) })
+	}
 }
