@@ -120,4 +120,19 @@ func TestAllocationsOfRefusals(t *testing.T) {
 			}
 		})
 	}
+	for name, cfg := range map[string]guard.Config{
+		"a breaker": {Breaker: openBreaker(t)}, "a limit": {RateLimit: newLimit(t, 1)}, "concurrency": {Concurrency: 1},
+	} {
+		cfg.Mode = guard.Shadow
+		g := newGuard(t, cfg)
+		defer must(g.Enter(t.Context(), guard.Call{})).Close() //nolint:gocritic // three
+		allocates(t, name+" in shadow", 0, func() {
+			if err := g.Do(t.Context(), succeed); err != nil {
+				t.Errorf("%s in shadow refuses: %v", name, err)
+			}
+		})
+		if s := g.Status().WouldRefuse; s[fault.CircuitOpen]+s[fault.RateLimited]+s[fault.ConcurrencyLimited] < 200 {
+			t.Errorf("%s counts %v", name, s)
+		}
+	}
 }

@@ -22,8 +22,11 @@ func (v *visit) refuse(ctx context.Context, c *Call, by Stage, err error) error 
 // codeOf is the code that a refusal is counted under. A stage of the user's that
 // answers with an error of its own is counted as unavailable.
 func codeOf(err error) fault.Code {
-	if f, ok := err.(*fault.Error); ok { //nolint:errorlint // the parts' own refusals are never wrapped; this is the hot path
+	switch f := err.(type) { //nolint:errorlint // the parts' own refusals are never wrapped; this is the hot path
+	case *fault.Error:
 		return f.Code()
+	case fault.Code:
+		return f
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f.Code()
@@ -50,10 +53,14 @@ func (g *Guard) invalid(message string) error {
 	return fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Name: g.name, Message: message})
 }
 
-func (g *Guard) crowded(bound int) error {
+func (v *visit) crowded() error {
+	g, cfg := v.guard, &v.rev.config
+	if cfg.Mode == Shadow {
+		return fault.ConcurrencyLimited // nobody sees the error: spare it the evidence
+	}
 	return fault.New(fault.Spec{
 		Code: fault.ConcurrencyLimited, Component: component, Name: g.name,
-		Evidence: []fault.Fact{fault.Against("in_flight", float64(g.slots.used.Load()), float64(bound), "")},
+		Evidence: []fault.Fact{fault.Against("in_flight", float64(g.slots.used.Load()), float64(cfg.Concurrency), "")},
 	})
 }
 

@@ -44,7 +44,7 @@ func (v *visit) attempt(ctx context.Context, c *Call) (Stage, error) {
 	if err == nil || r.config.Mode == Enforce || by == StagePool {
 		return by, err
 	}
-	v.wouldRefuse(by, err)
+	v.wouldRefuse(by, codeOf(err))
 	kept := v.holds & worker
 	v.holds &^= worker
 	v.undo(v.start)
@@ -97,7 +97,7 @@ func (v *visit) protect(ctx context.Context, c *Call) (Stage, error) {
 	}
 	v.holds |= permitted
 	if v.permit.WouldRefuse() {
-		v.wouldRefuse(StageBreaker, v.permit.Refusal())
+		v.wouldRefuse(StageBreaker, fault.CircuitOpen)
 	}
 	return 0, nil
 }
@@ -117,7 +117,7 @@ func (v *visit) enter(ctx context.Context, c *Call) (Stage, error) {
 	}
 	if cfg.Concurrency > 0 {
 		if !v.takeSlot(int64(cfg.Concurrency)) {
-			return StageConcurrency, v.guard.crowded(cfg.Concurrency)
+			return StageConcurrency, v.crowded()
 		}
 		v.holds |= slot
 	}
@@ -149,12 +149,16 @@ func (v *visit) takeTokens(c *Call) error {
 		return nil
 	}
 	l.AllowInto(&v.decision, v.start, &c.Key, c.cost())
-	if !v.decision.OK {
+	switch {
+	case v.decision.OK:
+	case v.rev.config.Mode == Shadow:
+		return v.decision.Code() // nobody sees the error: spare it the evidence
+	default:
 		return v.decision.Err()
 	}
 	v.holds |= tokensTaken
 	if v.decision.WouldRefuse() {
-		v.wouldRefuse(StageRateLimit, v.decision.Refusal())
+		v.wouldRefuse(StageRateLimit, v.decision.Code())
 	}
 	return nil
 }
@@ -202,7 +206,7 @@ func (v *visit) waited(now clock.Instant) {
 }
 
 // wouldRefuse counts a refusal that shadow mode keeps to itself.
-func (v *visit) wouldRefuse(by Stage, err error) {
-	v.refusedBy, v.refusal = by, codeOf(err)
+func (v *visit) wouldRefuse(by Stage, code fault.Code) {
+	v.refusedBy, v.refusal = by, code
 	v.guard.stats.would.add(v.refusal)
 }

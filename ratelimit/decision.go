@@ -126,12 +126,24 @@ func (d *Decision) Refusal() *fault.Error {
 	return d.refused()
 }
 
+// Code is the code of [Decision.Refusal], without building it: 0 if nothing was
+// refused.
+func (d *Decision) Code() fault.Code {
+	switch {
+	case d.kind == admitted:
+		return 0
+	case d.kind == negative, d.kind == tooLarge && d.Limit > 0:
+		return fault.InvalidArgument
+	default:
+		return fault.RateLimited
+	}
+}
+
 func (d *Decision) refused() *fault.Error {
-	spec := fault.Spec{Code: fault.RateLimited, Component: component, Name: d.name()}
+	spec := fault.Spec{Code: d.Code(), Component: component, Name: d.name()}
 	switch d.kind {
 	case tooLarge, negative:
-		if d.Limit > 0 || d.kind == negative {
-			spec.Code = fault.InvalidArgument
+		if spec.Code == fault.InvalidArgument {
 			spec.Message = fmt.Sprintf("a cost of %d can never be admitted, this rule takes 0 to %d", d.cost, d.Limit)
 		}
 	case tooLong:
