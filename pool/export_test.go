@@ -1,8 +1,27 @@
 package pool
 
+import "github.com/elixirscope/foundation/internal/clock"
+
 // Crowd makes the pool behave as if borrowers had met at its lock, so that tests
 // reach the lanes without depending on the scheduler.
 func (p *Pool[T]) Crowd() { p.lanes.used.Store(true) }
+
+// ReleaseLate does what Release does in a borrower that was held up when it had seen
+// the lanes open: the worker lies in its lane, whatever happened since, and settle
+// is the borrower's second look.
+func (l Lease[T]) ReleaseLate() (settle func()) {
+	p, s := l.pool, l.slot
+	now := clock.Now()
+	s.generation.Add(1)
+	s.idled, s.proven = now, now
+	in := &p.lanes.lane[0]
+	in.worker.Store(s)
+	return func() {
+		if !p.staysIn(in, s) {
+			p.putBack(s, now, fateReuse)
+		}
+	}
+}
 
 // LaneLends is how many workers were lent from lanes.
 func (p *Pool[T]) LaneLends() uint64 { return p.lanes.lends() }

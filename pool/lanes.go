@@ -107,8 +107,12 @@ func (p *Pool[T]) putIntoLane(s *slot[T], now clock.Instant) bool {
 	if !l.worker.CompareAndSwap(nil, s) {
 		return false
 	}
-	// If it is not calm any more, whoever changed that may have swept before the
-	// worker lay here. If it is gone, somebody else has it.
+	return p.staysIn(l, s)
+}
+
+// staysIn looks at calm again once s lies in l, and takes it out if whoever closed
+// the lanes may have swept before it lay there. If it is gone, somebody else has it.
+func (p *Pool[T]) staysIn(l *lane[T], s *slot[T]) bool {
 	return p.lanes.calm.Load() || !l.worker.CompareAndSwap(s, nil)
 }
 
@@ -121,7 +125,7 @@ func (p *Pool[T]) calmLocked(calm bool) {
 	}
 	p.lanes.calm.Store(calm)
 	if !calm {
-		p.sweepLocked()
+		p.emptyLanesLocked()
 		return
 	}
 	if pace := p.paceLocked(); pace > 0 {
@@ -135,12 +139,20 @@ func (p *Pool[T]) mayBeCalmLocked() bool {
 		p.cfg.MinIdle == 0 && len(p.slots)+p.making <= p.cfg.Size
 }
 
-// sweepLocked brings the workers in the lanes back among the idle ones, each at
-// the place that its idle time gives it.
+// sweepLocked brings the workers in the lanes back among the idle ones. While the
+// lanes are closed there is nothing to bring: what lies there then was put in too
+// late, and who did that takes it out again and places it. To lay it among the idle
+// ones would hide it from the waiters, or from the Close, that the lanes are closed
+// for.
 func (p *Pool[T]) sweepLocked() {
-	if !p.lanes.used.Load() {
-		return
+	if p.lanes.calm.Load() {
+		p.emptyLanesLocked()
 	}
+}
+
+// emptyLanesLocked takes the workers out of the lanes, each to the place among the
+// idle ones that its idle time gives it.
+func (p *Pool[T]) emptyLanesLocked() {
 	for i := range p.lanes.lane {
 		l := &p.lanes.lane[i]
 		if l.worker.Load() == nil {

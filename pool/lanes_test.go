@@ -90,3 +90,42 @@ func TestLanesDoNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// Whoever looks at the pool while a worker is on its way through a lane that was
+// closed meanwhile must leave it to the one who brings it: among the idle ones no
+// waiter would ever get it.
+func TestALookAtThePoolTakesNoWorkerFromAWaiter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := crowded(t, pool.Config{Size: 1, CheckoutTimeout: time.Minute}, &server{})
+		l := acquire(t, p)
+		got := make(chan pool.Lease[*conn])
+		go func() { got <- acquire(t, p) }()
+		synctest.Wait() // it queues, which closes the lanes
+		settle := l.ReleaseLate()
+		if st := p.Stats(); st.Waiting != 1 {
+			t.Errorf("%+v", st)
+		}
+		settle()
+		begun := time.Now()
+		(<-got).Release()
+		if d := time.Since(begun); d != 0 {
+			t.Errorf("the waiter got the worker after %v", d)
+		}
+		shut(t, p)
+	})
+}
+
+// The same with Close, which waits for every worker.
+func TestALookAtAClosedPoolLosesNoWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := crowded(t, pool.Config{Size: 1}, &server{})
+		l := acquire(t, p)
+		ended := make(chan struct{})
+		go func() { shut(t, p); close(ended) }()
+		synctest.Wait()
+		settle := l.ReleaseLate()
+		_ = p.Stats()
+		settle()
+		<-ended
+	})
+}
