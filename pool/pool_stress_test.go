@@ -345,3 +345,47 @@ func TestStressAServerDiesUnder50Borrowers(t *testing.T) {
 		t.Logf("%d attempts in a minute of outage, %d calls failed, %d succeeded", attempts, failed.Load(), succeeded.Load())
 	})
 }
+
+// Borrowers that meet, part and come again open and close the lanes all the time,
+// while others look at the pool, change it, and end it. A lost wakeup would leave a
+// borrower without a worker until its time is over, and Close without an end.
+func TestStressLanesOpenAndCloseWithoutLosingAWakeup(t *testing.T) {
+	for range testkit.Rounds(5) {
+		s := &server{}
+		p := open(t, pool.Config{Size: 2, CheckoutTimeout: 20 * time.Second, CheckInterval: -1, CheckAfter: -1}, s)
+		p.Crowd()
+		stop := make(chan struct{})
+		var lookers, borrowers sync.WaitGroup
+		lookers.Go(func() {
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				_ = p.Stats()
+				if i%64 == 0 {
+					_ = p.Reconfigure(pool.Config{Size: 1 + i/64%3, CheckoutTimeout: 20 * time.Second, CheckInterval: -1, CheckAfter: -1})
+				}
+				runtime.Gosched()
+			}
+		})
+		for range 4 {
+			borrowers.Go(func() {
+				for range 20_000 {
+					l := acquire(t, p)
+					end := use(t, l.Value())
+					end()
+					l.Release()
+				}
+			})
+		}
+		borrowers.Wait()
+		close(stop)
+		lookers.Wait()
+		shut(t, p)
+		if s.live.Load() != 0 || s.badlyClosed() != 0 {
+			t.Errorf("%d workers left, %d not closed exactly once", s.live.Load(), s.badlyClosed())
+		}
+	}
+}
