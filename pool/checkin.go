@@ -127,10 +127,12 @@ func (p *Pool[T]) placeLocked(s *slot[T], now clock.Instant) *waiter[T] {
 // borrowed; nobody can end that borrowing, because its generation is over.
 func (p *Pool[T]) resetUnlocked(s *slot[T], f fate) (after fate) {
 	timeout := p.cfg.CheckTimeout
+	p.atFactory++
 	p.mu.Unlock()
 	exited, err := true, error(nil)
 	defer func() {
 		p.mu.Lock()
+		p.atFactory--
 		if after = f; exited || err != nil {
 			p.counts.badChecks++
 			after = fateDestroy

@@ -83,7 +83,7 @@ func (p *Pool[T]) lendIdleLocked(now clock.Instant) *slot[T] {
 func (p *Pool[T]) lendLocked(s *slot[T], now clock.Instant) {
 	p.counts.checkouts++
 	p.lent++
-	s.lent, s.lentAs = true, s.generation.Load()
+	s.lent, s.lentAs, s.reported = true, s.generation.Load(), false
 	s.since.Store(int64(now))
 	s.verify = p.checks && (s.suspect || p.doubtful(s, now))
 	if s.trace = p.cfg.LeakAfter > 0; s.trace {
@@ -133,30 +133,35 @@ func (p *Pool[T]) seekVerified(ctx context.Context, begun clock.Instant, o Check
 
 // verified checks the worker of b and closes it if the check fails, panics, or
 // ends the goroutine.
-func (p *Pool[T]) verified(ctx context.Context, b borrowing[T], begun clock.Instant, o CheckoutOptions) (ok bool) {
+func (p *Pool[T]) verified(caller context.Context, b borrowing[T], begun clock.Instant, o CheckoutOptions) (ok bool) {
 	err := errExited
 	defer func() {
-		p.checked(b, err)
+		p.checked(b, err, caller.Err() == nil)
 		ok = err == nil
 	}()
-	ctx, cancel := context.WithTimeout(ctx, p.patience(begun, o))
+	ctx, cancel := context.WithTimeout(caller, p.beginCheck(begun, o))
 	defer cancel()
 	err = calling(func() error { return p.factory.Check(ctx, b.slot.value) })
 	return err == nil
 }
 
-// patience is how long a check may last within the time that the borrower has.
-func (p *Pool[T]) patience(begun clock.Instant, o CheckoutOptions) time.Duration {
+// beginCheck notes that a check begins and returns how long it may last within the
+// time that the borrower has.
+func (p *Pool[T]) beginCheck(begun clock.Instant, o CheckoutOptions) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.atFactory++
 	left := begun.Add(or(o.Timeout, p.cfg.CheckoutTimeout)).Sub(clock.Now())
 	return max(time.Millisecond, min(p.cfg.CheckTimeout, left))
 }
 
-// checked notes the result of a check that a borrower ran.
-func (p *Pool[T]) checked(b borrowing[T], err error) {
+// checked notes the result of a check that a borrower ran. A worker whose check was
+// cut short by the borrower who gave up is closed, because it may be in the middle of
+// something, but that is no sign that others are unfit.
+func (p *Pool[T]) checked(b borrowing[T], err error, telling bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.atFactory--
 	s := b.slot
 	if s.generation.Load() != b.generation {
 		return // taken away meanwhile
@@ -166,14 +171,16 @@ func (p *Pool[T]) checked(b borrowing[T], err error) {
 		return
 	}
 	p.lent--
-	p.failCheckLocked(s, err)
+	p.failCheckLocked(s, err, telling)
 }
 
-// failCheckLocked closes s, which is in no list, and mistrusts all the others:
-// what ended one connection has often ended them all.
-func (p *Pool[T]) failCheckLocked(s *slot[T], err error) {
+// failCheckLocked closes s, which is in no list, and, if the failure is telling,
+// mistrusts all the others: what ended one connection has often ended them all.
+func (p *Pool[T]) failCheckLocked(s *slot[T], err error, telling bool) {
 	p.counts.badChecks++
-	p.doubt.Store(int64(clock.Now()))
+	if telling {
+		p.doubt.Store(int64(clock.Now()))
+	}
 	p.destroyLocked(s, ReasonCheck, err)
 }
 
@@ -218,6 +225,9 @@ func (p *Pool[T]) awaitLocked(ctx context.Context, begun clock.Instant, o Checko
 	}
 	p.calmLocked(false)
 	if s := p.lendIdleLocked(now); s != nil { // it lay in a lane
+		if !again {
+			p.counts.immediate++
+		}
 		p.mu.Unlock()
 		return borrowing[T]{slot: s, generation: s.generation.Load()}, refusal{}
 	}

@@ -88,6 +88,9 @@ func (p *Pool[T]) constructed(worker T, took time.Duration) {
 	s.expires = p.expiryLocked(now)
 	s.place = len(p.slots)
 	p.slots = append(p.slots, s)
+	if s.expires != clock.Max {
+		p.armLocked(&p.upkeep, now, s.expires) // nothing else does, if it goes from lane to lane
+	}
 	w := p.placeLocked(s, now)
 	p.growLocked(now)
 	p.mu.Unlock()

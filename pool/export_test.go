@@ -25,3 +25,10 @@ func (l Lease[T]) ReleaseLate() (settle func()) {
 
 // LaneLends is how many workers were lent from lanes.
 func (p *Pool[T]) LaneLends() uint64 { return p.lanes.lends() }
+
+// OpenLanes opens the lanes, as the return of another worker would.
+func (p *Pool[T]) OpenLanes() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calmLocked(true)
+}

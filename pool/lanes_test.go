@@ -30,7 +30,8 @@ func TestLanesAreSweptForWhoeverLooks(t *testing.T) {
 		t.Errorf("%+v", st)
 	}
 	l := acquire(t, p)
-	if st := p.Status(); st.CheckedOut != 1 || st.Stats.Idle != 0 {
+	st := p.Status()
+	if st.CheckedOut != 1 || st.Stats.Idle != 0 || st.Wait.Count != st.Stats.Checkouts {
 		t.Errorf("%+v", st)
 	}
 	if !l.Release() || l.Release() {
@@ -127,5 +128,49 @@ func TestALookAtAClosedPoolLosesNoWorker(t *testing.T) {
 		_ = p.Stats()
 		settle()
 		<-ended
+	})
+}
+
+// A borrowing from a lane is older than the leak report when that is switched on,
+// and is none of its business; the alarm must not ring for it over and over.
+func TestABorrowingFromALaneIsOlderThanTheLeakReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := crowded(t, pool.Config{Size: 1}, &server{})
+		l := acquire(t, p)
+		if p.LaneLends() == 0 {
+			t.Fatal("not lent from a lane")
+		}
+		if err := p.Reconfigure(pool.Config{Size: 1, LeakAfter: time.Second, ReclaimLeaked: true}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute) // for ever, if the alarm is set for a time that has passed
+		if !l.Release() {
+			t.Error("the lease was taken away")
+		}
+		l = acquire(t, p)
+		time.Sleep(2 * time.Second)
+		if l.Release() || p.Stats().Leaked != 1 {
+			t.Errorf("a later leak was not reclaimed: %+v", p.Stats())
+		}
+		shut(t, p)
+	})
+}
+
+// A worker that was made for a waiter and has only lain in lanes since ends at its
+// lifetime, too, although nobody comes for it.
+func TestAWorkerInALaneEndsAtItsLifetime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		p := open(t, pool.Config{Size: 1, MaxLifetime: time.Minute, LifetimeJitter: -1, CheckInterval: -1}, s)
+		defer shut(t, p)
+		p.Crowd()
+		l := acquire(t, p)
+		p.OpenLanes()
+		l.Release()
+		time.Sleep(61 * time.Second)
+		synctest.Wait()
+		if s.closed.Load() != 1 {
+			t.Errorf("%d workers closed, want 1", s.closed.Load())
+		}
 	})
 }

@@ -103,8 +103,7 @@ func (p *Pool[T]) closeLocked() {
 func (p *Pool[T]) onlyFactoryLeft() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sweepLocked()
-	return p.lent == 0
+	return p.lent <= p.atFactory
 }
 
 func (p *Pool[T]) notClosed(cause error) error {

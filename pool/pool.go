@@ -38,20 +38,21 @@ type Pool[T any] struct {
 
 	// mu guards the fields below. Neither the factory nor an event handler is called
 	// while it is held, and nothing blocks.
-	mu      sync.Mutex
-	cfg     Config // with defaults filled in
-	given   Config
-	closed  bool
-	idle    idleList[T]
-	queue   queue[T]   // empty while a worker is idle
-	slots   []*slot[T] // every live worker, in no order
-	lent    int        // workers that are borrowed
-	probing int        // idle workers that are being checked in the background
-	making  int        // workers that are being made
-	closing int        // workers that are being closed
-	jobs    int        // goroutines and armed alarms that Close waits for
-	health  health
-	counts  counts
+	mu        sync.Mutex
+	cfg       Config // with defaults filled in
+	given     Config
+	closed    bool
+	idle      idleList[T]
+	queue     queue[T]   // empty while a worker is idle
+	slots     []*slot[T] // every live worker, in no order
+	lent      int        // workers that are borrowed
+	atFactory int        // borrowed workers that the factory is checking or resetting
+	probing   int        // idle workers that are being checked in the background
+	making    int        // workers that are being made
+	closing   int        // workers that are being closed
+	jobs      int        // goroutines and armed alarms that Close waits for
+	health    health
+	counts    counts
 
 	expiry, retry, upkeep alarm
 }

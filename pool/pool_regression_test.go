@@ -200,3 +200,122 @@ func TestADegradedPoolRecoversWithoutCallers(t *testing.T) {
 		}
 	})
 }
+
+// A check in the background that ends its goroutine ends no upkeep: the other
+// workers still reach their idle time.
+func TestACheckThatExitsDoesNotEndTheUpkeep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var made, ended atomic.Int32
+		p, err := pool.New("test", pool.Config{Size: 3, MaxIdleTime: time.Minute, CheckAfter: -1, CheckInterval: 10 * time.Second}, pool.Funcs[int32]{
+			Make: func(context.Context) (int32, error) { return made.Add(1), nil },
+			Test: func(_ context.Context, worker int32) error {
+				if worker == 1 {
+					runtime.Goexit()
+				}
+				return nil
+			},
+			End: func(int32) { ended.Add(1) },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer shut(t, p)
+		var leases []pool.Lease[int32]
+		for range 3 {
+			l, err := p.Acquire(background)
+			if err != nil {
+				t.Fatal(err)
+			}
+			leases = append(leases, l)
+		}
+		for _, l := range leases {
+			l.Release()
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if ended.Load() != 3 {
+			t.Errorf("%d of 3 workers closed: %+v", ended.Load(), p.Stats())
+		}
+	})
+}
+
+// Resets and checks that ignore their context are calls of the factory, which
+// Close waits for no longer than create_timeout, although a borrower is inside.
+func TestCloseGivesUpOnAResetOrCheckThatHangs(t *testing.T) {
+	for _, inCheck := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			release := make(chan struct{})
+			hang := func(context.Context, int) error { <-release; return nil }
+			f := pool.Funcs[int]{Make: func(context.Context) (int, error) { return 1, nil }}
+			if inCheck {
+				f.Test = hang
+			} else {
+				f.Clean = hang
+			}
+			p, err := pool.New("test", pool.Config{Size: 1, CreateTimeout: time.Second, CheckInterval: -1, CheckAfter: time.Minute}, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l, err := p.Acquire(background)
+			if err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				l.Suspect()
+				if l, err := p.Acquire(background); err == nil { // checks it first
+					l.Release()
+				}
+			}()
+			synctest.Wait()
+			begun := time.Now()
+			ctx, cancel := context.WithTimeout(background, time.Hour)
+			defer cancel()
+			err = p.Close(ctx)
+			wantCode(t, err, fault.Unavailable)
+			if d := time.Since(begun); d > time.Minute {
+				t.Errorf("Close took %v", d)
+			}
+			close(release)
+			shut(t, p)
+		})
+	}
+}
+
+// A borrower that gives up during the check of its worker says nothing about the
+// other workers.
+func TestABorrowerThatGivesUpDuringACheckDoubtsNoOtherWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var checks atomic.Int32
+		p, err := pool.New("test", pool.Config{Size: 2, CheckInterval: -1, CheckAfter: -1}, pool.Funcs[int]{
+			Make: func(context.Context) (int, error) { return 1, nil },
+			Test: func(ctx context.Context, _ int) error {
+				checks.Add(1)
+				<-ctx.Done()
+				return ctx.Err()
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer shut(t, p)
+		a, errA := p.Acquire(background)
+		b, errB := p.Acquire(background)
+		if errA != nil || errB != nil {
+			t.Fatal(errA, errB)
+		}
+		b.Release()
+		a.Suspect() // the next one to be lent, after a check
+		ctx, cancel := context.WithTimeout(background, time.Millisecond)
+		defer cancel()
+		_, err = p.Acquire(ctx)
+		wantCode(t, err, fault.PoolTimeout)
+		l, err := p.Acquire(background)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Release()
+		if checks.Load() != 1 {
+			t.Errorf("%d checks, want that of the suspect alone", checks.Load())
+		}
+	})
+}

@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -105,10 +106,13 @@ func (p *Pool[T]) probed(s *slot[T], err error) {
 	now := clock.Now()
 	p.mu.Lock()
 	p.probing--
+	if errors.Is(err, errExited) {
+		p.armLocked(&p.upkeep, now, now) // the goroutine of the upkeep ends with the check
+	}
 	var w *waiter[T]
 	switch {
 	case err != nil && !p.closed:
-		p.failCheckLocked(s, err)
+		p.failCheckLocked(s, err, true)
 	case p.closed || p.queue.first != nil || len(p.slots)+p.making > p.cfg.Size:
 		s.proven, s.suspect = now, false
 		w = p.placeLocked(s, now)
@@ -128,6 +132,13 @@ func (p *Pool[T]) rearmLocked(now clock.Instant) {
 	for s := p.idle.first; s != nil; s = s.next {
 		if at := p.dueLocked(s); at > now {
 			due = min(due, at) // what is due already and was kept is kept for a reason that has its own end
+		}
+	}
+	if p.cfg.MaxLifetime > 0 && p.lanes.used.Load() {
+		for _, s := range p.slots {
+			if s.expires > now {
+				due = min(due, s.expires)
+			}
 		}
 	}
 	if pace := p.paceLocked(); p.lanes.used.Load() && pace > 0 && p.idle.len < len(p.slots) {
@@ -176,7 +187,8 @@ func (p *Pool[T]) leaksLocked(now clock.Instant) []leak {
 			continue
 		}
 		if p.cfg.ReclaimLeaked && !s.generation.CompareAndSwap(s.lentAs, s.lentAs+1) {
-			continue // it is on its way back at this moment
+			s.reported = true // it is on its way back at this moment, or began in a lane, before leaks mattered
+			continue
 		}
 		s.reported = true
 		p.counts.leaked++
