@@ -112,7 +112,24 @@ func (t *cells) sweepSome(e *engine, i uint64, now clock.Instant, n int) int {
 	return s.sweepLocked(e, now, n)
 }
 
-// remove forgets a key and returns its state.
+// forget removes a key wherever it is, once: also from the table that this one
+// takes over.
+func (t *cells) forget(e *engine, h key.Hash) visited {
+	s := t.shard(h)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sealed {
+		return tableSealed
+	}
+	e.forgetInherited(h)
+	if c := s.byKey[h]; c != nil {
+		s.removeLocked(c)
+		e.forgetKey()
+	}
+	return visitDone
+}
+
+// remove takes a key away, also from a sealed table, and returns its state.
 func (t *cells) remove(h key.Hash) (state, bool) {
 	s := t.shard(h)
 	s.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/internal/key"
 )
 
 // call is what a caller asks for.
@@ -32,12 +33,13 @@ func (l *Limiter) quick(d *Decision, k *Key, now clock.Instant, cost int64) bool
 	}
 	d.OK, d.Limit, d.Remaining, d.RetryAfter, d.ResetAfter = v.ok, e.rule.capacity, v.remaining, v.retry, v.reset
 	d.cost, d.at, d.by = cost, now, l
+	d.first[0].hash = q.hash
 	if !v.ok {
 		d.kind = exhausted
 		return true
 	}
 	if cost > 0 {
-		d.Taken, d.first[0] = cost, receipt{e, q.hash, v.mark}
+		d.Taken, d.first[0].engine, d.first[0].mark = cost, e, v.mark
 	}
 	return true
 }
@@ -66,7 +68,7 @@ func (l *Limiter) consult(d *Decision, k *Key, c call, depth int) bool {
 	s, v, kind := l.ask(k, c, d, depth)
 	enforced := s.config.Mode == Enforce
 	if depth > 0 && !c.peek {
-		l.count(kind, enforced, k, c.now)
+		l.count(kind, enforced, k, key.Hash{}, c.now)
 	}
 	switch {
 	case kind == admitted:
@@ -164,8 +166,8 @@ func (d *Decision) later(parent *Limiter, k *Key, c call) {
 	}
 }
 
-// count counts a decision and remembers who was denied.
-func (l *Limiter) count(kind refusal, enforced bool, k *Key, now clock.Instant) {
+// count counts a decision and remembers who was denied. The hash may be left out.
+func (l *Limiter) count(kind refusal, enforced bool, k *Key, h key.Hash, now clock.Instant) {
 	switch {
 	case kind == admitted:
 		l.allowed.Add(1)
@@ -175,12 +177,16 @@ func (l *Limiter) count(kind refusal, enforced bool, k *Key, now clock.Instant) 
 	default:
 		l.wouldRefuse.Add(1)
 	}
-	l.top.note(k, l.setup.Load().config.Parts, now)
+	parts := l.setup.Load().config.Parts
+	if h.Hi == 0 {
+		h = k.Hash(parts)
+	}
+	l.top.note(k, parts, h, now)
 }
 
 // report counts a decision, remembers who was denied, and tells who listens.
 func (l *Limiter) report(ctx context.Context, d *Decision, k *Key) {
-	l.count(d.kind, !d.OK, k, d.at)
+	l.count(d.kind, !d.OK, k, d.first[0].hash, d.at)
 	if d.kind != admitted && l.requestDenied.Active() {
 		l.requestDenied.Emit(ctx, newDenied(l, d, k))
 	}

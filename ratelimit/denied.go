@@ -40,12 +40,11 @@ type deniedKey struct {
 	last   clock.Instant
 }
 
-func (t *topDenied) note(k *Key, parts int, now clock.Instant) {
+func (t *topDenied) note(k *Key, parts int, h key.Hash, now clock.Instant) {
 	if !t.mu.TryLock() {
 		return
 	}
 	defer t.mu.Unlock()
-	h := k.Hash(parts)
 	i, known := t.index[h]
 	if !known {
 		i = t.placeLocked(h, k.First(parts))

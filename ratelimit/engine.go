@@ -20,14 +20,14 @@ type engine struct {
 	cells    *cells
 	overflow overflow
 
-	keys  atomic.Int64           // in the tables, the previous engine's included
+	keys  *atomic.Int64          // in the tables, the previous engine's included; both count in one
 	hand  atomic.Uint64          // where sweepFull continues
 	prev  atomic.Pointer[engine] // while its keys move over, else nil
 	spill atomic.Bool            // new keys are sent to the overflow buckets
 }
 
 func newEngine(l *Limiter, r *rule, maxKeys int64, now clock.Instant) *engine {
-	e := &engine{lim: l, rule: r, maxKeys: maxKeys, since: now}
+	e := &engine{lim: l, rule: r, maxKeys: maxKeys, since: now, keys: new(atomic.Int64)}
 	if r.pack.fits {
 		e.words = newWords(maxKeys)
 	} else {
@@ -186,7 +186,7 @@ func (e *engine) sweepSome(i uint64, now clock.Instant) int {
 
 func (e *engine) remove(h key.Hash) (state, bool) {
 	if e.words != nil {
-		return e.words.remove(e, h)
+		return e.words.remove(e.rule, h)
 	}
 	return e.cells.remove(h)
 }
@@ -208,19 +208,21 @@ func (e *engine) each(fn func(key.Hash)) {
 	e.cells.each(fn)
 }
 
-// reset forgets what a key has taken.
-func (e *engine) reset(h key.Hash) {
-	if prev := e.prev.Load(); prev != nil {
-		prev.resetTable(h, e)
+// reset forgets what a key has taken. It reports false if the engine was replaced
+// meanwhile.
+func (e *engine) reset(h key.Hash) bool {
+	if e.words != nil {
+		return e.words.forget(e, h) != tableSealed
 	}
-	e.resetTable(h, e)
+	return e.cells.forget(e, h) != tableSealed
 }
 
-// resetTable removes the key from this engine's table; its room is given back to
-// owner, which counts the keys.
-func (e *engine) resetTable(h key.Hash, owner *engine) {
-	if _, ok := e.remove(h); ok {
-		owner.forgetKey()
+// forgetInherited removes a key that has not moved over yet.
+func (e *engine) forgetInherited(h key.Hash) {
+	if prev := e.prev.Load(); prev != nil {
+		if _, ok := prev.remove(h); ok {
+			e.forgetKey()
+		}
 	}
 }
 

@@ -159,10 +159,9 @@ func (l *Limiter) Reset(key Key) { l.ResetBy("", key) }
 func (l *Limiter) ResetBy(actor string, key Key) {
 	s := l.setup.Load()
 	h := key.Hash(s.config.Parts)
-	s.engine.reset(h)
-	for s.engine != l.setup.Load().engine { // replaced meanwhile
-		s = l.setup.Load()
-		s.engine.reset(h)
+	for !s.engine.reset(h) { // replaced meanwhile
+		s = l.newest()
+		h = key.Hash(s.config.Parts)
 	}
 	if l.keyReset.Active() {
 		l.keyReset.Emit(context.Background(), KeyReset{Name: l.name, Key: key.First(s.config.Parts).Text(), Actor: actor, At: time.Now()})

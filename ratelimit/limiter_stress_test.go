@@ -164,7 +164,7 @@ func TestTheLimiterIsLinearizable(t *testing.T) {
 		{Algorithm: ratelimit.SlidingWindow, Limit: limit, Per: 1000 * time.Hour},
 		{Algorithm: ratelimit.SlidingLog, Limit: limit, Per: 1000 * time.Hour},
 	} {
-		for range testkit.Rounds(3) {
+		for range testkit.Rounds(10) {
 			l := must(t, c)
 			stop := make(chan struct{})
 			var background sync.WaitGroup

@@ -122,11 +122,16 @@ func (r *rule) unpacked(base int64, w uint64) state {
 // askWord is [rule.ask] for a packed state. It reports false when the present is
 // too far from the base for the answer to fit a word.
 func (r *rule) askWord(base int64, w uint64, q *question, v *verdict) (after uint64, ok bool) {
-	if r.algorithm == GCRA && q.patience == 0 {
+	if r.algorithm.paced() && q.patience == 0 {
 		return r.askPaced(base, w, q, v)
 	}
 	if r.outside(base, q.now) {
 		return w, false
+	}
+	if !r.algorithm.paced() {
+		if after, ok = r.askWindows(base, w, q, v); ok {
+			return after, true
+		}
 	}
 	st, answer := r.ask(r.unpacked(base, w), q.now, q.cost, time.Duration(q.patience))
 	*v = answer
@@ -145,7 +150,7 @@ func (r *rule) outside(base int64, now clock.Instant) bool {
 	return index < base || index-base >= r.pack.windows
 }
 
-// askPaced is the token bucket in words of 64 bits: the common case, and the
+// askPaced is the bucket in words of 64 bits: the common case, and the
 // same steps as in [rule.askBucket]. Nothing overflows: the distance to the base
 // is at most pacedReach units, and so are the capacity and with it the cost.
 func (r *rule) askPaced(base int64, w uint64, q *question, v *verdict) (after uint64, ok bool) {
@@ -155,16 +160,67 @@ func (r *rule) askPaced(base int64, w uint64, q *question, v *verdict) (after ui
 	}
 	now, cost := d*r.q, q.cost*r.p
 	start := max(int64(w)-middle, now)
-	ahead, full := start+cost-now, int64(r.full.lo)
-	if ahead > full {
-		v.ok, v.retry = false, time.Duration(r.nanoseconds(ahead-full))
-		v.remaining, v.reset = max(full-(start-now), 0)/r.p, time.Duration(r.nanoseconds(start-now))
+	ahead, places := start+cost-now, int64(r.full.lo)
+	tolerance := places
+	if r.algorithm == LeakyBucket {
+		tolerance, places = cost, places+r.p
+	}
+	if ahead > tolerance {
+		v.ok, v.retry = false, time.Duration(r.nanoseconds(ahead-tolerance))
+		ahead -= cost
+		v.remaining, v.reset = min(max(places-ahead, 0)/r.p, r.capacity), time.Duration(r.nanoseconds(ahead))
 		return w, true
 	}
 	reset := r.nanoseconds(ahead)
 	v.ok, v.retry, v.mark = true, 0, reset
-	v.remaining, v.reset = (full-ahead)/r.p, time.Duration(reset)
+	v.remaining, v.reset = min((places-ahead)/r.p, r.capacity), time.Duration(reset)
 	return uint64(start + cost + middle), true
+}
+
+// askWindows decides a call that a window admits: the same as [rule.askFixed] and
+// [rule.askSliding], without unpacking. It reports false for what they must
+// decide: refusals, and readings of the clock that arrive out of order.
+func (r *rule) askWindows(base int64, w uint64, q *question, v *verdict) (after uint64, ok bool) {
+	index, elapsed := floorDivide(int64(q.now), r.per)
+	size, left := r.pack.bits, r.per-elapsed
+	mask := int64(1)<<size - 1
+	var before int64
+	if r.algorithm == SlidingWindow {
+		before, w = int64(w)&mask, w>>size
+	}
+	count, behind := int64(w)&mask, index-base-int64(w>>size)
+	switch {
+	case behind < 0:
+		return w, false
+	case behind == 1:
+		before, count = count, 0
+	case behind > 1:
+		before, count = 0, 0
+	}
+	if r.algorithm == FixedWindow {
+		before = 0
+	}
+	weighted := int64(0)
+	if before > 0 {
+		weighted = scaleUp(before, left, r.per)
+	}
+	if count += q.cost; count > r.limit-weighted {
+		return w, false
+	}
+	*v = verdict{ok: true, remaining: r.limit - count - weighted, mark: index}
+	after = uint64(index-base)<<size | uint64(count)
+	switch {
+	case r.algorithm == FixedWindow:
+		if count > 0 {
+			v.reset = time.Duration(left)
+		}
+		return after, true
+	case count > 0:
+		v.reset = time.Duration(addCapped(left, r.per))
+	case before > 0:
+		v.reset = time.Duration(left)
+	}
+	return after<<size | uint64(before), true
 }
 
 // nanoseconds converts units, rounding up.

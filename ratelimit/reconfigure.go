@@ -44,11 +44,11 @@ func (l *Limiter) Reconfigure(cfg Config) error {
 // REQUIRES: l.change is held.
 func (l *Limiter) replaceEngine(next *setup, r *rule, old *engine) {
 	e := newEngine(l, r, int64(next.config.MaxKeys), clock.Now())
+	e.keys = old.keys
 	e.prev.Store(old)
 	next.engine = e
 	l.swap.Lock()
 	old.seal()
-	e.keys.Store(old.keys.Load())
 	e.overflow.inherit(e, old)
 	l.setup.Store(next.ready())
 	l.swap.Unlock()

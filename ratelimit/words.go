@@ -213,7 +213,7 @@ func (s *wordShard) placeLocked(table *wordTable, h key.Hash, w uint64) *slot {
 // slots move there is no need: the moving drops them.
 func (s *wordShard) sweepLocked(e *engine, now clock.Instant, n int) {
 	table := s.table.Load()
-	if table == nil || table.old.Load() != nil {
+	if table == nil || table.old.Load() != nil || s.sealed {
 		return
 	}
 	for range min(n, len(table.slots)) {
@@ -245,16 +245,36 @@ func (t *words) sweepSome(e *engine, i uint64, now clock.Instant, n int) int {
 	return before - s.live
 }
 
-// remove forgets a key and returns its state.
-func (t *words) remove(e *engine, h key.Hash) (state, bool) {
+// forget removes a key wherever it is, once: also from the table that this one
+// takes over.
+func (t *words) forget(e *engine, h key.Hash) visited {
 	s := t.shard(h)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.sealed {
+		return tableSealed
+	}
+	e.forgetInherited(h)
+	if _, ok := s.removeLocked(e.rule, h); ok {
+		e.forgetKey()
+	}
+	return visitDone
+}
+
+// remove takes a key away, also from a sealed table, and returns its state.
+func (t *words) remove(r *rule, h key.Hash) (state, bool) {
+	s := t.shard(h)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.removeLocked(r, h)
+}
+
+func (s *wordShard) removeLocked(r *rule, h key.Hash) (state, bool) {
 	for table := s.table.Load(); table != nil; table = table.old.Load() {
 		if at := table.find(h); at != nil {
 			if w, live := at.retire(dead); live {
 				s.live--
-				return e.rule.unpacked(table.base, w), true
+				return r.unpacked(table.base, w), true
 			}
 		}
 	}

@@ -42,11 +42,12 @@ func (s *wordShard) replaceLocked(e *engine, now clock.Instant) {
 }
 
 // moveLocked moves up to n slots of the old table to the newest, if there is an
-// old one. Keys that are spent stay behind.
+// old one. Keys that are spent stay behind. In a sealed shard nothing moves any
+// more: who takes its keys away must find each where it was.
 func (s *wordShard) moveLocked(e *engine, now clock.Instant, n int) {
 	table := s.table.Load()
 	old := table.old.Load()
-	if old == nil {
+	if old == nil || s.sealed {
 		return
 	}
 	end := s.moved + min(n, len(old.slots)-s.moved)
