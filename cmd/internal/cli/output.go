@@ -80,7 +80,7 @@ func seconds(s float64) string {
 	case d < time.Second:
 		return d.Round(100 * time.Microsecond).String()
 	case d < time.Minute:
-		return d.Round(100 * time.Millisecond).String()
+		return trimZeros(d.Round(100 * time.Millisecond).String())
 	}
 	if d >= 24*time.Hour {
 		return trimZeros(d.Round(time.Minute).String())

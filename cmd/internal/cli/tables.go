@@ -87,17 +87,11 @@ func counted(b adminapi.Breaker) string {
 	}
 	var parts []string
 	for _, f := range facts {
-		parts = append(parts, factText(f))
+		if f.Bounded {
+			parts = append(parts, fmt.Sprintf("%s %.4g of %.4g", spaced(f.Name), f.Value, f.Limit))
+		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-func factText(f adminapi.Fact) string {
-	text := fmt.Sprintf("%s %.4g", spaced(f.Name), f.Value)
-	if f.Bounded {
-		text += fmt.Sprintf(" of %.4g", f.Limit)
-	}
-	return text
 }
 
 func lastError(classes []adminapi.ErrorClass) string {
