@@ -73,6 +73,7 @@ type responseWriter struct {
 	http.ResponseWriter
 
 	deadlines deadlineSetter // nil where the server has none
+	conn      *conn
 	idle      time.Duration
 	status    int
 	bytes     int64
@@ -117,6 +118,7 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 		w.status = http.StatusOK
 	}
 	if w.deadlines != nil && w.bytes+int64(len(p)) > unhurried {
+		w.conn.hurried.Store(true)
 		_ = w.deadlines.SetWriteDeadline(time.Now().Add(w.idle)) // a closed connection is told by Write
 	}
 	n, err := w.ResponseWriter.Write(p)

@@ -48,7 +48,7 @@ func (b *idleBody) Read(p []byte) (int, error) {
 var errUploadFailed = errors.New("the client's body ended early")
 
 func uploadError(err error) error {
-	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge || errors.Is(err, io.EOF) {
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); err == nil || tooLarge || errors.Is(err, io.EOF) {
 		return err
 	}
 	return fmt.Errorf("%w: %w", errUploadFailed, err)
@@ -66,11 +66,11 @@ type uploadBody struct {
 func (b *uploadBody) Read(p []byte) (int, error) {
 	_ = b.deadlines.SetReadDeadline(time.Now().Add(b.idle)) // a closed connection is told by Read
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		err = uploadError(err)
+	if errors.Is(err, io.EOF) {
 		// The server goes on reading in the background to notice a client that
-		// leaves; a deadline left behind would look like one.
+		// leaves; a deadline left behind would look like one. After a fault it stays:
+		// without it the server would wait for the rest of the body.
 		_ = b.deadlines.SetReadDeadline(time.Time{})
 	}
-	return n, err
+	return n, uploadError(err)
 }

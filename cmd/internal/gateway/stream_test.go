@@ -291,3 +291,70 @@ func TestAccessLog(t *testing.T) {
 		})
 	}
 }
+
+func TestAClientThatStandsStillInTheMiddleOfABodyIsCutAndNeutral(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) { s.route.IdleTimeout = 100 * time.Millisecond })
+	conn, err := net.Dial("tcp", r.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nbegun")
+	_, _ = io.Copy(io.Discard, conn) // until it is cut
+	if c := r.outcomes(1); c.Ignored != 1 || c.Failures != 0 {
+		t.Errorf("counted %+v", c)
+	}
+}
+
+// TestConnectionsAreReusedAfterUploads: the deadline of the upload must not
+// outlive it and cut the next request of the connection.
+func TestConnectionsAreReusedAfterUploads(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) { s.route.IdleTimeout = 200 * time.Millisecond })
+	for range 3 {
+		if _, m := r.mirrored(r.request(http.MethodPost, "/", strings.NewReader("body"))); m.Body != "body" {
+			t.Fatalf("%+v", m)
+		}
+		<-time.NewTimer(300 * time.Millisecond).C // longer than the upload's deadline
+	}
+	if c := r.outcomes(3); c.Successes != 3 {
+		t.Errorf("counted %+v", c)
+	}
+}
+
+func TestTheDeadlineOfALargeAnswerDoesNotCutTheNext(t *testing.T) {
+	const idle = 200 * time.Millisecond
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/large" {
+			_, _ = w.Write(make([]byte, 1<<20))
+		}
+	}), func(s *settings) { s.gateway.Limits.BodyIdleTimeout = idle })
+	for range 3 {
+		if a := r.get("/large"); len(a.body) != 1<<20 {
+			t.Fatalf("%d bytes", len(a.body))
+		}
+		<-time.NewTimer(2 * idle).C
+		if a := r.do(r.request(http.MethodPost, "/small", nil)); a.StatusCode != http.StatusOK { // a GET would be tried again
+			t.Fatalf("status %d", a.StatusCode)
+		}
+	}
+}
+
+func TestAClientThatDoesNotReadIsCutAndNeutral(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		chunk := make([]byte, 1<<20)
+		for r.Context().Err() == nil {
+			if _, err := w.Write(chunk); err != nil {
+				return
+			}
+		}
+	}), func(s *settings) { s.gateway.Limits.BodyIdleTimeout = 200 * time.Millisecond })
+	conn, err := net.Dial("tcp", r.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n") // and never a read
+	if c := r.outcomes(1); c.Ignored != 1 || c.Failures != 0 {
+		t.Errorf("counted %+v", c)
+	}
+}
