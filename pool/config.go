@@ -122,9 +122,14 @@ func (c Config) check(ps *fault.Problems) {
 		field string
 		value time.Duration
 	}{
-		{"checkout_timeout", c.CheckoutTimeout}, {"max_lifetime", c.MaxLifetime}, {"max_idle_time", c.MaxIdleTime},
-		{"check_timeout", c.CheckTimeout}, {"create_timeout", c.CreateTimeout}, {"backoff", c.Backoff},
-		{"backoff_max", c.BackoffMax}, {"leak_after", c.LeakAfter},
+		{"checkout_timeout", c.CheckoutTimeout},
+		{"max_lifetime", c.MaxLifetime},
+		{"max_idle_time", c.MaxIdleTime},
+		{"check_timeout", c.CheckTimeout},
+		{"create_timeout", c.CreateTimeout},
+		{"backoff", c.Backoff},
+		{"backoff_max", c.BackoffMax},
+		{"leak_after", c.LeakAfter},
 	} {
 		ps.Require(d.value >= 0, d.field, d.value, "must not be negative")
 	}

@@ -107,7 +107,7 @@ func (p *Pool[T]) expiryLocked(now clock.Instant) clock.Instant {
 	if p.cfg.MaxLifetime == 0 {
 		return clock.Max
 	}
-	cut := rand.Float64() * p.cfg.LifetimeJitter * float64(p.cfg.MaxLifetime) //nolint:gosec // spreads load, protects nothing
+	cut := rand.Float64() * p.cfg.LifetimeJitter * float64(p.cfg.MaxLifetime)
 	return now.Add(p.cfg.MaxLifetime - time.Duration(cut))
 }
 
@@ -146,7 +146,7 @@ func (p *Pool[T]) pauseLocked() time.Duration {
 		pause *= 2
 	}
 	pause = min(pause, p.cfg.BackoffMax)
-	return pause - time.Duration(rand.Int64N(int64(pause)/2+1)) //nolint:gosec // spreads load, protects nothing
+	return pause - time.Duration(rand.Int64N(int64(pause)/2+1))
 }
 
 // collapseLocked refuses whoever waits for a worker that will not come: everybody,

@@ -29,7 +29,7 @@ func ExamplePool_With() {
 		fmt.Println(err)
 		return
 	}
-	defer p.Close(ctx) //nolint:errcheck // the program ends
+	defer p.Close(ctx)
 
 	err = p.With(ctx, func(_ context.Context, c *Conn) error {
 		fmt.Println("connection", c.id)
@@ -48,7 +48,7 @@ func ExamplePool_Acquire() {
 		fmt.Println(err)
 		return
 	}
-	defer p.Close(ctx) //nolint:errcheck // the program ends
+	defer p.Close(ctx)
 
 	lease, err := p.Acquire(ctx)
 	if err != nil {
@@ -74,7 +74,7 @@ func ExamplePool_TryAcquire() {
 		fmt.Println(err)
 		return
 	}
-	defer p.Close(ctx) //nolint:errcheck // the program ends
+	defer p.Close(ctx)
 
 	lease, err := p.TryAcquire(ctx)
 	fmt.Println(lease.Value().id, err)
@@ -93,7 +93,7 @@ func ExamplePool_Reconfigure() {
 		fmt.Println(err)
 		return
 	}
-	defer p.Close(ctx) //nolint:errcheck // the program ends
+	defer p.Close(ctx)
 
 	fmt.Println(p.Reconfigure(pool.Config{Size: 8, MaxOverflow: 2}))
 	fmt.Println(p.Status().Available)

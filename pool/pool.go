@@ -93,7 +93,7 @@ func New[T any](name string, cfg Config, f Factory[T], opts ...Option) (*Pool[T]
 	}
 	p.doubt.Store(int64(clock.Min))
 	p.patient.Store(int64(p.cfg.CheckAfter))
-	p.base, p.stop = context.WithCancel(context.Background())
+	p.base, p.stop = context.WithCancel(context.Background()) //nolint:gosec // Close calls it
 	p.waiters.New = func() any { return &waiter[T]{ready: make(chan struct{}, 1)} }
 	p.expiry.run, p.retry.run, p.upkeep.run = p.expire, p.retryNow, p.lookAfter
 	if err := p.begin(); err != nil {

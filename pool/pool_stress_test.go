@@ -176,7 +176,7 @@ func TestTheHistoryOfManyBorrowersIsLinearizable(t *testing.T) {
 	model := porcupine.Model{
 		Init: func() any { return "" }, // the sorted set of borrowed ids, as a string of bytes
 		Step: func(state, input, output any) (bool, any) {
-			out, in, id := state.(string), input.(op), output.(int) //nolint:errcheck,forcetypeassert // the test's own values
+			out, in, id := state.(string), input.(op), output.(int) //nolint:forcetypeassert // the test's own values
 			if !in.acquire {
 				next, had := without(out, byte(in.id))
 				return had, next

@@ -261,7 +261,7 @@ func TestTheStageViewLendsTheSameWorkers(t *testing.T) {
 		cancel()
 		_, err = stage.Checkout(ctx, pool.CheckoutOptions{})
 		wantCode(t, err, fault.Canceled)
-		shut(t, stage.(pool.Managed)) //nolint:errcheck,forcetypeassert // a Pool is both
+		shut(t, stage.(pool.Managed)) //nolint:forcetypeassert // a Pool is both
 	})
 }
 

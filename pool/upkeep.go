@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -180,7 +181,7 @@ func (p *Pool[T]) leaksLocked(now clock.Instant) []leak {
 		return nil
 	}
 	var leaks []leak
-	for i := len(p.slots) - 1; i >= 0; i-- { // backwards: reclaiming moves the last one here
+	for i := range slices.Backward(p.slots) { // backwards: reclaiming moves the last one here
 		s := p.slots[i]
 		held := s.borrowedFor(now)
 		if !s.lent || s.reported || held < p.cfg.LeakAfter {

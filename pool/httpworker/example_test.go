@@ -27,7 +27,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	defer billing.Close(context.Background()) //nolint:errcheck // the program ends
+	defer billing.Close(context.Background())
 
 	var invoice struct {
 		Total int

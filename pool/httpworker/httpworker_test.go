@@ -316,7 +316,7 @@ func TestAHealthPathIsAskedBeforeAWorkerIsLent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.Close(background) //nolint:errcheck // the test is over
+	defer p.Close(background)
 	for _, now := range []bool{false, true} {
 		sick.Store(now)
 		l, err := p.Acquire(background)
