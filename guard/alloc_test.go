@@ -125,7 +125,7 @@ func TestAllocationsOfRefusals(t *testing.T) {
 	} {
 		cfg.Mode = guard.Shadow
 		g := newGuard(t, cfg)
-		defer must(g.Enter(t.Context(), guard.Call{})).Close() //nolint:gocritic // three
+		t.Cleanup(must(g.Enter(t.Context(), guard.Call{})).Close)
 		allocates(t, name+" in shadow", 0, func() {
 			if err := g.Do(t.Context(), succeed); err != nil {
 				t.Errorf("%s in shadow refuses: %v", name, err)

@@ -18,7 +18,7 @@ var (
 	descRejections = metric(telemetry.Counter, "rejections_total", "Calls that were refused, by reason.", "reason")
 	descWould      = metric(telemetry.Counter, "guard_would_refuse_total", "Calls that shadow mode let through although they would have been refused, by reason.", "reason")
 	descDuration   = metric(telemetry.Histogram, "call_duration_seconds", "Duration of the calls themselves, without waiting for a worker.", "outcome")
-	descWait       = metric(telemetry.Histogram, "guard_wait_seconds", "Time that calls waited for a worker.")
+	descWait       = metric(telemetry.Histogram, "guard_wait_seconds", "Time that calls waited for a worker, of those that had to wait or were refused by the pool.")
 	descInFlight   = metric(telemetry.Gauge, "guard_in_flight", "Calls that have begun and not ended.")
 	descSlots      = metric(telemetry.Gauge, "guard_concurrency_used", "Places of the concurrency bound that are taken.")
 	descBound      = metric(telemetry.Gauge, "guard_concurrency_limit", "The concurrency bound; 0 means none.")

@@ -87,7 +87,7 @@ func BenchmarkRefusal(b *testing.B) {
 	} {
 		g := newGuard(b, cfg)
 		if cfg.Concurrency > 0 {
-			defer must(g.Enter(ctx, guard.Call{})).Close()
+			b.Cleanup(must(g.Enter(ctx, guard.Call{})).Close)
 		}
 		_ = g.Do(ctx, succeed)
 		both(b, name, func() { _ = g.Do(ctx, succeed) })

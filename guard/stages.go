@@ -184,8 +184,8 @@ func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Look) (Stage
 	v.holds |= worker
 	if loan.Waited > 0 {
 		v.began = clock.Now()
+		v.waited(v.began)
 	}
-	v.waited(v.began)
 	return 0, nil
 }
 

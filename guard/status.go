@@ -32,7 +32,7 @@ type Status struct {
 	DetachedPanics uint64                // those that panicked afterwards
 	LeasesExpired  uint64
 	Duration       Summary // of calls that succeeded, without waiting
-	Wait           Summary // for a worker; calls that did not wait count as zero
+	Wait           Summary // for a worker, of calls that had to wait or were refused by the pool
 }
 
 // Summary sums up many durations. Quantiles are exact to 1/64.
