@@ -632,3 +632,23 @@ func TestWarnings(t *testing.T) {
 		t.Errorf("good advice for a good config: %v", ws)
 	}
 }
+
+// What a valid configuration becomes must be valid too, at the bounds as well: it
+// is what Config returns, and may come back to Reconfigure.
+func TestDefaultsAtTheBoundsAreValid(t *testing.T) {
+	for name, cfg := range map[string]breaker.Config{
+		"zero":                 {},
+		"longest cooldown":     {Cooldown: 24 * time.Hour},
+		"cooldown at its most": {Cooldown: time.Minute, CooldownMax: time.Minute, CooldownGrowth: 2},
+		"longest call":         {CallTimeout: 24 * time.Hour},
+	} {
+		full := cfg.WithDefaults()
+		if err := full.Validate(); err != nil || full != full.WithDefaults() {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	exact := breaker.Config{ProbeLease: time.Minute, CallTimeout: time.Minute}
+	if got := exact.Warnings(); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+}

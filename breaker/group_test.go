@@ -321,3 +321,13 @@ func TestMembersCountTheirOwnSuccesses(t *testing.T) {
 		t.Errorf("%+v %+v", a, b)
 	}
 }
+
+func TestOverflowShowsInTheMetrics(t *testing.T) {
+	g := mustGroup(t, breaker.Config{}, 1)
+	for i := range 3 {
+		g.For(i)
+	}
+	if got := samples(g)["foundation_breaker_group_overflowed_total{}"]; got != 2 {
+		t.Errorf("%v", got)
+	}
+}
