@@ -18,6 +18,10 @@
 // asked whether it is still valid (driver.Validator), and, if the option reset is
 // set, given that statement. One that fails is closed and replaced. Roll back what
 // you began: not every driver notices an open transaction.
+//
+// database/sql cannot close a connection under a call, a transaction or a result
+// that has not ended. One that is abandoned over such a thing gives up its place in
+// the pool after a second, and ends when that ends: defer Rollback and Close.
 package sqlworker
 
 import (
@@ -26,6 +30,7 @@ import (
 	"database/sql/driver"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/pool"
@@ -140,7 +145,23 @@ func (f *factory) Reset(ctx context.Context, c *sql.Conn) error {
 	return err
 }
 
+// patience is how long the end of a connection may keep its place in the pool.
+const patience = time.Second
+
+// Close waits no longer than patience: database/sql closes a connection only after
+// the calls, transactions and results on it, and some end with their borrower's
+// goroutine, or never.
 func (f *factory) Close(c *sql.Conn) {
-	_ = c.Close() // the connection is given up either way
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		_ = c.Close() // the connection is given up either way
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-closed:
+	case <-timer.C:
+	}
 	f.db.Drop()
 }

@@ -123,3 +123,48 @@ func TestADatabaseThatCannotBeOpenedDegradesOrIsRefused(t *testing.T) {
 		t.Errorf("lazy: %v, %+v", err, st)
 	}
 }
+
+// database/sql does not close a connection before the transactions and results on it
+// have ended. A borrower that panics over one must not take a place of the pool with
+// it for ever.
+func TestAnAbandonedTransactionOrResultTakesNoPlaceOfThePool(t *testing.T) {
+	var ends []func() error
+	defer func() {
+		for _, end := range ends {
+			_ = end() // ends the goroutine that closes the connection
+		}
+	}()
+	p := open(t, sqlworker.Options{Driver: "sqlite", DSN: file(t)}, pool.Config{Size: 1})
+	abandon := func(begin func(*sql.Conn) (func() error, error)) {
+		defer func() { _ = recover() }()
+		_ = p.With(background, func(_ context.Context, c *sql.Conn) error {
+			end, err := begin(c)
+			if err != nil {
+				t.Error(err)
+				return err
+			}
+			ends = append(ends, end)
+			panic("oops")
+		})
+	}
+	abandon(func(c *sql.Conn) (func() error, error) {
+		tx, err := c.BeginTx(background, nil)
+		if err != nil {
+			return nil, err
+		}
+		return tx.Rollback, nil
+	})
+	abandon(func(c *sql.Conn) (func() error, error) {
+		rows, err := c.QueryContext(background, "select 1 union select 2") //nolint:sqlclosecheck,rowserrcheck // left open on purpose
+		if err != nil {
+			return nil, err
+		}
+		return rows.Close, nil
+	})
+	if err := p.With(background, exec("select 1")); err != nil {
+		t.Error(err)
+	}
+	if st := p.Stats(); st.Created != 3 {
+		t.Errorf("%+v", st)
+	}
+}
