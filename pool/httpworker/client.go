@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -127,7 +129,7 @@ func (c *Client) exchange(ctx context.Context, r Request) (*Response, error) {
 		return nil, c.explain(ctx, inner, err)
 	}
 	defer answer.Body.Close() //nolint:errcheck // it has been read or given up
-	body, err := io.ReadAll(io.LimitReader(answer.Body, c.options.MaxResponse+1))
+	body, err := io.ReadAll(io.LimitReader(answer.Body, min(c.options.MaxResponse, math.MaxInt64-1)+1))
 	if err != nil {
 		return nil, c.explain(ctx, inner, err)
 	}
@@ -151,6 +153,9 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 	if prefix := strings.TrimSuffix(c.base.EscapedPath(), "/"); !strings.HasPrefix(u.EscapedPath()+"/", prefix+"/") {
 		return nil, refused("the path leads out of the base URL", nil)
 	}
+	if r.Path != "" && slices.ContainsFunc(strings.FieldsFunc(u.Path, separates), leadsAway) {
+		return nil, refused("the path leads out of the base URL, in escaped form", nil)
+	}
 	u.RawQuery = r.Query.Encode()
 	request, err := http.NewRequestWithContext(ctx, r.Method, u.String(), bytes.NewReader(r.Body))
 	if err != nil {
@@ -164,6 +169,13 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 	}
 	return request, nil
 }
+
+// separates reports whether some server takes r for the end of a path segment.
+func separates(r rune) bool { return r == '/' || r == '\\' }
+
+// leadsAway reports whether a segment, unescaped, means the folder above. JoinPath
+// has resolved those that were not escaped; servers resolve the others.
+func leadsAway(segment string) bool { return segment == ".." }
 
 // explain tells the caller's doing, the timeout and the service's failure apart.
 func (c *Client) explain(caller, inner context.Context, err error) error {

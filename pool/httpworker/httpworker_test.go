@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -109,7 +110,15 @@ func TestScenario76_RequestsReachTheServiceAsTheyWereMeant(t *testing.T) {
 			t.Errorf("%q: %v", path, err)
 		}
 	}
-	if st := c.Stats(); st.Requests != 8 || st.Failures != 5 || st.ByClass[2] != 3 || st.BytesSent != 2 || st != c.PoolStats() {
+	for _, path := range []string{"%2e%2e/admin", "..%2fadmin", "a/%2E./x", "..%5cadmin"} { // servers unescape before they resolve
+		if answer, err := c.Get(background, path, nil); !errors.Is(err, fault.InvalidArgument) {
+			t.Errorf("%q: %v, %v", path, answer, err)
+		}
+	}
+	if answer, err := c.Get(background, "a/../b%2fc..d", nil); err != nil || string(answer.Body) != "GET /v1/b%2fc..d " {
+		t.Errorf("%+v, %v", answer, err)
+	}
+	if st := c.Stats(); st.Requests != 13 || st.Failures != 9 || st.ByClass[2] != 4 || st.BytesSent != 2 || st != c.PoolStats() {
 		t.Errorf("%+v", st)
 	}
 }
@@ -327,5 +336,13 @@ func TestAHealthPathIsAskedBeforeAWorkerIsLent(t *testing.T) {
 	}
 	if st := p.Stats(); st.BadChecks == 0 {
 		t.Errorf("%+v", st)
+	}
+}
+
+func TestTheGreatestLimitOfAnAnswerCutsNothingOff(t *testing.T) {
+	base := serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "whole") })
+	c := client(t, httpworker.Options{BaseURL: base, MaxResponse: math.MaxInt64})
+	if answer, err := c.Get(background, "/", nil); err != nil || string(answer.Body) != "whole" {
+		t.Errorf("%+v, %v", answer, err)
 	}
 }
