@@ -152,7 +152,7 @@ func (d *Daemon) openServer(ctx context.Context, name, address string, files *co
 func gatewayServer(h http.Handler, l config.Limits) *http.Server {
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: l.ReadHeaderTimeout, IdleTimeout: l.IdleTimeout, MaxHeaderBytes: int(l.MaxHeader),
-		Protocols: new(http.Protocols), ConnContext: gateway.ConnContext,
+		Protocols: new(http.Protocols),
 	}
 	srv.Protocols.SetHTTP1(true)
 	srv.Protocols.SetHTTP2(true)

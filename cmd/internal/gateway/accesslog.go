@@ -73,7 +73,6 @@ type responseWriter struct {
 	http.ResponseWriter
 
 	deadlines deadlineSetter // nil where the server has none
-	conn      *conn
 	idle      time.Duration
 	status    int
 	bytes     int64
@@ -118,8 +117,7 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 		w.status = http.StatusOK
 	}
 	if w.deadlines != nil && w.bytes+int64(len(p)) > unhurried {
-		w.conn.hurried.Store(true)
-		_ = w.deadlines.SetWriteDeadline(time.Now().Add(w.idle)) // a closed connection is told by Write
+		_ = w.deadlines.SetWriteDeadline(time.Now().Add(w.idle)) // the server takes it back after the answer
 	}
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)

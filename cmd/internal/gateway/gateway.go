@@ -121,7 +121,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t := g.table.Load()
 	info := &requestInfo{ids: [1]string{correlationID(r)}}
 	info.Context = telemetry.WithCorrelation(r.Context(), info.ids[0])
-	info.responseWriter = newResponseWriter(w, r, t.idle)
+	info.responseWriter = responseWriter{ResponseWriter: w, deadlines: deadlinesOf(w), idle: t.idle}
 	info.client, info.trusted = t.peers.client(r)
 	w.Header()[requestIDHeader] = info.header()
 	if g.draining.Load() {

@@ -26,9 +26,7 @@ func hello(w http.ResponseWriter, _ *http.Request) {
 // drive sends requests to a front server in parallel; what is measured is the
 // whole way of a request over TCP, client and upstream included.
 func drive(b *testing.B, front http.Handler) {
-	server := httptest.NewUnstartedServer(front)
-	server.Config.ConnContext = gateway.ConnContext
-	server.Start()
+	server := httptest.NewServer(front)
 	defer server.Close()
 	transport := &http.Transport{MaxIdleConnsPerHost: 256}
 	defer transport.CloseIdleConnections()

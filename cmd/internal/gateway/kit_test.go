@@ -60,9 +60,7 @@ func newRigTo(t *testing.T, upstream string, change func(*settings)) *rig {
 	if err := r.gateway.Use(table, func(string) (*guard.Guard, error) { return g, nil }); err != nil {
 		t.Fatal(err)
 	}
-	r.server = httptest.NewUnstartedServer(r.gateway)
-	r.server.Config.ConnContext = gateway.ConnContext
-	r.server.Start()
+	r.server = httptest.NewServer(r.gateway)
 	transport := &http.Transport{}
 	r.client = &http.Client{Transport: transport}
 	t.Cleanup(func() {
