@@ -21,6 +21,7 @@ type Adopted struct {
 	name    string
 	pool    *pgxpool.Pool
 	timeout time.Duration
+	asking  atomic.Int64 // checkouts under way
 	counts  struct{ checkouts, waits, timeouts, full, canceled, failed, stale atomic.Uint64 }
 }
 
@@ -76,11 +77,14 @@ func (a *Adopted) Checkout(ctx context.Context, o pool.CheckoutOptions) (pool.Lo
 		timeout = a.timeout
 	}
 	began := time.Now()
+	a.asking.Add(1)
+	defer a.asking.Add(-1)
+	crowded := a.crowded()
 	inner, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	c, err := a.pool.Acquire(inner)
 	if err != nil {
-		return pool.Loan{}, a.refused(ctx, inner, err)
+		return pool.Loan{}, a.refused(ctx, inner, err, crowded)
 	}
 	a.counts.checkouts.Add(1)
 	return pool.Loan{Worker: c.Conn(), Ref: &borrowed{conn: c}, Waited: time.Since(began)}, nil
@@ -91,14 +95,23 @@ func (a *Adopted) occupied() bool {
 	return s.AcquiredConns()+s.ConstructingConns() >= s.MaxConns()
 }
 
+// crowded reports whether more connections are borrowed and asked for than there may
+// be. The borrowed ones alone do not tell: one may just be on its way from one
+// borrower to the next.
+func (a *Adopted) crowded() bool {
+	s := a.pool.Stat()
+	return s.ConstructingConns() == 0 && int64(s.AcquiredConns())+a.asking.Load() > int64(s.MaxConns())
+}
+
 // refused tells occupancy, which is nobody's failure, from a server that cannot be
-// reached, which is.
-func (a *Adopted) refused(caller, inner context.Context, err error) error {
+// reached, which is. A checkout that began or ended in a crowd, with no connection
+// in the making, ran out of time because of the crowd.
+func (a *Adopted) refused(caller, inner context.Context, err error, crowded bool) error {
 	switch {
 	case errors.Is(caller.Err(), context.Canceled):
 		a.counts.canceled.Add(1)
 		return a.fault(fault.Canceled, err)
-	case inner.Err() != nil && a.pool.Stat().AcquiredConns() >= a.pool.Stat().MaxConns():
+	case inner.Err() != nil && a.pool.Stat().ConstructingConns() == 0 && (crowded || a.crowded()):
 		a.counts.timeouts.Add(1)
 		return a.fault(fault.PoolTimeout, err)
 	case err.Error() == closedPool:

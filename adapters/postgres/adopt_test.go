@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -92,4 +94,37 @@ func TestAnAdoptedPoolOfADeadServerIsTheServersFailure(t *testing.T) {
 	if _, err := postgres.Adopt("Bad Name", nil, -1); !errors.Is(err, fault.InvalidConfig) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// Occupancy is nobody's failure, also when a connection happens to be on its way from
+// one borrower to the next at the moment when the time of a third is over.
+func TestAnAdoptedPoolUnderLoadNeverBlamesTheServer(t *testing.T) {
+	_, p := adopt(t, server(t).DSN())
+	a, err := postgres.Adopt("orders", p, 100*time.Microsecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := p.Acquire(background) // so that the connection is there
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Release()
+	var timeouts atomic.Int64
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for timeouts.Load() < 500 {
+				l, err := a.Checkout(background, pool.CheckoutOptions{})
+				switch {
+				case err == nil:
+					a.Checkin(l)
+				case errors.Is(err, fault.PoolTimeout):
+					timeouts.Add(1)
+				default:
+					t.Errorf("%v", err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
