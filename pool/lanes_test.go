@@ -1,6 +1,7 @@
 package pool_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -172,5 +173,65 @@ func TestAWorkerInALaneEndsAtItsLifetime(t *testing.T) {
 		if s.closed.Load() != 1 {
 			t.Errorf("%d workers closed, want 1", s.closed.Load())
 		}
+	})
+}
+
+// What a return has to do under the lock keeps the lanes closed, and what a worker
+// needs before it is lent takes it out of its lane.
+func TestLanesStayClosedWhereAReturnHasWorkToDo(t *testing.T) {
+	for name, cfg := range map[string]pool.Config{
+		"leak report": {Size: 2, LeakAfter: time.Minute}, "reserve": {Size: 2, MinIdle: 1}, "fifo": {Size: 2, Strategy: pool.FIFO},
+		"overflow": {Size: -1, MaxOverflow: 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := crowded(t, cfg, &server{})
+			acquire(t, p).Release()
+			if n := p.LaneLends(); n != 0 {
+				t.Errorf("%d workers were lent from lanes", n)
+			}
+		})
+	}
+	resets := 0
+	p, err := pool.New("test", pool.Config{Size: 1}, pool.Funcs[int]{
+		Make:  func(context.Context) (int, error) { return 1, nil },
+		Clean: func(context.Context, int) error { resets++; return nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Crowd()
+	for range 3 {
+		l, err := p.Acquire(background)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Release()
+	}
+	if resets != 3 {
+		t.Errorf("%d resets of 3", resets)
+	}
+	shut(t, p)
+}
+
+func TestAWorkerPastItsLifetimeIsNeitherLentFromALaneNorPutThere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := crowded(t, pool.Config{Size: 1, MaxLifetime: time.Minute, LifetimeJitter: -1, CheckInterval: -1, CheckAfter: -1}, &server{})
+		defer shut(t, p)
+		first := acquire(t, p)
+		time.Sleep(time.Minute)
+		first.Release()
+		second := acquire(t, p)
+		if second.Value() == first.Value() {
+			t.Error("lent past its lifetime")
+		}
+		settle := second.ReleaseLate() // lies in a lane
+		settle()
+		lends := p.LaneLends()
+		time.Sleep(time.Minute) // at the same moment as the alarm
+		third := acquire(t, p)
+		if third.Value() == second.Value() || p.LaneLends() != lends {
+			t.Error("lent from a lane past its lifetime")
+		}
+		third.Release()
 	})
 }

@@ -319,3 +319,95 @@ func TestABorrowerThatGivesUpDuringACheckDoubtsNoOtherWorker(t *testing.T) {
 		}
 	})
 }
+
+// While no worker can be made, an old one is better than none.
+func TestWhileNoneCanBeMadeAWorkerIsLentPastItsLifetime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		p := open(t, pool.Config{Size: 2, MaxLifetime: time.Minute, LifetimeJitter: -1, CheckInterval: -1, CheckAfter: -1}, s)
+		defer shut(t, p)
+		old := acquire(t, p)
+		s.down.Store(true)
+		_, err := p.TryAcquire(background)
+		wantCode(t, err, fault.WorkerFailed)
+		time.Sleep(2 * time.Minute)
+		old.Release()
+		l := acquire(t, p)
+		if l.Value() != old.Value() {
+			t.Errorf("lent conn %d", l.Value().id)
+		}
+		s.down.Store(false)
+		l.Release()
+	})
+}
+
+// Whoever comes back from a failed check has waited already, and is served before
+// those that came later.
+func TestWhoComesBackFromAFailedCheckIsServedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		hold := make(chan struct{})
+		p, err := pool.New("test", pool.Config{Size: 1, CheckInterval: -1, CheckTimeout: time.Hour, CheckoutTimeout: time.Minute}, pool.Funcs[*conn]{
+			Make: s.New,
+			Test: func(_ context.Context, c *conn) error {
+				if c.id == 1 {
+					<-hold
+					return errDown
+				}
+				return nil
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer shut(t, p)
+		acquire(t, p).Suspect()
+		var mu sync.Mutex
+		var order []int
+		var wg sync.WaitGroup
+		for i := range 3 {
+			wg.Go(func() {
+				l := acquire(t, p)
+				mu.Lock()
+				order = append(order, i)
+				mu.Unlock()
+				l.Release()
+			})
+			synctest.Wait() // the first is checking, the others queue
+		}
+		close(hold)
+		wg.Wait()
+		if order[0] != 0 || order[1] != 1 || order[2] != 2 {
+			t.Errorf("served in the order %v", order)
+		}
+	})
+}
+
+// Attempts that were begun side by side and fail one after the other are one
+// failed round: the pause does not double for each.
+func TestAttemptsSideBySideAreOneFailedRound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var n atomic.Int64
+		p, err := pool.New("test", pool.Config{Size: 5}, pool.Funcs[int]{
+			Make: func(context.Context) (int, error) {
+				time.Sleep(time.Duration(n.Add(1)) * time.Millisecond)
+				return 0, errDown
+			},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 5 {
+			wg.Go(func() {
+				_, err := p.Acquire(background)
+				wantCode(t, err, fault.WorkerFailed)
+			})
+		}
+		wg.Wait()
+		if st := p.Status(); st.Failures != 1 || st.Stats.Failures != 5 {
+			t.Errorf("%d failed rounds of %d attempts", st.Failures, st.Stats.Failures)
+		}
+		shut(t, p)
+	})
+}
