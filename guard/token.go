@@ -50,12 +50,12 @@ func (g *Guard) Enter(ctx context.Context, call Call) (Token, error) {
 	if err := v.admit(ctx, &p.call); err != nil {
 		return Token{}, err
 	}
-	admitted = true
 	if p.shard.due(v.start) {
-		g.tokens.expire(g, v.start)
+		g.tokens.expire(g, v.start) // may end this goroutine by a handler's doing
 	}
 	p.limited = v.limit(ctx, &p.call)
 	t := Token{place: p, serial: p.serial(), ctx: p.limited, timeout: v.allowance(ctx, &p.call)}
+	admitted = true
 	p.open(v.leaseEnd(call.Lease))
 	return t, nil
 }

@@ -135,10 +135,23 @@ func (t *tokens) expire(g *Guard, now clock.Instant) int {
 
 func (s *shard) expire(now clock.Instant) int {
 	lost := s.claimExpired(now)
-	for _, p := range lost {
+	takeBack(lost)
+	return len(lost)
+}
+
+// takeBack ends all of the claimed places, also if a recorder panics at one of
+// them or a handler ends the goroutine: nobody else would ever come for the rest.
+func takeBack(lost []*place) {
+	defer func() {
+		if len(lost) > 0 {
+			takeBack(lost)
+		}
+	}()
+	for len(lost) > 0 {
+		p := lost[0]
+		lost = lost[1:]
 		p.takeBack()
 	}
-	return len(lost)
 }
 
 func (p *place) takeBack() {
