@@ -215,11 +215,16 @@ func TestLanesStayClosedWhereAReturnHasWorkToDo(t *testing.T) {
 
 func TestAWorkerPastItsLifetimeIsNeitherLentFromALaneNorPutThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := crowded(t, pool.Config{Size: 1, MaxLifetime: time.Minute, LifetimeJitter: -1, CheckInterval: -1, CheckAfter: -1}, &server{})
+		s := &server{}
+		p := crowded(t, pool.Config{Size: 1, MaxLifetime: time.Minute, LifetimeJitter: -1, CheckInterval: -1, CheckAfter: -1}, s)
 		defer shut(t, p)
 		first := acquire(t, p)
 		time.Sleep(time.Minute)
 		first.Release()
+		synctest.Wait()
+		if s.closed.Load() != 1 {
+			t.Error("kept past its lifetime")
+		}
 		second := acquire(t, p)
 		if second.Value() == first.Value() {
 			t.Error("lent past its lifetime")
