@@ -141,20 +141,9 @@ func (c *Client) exchange(ctx context.Context, r Request) (*Response, error) {
 }
 
 func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) {
-	path, err := url.Parse(r.Path)
-	if err != nil || path.IsAbs() || path.Host != "" || path.RawQuery != "" || path.Fragment != "" {
-		return nil, refused("the path must be a plain path below the base URL, with the query apart", err)
-	}
-	u := c.base
-	if r.Path != "" {
-		u = c.base.JoinPath(path.EscapedPath())
-	}
-	u = &url.URL{Scheme: u.Scheme, User: u.User, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
-	if prefix := strings.TrimSuffix(c.base.EscapedPath(), "/"); !strings.HasPrefix(u.EscapedPath()+"/", prefix+"/") {
-		return nil, refused("the path leads out of the base URL", nil)
-	}
-	if r.Path != "" && slices.ContainsFunc(strings.FieldsFunc(u.Path, separates), leadsAway) {
-		return nil, refused("the path leads out of the base URL, in escaped form", nil)
+	u, err := locate(c.base, r.Path)
+	if err != nil {
+		return nil, err
 	}
 	u.RawQuery = r.Query.Encode()
 	request, err := http.NewRequestWithContext(ctx, r.Method, u.String(), bytes.NewReader(r.Body))
@@ -168,6 +157,26 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 		request.Header[http.CanonicalHeaderKey(name)] = values
 	}
 	return request, nil
+}
+
+// locate returns the URL of a path below base.
+func locate(base *url.URL, text string) (*url.URL, error) {
+	path, err := url.Parse(text)
+	if err != nil || path.IsAbs() || path.Host != "" || path.RawQuery != "" || path.Fragment != "" {
+		return nil, refused("the path must be a plain path below the base URL, with the query apart", err)
+	}
+	u := base
+	if text != "" {
+		u = base.JoinPath(path.EscapedPath())
+	}
+	u = &url.URL{Scheme: u.Scheme, User: u.User, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	if prefix := strings.TrimSuffix(base.EscapedPath(), "/"); !strings.HasPrefix(u.EscapedPath()+"/", prefix+"/") {
+		return nil, refused("the path leads out of the base URL", nil)
+	}
+	if text != "" && slices.ContainsFunc(strings.FieldsFunc(u.Path, separates), leadsAway) {
+		return nil, refused("the path leads out of the base URL, in escaped form", nil)
+	}
+	return u, nil
 }
 
 // separates reports whether some server takes r for the end of a path segment.

@@ -21,10 +21,11 @@ func New(o Options) (pool.Factory[*Client], error) {
 		return nil, err
 	}
 	f := &factory{options: o.effective()}
-	f.base, _ = url.Parse(o.BaseURL) // valid, as Validate says
-	if f.base.Path == "" {
-		f.base.Path = "/" // the same place, and paths are told from it by their prefix
+	base, err := url.Parse(o.BaseURL)
+	if err != nil {
+		return nil, err
 	}
+	f.base = pathed(base)
 	f.transport = shared.New(f.open, (*http.Transport).CloseIdleConnections)
 	functions := pool.Funcs[*Client]{Make: f.make, End: f.end}
 	if o.HealthPath != "" {

@@ -346,3 +346,15 @@ func TestTheGreatestLimitOfAnAnswerCutsNothingOff(t *testing.T) {
 		t.Errorf("%+v, %v", answer, err)
 	}
 }
+
+// A health path that cannot be asked for would fail every check.
+func TestAHealthPathIsCheckedWithTheOptions(t *testing.T) {
+	for path, ok := range map[string]bool{
+		"/healthz": true, "": true, "a/b": true, "/healthz?full=1": false, "http://other/": false, "../up": false, "%2e%2e/up": false,
+	} {
+		err := httpworker.Options{BaseURL: "http://x/v1", HealthPath: path}.Validate()
+		if errors.Is(err, fault.InvalidConfig) == ok || !ok && !strings.Contains(err.Error(), "options.health_path") {
+			t.Errorf("%q: %v", path, err)
+		}
+	}
+}

@@ -32,7 +32,8 @@ type Options struct {
 	// pool share theirs.
 	Isolate bool `yaml:"isolate"`
 	// HealthPath is asked for to check a worker; empty means that workers are not
-	// checked. An answer of 500 or above fails the check.
+	// checked. It is a path below BaseURL, without a query. An answer of 500 or above
+	// fails the check.
 	HealthPath string `yaml:"health_path"`
 }
 
@@ -59,6 +60,10 @@ func (o Options) Validate() error {
 	}
 	ps.Require(o.Timeout >= 0, "options.timeout", o.Timeout, "must not be negative")
 	ps.Require(o.MaxResponse >= 0, "options.max_response", o.MaxResponse, "must not be negative")
+	if base, err := url.Parse(o.BaseURL); err == nil && o.HealthPath != "" {
+		_, err := locate(pathed(base), o.HealthPath)
+		ps.Require(err == nil, "options.health_path", o.HealthPath, "must be a plain path below the base URL, without a query")
+	}
 	return ps.Err("connection_pool", "")
 }
 
@@ -75,6 +80,15 @@ func checkURL(ps *fault.Problems, field, text string) {
 	case u.RawQuery != "" || u.Fragment != "":
 		ps.Add(field, "", "must not have a query or fragment")
 	}
+}
+
+// pathed gives base the path that it means, so that paths are told from it by their
+// prefix.
+func pathed(base *url.URL) *url.URL {
+	if base.Path == "" {
+		base.Path = "/"
+	}
+	return base
 }
 
 func validHeader(name, value string) bool {
