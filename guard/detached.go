@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/clock"
@@ -151,11 +152,19 @@ func (d *detached[T]) leave(ctx, limited context.Context) (error, bool) { //noli
 	v.decide(now, w.outcome, w.result, cause)
 	v.leave(ctx, &d.call, brokenOff)
 	if errors.Is(cause, context.DeadlineExceeded) {
-		return g.timedOut(cause, now.Sub(v.began), v.rev.config.Timeout), true
+		return g.timedOut(cause, now.Sub(v.began), v.given(limited, w.late)), true
 	}
 	return fault.New(fault.Spec{
 		Code: fault.Canceled, Component: component, Name: g.name, Cause: cause, Message: "the caller gave up while the call ran",
 	}), true
+}
+
+// given is how long the call was given: by the guard, or by its caller's deadline.
+func (v *visit) given(limited context.Context, byGuard bool) time.Duration {
+	if d, ok := limited.Deadline(); ok && !byGuard {
+		return clock.Of(d).Sub(v.began)
+	}
+	return v.rev.config.Timeout
 }
 
 func (g *Guard) tellPanic(ctx context.Context, op string, cause any) {

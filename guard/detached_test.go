@@ -132,3 +132,22 @@ func TestALateDetachedPanicIsCountedAndTold(t *testing.T) {
 		}
 	})
 }
+
+func TestADetachedCallThatRanOutNamesTheTimeThatItWasGiven(t *testing.T) {
+	for timeout, want := range map[time.Duration]float64{0: 2, time.Second: 1, 10 * time.Second: 2} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGuard(t, guard.Config{Timeout: timeout})
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			_, err := guard.DoDetached(ctx, g, guard.Call{}, func(context.Context) (int, error) {
+				time.Sleep(time.Minute)
+				return 0, nil
+			})
+			f, ok := errors.AsType[*fault.Error](err)
+			if !ok || len(f.Evidence()) != 1 || f.Evidence()[0].Limit != want {
+				t.Errorf("with a timeout of %v: %v", timeout, err)
+			}
+			time.Sleep(time.Hour)
+		})
+	}
+}
