@@ -93,7 +93,7 @@ var descriptions = map[string]string{
 	"config.UpstreamTLS.ServerName":      "The name that the certificate must have; default the upstream's host.",
 	"httpworker.Options.BaseURL":         "The absolute http or https URL that all paths are below.",
 	"httpworker.Options.Headers":         "Sent with every request; a request's own value takes precedence. They are not sent to another host that a redirect leads to.",
-	"httpworker.Options.HealthPath":      "Asked for to check a worker; empty means that workers are not checked. An answer of 500 or above fails the check.",
+	"httpworker.Options.HealthPath":      "Asked for to check a worker; empty means that workers are not checked. It is a path below base_url, without a query. An answer of 500 or above fails the check.",
 	"httpworker.Options.Isolate":         "Gives each worker connections of its own; false lets the workers of a pool share theirs.",
 	"httpworker.Options.MaxRedirects":    "How many redirects are followed, 10 by default. With a negative number (0 in a file) none is, and the redirecting answer is the result.",
 	"httpworker.Options.MaxResponse":     "The greatest length of an answer's body in bytes, 10 MiB by default. A longer one is an error.",
