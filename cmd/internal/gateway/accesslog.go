@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"bufio"
 	"log/slog"
 	"math"
+	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -97,6 +99,15 @@ func deadlinesOf(w http.ResponseWriter) deadlineSetter {
 
 // Unwrap lets http.ResponseController reach the server's own writer.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// Hijack implements http.Hijacker, for a connection that leaves HTTP.
+func (w *responseWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, rw, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil {
+		w.status = http.StatusSwitchingProtocols
+	}
+	return conn, rw, err
+}
 
 func (w *responseWriter) statusCode() int {
 	if w.status == 0 {

@@ -123,10 +123,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	info.Context = telemetry.WithCorrelation(r.Context(), info.ids[0])
 	info.responseWriter = responseWriter{ResponseWriter: w, deadlines: deadlinesOf(w), idle: t.idle}
 	info.client, info.trusted = t.peers.client(r)
-	w.Header()[requestIDHeader] = info.header()
-	if g.draining.Load() {
-		w.Header().Set("Connection", "close") // so that the client's next request finds another instance
-	}
+	w.Header()[requestIDHeader] = info.header() // also for an upgrade, whose header is not written here
+	info.draining = g.draining.Load()
 	r = r.WithContext(info)
 	if t.access.enabled() {
 		defer t.access.write(r, info, began)
@@ -146,6 +144,9 @@ func (t *Table) serve(w *requestInfo, r *http.Request) {
 	h.ServeHTTP(probe, r)
 	if allow := probe.header.Get("Allow"); allow != "" {
 		w.Header().Set("Allow", allow)
+	}
+	if probe.status < http.StatusBadRequest { // a redirect to the clean form of a path that has no route either
+		probe.status = http.StatusNotFound
 	}
 	w.refusal = fault.NotFound.String()
 	writeProblem(w, r, probe.status, fault.NotFound)
@@ -184,6 +185,7 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p, ok := rt.priority.of(r); ok {
 		r = r.WithContext(guard.WithPriority(r.Context(), p))
 	}
+	dropH2C(r)
 	if isUpgrade(r) {
 		ctx, done := rt.upgrades.add(r.Context())
 		defer done()
@@ -200,6 +202,9 @@ func (rt *route) boundBody(info *requestInfo, r *http.Request) {
 		r.Body = http.MaxBytesReader(info.ResponseWriter, r.Body, rt.maxBody)
 	}
 	if info.deadlines != nil {
+		// Also for a body that nobody reads: before the server answers a refusal it
+		// drains the body, which a client may never send.
+		_ = info.deadlines.SetReadDeadline(time.Now().Add(rt.bodyIdle))
 		r.Body = &uploadBody{ReadCloser: r.Body, deadlines: info.deadlines, idle: rt.bodyIdle}
 	}
 }

@@ -18,14 +18,27 @@ type requestInfo struct {
 
 	client  netip.Addr
 	trusted bool
-	ids     [1]string // the correlation id, as the value of a header
-	route   *route
-	refusal string // the code of the fault that answered, "" if the upstream did
+	// draining advises the client to close, so that its next request finds another instance.
+	draining bool
+	ids      [1]string // the correlation id, as the value of a header
+	route    *route
+	refusal  string // the code of the fault that answered, "" if the upstream did
 }
 
 // header returns the correlation id as the value of a header. No header changes
 // the list, so all of them share it.
 func (i *requestInfo) header() []string { return i.ids[:1:1] }
+
+// WriteHeader implements http.ResponseWriter. The id is set again, and so is the
+// advice to leave, because a proxy clears the header after early hints.
+func (i *requestInfo) WriteHeader(status int) {
+	h := i.Header()
+	h[requestIDHeader] = i.header()
+	if i.draining && status >= http.StatusOK {
+		h.Set("Connection", "close")
+	}
+	i.responseWriter.WriteHeader(status)
+}
 
 type infoKey struct{}
 

@@ -151,8 +151,10 @@ func stripPrefix(u *url.URL, prefix string) {
 // errBodyIdle ends a request whose body stood still for too long.
 var errBodyIdle = errors.New("the body stood still for too long")
 
-// watchBody ends a response whose body stands still.
+// watchBody ends a response whose body stands still. The request has one id, the
+// gateway's: what an upstream sends back would stand beside it.
 func (rt *route) watchBody(resp *http.Response) error {
+	delete(resp.Header, requestIDHeader)
 	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == http.NoBody || resp.ContentLength == 0 {
 		return nil
 	}
@@ -167,7 +169,19 @@ func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		info.refusal = f.Code().String()
 	}
+	info.hurry(r)
 	protect.WriteRefusal(w, r, err)
+}
+
+// refusedBody is how long a refused client may still send: the server drains
+// what is left of a body before it answers.
+const refusedBody = time.Second
+
+// hurry keeps a client that does not send its body from delaying its refusal.
+func (i *requestInfo) hurry(r *http.Request) {
+	if i.deadlines != nil && r.ContentLength != 0 {
+		_ = i.deadlines.SetReadDeadline(time.Now().Add(refusedBody)) // a closed connection is told by Write
+	}
 }
 
 // answerError answers where the upstream did not, and tells the guard why, which

@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"net/http"
+	"strings"
 	"sync"
 )
 
@@ -16,6 +17,19 @@ type upgrades struct {
 	cancels map[int]context.CancelFunc
 	closed  bool
 	idle    chan struct{} // closed when the last one ended, once closed is set
+}
+
+// dropH2C answers a wish to go on in HTTP/2 as the protocol allows, by ignoring
+// it: over a connection that left HTTP/1 for HTTP/2 a client would send the
+// upstream requests that pass no guard.
+func dropH2C(r *http.Request) {
+	for _, protocol := range r.Header.Values("Upgrade") {
+		if strings.Contains(strings.ToLower(protocol), "h2c") {
+			r.Header.Del("Upgrade")
+			r.Header.Del("Http2-Settings")
+			return
+		}
+	}
 }
 
 func isUpgrade(r *http.Request) bool { return r.Header.Get("Upgrade") != "" }

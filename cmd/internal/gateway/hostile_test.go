@@ -1,0 +1,162 @@
+package gateway_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/ratelimit"
+)
+
+// raw sends text as it is and returns the connection, with a reader of answers.
+func (r *rig) raw(text string) (net.Conn, *bufio.Reader) {
+	r.Helper()
+	conn, err := new(net.Dialer).DialContext(r.Context(), "tcp", r.server.Listener.Addr().String())
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		r.Fatal(err)
+	}
+	if _, err := io.WriteString(conn, text); err != nil {
+		r.Fatal(err)
+	}
+	return conn, bufio.NewReader(conn)
+}
+
+func (r *rig) status(answers *bufio.Reader) int {
+	r.Helper()
+	resp, err := http.ReadResponse(answers, nil)
+	if err != nil {
+		r.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	_ = resp.Body.Close()
+	return resp.StatusCode
+}
+
+const stalledUpload = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc"
+
+// A server drains a body before it answers: without a deadline it would wait for
+// a client that sends nothing for as long as the client likes.
+func TestARefusedClientThatDoesNotSendItsBodyIsAnsweredAndCut(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), func(s *settings) {
+		s.limit = ratelimit.Config{Limit: 1, Per: time.Hour}
+	})
+	r.get("/")
+	_, answers := r.raw(stalledUpload)
+	if code := r.status(answers); code != http.StatusTooManyRequests {
+		t.Errorf("answered %d", code)
+	}
+	if _, err := answers.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("the connection stays open: %v", err)
+	}
+}
+
+func TestAnAdmittedClientThatDoesNotSendItsBodyIsAnsweredAndCut(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }), func(s *settings) {
+		s.gateway.Limits.BodyIdleTimeout = 50 * time.Millisecond
+	})
+	_, answers := r.raw(stalledUpload)
+	r.status(answers)
+	if _, err := answers.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("the connection stays open: %v", err)
+	}
+	if c := r.outcomes(1); c.Ignored != 1 {
+		t.Errorf("counted %+v", c)
+	}
+}
+
+func TestAnUpstreamThatDoesNotAnswerAnUploadInTimeFailed(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}), func(s *settings) {
+		s.guard.Timeout = 50 * time.Millisecond
+	})
+	if got := r.do(r.request(http.MethodPost, "/", strings.NewReader("all of it"))); got.StatusCode != http.StatusGatewayTimeout {
+		t.Errorf("answered %d", got.StatusCode)
+	}
+	if c := r.outcomes(1); c.Failures != 1 {
+		t.Errorf("counted %+v", c)
+	}
+}
+
+func TestTheAnswerHasOneRequestID_WhateverTheUpstreamSends(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Request-Id", "of the upstream")
+		if r.URL.Path == "/hints" {
+			w.WriteHeader(http.StatusEarlyHints) // the proxy clears the header after it
+		}
+		w.WriteHeader(http.StatusOK)
+	}), nil)
+	for _, path := range []string{"/", "/hints"} {
+		req := r.request(http.MethodGet, path, nil)
+		req.Header.Set("X-Request-Id", "mine")
+		if got := r.do(req).Header.Values("X-Request-Id"); len(got) != 1 || got[0] != "mine" {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+}
+
+// Behind a connection that went on in HTTP/2 no request would pass the guard.
+func TestAnUpgradeToHTTP2IsNotPassedOn(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, r.Header["Upgrade"], r.Header["Http2-Settings"], r.Header["Connection"])
+	}), nil)
+	for _, protocol := range []string{"h2c", "H2C", "websocket, h2c"} {
+		req := r.request(http.MethodGet, "/", nil)
+		req.Header.Set("Connection", "Upgrade, HTTP2-Settings")
+		req.Header.Set("Upgrade", protocol)
+		req.Header.Set("Http2-Settings", "AAMAAABk")
+		if got := r.do(req).body; got != "[] [] []" {
+			t.Errorf("%s: the upstream saw %s", protocol, got)
+		}
+	}
+}
+
+func TestAnUnclearPathWithoutARouteIsNotFound(t *testing.T) {
+	r := newRig(t, http.NotFoundHandler(), func(s *settings) { s.route.Match = "/api/" })
+	if got := r.get("//nowhere"); got.StatusCode != http.StatusNotFound || got.Header.Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%d %s", got.StatusCode, got.body)
+	}
+}
+
+func TestAnUpgradeIsLoggedAsWhatItIs(t *testing.T) {
+	var log lines
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		_ = rw.Flush()
+		_ = conn.Close()
+	}), func(s *settings) {
+		s.log, s.gateway.AccessLog.Mode = &log, config.AccessLogAll
+	})
+	conn, answers := r.raw("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	if code := r.status(answers); code != http.StatusSwitchingProtocols {
+		t.Fatalf("answered %d", code)
+	}
+	_ = conn.Close()
+	r.outcomes(1)
+	for tick := time.NewTicker(time.Millisecond); log.String() == ""; <-tick.C { // the line comes once the handler has returned
+		if t.Context().Err() != nil {
+			t.Fatal("nothing was logged")
+		}
+	}
+	var line struct{ Status int }
+	if err := json.Unmarshal([]byte(log.String()), &line); err != nil || line.Status != http.StatusSwitchingProtocols {
+		t.Errorf("logged %q: %v", log.String(), err)
+	}
+}
