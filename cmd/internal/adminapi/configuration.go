@@ -30,6 +30,10 @@ type ConfigRequest struct {
 }
 
 func (a *api) putConfig(r *http.Request) (any, error) {
+	dry, err := dryRun(r)
+	if err != nil {
+		return nil, err
+	}
 	_, revision, _ := a.Layer.Config()
 	if match := r.Header.Get("If-Match"); match != "" && match != "*" && !strings.Contains(match, etag(revision)) {
 		return nil, refuse(fault.Conflict, "the configuration is at revision "+etag(revision)+" and not at the one that If-Match names: look at it again")
@@ -42,7 +46,7 @@ func (a *api) putConfig(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if dryRun(r) {
+	if dry {
 		return a.Daemon.Plan(c)
 	}
 	applied, err := a.Daemon.Apply(r.Context(), c)
@@ -53,7 +57,11 @@ func (a *api) putConfig(r *http.Request) (any, error) {
 }
 
 func (a *api) reload(r *http.Request) (any, error) {
-	if dryRun(r) {
+	dry, err := dryRun(r)
+	if err != nil {
+		return nil, err
+	}
+	if dry {
 		return a.Daemon.PlanReload()
 	}
 	applied, err := a.Daemon.Reload(r.Context())

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -150,7 +151,19 @@ func (a *api) log(r *http.Request, action, kind, name string, more ...slog.Attr)
 	a.Log.LogAttrs(r.Context(), slog.LevelInfo, "changed by hand", attrs...)
 }
 
-func dryRun(r *http.Request) bool {
-	on, err := strconv.ParseBool(r.URL.Query().Get("dry_run"))
-	return err == nil && on
+// dryRun reports whether the request only asks. A value that cannot be read is
+// refused: whoever sends one does not want the change to be made.
+func dryRun(r *http.Request) (bool, error) {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return false, refuse(fault.InvalidArgument, "the query cannot be read: "+err.Error())
+	}
+	if !query.Has("dry_run") {
+		return false, nil
+	}
+	on, err := strconv.ParseBool(query.Get("dry_run"))
+	if err != nil {
+		return false, refuse(fault.InvalidArgument, "dry_run must be 1 or 0")
+	}
+	return on, nil
 }

@@ -315,3 +315,29 @@ func TestClient(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Whoever asks for a dry run and misspells it must not get the change.
+func TestADryRunThatCannotBeReadIsRefusedAndChangesNothing(t *testing.T) {
+	r := newRig(t)
+	for _, query := range []string{"dry_run=yes", "dry_run=", "dry_run=1;x", "dry_run=%zz"} {
+		if code := r.ask(http.MethodPost, "/v1/reload?"+query, "{}", nil); code != http.StatusBadRequest {
+			t.Errorf("reload?%s: %d", query, code)
+		}
+		if code := r.ask(http.MethodPut, "/v1/config?"+query, `{"yaml":"version: 1\n"}`, nil); code != http.StatusBadRequest {
+			t.Errorf("config?%s: %d", query, code)
+		}
+	}
+	if _, revision, _ := r.layer.Config(); r.shell.reloads != 0 || revision != 1 {
+		t.Errorf("%d reloads, revision %d", r.shell.reloads, revision)
+	}
+}
+
+// Rounded down it would be 0, which means for ever.
+func TestAnOverrideForLessThanANanosecondEnds(t *testing.T) {
+	r := newRig(t)
+	var b adminapi.Breaker
+	code := r.ask(http.MethodPut, "/v1/breakers/payments/override", `{"state":"forced-open","reason":"x","for_seconds":1e-12}`, &b)
+	if code != http.StatusOK || b.Override.State != "" && b.Override.Until.IsZero() {
+		t.Errorf("%d %+v", code, b.Override)
+	}
+}

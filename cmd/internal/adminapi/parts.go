@@ -131,7 +131,7 @@ func durationOf(seconds float64) (time.Duration, error) {
 	if math.IsNaN(nanos) || nanos < 0 || nanos >= math.MaxInt64 {
 		return 0, refuse(fault.InvalidArgument, "for_seconds must be 0 (until released) or a positive number of seconds")
 	}
-	return time.Duration(nanos), nil
+	return time.Duration(math.Ceil(nanos)), nil // rounded down to 0, a moment would become for ever
 }
 
 func (a *api) release(r *http.Request) (any, error) {

@@ -99,7 +99,7 @@ func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method
 
 func (s Security) check(r *http.Request, origin *http.CrossOriginProtection) error {
 	if !s.allowedHost(r) {
-		return refuse(fault.Forbidden, "the request names a host that this server does not know: add it to admin.hosts")
+		return refuse(fault.Forbidden, "the request names a host that this server does not know: add it to admin.allowed_hosts")
 	}
 	if err := origin.Check(r); err != nil {
 		return refuse(fault.Forbidden, "the request comes from another origin")
