@@ -155,3 +155,23 @@ func TestPrepareIsNotAskedAboutAChangeThatWasGivenUp(t *testing.T) {
 		t.Errorf("error %v, asked %v", err, asked)
 	}
 }
+
+func TestAGuardWhoseSettingsStayGetsThePartsThatWereMadeAnew(t *testing.T) {
+	var made factory
+	layer := func(members, label string) *config.Config {
+		return parse(t, "breakers: {b: {per: key, max_members: "+members+"}}\n"+
+			"pools: {p: {worker: test, options: {label: "+label+"}}}\nguards: {a: {breaker: b}, c: {pool: p}}\n", made.kinds())
+	}
+	f := open(t, foundation.Options{Kinds: made.kinds(), Config: layer("8", "x")})
+	for _, next := range []*config.Config{layer("9", "x"), layer("9", "y")} {
+		if _, err := f.Apply(t.Context(), next); err != nil {
+			t.Fatal(err)
+		}
+		a, _ := f.Guard("a")
+		c, _ := f.Guard("c")
+		group, _ := f.BreakerGroup("b")
+		if p, _ := f.Pool("p"); a.Config().Breakers != group || c.Config().Pool != p {
+			t.Error("a guard has the part that was replaced")
+		}
+	}
+}
