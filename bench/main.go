@@ -15,11 +15,11 @@ func main() {
 	quick := flag.Bool("quick", false, "finish in 50 seconds and print one line a scenario")
 	results := flag.String("results", "", "write a page of all rows into this `folder`")
 	filter := flag.String("bench", ".", "measure only scenarios that match this `pattern`")
-	budget := flag.Duration("budget", 0, "measure for about this long (default 30s with -quick, 8m without)")
+	budget := flag.Duration("budget", 0, "measure for about this long (default 30s with -quick, 5m without)")
 	flag.Parse()
 
 	if *budget == 0 {
-		*budget = 8 * time.Minute
+		*budget = 5 * time.Minute
 		if *quick {
 			*budget = 30 * time.Second
 		}
@@ -38,7 +38,9 @@ func run(quick bool, results, filter string, budget time.Duration) error {
 	chosen := choose(scenarios(), pattern)
 	plan := newPlan(chosen, budget)
 	if !quick {
-		fmt.Printf("%d scenarios, %d rounds of %v for each contender, about %v\n", len(chosen), plan.rounds, plan.batch.Round(time.Microsecond), budget)
+		plan.speedup = speedup()
+		fmt.Printf("%d scenarios, %d rounds of %v for each contender, about %v; all cores at once do %.1f times the work of one\n",
+			len(chosen), plan.rounds, plan.batch.Round(time.Microsecond), budget, plan.speedup)
 	}
 	rows := make([]row, 0, len(chosen))
 	for _, s := range chosen {

@@ -35,6 +35,8 @@ type scenario struct {
 type plan struct {
 	rounds int
 	batch  time.Duration // of one contender in one round
+
+	speedup float64 // of all cores over one, before the first scenario; for the page
 }
 
 // overhead is how many batches a contender costs beyond its rounds: finding the

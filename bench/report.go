@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -42,6 +43,7 @@ func writePage(folder string, rows []row, footprints []footprint, filter string,
 	b.WriteString("# Measured beside the peers\n\n")
 	fmt.Fprintf(&b, "- Machine: %s, %d cores, %s/%s\n", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 	fmt.Fprintf(&b, "- %s, %s\n", runtime.Version(), time.Now().Format(time.DateOnly))
+	fmt.Fprintf(&b, "- All cores at once did %.1f times the work of one, before and after: what stands as parallel was so to that degree\n", (p.speedup+speedup())/2)
 	command := "make bench"
 	if filter != "." {
 		command += " BENCH='" + filter + "'"
@@ -94,6 +96,24 @@ func processor() string {
 	}
 	return "unknown processor"
 }
+
+// speedup is how much more arithmetic all cores do at once than one does alone: a
+// virtual machine may have fewer cores than it says.
+func speedup() float64 {
+	spin := func(worker, n int) {
+		x := worker
+		for i := range n {
+			x = x*31 + i
+		}
+		sink.Store(int64(x))
+	}
+	const n = 50_000_000
+	workers := runtime.GOMAXPROCS(0)
+	alone := timed(spin, 1, n)
+	return float64(workers) * float64(alone) / float64(timed(spin, workers, n))
+}
+
+var sink atomic.Int64
 
 func versions() []string {
 	info, ok := debug.ReadBuildInfo()
