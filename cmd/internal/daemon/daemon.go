@@ -40,7 +40,7 @@ type Daemon struct {
 	log      *slog.Logger
 	layer    *foundation.Foundation
 	gateway  *gateway.Gateway
-	drain    config.Drain
+	admin    atomic.Pointer[http.Handler] // replaced by a reload, so that a token that was taken away ends at once
 	started  time.Time
 	servers  []*server // in the order of their start
 	watch    *watch
@@ -115,7 +115,6 @@ func (d *Daemon) openListeners(ctx context.Context, cfg *config.Config) error {
 	admin := cfg.Admin.WithDefaults()
 	if cfg.Gateway != nil {
 		g := cfg.Gateway.WithDefaults()
-		d.drain = g.Drain
 		if err := d.openServer(ctx, "gateway", g.Listen, g.TLS, gatewayServer(d.gateway, g.Limits), g.Limits.MaxConnections); err != nil {
 			return err
 		}
@@ -125,7 +124,8 @@ func (d *Daemon) openListeners(ctx context.Context, cfg *config.Config) error {
 		if err := security.CheckListen(admin.Listen); err != nil {
 			return err
 		}
-		if err := d.openServer(ctx, "admin", admin.Listen, admin.TLS, adminServer(d.adminHandler(security)), 0); err != nil {
+		d.guardAdmin(admin)
+		if err := d.openServer(ctx, "admin", admin.Listen, admin.TLS, adminServer(http.HandlerFunc(d.serveAdmin)), 0); err != nil {
 			return err
 		}
 	}
@@ -179,6 +179,16 @@ func (d *Daemon) adminHandler(security adminapi.Security) http.Handler {
 	return adminapi.Handler(adminapi.Options{
 		Layer: d.layer, Security: security, Log: d.log, Probes: d.probes(), Daemon: d,
 	})
+}
+
+// guardAdmin puts the tokens and hosts of admin in force.
+func (d *Daemon) guardAdmin(admin config.Admin) {
+	h := d.adminHandler(securityOf(admin))
+	d.admin.Store(&h)
+}
+
+func (d *Daemon) serveAdmin(w http.ResponseWriter, r *http.Request) {
+	(*d.admin.Load()).ServeHTTP(w, r)
 }
 
 func (d *Daemon) isReady() bool { return d.ready.Load() && !d.draining.Load() }

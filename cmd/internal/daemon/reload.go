@@ -108,6 +108,9 @@ func (d *Daemon) prepare(layer *foundation.Foundation, cfg *config.Config) (comm
 		if err := d.gateway.Use(table, layer.Guard); err != nil { // guards were checked with the names
 			d.log.Error("the routes are not in use", slog.String("error", err.Error()))
 		}
+		if d.admin.Load() != nil { // not at the start
+			d.guardAdmin(cfg.Admin.WithDefaults())
+		}
 	}, nil
 }
 

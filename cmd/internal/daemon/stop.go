@@ -7,6 +7,8 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"github.com/elixirscope/foundation/config"
 )
 
 // Stop drains and ends the daemon, see the package comment. It returns when
@@ -27,10 +29,11 @@ func (d *Daemon) stop(ctx context.Context) error {
 	}
 	d.draining.Store(true)
 	d.gateway.Drain()
-	d.log.Info("draining", slog.Duration("delay", d.drain.Delay), slog.Duration("timeout", d.drain.Timeout))
-	pause(ctx, d.drain.Delay)
+	drain := d.drainTimes()
+	d.log.Info("draining", slog.Duration("delay", drain.Delay), slog.Duration("timeout", drain.Timeout))
+	pause(ctx, drain.Delay)
 	d.forbidReloads()
-	errs := []error{d.stopGateway(ctx)}
+	errs := []error{d.stopGateway(ctx, drain.Timeout)}
 	for _, s := range slices.Backward(d.servers) {
 		if s.name != "gateway" {
 			grace, cancel := context.WithTimeout(ctx, adminGrace)
@@ -57,8 +60,17 @@ func (d *Daemon) forbidReloads() {
 	d.stopped = true
 }
 
-func (d *Daemon) stopGateway(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, d.drain.Timeout)
+// drainTimes are those of the configuration in force, not of the start.
+func (d *Daemon) drainTimes() config.Drain {
+	cfg, _, _ := d.layer.Config()
+	if cfg.Gateway == nil {
+		return config.Gateway{}.WithDefaults().Drain
+	}
+	return cfg.Gateway.WithDefaults().Drain
+}
+
+func (d *Daemon) stopGateway(ctx context.Context, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var err error
 	for _, s := range d.servers {
