@@ -17,6 +17,10 @@ type overflow struct {
 
 const overflowBuckets = 1024
 
+// closedBuckets stands in for the buckets of an engine that was replaced before
+// any key overflowed. It is not written to.
+var closedBuckets [overflowBuckets]overflowBucket
+
 type overflowBucket struct {
 	mu     sync.Mutex // guards the fields below
 	state  state
@@ -42,8 +46,11 @@ func (o *overflow) open() {
 func (o *overflow) visit(h key.Hash, fn visitor) visited {
 	b := o.bucket(h)
 	if b == nil {
-		o.open()
+		o.open() // or they were closed in this moment
 		b = o.bucket(h)
+	}
+	if o.buckets.Load() == &closedBuckets {
+		return tableSealed
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -59,7 +66,7 @@ func (o *overflow) visit(h key.Hash, fn visitor) visited {
 // copy returns the state of a key's bucket, or false if no key ever overflowed.
 func (o *overflow) copy(h key.Hash) (state, bool) {
 	b := o.bucket(h)
-	if b == nil {
+	if b == nil || o.buckets.Load() == &closedBuckets {
 		return state{}, false
 	}
 	b.mu.Lock()
@@ -69,8 +76,8 @@ func (o *overflow) copy(h key.Hash) (state, bool) {
 
 // inherit fills o with the buckets of prev, which are sealed one by one.
 func (o *overflow) inherit(e, prev *engine) {
-	if prev.overflow.buckets.Load() == nil {
-		return
+	if prev.overflow.buckets.CompareAndSwap(nil, &closedBuckets) {
+		return // a call on its way there must not open buckets that nobody inherits
 	}
 	o.open()
 	mine, theirs := o.buckets.Load(), prev.overflow.buckets.Load()
