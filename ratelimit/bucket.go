@@ -69,7 +69,9 @@ func (r *rule) turn(st state, now clock.Instant, ahead, cost int64) time.Duratio
 
 // refundBucket moves the state back by what the call moved it forward, except
 // for the part that time has given back already. While somebody holds a place
-// in the future, what lies before that place is no longer ours to give.
+// in the future, what lies before that place is no longer ours to give. In a
+// leaky bucket every later call holds one: there is no burst that lets two go at
+// once.
 func (r *rule) refundBucket(st state, now clock.Instant, g given) state {
 	nowU, end := product(int64(now), r.q), product(int64(g.at), r.q).plus(product(g.mark, r.q))
 	if g.mark == maxInt64 { // it reaches beyond what a mark can tell: three lifetimes
@@ -77,7 +79,7 @@ func (r *rule) refundBucket(st state, now clock.Instant, g given) state {
 	}
 	taken := product(g.cost, r.p)
 	back := narrowest(taken, end.minus(nowU))
-	if r.full.less(st.tat.minus(nowU)) {
+	if r.algorithm == LeakyBucket || r.full.less(st.tat.minus(nowU)) {
 		back = narrowest(back, taken.minus(st.tat.minus(end)))
 	}
 	if back.positive() {

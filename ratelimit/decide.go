@@ -72,11 +72,13 @@ func (l *Limiter) consult(d *Decision, k *Key, c call, depth int) bool {
 	}
 	switch {
 	case kind == admitted:
-		wait := max(d.RetryAfter, v.retry) // not 0 only for a reservation
-		if d.kind == admitted && v.remaining <= d.Remaining {
-			d.show(l, s, v) // the rule that is nearest to its end
+		d.wait = max(d.wait, v.retry) // not 0 only for a reservation
+		if d.kind == admitted {
+			if v.remaining <= d.Remaining {
+				d.show(l, s, v) // the rule that is nearest to its end
+			}
+			d.RetryAfter = d.wait
 		}
-		d.RetryAfter = wait
 	case enforced:
 		d.show(l, s, v)
 		d.OK, d.kind = false, kind
@@ -98,6 +100,9 @@ func (l *Limiter) ask(k *Key, c call, d *Decision, depth int) (*setup, verdict, 
 	s := l.setup.Load()
 	for {
 		q := question{hash: k.Hash(s.config.Parts), now: c.now, cost: c.cost, patience: int64(c.patience)}
+		if s.config.Mode != Enforce {
+			q.patience = 0 // shadow mode refuses a turn in the future, and delays nobody
+		}
 		v, kind, ok := s.engine.answer(&q, c.peek)
 		if !ok {
 			s = l.newest()

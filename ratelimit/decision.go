@@ -36,7 +36,8 @@ type Decision struct {
 	kind   refusal
 	cost   int64
 	at     clock.Instant
-	by     *Limiter // whose rule the numbers are of
+	wait   time.Duration // of a reservation: until the turn that it took
+	by     *Limiter      // whose rule the numbers are of
 	first  [2]receipt
 	others []receipt // of a chain of more than two rules
 }

@@ -12,7 +12,7 @@ import (
 // DeniedKey is a key that a limiter refused often.
 type DeniedKey struct {
 	Key    string    `json:"key"`    // the parts that the rule looks at; long keys are cut
-	Denied uint64    `json:"denied"` // an upper bound
+	Denied uint64    `json:"denied"` // an upper bound of the refusals that were noted
 	AtMost uint64    `json:"at_most_too_many"`
 	Last   time.Time `json:"last"`
 }
@@ -25,7 +25,7 @@ const (
 // topDenied finds the keys that are refused most, in constant memory, with the
 // Space-Saving algorithm (Metwally, Agrawal, El Abbadi 2005): a key that is not
 // among the counted takes the place of the least one and inherits its count as
-// its possible error. Any key with more than a 64th of all refusals is found.
+// its possible error. Any key with more than a 64th of the refusals that were noted is found.
 type topDenied struct {
 	mu    sync.Mutex // guards the fields below; a refusal that finds it taken is not noted
 	index map[key.Hash]int

@@ -137,22 +137,23 @@ func (l *Limiter) AllowAt(now clock.Instant, key Key, cost int64) (d Decision) {
 // pointer.
 func (l *Limiter) AllowInto(d *Decision, now clock.Instant, key *Key, cost int64) {
 	if !l.quick(d, key, now, cost) {
-		l.tryNow(d, key, now, cost)
+		l.tryNow(d, key, call{now: now, cost: cost})
 	}
 	l.report(context.Background(), d, key)
 }
 
-// Peek answers what [Limiter.Allow] would, and takes nothing: Remaining is what
-// is left before such a call.
+// Peek answers what [Limiter.Allow] would, also while others wait, and takes
+// nothing: Remaining is what is left before such a call.
 func (l *Limiter) Peek(key Key) Decision { return l.PeekAt(clock.Now(), key) }
 
 // PeekAt is [Limiter.Peek] for a caller that has read the clock.
 func (l *Limiter) PeekAt(now clock.Instant, key Key) (d Decision) {
-	l.decide(&d, &key, call{now: now, cost: 1, peek: true})
+	l.tryNow(&d, &key, call{now: now, cost: 1, peek: true})
 	return d
 }
 
-// Reset forgets what key has taken under this rule, not under its parents.
+// Reset forgets what key has taken under this rule, not under its parents. What
+// is counted in an overflow bucket stays: it is not of this key alone.
 func (l *Limiter) Reset(key Key) { l.ResetBy("", key) }
 
 // ResetBy is [Limiter.Reset] in the name of an actor, which the event carries.

@@ -2,10 +2,12 @@ package ratelimit_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/clock"
 	"github.com/elixirscope/foundation/ratelimit"
 )
@@ -101,4 +103,164 @@ func TestPeer29_FastRulesAndOddOnesStayExact(t *testing.T) {
 			t.Errorf("%d/s: %d calls in 100 µs, want %d", limit, admitted, want)
 		}
 	}
+}
+
+// A reservation in shadow mode was given a delay, as if the rule were enforced.
+func TestAShadowRuleDelaysNoReservation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := must(t, ratelimit.Config{Limit: 1, Per: time.Second, Mode: ratelimit.Shadow})
+		for i := range 3 {
+			r := l.Reserve(user)
+			if !r.OK || r.Delay() != 0 || r.Decision.WouldRefuse() != (i > 0) {
+				t.Errorf("reservation %d: a delay of %v, %+v", i, r.Delay(), r.Decision)
+			}
+		}
+	})
+}
+
+// Where a shadow rule would have refused, the delay of its enforced parent was lost.
+func TestAShadowRuleKeepsTheDelayOfItsParent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		parent := must(t, ratelimit.Config{Limit: 1, Per: time.Second})
+		l := must(t, ratelimit.Config{Algorithm: ratelimit.FixedWindow, Limit: 1, Per: time.Hour, Mode: ratelimit.Shadow}, ratelimit.WithParent(parent))
+		for i := range 3 {
+			r := l.Reserve(user)
+			if want := time.Duration(i) * time.Second; !r.OK || r.Delay() != want {
+				t.Errorf("the parent's turn is in %v, the delay is %v", want, r.Delay())
+			}
+		}
+	})
+}
+
+// A canceled reservation of a leaky bucket was given out again although a later
+// one stood on it, so that two calls had one turn.
+func TestACancelInALeakyBucketGivesNobodyTheTurnOfAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := must(t, ratelimit.Config{Algorithm: ratelimit.LeakyBucket, Limit: 1, Per: time.Second, Burst: 10})
+		l.Reserve(user)
+		second, third := l.Reserve(user), l.Reserve(user)
+		second.Cancel()
+		if fourth := l.Reserve(user); fourth.Delay() <= third.Delay() {
+			t.Errorf("the third has its turn in %v, the fourth in %v", third.Delay(), fourth.Delay())
+		}
+	})
+}
+
+// A receipt from before a change of parts was honored by the keys that began anew.
+func TestAChangeOfPartsVoidsReceipts(t *testing.T) {
+	eachAlgorithm(t, func(t *testing.T, a ratelimit.Algorithm) {
+		cfg := ratelimit.Config{Algorithm: a, Limit: 2, Per: time.Hour, Parts: 1}
+		l, k := must(t, cfg), ratelimit.KeyOf("one part")
+		old := l.Allow(k)
+		cfg.Parts = 2
+		if err := l.Reconfigure(cfg); err != nil {
+			t.Fatal(err)
+		}
+		take(l, k, 2)
+		if old.Refund(); l.Peek(k).OK {
+			t.Error("a receipt of the old keys gave a new key quota")
+		}
+	})
+}
+
+// Looking at a log at a later reading of the clock forgot calls that an earlier
+// reading, arriving afterwards, had still to count.
+func TestPeekingAtALogForgetsNothingForLateReadings(t *testing.T) {
+	l := must(t, ratelimit.Config{Algorithm: ratelimit.SlidingLog, Limit: 2, Per: time.Second})
+	start := clock.Instant(time.Hour)
+	for range 2 {
+		l.AllowAt(start, user, 1)
+	}
+	l.PeekAt(start.Add(2*time.Second), user)
+	if d := l.AllowAt(start.Add(time.Second/2), user, 1); d.OK {
+		t.Errorf("three calls in half a second: %+v", d)
+	}
+}
+
+// The first of a queue slept for the time that it was told at the beginning,
+// whatever became of the rule or the key, and held up everybody behind it.
+func TestTheFirstWaiterNoticesThatItsTurnHasCome(t *testing.T) {
+	cfg := ratelimit.Config{Limit: 1, Per: time.Hour}
+	fast := ratelimit.Config{Limit: 1000, Per: time.Second}
+	off := ratelimit.Config{Limit: 1, Per: time.Hour, Mode: ratelimit.Off}
+	for name, act := range map[string]func(l, parent *ratelimit.Limiter, d *ratelimit.Decision) error{
+		"reset": func(l, parent *ratelimit.Limiter, _ *ratelimit.Decision) error {
+			l.Reset(user)
+			parent.Reset(user)
+			return nil
+		},
+		"refund": func(_, _ *ratelimit.Limiter, d *ratelimit.Decision) error { d.Refund(); return nil },
+		"a faster rule": func(l, parent *ratelimit.Limiter, _ *ratelimit.Decision) error {
+			parent.Reset(user)
+			return l.Reconfigure(fast)
+		},
+		"mode off": func(l, parent *ratelimit.Limiter, _ *ratelimit.Decision) error {
+			parent.Reset(user)
+			return l.Reconfigure(off)
+		},
+		"no parent": func(l, _ *ratelimit.Limiter, _ *ratelimit.Decision) error { l.Reset(user); return l.SetParent(nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				parent := must(t, cfg)
+				l := must(t, cfg, ratelimit.WithParent(parent))
+				d, start := l.Allow(user), time.Now()
+				done := make(chan error, 1)
+				go func() { done <- l.Wait(t.Context(), user) }()
+				synctest.Wait()
+				if err := act(l, parent, &d); err != nil {
+					t.Fatal(err)
+				}
+				if err := <-done; err != nil || time.Since(start) > 10*time.Second {
+					t.Errorf("it went after %v (%v)", time.Since(start), err)
+				}
+				if got := parent.Status().Denied; got > 1 {
+					t.Errorf("one waiting call is %d refusals of the parent", got)
+				}
+			})
+		})
+	}
+}
+
+// Peek told of a token that belonged to a call that waited.
+func TestPeekAnswersWhatAllowWouldBehindWaiters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := must(t, ratelimit.Config{Limit: 1, Per: time.Second})
+		take(l, user, 1)
+		for range 2 {
+			go func() { _ = l.Wait(t.Context(), user) }()
+		}
+		synctest.Wait()
+		p, d := l.Peek(user), l.Allow(user)
+		if p.OK != d.OK || p.RetryAfter != d.RetryAfter || p.Remaining != d.Remaining || p.ResetAfter != d.ResetAfter {
+			t.Errorf("peek %+v\nallow %+v", p, d)
+		}
+		time.Sleep(5 * time.Second)
+	})
+}
+
+// endingContext ends when its deadline is asked for, a second later.
+type endingContext struct {
+	context.Context
+	end context.CancelFunc
+}
+
+func (c endingContext) Deadline() (time.Time, bool) {
+	time.Sleep(time.Second)
+	c.end()
+	return time.Time{}, false
+}
+
+// A call whose context and whose turn had both come took a token it had no use for.
+func TestAWaiterWhoseContextHasEndedTakesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 20 {
+			l := must(t, ratelimit.Config{Limit: 1, Per: time.Second})
+			take(l, user, 1)
+			ctx, cancel := context.WithCancel(t.Context())
+			if err := l.Wait(endingContext{ctx, cancel}, user); !errors.Is(err, fault.Canceled) || !l.Peek(user).OK {
+				t.Fatalf("it ended with %v", err)
+			}
+		}
+	})
 }

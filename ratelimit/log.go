@@ -84,10 +84,12 @@ func (l *callLog) prune(now clock.Instant, per int64) {
 	}
 }
 
-// freed returns the instant of the entry with whose end amount has run out.
-func (l *callLog) freed(amount int64) clock.Instant {
-	live := l.entries[l.head:]
-	i := sort.Search(len(live), func(i int) bool { return live[i].sum-l.gone >= uint64(amount) })
+// freed returns the instant of the entry with whose end amount of what counts at
+// now has run out.
+func (l *callLog) freed(now clock.Instant, per, amount int64) clock.Instant {
+	from := l.outdated(now, per)
+	live, gone := l.entries[from:], l.sumBefore(from)
+	i := sort.Search(len(live), func(i int) bool { return live[i].sum-gone >= uint64(amount) })
 	return live[min(i, len(live)-1)].at
 }
 
@@ -110,8 +112,9 @@ func (l *callLog) refund(at clock.Instant, cost int64) {
 	}
 }
 
-// askLog forgets what has run out and decides. It does not record the call: that
-// is left to [rule.record], so that peeking changes no answer.
+// askLog decides. It does not record the call, nor forget what has run out: that
+// is left to [rule.record], so that peeking and refusals change no answer, not
+// even that to an earlier reading of the clock that arrives later.
 func (r *rule) askLog(st state, now clock.Instant, cost int64) (state, verdict) {
 	if st.log == nil {
 		st.log = &callLog{}
@@ -121,12 +124,11 @@ func (r *rule) askLog(st state, now clock.Instant, cost int64) (state, verdict) 
 		v.retry, v.reset = delayed(v.retry, last.at.Sub(now)), delayed(v.reset, last.at.Sub(now))
 		return st, v
 	}
-	st.log.prune(now, r.per)
 	taken := st.log.total(now, r.per)
 	v := verdict{ok: cost <= r.limit-taken, mark: int64(now)}
 	switch {
 	case !v.ok:
-		v.retry = r.runsOut(now, st.log.freed(taken+cost-r.limit))
+		v.retry = r.runsOut(now, st.log.freed(now, r.per, taken+cost-r.limit))
 		v.reset = r.runsOut(now, st.log.last().at)
 	case cost > 0:
 		v.reset = time.Duration(r.per)
@@ -146,6 +148,7 @@ func (r *rule) runsOut(now, at clock.Instant) time.Duration {
 // record completes an admission where ask leaves something to do.
 func (r *rule) record(st state, now clock.Instant, cost int64) {
 	if r.algorithm == SlidingLog && cost > 0 {
+		st.log.prune(max(now, st.log.last().at), r.per)
 		st.log.add(now, cost)
 	}
 }

@@ -31,7 +31,8 @@ func (l *Limiter) Reconfigure(cfg Config) error {
 	}
 	switch {
 	case next.config.Parts != old.config.Parts:
-		next.engine = newEngine(l, r, int64(next.config.MaxKeys), clock.Now())
+		fresh := *r // a rule of its own: receipts of the old keys are void
+		next.engine = newEngine(l, &fresh, int64(next.config.MaxKeys), clock.Now())
 	case r != old.engine.rule || next.config.MaxKeys != old.config.MaxKeys:
 		l.replaceEngine(&next, r, old.engine)
 		return nil

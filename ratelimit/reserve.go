@@ -13,7 +13,8 @@ type Reservation struct {
 	// OK is whether there is a place. If not, Decision says why.
 	OK bool
 	// Decision has the numbers. Its RetryAfter is the wait as it was when the
-	// reservation was made.
+	// reservation was made. Under a rule in shadow mode that has no place free at
+	// once it is what that rule would have asked for, and delays nobody.
 	Decision Decision
 }
 
@@ -23,10 +24,10 @@ func (r *Reservation) Delay() time.Duration { return r.DelayAt(clock.Now()) }
 
 // DelayAt is [Reservation.Delay] for a caller that has read the clock.
 func (r *Reservation) DelayAt(now clock.Instant) time.Duration {
-	if !r.OK || r.Decision.kind != admitted { // shadow mode lets pass at once
+	if !r.OK {
 		return 0
 	}
-	return max(0, r.Decision.at.Add(r.Decision.RetryAfter).Sub(now))
+	return max(0, r.Decision.at.Add(r.Decision.wait).Sub(now))
 }
 
 // Cancel gives the place back because the call will not happen. What a later

@@ -89,6 +89,8 @@ func (ws *waiters) ahead(h key.Hash) int64 {
 //
 // Waiting calls of one key go in the order in which they came; gcra and
 // leaky_bucket know their turns beforehand, the other algorithms only the next.
+// When a reset, a refund or a change of a rule makes a turn come sooner, the first
+// in line notices within a tenth of a second.
 func (l *Limiter) Wait(ctx context.Context, key Key) error { return l.WaitN(ctx, key, 1) }
 
 // WaitN is [Limiter.Wait] for a call that costs more than one.
@@ -98,7 +100,7 @@ func (l *Limiter) WaitN(ctx context.Context, key Key, cost int64) error {
 	}
 	now := clock.Now()
 	var d Decision
-	if l.tryNow(&d, &key, now, cost); d.OK || d.kind != exhausted {
+	if l.tryNow(&d, &key, call{now: now, cost: cost}); d.OK || d.kind != exhausted {
 		l.report(ctx, &d, &key)
 		return d.Err()
 	}
@@ -110,16 +112,17 @@ func (l *Limiter) WaitN(ctx context.Context, key Key, cost int64) error {
 }
 
 // tryNow decides without waiting, behind those who wait already.
-func (l *Limiter) tryNow(d *Decision, k *Key, now clock.Instant, cost int64) {
-	if l.waiting.count.Load() > 0 && cost > 0 {
+func (l *Limiter) tryNow(d *Decision, k *Key, c call) {
+	if l.waiting.count.Load() > 0 && c.cost > 0 {
 		s := l.setup.Load()
 		if ahead := l.waiting.ahead(k.Hash(s.config.Parts)); ahead > 0 && s.config.Mode == Enforce {
-			l.decide(d, k, call{now: now, cost: cost, peek: true})
-			d.refuse(exhausted, max(l.turn(k, now, ahead, cost), d.RetryAfter, 1))
+			c.peek = true
+			l.decide(d, k, c)
+			d.refuse(exhausted, max(l.turn(k, c.now, ahead, c.cost), d.RetryAfter, 1))
 			return
 		}
 	}
-	l.decide(d, k, call{now: now, cost: cost})
+	l.decide(d, k, c)
 }
 
 // refuse makes a refusal of a decision that took nothing.
@@ -153,6 +156,9 @@ func (l *Limiter) queue(ctx context.Context, d *Decision, k *Key, cost int64) er
 func (l *Limiter) atHead(ctx context.Context, d *Decision, k *Key, cost int64) error {
 	for {
 		*d = Decision{}
+		if ctx.Err() != nil {
+			return l.gaveUp(ctx)
+		}
 		l.decide(d, k, call{now: clock.Now(), cost: cost})
 		switch {
 		case d.OK || d.RetryAfter == 0:
@@ -161,14 +167,33 @@ func (l *Limiter) atHead(ctx context.Context, d *Decision, k *Key, cost int64) e
 			d.refuse(tooLong, d.RetryAfter)
 			return d.Err()
 		}
-		timer := time.NewTimer(d.RetryAfter)
+		l.sleep(ctx, k, cost, d.RetryAfter)
+	}
+}
+
+// recheck is how often the first of a queue looks whether its turn has come
+// sooner than it was told: after a reset, a refund or a change of any rule of its
+// chain. All who are behind it depend on that.
+const recheck = 100 * time.Millisecond
+
+// sleep returns when wait is over, when a call would be admitted or never will
+// be, or when the context ends.
+func (l *Limiter) sleep(ctx context.Context, k *Key, cost int64, wait time.Duration) {
+	turn := clock.Now().Add(wait)
+	timer := time.NewTimer(min(wait, recheck))
+	defer timer.Stop()
+	for {
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
-			timer.Stop()
-			*d = Decision{}
-			return l.gaveUp(ctx)
+			return
 		}
+		now := clock.Now()
+		var d Decision
+		if l.decide(&d, k, call{now: now, cost: cost, peek: true}); now >= turn || d.OK || d.RetryAfter == 0 {
+			return
+		}
+		timer.Reset(max(min(turn.Sub(now), d.RetryAfter, recheck), 1))
 	}
 }
 
