@@ -41,7 +41,7 @@ func (p *Pool[T]) borrow(ctx context.Context, now clock.Instant, o CheckoutOptio
 	if s != nil {
 		b := borrowing[T]{slot: s, generation: s.generation.Load(), began: now}
 		if p.topics.checkedOut.Active() {
-			p.topics.checkedOut.Emit(ctx, CheckedOut{Pool: p.name})
+			p.tellLent(ctx, b)
 		}
 		return b, nil
 	}
@@ -56,9 +56,22 @@ func (p *Pool[T]) borrow(ctx context.Context, now clock.Instant, o CheckoutOptio
 		return p.seekVerified(ctx, now, o, b)
 	}
 	if p.topics.checkedOut.Active() {
-		p.topics.checkedOut.Emit(ctx, CheckedOut{Pool: p.name})
+		p.tellLent(ctx, b)
 	}
 	return b, nil
+}
+
+// tellLent emits [CheckedOut]. A handler that ends its goroutine ends that of the
+// borrower before it has its worker, which goes back untouched.
+func (p *Pool[T]) tellLent(ctx context.Context, b borrowing[T]) {
+	told := false
+	defer func() {
+		if !told {
+			p.giveBack(ctx, b.slot, b.generation, clock.Now(), fateUnused)
+		}
+	}()
+	p.topics.checkedOut.Emit(ctx, CheckedOut{Pool: p.name, Wait: b.waited})
+	told = true
 }
 
 // lendIdleLocked lends an idle worker, nil if there is none.
@@ -192,7 +205,7 @@ func (p *Pool[T]) admit(ctx context.Context, begun clock.Instant, b borrowing[T]
 		p.note(b)
 	}
 	if p.topics.checkedOut.Active() {
-		p.topics.checkedOut.Emit(ctx, CheckedOut{Pool: p.name, Wait: b.waited})
+		p.tellLent(ctx, b)
 	}
 	return b
 }

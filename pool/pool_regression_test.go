@@ -13,6 +13,7 @@ import (
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/telemetry"
 )
 
 // Elsewhere a panic inside a bulkhead of one left it full for ever.
@@ -409,5 +410,33 @@ func TestAttemptsSideBySideAreOneFailedRound(t *testing.T) {
 			t.Errorf("%d failed rounds of %d attempts", st.Failures, st.Stats.Failures)
 		}
 		shut(t, p)
+	})
+}
+
+// A handler that ends the borrower's goroutine while it is told of the checkout
+// leaves nobody who could return the worker.
+func TestAHandlerThatExitsAtCheckoutKeepsNoWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := telemetry.NewBus()
+		p := open(t, pool.Config{Size: 1}, &server{}, pool.WithBus(bus))
+		defer shut(t, p)
+		exits := func(lent func()) {
+			t.Helper()
+			s, err := telemetry.Subscribe(bus, "exits", func(context.Context, pool.CheckedOut) { runtime.Goexit() })
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Cancel()
+			var wg sync.WaitGroup
+			wg.Go(lent)
+			wg.Wait()
+			if st := p.Stats(); st.InUse != 0 {
+				t.Errorf("the worker is still lent: %+v", st)
+			}
+		}
+		exits(func() { _, _ = p.Acquire(background) }) // the worker is made first
+		exits(func() { _, _ = p.Acquire(background) }) // it is idle
+		exits(func() { _ = p.With(background, func(context.Context, *conn) error { return nil }) })
+		acquire(t, p).Release()
 	})
 }
