@@ -175,7 +175,9 @@ func (l *Limiter) Parent() *Limiter { return l.setup.Load().parent }
 const maxDepth = 8
 
 // SetParent replaces the parent; nil removes it. A parent that the limiter is
-// itself an ancestor of is refused, as is a chain of more than eight.
+// itself an ancestor of is refused, as is one that would make the limiter more
+// than the eighth in line, counted from the top. What stands below the limiter is
+// not counted, so build chains from the top.
 func (l *Limiter) SetParent(p *Limiter) error {
 	parentage.Lock() // no two changes may close a circle together
 	defer parentage.Unlock()
