@@ -154,8 +154,10 @@ func section[T any](d *differ, name string, old, next map[string]T, effect func(
 }
 
 // restarts are the settings of the daemon that are read once, at the start.
-var restarts = []string{"namespace", "admin.listen", "admin.tls", "probes", "storage", "gateway.listen", "gateway.tls",
-	"gateway.limits.max_header", "gateway.limits.read_header_timeout", "gateway.limits.idle_timeout", "gateway.limits.max_connections"}
+var restarts = []string{
+	"namespace", "admin.listen", "admin.tls", "probes", "storage", "gateway.listen", "gateway.tls",
+	"gateway.limits.max_header", "gateway.limits.read_header_timeout", "gateway.limits.idle_timeout", "gateway.limits.max_connections",
+}
 
 // daemon compares the sections that are not by name.
 func (d *differ) daemon(sections ...string) {
