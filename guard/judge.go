@@ -18,6 +18,12 @@ func Neutral(err error) error {
 	return &neutral{err}
 }
 
+// IsNeutral reports whether err, or one that it wraps, was marked with [Neutral].
+func IsNeutral(err error) bool {
+	_, marked := errors.AsType[*neutral](err)
+	return marked
+}
+
 type neutral struct{ error }
 
 // Unwrap returns the marked error.
@@ -40,7 +46,7 @@ func (v *visit) judge(ctx, limited context.Context, now clock.Instant, err error
 	if v.pastShadow(now) {
 		return verdict{Failure, TimedOut, false}
 	}
-	if _, marked := errors.AsType[*neutral](err); marked {
+	if IsNeutral(err) {
 		return verdict{Ignored, Indifferent, false}
 	}
 	if err != nil {

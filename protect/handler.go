@@ -88,11 +88,11 @@ func (e *exchange) finish() {
 		e.answerLate()
 	}
 	e.settled = true
-	if e.late {
+	reported := e.report.load()
+	if e.late && !guard.IsNeutral(reported) {
 		e.token.DoneOutcome(breaker.Failure, e.limit.err)
 		return
 	}
-	reported := e.report.load()
 	switch {
 	case e.left() != nil && (e.status == 0 || e.status >= http.StatusInternalServerError):
 		e.token.Done(e.left())
@@ -142,7 +142,8 @@ func (e *exchange) upgraded() {
 // with err, whatever the status may look like: a reverse proxy's ErrorHandler
 // calls it. The guard's own judgement applies to err, so that context.Canceled of
 // a client that left and refusals further in stay neutral, and a connection that
-// could not be made is a failure. The first report counts. Without a Handler
+// could not be made is a failure. An error marked with guard.Neutral stays neutral
+// also when the guard's time has passed. The first report counts. Without a Handler
 // above, or with a nil err, it does nothing.
 func ReportError(ctx context.Context, err error) {
 	if r, ok := ctx.Value(reportKey{}).(*report); ok && err != nil {

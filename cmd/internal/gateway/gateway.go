@@ -205,6 +205,7 @@ func (rt *route) boundBody(info *requestInfo, r *http.Request) {
 		// Also for a body that nobody reads: before the server answers a refusal it
 		// drains the body, which a client may never send.
 		_ = info.deadlines.SetReadDeadline(time.Now().Add(rt.bodyIdle))
-		r.Body = &uploadBody{ReadCloser: r.Body, deadlines: info.deadlines, idle: rt.bodyIdle}
+		info.upload = &uploadBody{ReadCloser: r.Body, deadlines: info.deadlines, idle: rt.bodyIdle}
+		r.Body = info.upload
 	}
 }

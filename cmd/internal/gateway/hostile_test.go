@@ -76,6 +76,20 @@ func TestAnAdmittedClientThatDoesNotSendItsBodyIsAnsweredAndCut(t *testing.T) {
 	}
 }
 
+// Anybody could open the breaker for all others otherwise.
+func TestAnUploadThatTheClientDoesNotFinishInTimeIsNotTheUpstreamsFault(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }), func(s *settings) {
+		s.guard.Timeout = 50 * time.Millisecond
+	})
+	_, answers := r.raw(stalledUpload)
+	if code := r.status(answers); code != http.StatusGatewayTimeout {
+		t.Errorf("answered %d", code)
+	}
+	if c := r.outcomes(1); c.Ignored != 1 {
+		t.Errorf("counted %+v", c)
+	}
+}
+
 func TestAnUpstreamThatDoesNotAnswerAnUploadInTimeFailed(t *testing.T) {
 	r := newRig(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)

@@ -22,7 +22,8 @@ type requestInfo struct {
 	draining bool
 	ids      [1]string // the correlation id, as the value of a header
 	route    *route
-	refusal  string // the code of the fault that answered, "" if the upstream did
+	upload   *uploadBody // nil where there is nothing to send
+	refusal  string      // the code of the fault that answered, "" if the upstream did
 }
 
 // header returns the correlation id as the value of a header. No header changes

@@ -100,7 +100,7 @@ func (rt *route) bind(g *guard.Guard, up *upgrades, log *slog.Logger) {
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	})
 	if g != nil {
-		proxy = protect.Handler(proxy, g, protect.KeyBy(rt.key.of), protect.RefuseWith(refuse))
+		proxy = protect.Handler(wakeUploads(proxy), g, protect.KeyBy(rt.key.of), protect.RefuseWith(refuse))
 	}
 	rt.upgrades, rt.handler = up, proxy
 }
@@ -194,14 +194,15 @@ func (rt *route) answerError(w http.ResponseWriter, r *http.Request, err error) 
 		return
 	}
 	f := classify(r.Context(), err)
-	protect.ReportError(r.Context(), verdict(f))
+	protect.ReportError(r.Context(), infoOf(r.Context()).verdict(f))
 	refuse(w, r, f)
 }
 
-// verdict is what the guard is to make of f: a client that left or was too slow
-// says nothing about the upstream.
-func verdict(f *fault.Error) error {
-	if f.Code() == fault.Canceled {
+// verdict is what the guard is to make of f: a client that left, or that has not
+// sent its body when the time is over, says nothing about the upstream. Else
+// anybody could open the breaker for all others with a few unfinished uploads.
+func (i *requestInfo) verdict(f *fault.Error) error {
+	if f.Code() == fault.Canceled || f.Code() == fault.CallTimeout && i.upload != nil && i.upload.starved.Load() {
 		return guard.Neutral(f)
 	}
 	return f
