@@ -15,7 +15,7 @@ var outage = flag.Duration("outage", 2*time.Second, "how long the upstream of th
 
 const (
 	drillClients = 200
-	drillTimeout = time.Second            // of a client's try
+	drillTimeout = time.Second            // of a client's try, longer than the guard's: who gives up first says nothing about the upstream
 	drillPause   = 500 * time.Millisecond // before the next: together less than the upstream can do
 )
 
@@ -51,7 +51,7 @@ func drill(t *testing.T, guarded string) drillResult {
 		return fmt.Sprintf(`version: 1
 admin: { listen: %q }
 breakers: { up: { failure_threshold: 5, window: 10s, cooldown: 1s } }
-guards: { up: { breaker: up, timeout: 1s, concurrency: 32 } }
+guards: { up: { breaker: up, timeout: 500ms, concurrency: 32 } }
 gateway:
   listen: %q
   routes: [ { match: "/", upstream: "http://%s"%s } ]
