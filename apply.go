@@ -41,11 +41,36 @@ func (f *Foundation) Apply(ctx context.Context, cfg *config.Config) (revision ui
 	if cfg == nil {
 		return f.revision.Load().number, nilConfig()
 	}
-	source := sourceInCode
-	if file, _ := cfg.Source(); file != "" {
-		source = file
+	return f.change(ctx, cfg, sourceOf(cfg))
+}
+
+// ApplyAt is [Foundation.Apply] for a caller who has seen a revision and means to
+// replace that one: it is refused with [fault.Conflict] if another is in force by
+// the time its turn comes.
+func (f *Foundation) ApplyAt(ctx context.Context, cfg *config.Config, seen uint64) (revision uint64, err error) {
+	if cfg == nil {
+		return f.revision.Load().number, nilConfig()
 	}
-	return f.change(ctx, cfg, source)
+	return f.edit(ctx, sourceOf(cfg), func(*config.Config) (*config.Config, error) {
+		if now := f.revision.Load().number; now != seen {
+			return nil, overtaken(now, seen)
+		}
+		return cfg, nil
+	})
+}
+
+func sourceOf(cfg *config.Config) string {
+	if file, _ := cfg.Source(); file != "" {
+		return file
+	}
+	return sourceInCode
+}
+
+func overtaken(now, seen uint64) error {
+	return fault.New(fault.Spec{
+		Code: fault.Conflict, Component: component, Message: "the configuration was changed meanwhile: look at it again",
+		Evidence: []fault.Fact{fault.Measure("revision", float64(now), ""), fault.Measure("seen", float64(seen), "")},
+	})
 }
 
 func nilConfig() error {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -377,5 +379,33 @@ func TestPrepareHasASayInEveryChange(t *testing.T) {
 	apply(t, f, parse(t, "namespace: second\nguards: { g: {} }", nil))
 	if inForce != "second" {
 		t.Errorf("%q is in force", inForce)
+	}
+}
+
+// Two operators who look at the same revision and both change it: elsewhere the
+// second undoes what the first did, without either noticing.
+func TestApplyAt_OfThoseWhoSawTheSameRevisionOneWins(t *testing.T) {
+	f := open(t, foundation.Options{Config: parse(t, "guards: { g: {} }", nil)})
+	var wg sync.WaitGroup
+	var won, lost atomic.Int32
+	for i := range 16 {
+		cfg := parse(t, fmt.Sprintf("guards: { g: { timeout: %ds } }", i+1), nil)
+		wg.Go(func() {
+			switch _, err := f.ApplyAt(t.Context(), cfg, 1); {
+			case err == nil:
+				won.Add(1)
+			case errors.Is(err, fault.Conflict):
+				lost.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if _, revision, _ := f.Config(); won.Load() != 1 || lost.Load() != 15 || revision != 2 {
+		t.Errorf("%d won, %d lost, revision %d", won.Load(), lost.Load(), revision)
+	}
+	if _, err := f.ApplyAt(t.Context(), nil, 2); !errors.Is(err, fault.InvalidArgument) {
+		t.Error(err)
 	}
 }

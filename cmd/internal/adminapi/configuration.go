@@ -29,14 +29,31 @@ type ConfigRequest struct {
 	YAML string `json:"yaml"`
 }
 
+// AnyRevision stands for whatever revision is in force.
+const AnyRevision = 0
+
+// seen is the revision that the request wants to replace. That it is in force is
+// checked here for a good answer, and again when the change has its turn.
+func (a *api) seen(r *http.Request) (uint64, error) {
+	match := r.Header.Get("If-Match")
+	if match == "" || match == "*" {
+		return AnyRevision, nil
+	}
+	_, revision, _ := a.Layer.Config()
+	if !strings.Contains(match, etag(revision)) {
+		return 0, refuse(fault.Conflict, "the configuration is at revision "+etag(revision)+" and not at the one that If-Match names: look at it again")
+	}
+	return revision, nil
+}
+
 func (a *api) putConfig(r *http.Request) (any, error) {
 	dry, err := dryRun(r)
 	if err != nil {
 		return nil, err
 	}
-	_, revision, _ := a.Layer.Config()
-	if match := r.Header.Get("If-Match"); match != "" && match != "*" && !strings.Contains(match, etag(revision)) {
-		return nil, refuse(fault.Conflict, "the configuration is at revision "+etag(revision)+" and not at the one that If-Match names: look at it again")
+	seen, err := a.seen(r)
+	if err != nil {
+		return nil, err
 	}
 	var request ConfigRequest
 	if err := read(r, &request); err != nil {
@@ -49,7 +66,7 @@ func (a *api) putConfig(r *http.Request) (any, error) {
 	if dry {
 		return a.Daemon.Plan(c)
 	}
-	applied, err := a.Daemon.Apply(r.Context(), c)
+	applied, err := a.Daemon.Apply(r.Context(), c, seen)
 	if err == nil {
 		a.log(r, "apply", "config", "", slog.Uint64("revision", applied.Revision))
 	}

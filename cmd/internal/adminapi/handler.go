@@ -24,9 +24,9 @@ type Daemon interface {
 	// would change.
 	Reload(ctx context.Context) (Applied, error)
 	PlanReload() (Applied, error)
-	// Apply takes a configuration over that did not come from the file; Plan only
-	// says what that would change.
-	Apply(ctx context.Context, c *config.Config) (Applied, error)
+	// Apply takes a configuration over that did not come from the file, if the
+	// revision seen, or AnyRevision, is in force; Plan only says what that would change.
+	Apply(ctx context.Context, c *config.Config, seen uint64) (Applied, error)
 	Plan(c *config.Config) (Applied, error)
 	// Parse reads the text of a configuration that came over the network.
 	Parse(text string) (*config.Config, error)

@@ -40,7 +40,7 @@ func (s *shell) PlanReload() (adminapi.Applied, error) {
 	return adminapi.Applied{DryRun: true, Changes: []adminapi.Change{}}, s.err
 }
 
-func (s *shell) Apply(ctx context.Context, c *config.Config) (adminapi.Applied, error) {
+func (s *shell) Apply(ctx context.Context, c *config.Config, _ uint64) (adminapi.Applied, error) {
 	revision, err := s.layer.Apply(ctx, c)
 	return adminapi.Applied{Revision: revision}, err
 }

@@ -49,10 +49,15 @@ func (d *Daemon) readCertificates() (renew func(), err error) {
 	}, nil
 }
 
-// Apply takes over a configuration that did not come from the file.
-func (d *Daemon) Apply(ctx context.Context, cfg *config.Config) (adminapi.Applied, error) {
-	return d.changing(func() error {
-		_, err := d.layer.Apply(ctx, cfg)
+// Apply takes over a configuration that did not come from the file, if the
+// revision seen, or adminapi.AnyRevision, is in force.
+func (d *Daemon) Apply(ctx context.Context, cfg *config.Config, seen uint64) (adminapi.Applied, error) {
+	return d.changing(func() (err error) {
+		if seen == adminapi.AnyRevision {
+			_, err = d.layer.Apply(ctx, cfg)
+		} else {
+			_, err = d.layer.ApplyAt(ctx, cfg, seen)
+		}
 		return err
 	})
 }

@@ -47,6 +47,7 @@ func TestRequestReachesTheUpstreamWhole(t *testing.T) {
 	req := r.request(http.MethodPost, "/a%2Fb/c?x=1&y=%20", strings.NewReader("hello"))
 	req.Header.Set("X-Custom", "1")
 	req.Header.Set("X-Forwarded-For", "6.6.6.6")
+	req.Header.Set("X-Real-Ip", "6.6.6.6")
 	req.Header.Set("Connection", "X-Hop")
 	req.Header.Set("X-Hop", "gone")
 	a, m := r.mirrored(req)
@@ -58,6 +59,9 @@ func TestRequestReachesTheUpstreamWhole(t *testing.T) {
 	}
 	if m.Header.Get("X-Hop") != "" {
 		t.Error("a hop-by-hop field went through")
+	}
+	if got := m.Header.Get("X-Real-Ip"); got != "" {
+		t.Errorf("X-Real-Ip %q of a client that nobody trusts", got)
 	}
 	if got := m.Header.Get("X-Forwarded-For"); got != "127.0.0.1" {
 		t.Errorf("an untrusted client could say for whom it speaks: %q", got)

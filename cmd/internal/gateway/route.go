@@ -124,6 +124,7 @@ func (rt *route) rewrite(pr *httputil.ProxyRequest) {
 func forward(pr *httputil.ProxyRequest, trusted bool) {
 	if !trusted {
 		pr.SetXForwarded()
+		pr.Out.Header.Del("X-Real-Ip") // some upstreams believe it before X-Forwarded-For
 		return
 	}
 	pr.Out.Header["X-Forwarded-For"] = pr.In.Header["X-Forwarded-For"]
