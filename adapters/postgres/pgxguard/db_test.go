@@ -196,7 +196,7 @@ func TestDB_TransactionsAndBatches(t *testing.T) {
 		if f.free() {
 			t.Error("free in the middle")
 		}
-		_, err := tx.Exec(t.Context(), "CREATE TABLE IF NOT EXISTS things (id int PRIMARY KEY)")
+		_, err := tx.Exec(t.Context(), "DROP TABLE IF EXISTS things; CREATE TABLE things (id int PRIMARY KEY)") // a run before may have left it
 		return err
 	}); err != nil || !f.free() || f.open() {
 		t.Fatalf("%v, open %v", err, f.open())
