@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/elixirscope/foundation/adapters/internal/pgtest"
 	"github.com/elixirscope/foundation/adapters/postgres"
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
@@ -47,7 +48,7 @@ func TestADeadServerOpensTheBreakerOfItsGuard(t *testing.T) {
 	}
 	s.Kill()
 	await(t, "the breaker to open", func() bool { return b.State() == breaker.StateOpen && refused.Load() > 0 })
-	start(t, s)
+	pgtest.Restart(t, s)
 	back := succeeded.Load()
 	await(t, "the breaker to close", func() bool { return b.State() == breaker.StateClosed && succeeded.Load() > back+200 })
 	close(stop)

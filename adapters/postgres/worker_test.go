@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/elixirscope/foundation/adapters/internal/pgtest"
 	"github.com/elixirscope/foundation/adapters/postgres"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/pool"
@@ -191,7 +192,7 @@ func TestKillingTheServerUnder50Borrowers(t *testing.T) {
 	await(t, "two seconds of outage", func() bool { return time.Since(killed) > 2*time.Second })
 	outage := time.Since(killed)
 	attempts := p.Stats().Attempts - before
-	start(t, s)
+	pgtest.Restart(t, s)
 	back := succeeded.Load()
 	await(t, "calls to succeed again", func() bool { return succeeded.Load() > back+200 && p.Degraded() == nil })
 	close(stop)
@@ -238,7 +239,7 @@ func TestARestartIsHealedBeforeTheNextBorrowerSeesIt(t *testing.T) {
 		t.Error(got)
 	}
 	s.Stop()
-	start(t, s)
+	pgtest.Restart(t, s)
 	if got := value(t, p, "select 'two'"); got != "two" { // the check finds the dead connection, and a new one is made
 		t.Error(got)
 	}

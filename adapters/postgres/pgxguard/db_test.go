@@ -3,64 +3,25 @@ package pgxguard_test
 import (
 	"context"
 	"errors"
-	"os"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"go.uber.org/goleak"
 
 	"github.com/elixirscope/foundation/adapters/internal/pgtest"
 	"github.com/elixirscope/foundation/adapters/postgres/pgxguard"
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
-	"github.com/elixirscope/foundation/internal/testkit"
 )
 
-// cluster is the one real server of this suite.
-var cluster = sync.OnceValues(pgtest.New)
+func TestMain(m *testing.M) { pgtest.Main(m) }
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if s, err := cluster(); err == nil {
-		_ = s.Remove()
-	}
-	if err := goleak.Find(); err != nil && code == 0 {
-		_, _ = os.Stderr.WriteString(err.Error())
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// server returns the running server; it is stopped when the test ends.
 func server(t *testing.T) *pgtest.Server {
 	t.Helper()
-	s, err := cluster()
-	if errors.Is(err, pgtest.ErrMissing) {
-		testkit.Missing(t, "adapters/postgres/pgxguard", err.Error())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	start(t, s)
-	t.Cleanup(s.Stop)
-	return s
-}
-
-func start(t *testing.T, s *pgtest.Server) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
-	// After a kill the old processes may hold the shared memory for a moment more.
-	for err := s.Start(ctx); err != nil; err = s.Start(ctx) {
-		if ctx.Err() != nil {
-			t.Fatal(err)
-		}
-	}
+	return pgtest.Running(t, "adapters/postgres/pgxguard")
 }
 
 type fixture struct {
@@ -279,7 +240,7 @@ func TestDB_ServerThatIsKilled(t *testing.T) {
 	if err == nil || !f.open() {
 		t.Errorf("a dead server: %v, open %v", err, f.open())
 	}
-	start(t, s)
+	pgtest.Restart(t, s)
 	f.breaker.Reset("test")
 	if err := f.Ping(t.Context()); err != nil { // pgx meets its dead connection once
 		f.breaker.Reset("test")
