@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,3 +73,32 @@ func TestIdleBody_ASlowReaderIsNotTheUpstreamsFault(t *testing.T) {
 }
 
 func wait(d time.Duration) { <-time.NewTimer(d).C }
+
+// deadlines notes what is set on a connection.
+type deadlines struct{ read []time.Time }
+
+func (d *deadlines) SetReadDeadline(t time.Time) error { d.read = append(d.read, t); return nil }
+func (d *deadlines) SetWriteDeadline(time.Time) error  { return nil }
+
+// The end of a request's time may come when its body was read long ago and the
+// connection serves the next request, which it must not cut.
+func TestUploadBody_IsNotWokenAfterItsEnd(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		whole bool
+		want  int // deadlines set by wake
+	}{{"the body was read", true, 0}, {"more of it is to come", false, 1}} {
+		var d deadlines
+		body := &uploadBody{ReadCloser: io.NopCloser(strings.NewReader("abc")), deadlines: &d, idle: time.Minute}
+		if c.whole {
+			if _, err := io.ReadAll(body); err != nil {
+				t.Fatal(err)
+			}
+		}
+		before := len(d.read)
+		body.wake()
+		if got := len(d.read) - before; got != c.want {
+			t.Errorf("%s: wake set %d deadlines, want %d", c.name, got, c.want)
+		}
+	}
+}

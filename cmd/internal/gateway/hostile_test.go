@@ -90,6 +90,28 @@ func TestAnUploadThatTheClientDoesNotFinishInTimeIsNotTheUpstreamsFault(t *testi
 	}
 }
 
+// The end of the request's time must not reach the connection of a client that
+// sent all it had announced: its next request comes on it.
+func TestATimeoutAfterAWholeUploadLeavesTheConnectionUsable(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if body, _ := io.ReadAll(r.Body); len(body) > 0 {
+			<-r.Context().Done()
+		}
+	}), func(s *settings) {
+		s.guard.Timeout = 100 * time.Millisecond
+	})
+	conn, answers := r.raw("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
+	if code := r.status(answers); code != http.StatusGatewayTimeout {
+		t.Fatalf("answered %d", code)
+	}
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if code := r.status(answers); code != http.StatusOK {
+		t.Errorf("the next request was answered %d", code)
+	}
+}
+
 func TestAnUpstreamThatDoesNotAnswerAnUploadInTimeFailed(t *testing.T) {
 	r := newRig(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
