@@ -53,17 +53,17 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	e := &exchange{ResponseWriter: w, request: r, handler: h, token: tok}
 	defer e.close()
-	e.inner = r.WithContext(e.context())
-	h.next.ServeHTTP(e, e.inner)
+	e.inner = *r.WithContext(e.context())
+	h.next.ServeHTTP(e, &e.inner)
 	e.finish()
 }
 
-// exchange is one request that was admitted: the ResponseWriter that the handler
-// sees and the accounts of the call, in one allocation.
+// exchange is one request that was admitted: the request and the ResponseWriter
+// that the handler sees and the accounts of the call, in one allocation.
 type exchange struct {
 	http.ResponseWriter
 	request *http.Request // as it came in
-	inner   *http.Request // as the handler sees it
+	inner   http.Request  // as the handler sees it
 	handler *handler
 	token   guard.Token
 	limit   timeLimit

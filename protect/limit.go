@@ -14,6 +14,8 @@ import (
 type timeLimit struct {
 	timer  *time.Timer
 	cancel context.CancelCauseFunc
+	guard  string
+	after  time.Duration
 	state  atomic.Uint32
 	err    *fault.Error // why; set before state becomes limitPassed
 }
@@ -28,16 +30,16 @@ const (
 // within d. Whoever arms must call release in the end.
 func (l *timeLimit) arm(parent context.Context, guard string, d time.Duration) context.Context {
 	ctx, cancel := context.WithCancelCause(parent)
-	l.cancel = cancel
-	l.timer = time.AfterFunc(d, func() { l.pass(guard, d) })
+	l.cancel, l.guard, l.after = cancel, guard, d
+	l.timer = time.AfterFunc(d, l.pass)
 	return ctx
 }
 
-func (l *timeLimit) pass(guard string, d time.Duration) {
+func (l *timeLimit) pass() {
 	err := fault.New(fault.Spec{
-		Code: fault.CallTimeout, Component: "guard", Name: guard, Cause: context.DeadlineExceeded,
+		Code: fault.CallTimeout, Component: "guard", Name: l.guard, Cause: context.DeadlineExceeded,
 		Message:  "no response header within the guard's timeout",
-		Evidence: []fault.Fact{fault.Measure("timeout", d.Seconds(), "seconds")},
+		Evidence: []fault.Fact{fault.Measure("timeout", l.after.Seconds(), "seconds")},
 	})
 	l.err = err // nobody reads it unless the next line succeeds
 	if l.state.CompareAndSwap(limitRunning, limitPassed) {
@@ -63,7 +65,7 @@ func (l *timeLimit) passed() bool { return l.state.Load() == limitPassed }
 // release gives back what the timer and the context hold.
 func (l *timeLimit) release() {
 	if l.timer != nil {
-		l.timer.Stop()
+		l.disarm()
 		l.cancel(nil)
 	}
 }

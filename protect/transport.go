@@ -82,7 +82,8 @@ func (t *transport) limited(x *flight, req *http.Request) *http.Request {
 	if ctx == req.Context() {
 		return req
 	}
-	return req.WithContext(ctx)
+	x.out = *req.WithContext(ctx)
+	return &x.out
 }
 
 // answer takes the outcome from the header and ties the call to the body.
@@ -111,12 +112,13 @@ func closeBody(req *http.Request) {
 	}
 }
 
-// flight is one request that was admitted, and afterwards the body of its
-// response: one allocation.
+// flight is one request that was admitted, with the copy that is sent, and
+// afterwards the body of its response: one allocation.
 type flight struct {
 	body       io.ReadCloser
 	token      guard.Token
 	request    *http.Request // as it came in
+	out        http.Request  // as it is sent, if it has a context of ours
 	limit      timeLimit
 	idle       idleLimit
 	handedOver bool        // the body's end settles the call
