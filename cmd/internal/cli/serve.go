@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,20 +59,10 @@ func (a *app) configFile(flag string) (string, error) {
 		"'"+a.env.Program+" quickstart' runs without one and shows what one looks like")
 }
 
-// gcPercent lets the heap grow to five times what is live before it is
-// collected. What is live in a gateway is a few megabytes; at the usual 100 the
-// collector would run many times a second and cost a tenth of the throughput.
-// GOGC, where it is set, and GOMEMLIMIT keep their say.
-const gcPercent = 400
-
-func (a *app) tuneCollector() {
-	if a.env.getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
-}
-
 func (a *app) serve(ctx context.Context, path string, log *slog.Logger) error {
-	a.tuneCollector()
+	if a.env.getenv("GOGC") == "" { // who sets it has decided; so has GOMEMLIMIT, which goes before
+		defer startCollector()()
+	}
 	hangups, stop := a.hangups()
 	defer stop()
 	err := daemon.Run(ctx, daemon.Options{
