@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"sync"
@@ -115,7 +116,9 @@ func (d *Daemon) openListeners(ctx context.Context, cfg *config.Config) error {
 	admin := cfg.Admin.WithDefaults()
 	if cfg.Gateway != nil {
 		g := cfg.Gateway.WithDefaults()
-		if err := d.openServer(ctx, "gateway", g.Listen, g.TLS, gatewayServer(d.gateway, g.Limits), g.Limits.MaxConnections); err != nil {
+		if err := d.openServer(ctx, "gateway", g.Listen, g.TLS, gatewayServer(d.gateway, g.Limits), func(ln net.Listener) net.Listener {
+			return d.gateway.Listener(limitConnections(ln, g.Limits.MaxConnections))
+		}); err != nil {
 			return err
 		}
 	}
@@ -125,17 +128,17 @@ func (d *Daemon) openListeners(ctx context.Context, cfg *config.Config) error {
 			return err
 		}
 		d.guardAdmin(admin)
-		if err := d.openServer(ctx, "admin", admin.Listen, admin.TLS, adminServer(http.HandlerFunc(d.serveAdmin)), 0); err != nil {
+		if err := d.openServer(ctx, "admin", admin.Listen, admin.TLS, adminServer(http.HandlerFunc(d.serveAdmin)), asItIs); err != nil {
 			return err
 		}
 	}
 	if cfg.Probes.Listen == "" {
 		return nil
 	}
-	return d.openServer(ctx, "probes", cfg.Probes.Listen, nil, adminServer(d.probes()), 0)
+	return d.openServer(ctx, "probes", cfg.Probes.Listen, nil, adminServer(d.probes()), asItIs)
 }
 
-func (d *Daemon) openServer(ctx context.Context, name, address string, files *config.TLS, srv *http.Server, limit int) error {
+func (d *Daemon) openServer(ctx context.Context, name, address string, files *config.TLS, srv *http.Server, wrap func(net.Listener) net.Listener) error {
 	certs, err := newCertificates(files)
 	if err != nil {
 		return err
@@ -145,9 +148,11 @@ func (d *Daemon) openServer(ctx context.Context, name, address string, files *co
 		return err
 	}
 	srv.ErrorLog = slog.NewLogLogger(d.log.Handler(), slog.LevelDebug)
-	d.servers = append(d.servers, &server{name: name, listener: limitConnections(ln, limit), http: srv, certs: certs, done: make(chan struct{})})
+	d.servers = append(d.servers, &server{name: name, listener: wrap(ln), http: srv, certs: certs, done: make(chan struct{})})
 	return nil
 }
+
+func asItIs(ln net.Listener) net.Listener { return ln }
 
 func gatewayServer(h http.Handler, l config.Limits) *http.Server {
 	srv := &http.Server{

@@ -70,20 +70,17 @@ func (l *accessLog) write(r *http.Request, info *requestInfo, began time.Time) {
 }
 
 // responseWriter notes what was answered and keeps a client that does not read
-// from holding a connection for ever.
+// from holding a stream of HTTP/2 for ever. In HTTP/1 the connection sees to that,
+// see [Gateway.Listener].
 type responseWriter struct {
 	http.ResponseWriter
 
 	deadlines deadlineSetter // nil where the server has none
 	idle      time.Duration
+	stream    bool // of many on one connection
 	status    int
 	bytes     int64
 }
-
-// unhurried is how much of a response goes out without a deadline: it fits into
-// the buffers of the server and of the connection, so that no client can hold it
-// up, and most responses are spared the cost of setting one.
-const unhurried = 4 << 10
 
 // deadlineSetter is what the writers of net/http are beside http.ResponseWriter.
 // Asking for it once costs less than an http.ResponseController per request.
@@ -124,11 +121,8 @@ func (w *responseWriter) WriteHeader(status int) {
 }
 
 func (w *responseWriter) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.status = http.StatusOK
-	}
-	if w.deadlines != nil && w.bytes+int64(len(p)) > unhurried {
-		_ = w.deadlines.SetWriteDeadline(time.Now().Add(w.idle)) // the server takes it back after the answer
+	if w.stream && w.deadlines != nil {
+		_ = w.deadlines.SetWriteDeadline(time.Now().Add(w.idle)) // a closed stream is told by Write
 	}
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)

@@ -36,7 +36,8 @@ type Table struct {
 // New returns a gateway without routes: it answers 404.
 func New(log *slog.Logger) *Gateway {
 	g := &Gateway{log: log}
-	g.table.Store(&Table{mux: http.NewServeMux(), access: newAccessLog(config.AccessLog{}, log)})
+	defaults := config.Gateway{}.WithDefaults()
+	g.table.Store(&Table{mux: http.NewServeMux(), access: newAccessLog(defaults.AccessLog, log), idle: defaults.Limits.BodyIdleTimeout})
 	return g
 }
 
@@ -117,19 +118,17 @@ func (t *Table) closeIdle() {
 
 // ServeHTTP implements http.Handler.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	began := time.Now()
 	t := g.table.Load()
 	info := &requestInfo{ids: [1]string{correlationID(r)}}
-	info.Context = telemetry.WithCorrelation(r.Context(), info.ids[0])
-	info.responseWriter = responseWriter{ResponseWriter: w, deadlines: deadlinesOf(w), idle: t.idle}
+	info.Correlated = telemetry.Correlate(r.Context(), info.ids[0])
+	info.responseWriter = responseWriter{ResponseWriter: w, deadlines: deadlinesOf(w), idle: t.idle, stream: r.ProtoMajor >= 2}
 	info.client, info.trusted = t.peers.client(r)
-	w.Header()[requestIDHeader] = info.header() // also for an upgrade, whose header is not written here
 	info.draining = g.draining.Load()
-	r = r.WithContext(info)
+	info.request = *r.WithContext(info)
 	if t.access.enabled() {
-		defer t.access.write(r, info, began)
+		defer t.access.write(&info.request, info, time.Now())
 	}
-	t.serve(info, r)
+	t.serve(info, &info.request)
 }
 
 // serve finds the route. What the mux would answer itself, a path or a method
@@ -187,6 +186,7 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	dropH2C(r)
 	if isUpgrade(r) {
+		w.Header()[requestIDHeader] = info.header() // the proxy writes this header itself
 		ctx, done := rt.upgrades.add(r.Context())
 		defer done()
 		r = r.WithContext(ctx)

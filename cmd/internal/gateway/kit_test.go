@@ -60,7 +60,9 @@ func newRigTo(t *testing.T, upstream string, change func(*settings)) *rig {
 	if err := r.gateway.Use(table, func(string) (*guard.Guard, error) { return g, nil }); err != nil {
 		t.Fatal(err)
 	}
-	r.server = httptest.NewServer(r.gateway)
+	r.server = httptest.NewUnstartedServer(r.gateway)
+	r.server.Listener = r.gateway.Listener(r.server.Listener)
+	r.server.Start()
 	transport := &http.Transport{}
 	r.client = &http.Client{Transport: transport}
 	t.Cleanup(func() {

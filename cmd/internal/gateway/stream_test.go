@@ -339,6 +339,26 @@ func TestTheDeadlineOfALargeAnswerDoesNotCutTheNext(t *testing.T) {
 	}
 }
 
+// Small answers fit into the buffers of the connection until those are full.
+func TestAClientThatSendsRequestsAndReadsNoAnswersIsCut(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(hello), func(s *settings) { s.gateway.Limits.BodyIdleTimeout = 200 * time.Millisecond })
+	conn, err := net.Dial("tcp", r.server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetWriteDeadline(time.Now().Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	requests := strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 100)
+	for err == nil {
+		_, err = io.WriteString(conn, requests)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Error("the connection was held for a minute")
+	}
+}
+
 func TestAClientThatDoesNotReadIsCutAndNeutral(t *testing.T) {
 	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		chunk := make([]byte, 1<<20)
