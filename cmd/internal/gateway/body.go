@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -17,12 +19,9 @@ type idleBody struct {
 	io.ReadCloser
 
 	idle    time.Duration
-	timer   *time.Timer // made by the first read
+	alarms  *alarms
+	alarm   *alarm // from the first read to the last one
 	expired atomic.Bool
-}
-
-func newIdleBody(body io.ReadCloser, idle time.Duration) *idleBody {
-	return &idleBody{ReadCloser: body, idle: idle}
 }
 
 func (b *idleBody) expire() {
@@ -31,18 +30,54 @@ func (b *idleBody) expire() {
 }
 
 func (b *idleBody) Read(p []byte) (int, error) {
-	if b.timer == nil {
-		b.timer = time.AfterFunc(b.idle, b.expire)
-	} else {
-		b.timer.Reset(b.idle)
+	if b.alarm == nil {
+		b.alarm = b.alarms.get(b)
 	}
+	b.alarm.timer.Reset(b.idle)
 	n, err := b.ReadCloser.Read(p)
-	b.timer.Stop()
-	if err != nil && !errors.Is(err, io.EOF) && b.expired.Load() {
+	stopped := b.alarm.timer.Stop()
+	if err == nil {
+		return n, nil
+	}
+	if stopped {
+		b.alarms.put(b.alarm)
+	}
+	b.alarm = nil
+	if !errors.Is(err, io.EOF) && b.expired.Load() {
 		err = errBodyIdle
 	}
 	return n, err
 }
+
+// alarms keeps the timers of bodies that ended for those that begin: a response
+// needs one for some microseconds only. The zero value is ready.
+type alarms struct{ pool sync.Pool }
+
+// alarm tells one body at a time that it stood still. A timer that went off is
+// not used again: it may be about to tell the body of before.
+type alarm struct {
+	timer *time.Timer
+	body  *idleBody // changes only while the timer is stopped
+}
+
+// get returns an alarm that is not set.
+func (a *alarms) get(body *idleBody) *alarm {
+	l, ok := a.pool.Get().(*alarm)
+	if !ok {
+		l = &alarm{}
+		l.timer = time.AfterFunc(math.MaxInt64, l.ring)
+		l.timer.Stop()
+	}
+	l.body = body
+	return l
+}
+
+func (a *alarms) put(l *alarm) {
+	l.body = nil
+	a.pool.Put(l)
+}
+
+func (l *alarm) ring() { l.body.expire() }
 
 // errUploadFailed marks an error of reading what the client sends: the transport
 // reports it as its own, and the upstream is not to blame.
@@ -101,6 +136,10 @@ func (b *uploadBody) wake() {
 // time is over, and the proxy.
 func wakeUploads(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body == http.NoBody {
+			next.ServeHTTP(w, r)
+			return
+		}
 		if upload := infoOf(r.Context()).upload; upload != nil {
 			stop := context.AfterFunc(r.Context(), upload.wake)
 			defer stop()

@@ -47,7 +47,7 @@ func TestIdleBody_LetsASlowBodyFinishAndEndsAStandingOne(t *testing.T) {
 		{"stands still", []time.Duration{time.Second, 11 * time.Second, time.Second}, 1, errBodyIdle},
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			body := newIdleBody(&trickle{c.pauses, make(chan struct{})}, 10*time.Second)
+			body := newIdleBody(&trickle{c.pauses, make(chan struct{})}, new(alarms))
 			got, err := io.ReadAll(body)
 			if len(got) != c.bytes || !errors.Is(err, c.err) {
 				t.Errorf("%s: %d bytes, %v", c.name, len(got), err)
@@ -58,7 +58,7 @@ func TestIdleBody_LetsASlowBodyFinishAndEndsAStandingOne(t *testing.T) {
 
 func TestIdleBody_ASlowReaderIsNotTheUpstreamsFault(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		body := newIdleBody(&trickle{[]time.Duration{0, 0}, make(chan struct{})}, 10*time.Second)
+		body := newIdleBody(&trickle{[]time.Duration{0, 0}, make(chan struct{})}, new(alarms))
 		one := make([]byte, 1)
 		for range 2 {
 			if _, err := body.Read(one); err != nil {
@@ -70,6 +70,30 @@ func TestIdleBody_ASlowReaderIsNotTheUpstreamsFault(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// An alarm that was used before tells the body that has it now, and no other.
+func TestIdleBody_AlarmsAreUsedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var shared alarms
+		for range 20 {
+			first := newIdleBody(io.NopCloser(strings.NewReader("all of it")), &shared)
+			if _, err := io.ReadAll(first); err != nil {
+				t.Fatal(err)
+			}
+			second := newIdleBody(&trickle{[]time.Duration{11 * time.Second}, make(chan struct{})}, &shared)
+			if _, err := io.ReadAll(second); !errors.Is(err, errBodyIdle) {
+				t.Errorf("a body that stands still ended with %v", err)
+			}
+			if wait(time.Minute); first.expired.Load() {
+				t.Fatal("the alarm of a body that stood still went off for one that had ended")
+			}
+		}
+	})
+}
+
+func newIdleBody(body io.ReadCloser, shared *alarms) *idleBody {
+	return &idleBody{ReadCloser: body, idle: 10 * time.Second, alarms: shared}
 }
 
 func wait(d time.Duration) { <-time.NewTimer(d).C }

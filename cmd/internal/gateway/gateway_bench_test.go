@@ -85,17 +85,22 @@ func BenchmarkGateway(b *testing.B) {
 // benchGuard has everything that a usual route has.
 func benchGuard(b *testing.B) func(string) (*guard.Guard, error) {
 	b.Helper()
-	br, err := breaker.New("b", breaker.Config{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	limit, err := ratelimit.New("l", ratelimit.Config{Limit: 1e9})
-	if err != nil {
-		b.Fatal(err)
-	}
-	g, err := guard.New("g", guard.Config{Breaker: br, RateLimit: limit, Timeout: 5 * time.Second, Concurrency: 1000})
+	g, err := guard.New("g", fullGuard(b, 5*time.Second))
 	if err != nil {
 		b.Fatal(err)
 	}
 	return func(string) (*guard.Guard, error) { return g, nil }
+}
+
+func fullGuard(tb testing.TB, timeout time.Duration) guard.Config {
+	tb.Helper()
+	br, err := breaker.New("b", breaker.Config{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	limit, err := ratelimit.New("l", ratelimit.Config{Limit: 1e9})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return guard.Config{Breaker: br, RateLimit: limit, Timeout: timeout, Concurrency: 1000}
 }

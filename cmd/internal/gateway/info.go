@@ -2,28 +2,30 @@ package gateway
 
 import (
 	"context"
-	"encoding/base32"
-	"encoding/binary"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+
+	"github.com/elixirscope/foundation/telemetry"
 )
 
-// requestInfo is what the gateway learned of a request. It is the context of the
-// request and its writer in one, so that one allocation serves all.
+// requestInfo is what the gateway learned of a request. It is the request, its
+// context and its writer in one, so that one allocation serves all.
 type requestInfo struct {
-	// The request's, with the correlation id; not named, so that all its methods are ours.
-	context.Context //nolint:containedctx // it is a context
+	telemetry.Correlated // not named, so that all methods of a context are ours
 	responseWriter
 
+	request http.Request // with this context
 	client  netip.Addr
 	trusted bool
 	// draining advises the client to close, so that its next request finds another instance.
-	draining bool
-	ids      [1]string // the correlation id, as the value of a header
-	route    *route
-	upload   *uploadBody // nil where there is nothing to send
-	refusal  string      // the code of the fault that answered, "" if the upstream did
+	draining  bool
+	ids       [1]string // the correlation id, as the value of a header
+	forwarded forwarded
+	route     *route
+	upload    *uploadBody // nil where there is nothing to send
+	download  idleBody
+	refusal   string // the code of the fault that answered, "" if the upstream did
 }
 
 // header returns the correlation id as the value of a header. No header changes
@@ -41,6 +43,14 @@ func (i *requestInfo) WriteHeader(status int) {
 	i.responseWriter.WriteHeader(status)
 }
 
+// Write implements http.ResponseWriter.
+func (i *requestInfo) Write(p []byte) (int, error) {
+	if i.status == 0 {
+		i.WriteHeader(http.StatusOK)
+	}
+	return i.responseWriter.Write(p)
+}
+
 type infoKey struct{}
 
 // Value implements context.Context.
@@ -48,7 +58,7 @@ func (i *requestInfo) Value(key any) any {
 	if key == (infoKey{}) {
 		return i
 	}
-	return i.Context.Value(key)
+	return i.Correlated.Value(key)
 }
 
 // infoOf returns the info of ctx; a request that did not come through the
@@ -57,7 +67,7 @@ func infoOf(ctx context.Context) *requestInfo {
 	if info, ok := ctx.Value(infoKey{}).(*requestInfo); ok {
 		return info
 	}
-	return &requestInfo{Context: context.Background()}
+	return &requestInfo{Correlated: telemetry.Correlate(context.Background(), "")}
 }
 
 // requestIDHeader carries the correlation id, in requests and in answers.
@@ -66,19 +76,25 @@ const requestIDHeader = "X-Request-Id"
 // maxRequestID bounds the ids that clients may choose.
 const maxRequestID = 128
 
-var idEncoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+// idAlphabet has 32 characters, none of which is easily taken for another.
+const idAlphabet = "0123456789abcdefghjkmnpqrstvwxyz"
 
 // correlationID keeps the id that a client sent, if nothing in it could break a
 // log line or a header, and draws one otherwise. An id is no secret, so the fast
 // generator will do; it is seeded by the system and does not repeat in practice.
 func correlationID(r *http.Request) string {
-	if id := r.Header.Get(requestIDHeader); validRequestID(id) {
-		return id
+	if sent := r.Header[requestIDHeader]; len(sent) > 0 && validRequestID(sent[0]) {
+		return sent[0]
 	}
-	var random [15]byte
-	binary.LittleEndian.PutUint64(random[:], rand.Uint64())
-	binary.LittleEndian.PutUint64(random[7:], rand.Uint64())
-	return idEncoding.EncodeToString(random[:])
+	var id [24]byte
+	for half := range 2 {
+		random := rand.Uint64()
+		for i := range 12 { // of 5 bits
+			id[12*half+i] = idAlphabet[random&31]
+			random >>= 5
+		}
+	}
+	return string(id[:])
 }
 
 func validRequestID(id string) bool {

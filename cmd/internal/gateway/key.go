@@ -33,7 +33,7 @@ func keyPart(r *http.Request, part *config.KeyPart) string {
 	case config.KeyLiteral:
 		return part.Text
 	case config.KeyRemoteIP:
-		return clientText(infoOf(r.Context()).client)
+		return clientText(infoOf(r.Context()).client, r.RemoteAddr)
 	case config.KeyHeader:
 		return r.Header.Get(part.Text)
 	case config.KeyCookie:

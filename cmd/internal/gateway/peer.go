@@ -66,13 +66,19 @@ func parseHop(hop string) (netip.Addr, bool) {
 }
 
 // clientText is the address as a key: an IPv6 client owns at least its /64, so
-// counting single addresses would count nothing.
-func clientText(addr netip.Addr) string {
+// counting single addresses would count nothing. peer is the address and port of
+// the connection, whose text serves where it says the same.
+func clientText(addr netip.Addr, peer string) string {
 	if !addr.IsValid() {
 		return ""
 	}
 	if addr.Is4() {
-		return addr.String()
+		var buf [len("255.255.255.255")]byte
+		text := addr.AppendTo(buf[:0])
+		if host, _, _ := strings.Cut(peer, ":"); host == string(text) {
+			return host
+		}
+		return string(text)
 	}
 	prefix, _ := addr.Prefix(64) // 64 bits fit into every IPv6 address
 	return prefix.String()

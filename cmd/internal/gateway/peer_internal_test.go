@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"testing"
 )
 
@@ -56,8 +57,11 @@ func TestClientText_CountsAnIPv6ClientByItsNetwork(t *testing.T) {
 	for remote, want := range map[string]string{
 		"203.0.113.9:1": "203.0.113.9", "[2001:db8:1:2:3::4]:1": "2001:db8:1:2::/64", "[::ffff:203.0.113.9]:1": "203.0.113.9", "@": "",
 	} {
-		if got := clientText(remoteAddr(remote)); got != want {
+		if got := clientText(remoteAddr(remote), remote); got != want {
 			t.Errorf("%s: %q, want %q", remote, got, want)
+		}
+		if got := clientText(netip.MustParseAddr("198.51.100.7"), remote); got != "198.51.100.7" {
+			t.Errorf("behind the proxy %s: %q", remote, got)
 		}
 	}
 }

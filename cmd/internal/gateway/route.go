@@ -31,6 +31,7 @@ type route struct {
 	priority    priorityTemplate
 	transport   *http.Transport
 	upgrades    *upgrades
+	alarms      alarms
 	handler     http.Handler // behind the guard
 }
 
@@ -115,25 +116,8 @@ func (rt *route) rewrite(pr *httputil.ProxyRequest) {
 		pr.Out.Host = pr.In.Host
 	}
 	info := infoOf(pr.In.Context())
-	forward(pr, info.trusted)
+	info.forward(pr.Out.Header, pr.In)
 	pr.Out.Header[requestIDHeader] = info.header()
-}
-
-// forward tells the upstream for whom the request is. What earlier proxies said
-// is passed on only if the last of them is trusted.
-func forward(pr *httputil.ProxyRequest, trusted bool) {
-	if !trusted {
-		pr.SetXForwarded()
-		pr.Out.Header.Del("X-Real-Ip") // some upstreams believe it before X-Forwarded-For
-		return
-	}
-	pr.Out.Header["X-Forwarded-For"] = pr.In.Header["X-Forwarded-For"]
-	pr.SetXForwarded()
-	for _, name := range []string{"X-Forwarded-Host", "X-Forwarded-Proto"} {
-		if said := pr.In.Header.Values(name); len(said) > 0 {
-			pr.Out.Header[name] = said
-		}
-	}
 }
 
 func stripPrefix(u *url.URL, prefix string) {
@@ -159,7 +143,9 @@ func (rt *route) watchBody(resp *http.Response) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == http.NoBody || resp.ContentLength == 0 {
 		return nil
 	}
-	resp.Body = newIdleBody(resp.Body, rt.bodyIdle)
+	body := &infoOf(resp.Request.Context()).download
+	body.ReadCloser, body.idle, body.alarms = resp.Body, rt.bodyIdle, &rt.alarms
+	resp.Body = body
 	return nil
 }
 

@@ -23,16 +23,19 @@ type upgrades struct {
 // it: over a connection that left HTTP/1 for HTTP/2 a client would send the
 // upstream requests that pass no guard.
 func dropH2C(r *http.Request) {
-	for _, protocol := range r.Header.Values("Upgrade") {
+	for _, protocol := range r.Header["Upgrade"] {
 		if strings.Contains(strings.ToLower(protocol), "h2c") {
-			r.Header.Del("Upgrade")
-			r.Header.Del("Http2-Settings")
+			delete(r.Header, "Upgrade")
+			delete(r.Header, "Http2-Settings")
 			return
 		}
 	}
 }
 
-func isUpgrade(r *http.Request) bool { return r.Header.Get("Upgrade") != "" }
+func isUpgrade(r *http.Request) bool {
+	wish := r.Header["Upgrade"]
+	return len(wish) > 0 && wish[0] != ""
+}
 
 // add notes an upgrade and returns a context that ends with [upgrades.close] and
 // the function that forgets the upgrade.

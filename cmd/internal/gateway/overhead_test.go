@@ -1,0 +1,143 @@
+package gateway_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/elixirscope/foundation/cmd/internal/gateway"
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/testkit"
+)
+
+// atOnce is an upstream without a network. With the context it does what
+// http.Transport does, because what that costs depends on what the context is.
+type atOnce struct{}
+
+func (atOnce) RoundTrip(req *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(req.Context())
+	_ = ctx.Done() // the transport waits for it
+	body := &wholeBody{cancel: cancel}
+	body.Reset(smallAnswer)
+	return &http.Response{
+		StatusCode: http.StatusOK, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: req,
+		Header:        http.Header{"Content-Type": {"application/json"}, "Date": {"Mon, 23 Nov 2026 10:00:00 GMT"}},
+		ContentLength: int64(len(smallAnswer)), Body: body,
+	}, nil
+}
+
+var smallAnswer = []byte(`{"hello":"world","numbers":[1,2,3,4,5,6,7,8,9,10]}`)
+
+// wholeBody reports the end with the last byte, as a body of known length does.
+type wholeBody struct {
+	bytes.Reader
+
+	cancel context.CancelCauseFunc
+}
+
+func (b *wholeBody) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if b.Len() == 0 {
+		err = io.EOF
+	}
+	return n, err
+}
+
+func (b *wholeBody) Close() error {
+	b.cancel(io.EOF)
+	return nil
+}
+
+// nowhere is a ResponseWriter that costs nothing.
+type nowhere struct{ header http.Header }
+
+func (w *nowhere) Header() http.Header         { return w.header }
+func (w *nowhere) Write(p []byte) (int, error) { return len(p), nil }
+func (w *nowhere) WriteHeader(int)             {}
+
+// alone returns a request to h without a network on either side: what is left is
+// what the proxy itself does.
+func alone(ctx context.Context, h http.Handler) func() {
+	original := httptest.NewRequest(http.MethodGet, "/some/path?x=1", nil)
+	original.Header = http.Header{"User-Agent": {"bench"}, "Accept": {"*/*"}, "Accept-Encoding": {"gzip"}}
+	w := &nowhere{header: http.Header{}}
+	return func() {
+		ctx, cancel := context.WithCancel(ctx) // as a server has it for every request
+		clear(w.header)
+		h.ServeHTTP(w, original.WithContext(ctx))
+		cancel()
+	}
+}
+
+func bareAlone() http.Handler {
+	u, _ := url.Parse("http://upstream")
+	transport := &http.Transport{}
+	transport.RegisterProtocol("http", atOnce{})
+	return &httputil.ReverseProxy{
+		Rewrite:    func(pr *httputil.ProxyRequest) { pr.SetURL(u); pr.SetXForwarded() },
+		Transport:  transport,
+		BufferPool: gateway.Buffers,
+	}
+}
+
+func gatewayAlone(tb testing.TB, route config.Route, cfg guard.Config) http.Handler {
+	tb.Helper()
+	g := gateway.New(slog.New(slog.DiscardHandler))
+	route.Match, route.Upstream = "/", "http://upstream"
+	table, err := g.Prepare(config.Gateway{Routes: []config.Route{route}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	table.Intercept(atOnce{})
+	gd, err := guard.New("g", cfg)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if err := g.Use(table, func(string) (*guard.Guard, error) { return gd, nil }); err != nil {
+		tb.Fatal(err)
+	}
+	return g
+}
+
+// guarded is a route as most are.
+var guarded = config.Route{Guard: "g", Key: "{remote_ip}"}
+
+// What the gateway adds to a request, the guard with its time limit included. The
+// bound is what it was when it was last looked at: a request that costs more has
+// to have a reason.
+func TestTheGatewayAddsFewAllocations(t *testing.T) {
+	const bound = 10
+	bare := testing.AllocsPerRun(1000, alone(t.Context(), bareAlone()))
+	ours := testing.AllocsPerRun(1000, alone(t.Context(), gatewayAlone(t, guarded, fullGuard(t, 5*time.Second))))
+	if !testkit.Race && ours > bare+bound {
+		t.Errorf("a bare proxy allocates %v times, the gateway %v: more than %d on top", bare, ours, bound)
+	}
+}
+
+func BenchmarkAlone(b *testing.B) {
+	for _, c := range []struct {
+		name    string
+		handler http.Handler
+	}{
+		{"bare ReverseProxy", bareAlone()},
+		{"no guard", gatewayAlone(b, config.Route{}, guard.Config{})},
+		{"guard", gatewayAlone(b, guarded, fullGuard(b, 0))},
+		{"guard with a timeout", gatewayAlone(b, guarded, fullGuard(b, 5*time.Second))},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			b.ReportAllocs()
+			request := alone(b.Context(), c.handler)
+			for b.Loop() {
+				request()
+			}
+		})
+	}
+}
