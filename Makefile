@@ -50,8 +50,9 @@ bench: ## measure ours beside the peers, slowly, into bench/results
 bench-quick: ## the same in 50 seconds, one line a scenario on standard output
 	@cd bench && GOWORK=off go run . -quick
 
-bench-gateway: ## measure the gateway beside a bare ReverseProxy, over TCP
-	@cd cmd && go test -run '^$$' -bench 'BareReverseProxy|Gateway' -benchtime 2s -count 5 ./internal/gateway
+bench-gateway: ## measure the binary beside a bare ReverseProxy and Caddy, under the load of wrk
+	go build -o $(BIN)/foundation ./cmd/foundation
+	@cd bench && GOWORK=off go run ./gateway -foundation $(BIN)/foundation -results results
 
 drill: ## let an upstream stand still for 10 s, with and without a guard
 	@cd cmd && go test -count=1 -v -run OutageDrill ./foundation -outage 10s | grep -E 'drill_test|ok|FAIL'

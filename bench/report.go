@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"fmt"
 	"os"
@@ -13,6 +12,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/elixirscope/foundation/bench/internal/machine"
 )
 
 func (r row) best() result {
@@ -41,7 +42,7 @@ func count(allocs float64) string {
 func writePage(folder string, rows []row, footprints []footprint, filter string, p plan) (string, error) {
 	var b strings.Builder
 	b.WriteString("# Measured beside the peers\n\n")
-	fmt.Fprintf(&b, "- Machine: %s, %d cores, %s/%s\n", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(&b, "- Machine: %s, %d cores, %s/%s\n", machine.Processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
 	fmt.Fprintf(&b, "- %s, %s\n", runtime.Version(), time.Now().Format(time.DateOnly))
 	fmt.Fprintf(&b, "- All cores at once did %.1f times the work of one, before and after: what stands as parallel was so to that degree\n", (p.speedup+speedup())/2)
 	command := "make bench"
@@ -80,21 +81,6 @@ func (r row) write(b *strings.Builder) {
 	for _, peer := range r.peers {
 		fmt.Fprintf(b, "| | | %s | %.1f | %.0f %% | %s | %.2f |\n", peer.name, peer.ns, 100*peer.spread, count(peer.allocs), peer.ns/r.ours.ns)
 	}
-}
-
-func processor() string {
-	file, err := os.Open("/proc/cpuinfo")
-	if err != nil {
-		return "unknown processor"
-	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		if name, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "unknown processor"
 }
 
 // speedup is how much more arithmetic all cores do at once than one does alone: a

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// The environment of a process that this program starts of itself.
+const (
+	roleVariable     = "BENCH_ROLE" // upstream or bare
+	listenVariable   = "BENCH_LISTEN"
+	upstreamVariable = "BENCH_UPSTREAM"
+)
+
+func play(role string) error {
+	handler := http.Handler(http.HandlerFunc(answer))
+	if role == "bare" {
+		target, err := url.Parse(os.Getenv(upstreamVariable))
+		if err != nil {
+			return fmt.Errorf("read the upstream's address: %w", err)
+		}
+		handler = bare(target)
+	}
+	server := &http.Server{Addr: os.Getenv(listenVariable), Handler: handler, ReadHeaderTimeout: time.Minute}
+	return server.ListenAndServe()
+}
+
+// answer sends as many bytes as the path says.
+func answer(w http.ResponseWriter, r *http.Request) {
+	size, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))
+	if err != nil || size < 0 || size > len(filler) {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(size))
+	_, _ = w.Write(filler[:size]) // wrk counts what does not arrive
+}
+
+var filler = []byte(strings.Repeat(`{"hello":"world"},`, 10_000))
+
+// bare is the yardstick: the standard library's proxy with a pool of buffers and
+// enough idle connections. With neither it does a quarter to a half of that.
+func bare(target *url.URL) http.Handler {
+	return &httputil.ReverseProxy{
+		Rewrite:    func(pr *httputil.ProxyRequest) { pr.SetURL(target); pr.SetXForwarded() },
+		Transport:  &http.Transport{MaxIdleConnsPerHost: 1024, DisableCompression: true},
+		BufferPool: &buffers{sync.Pool{New: func() any { return new([32 << 10]byte) }}},
+	}
+}
+
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) Get() []byte {
+	buffer, _ := b.pool.Get().(*[32 << 10]byte)
+	return buffer[:]
+}
+
+func (b *buffers) Put(buffer []byte) { b.pool.Put((*[32 << 10]byte)(buffer)) }
