@@ -20,7 +20,7 @@ type idleBody struct {
 
 	idle    time.Duration
 	alarms  *alarms
-	alarm   *alarm // from the first read to the last one
+	alarm   *alarm // from the first read to the last one, unless it went off
 	expired atomic.Bool
 }
 
@@ -35,14 +35,16 @@ func (b *idleBody) Read(p []byte) (int, error) {
 	}
 	b.alarm.timer.Reset(b.idle)
 	n, err := b.ReadCloser.Read(p)
-	stopped := b.alarm.timer.Stop()
+	if !b.alarm.timer.Stop() {
+		b.alarm = nil
+	}
 	if err == nil {
 		return n, nil
 	}
-	if stopped {
+	if b.alarm != nil {
 		b.alarms.put(b.alarm)
+		b.alarm = nil
 	}
-	b.alarm = nil
 	if !errors.Is(err, io.EOF) && b.expired.Load() {
 		err = errBodyIdle
 	}
@@ -53,8 +55,9 @@ func (b *idleBody) Read(p []byte) (int, error) {
 // needs one for some microseconds only. The zero value is ready.
 type alarms struct{ pool sync.Pool }
 
-// alarm tells one body at a time that it stood still. A timer that went off is
-// not used again: it may be about to tell the body of before.
+// alarm tells one body at a time that it stood still. One whose timer went off is
+// not set again, not even for the same body: it may be about to tell that body when
+// another one has it.
 type alarm struct {
 	timer *time.Timer
 	body  *idleBody // changes only while the timer is stopped

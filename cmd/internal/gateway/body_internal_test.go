@@ -92,6 +92,30 @@ func TestIdleBody_AlarmsAreUsedAgain(t *testing.T) {
 	})
 }
 
+// deaf delivers although it was closed, as a byte does that comes in the very
+// moment of the alarm.
+type deaf struct{ trickle }
+
+func (b *deaf) Close() error { return nil }
+
+// Its message may still be on the way when the body ends and another one begins.
+func TestIdleBody_AnAlarmThatWentOffIsNotUsedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		body := newIdleBody(&deaf{trickle{pauses: []time.Duration{11 * time.Second}}}, new(alarms))
+		body.alarm = body.alarms.get(body)
+		gone := body.alarm
+		if _, err := body.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		if body.alarm == gone {
+			t.Error("the next read sets the same alarm")
+		}
+		if _, err := io.ReadAll(body); err != nil || gone.body != body {
+			t.Errorf("the alarm is for %v now: %v", gone.body, err)
+		}
+	})
+}
+
 func newIdleBody(body io.ReadCloser, shared *alarms) *idleBody {
 	return &idleBody{ReadCloser: body, idle: 10 * time.Second, alarms: shared}
 }
