@@ -43,7 +43,7 @@ var good = verdict{Success, Succeeded, false}
 // the one that the call saw, and ask judges what is the dependency's own; nil
 // means the configured classifier.
 func (v *visit) judge(ctx, limited context.Context, now clock.Instant, err error, ask func(error) Outcome) verdict {
-	if v.pastShadow(now) {
+	if v.pastShadow(ctx, now) {
 		return verdict{Failure, TimedOut, false}
 	}
 	if IsNeutral(err) {
@@ -62,9 +62,16 @@ func (v *visit) judge(ctx, limited context.Context, now clock.Instant, err error
 
 // pastShadow counts a call that a guard with a time limit would have ended, had
 // it enforced.
-func (v *visit) pastShadow(now clock.Instant) bool {
+func (v *visit) pastShadow(ctx context.Context, now clock.Instant) bool {
 	c := &v.rev.config
-	if c.Mode != Shadow || c.Timeout == 0 || now.Sub(v.began) < c.Timeout {
+	if c.Mode != Shadow || c.Timeout == 0 {
+		return false
+	}
+	ran := v.answered
+	if ran == 0 {
+		ran = now.Sub(v.began)
+	}
+	if ran < c.Timeout || v.callersFirst(ctx) {
 		return false
 	}
 	v.guard.stats.would.add(fault.CallTimeout)

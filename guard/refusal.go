@@ -86,11 +86,17 @@ func (v *visit) limit(ctx context.Context, c *Call) context.Context {
 	if !v.rev.timed(c) {
 		return ctx
 	}
-	timeout := v.rev.config.Timeout
-	if d, ok := ctx.Deadline(); ok && clock.Of(d) <= v.began.Add(timeout) {
+	if v.callersFirst(ctx) {
 		return ctx
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, timeout, v.rev.expired)
+	limited, cancel := context.WithTimeoutCause(ctx, v.rev.config.Timeout, v.rev.expired)
 	v.cancel = cancel
 	return limited
+}
+
+// callersFirst reports whether the deadline of ctx is not later than the guard's
+// would be, which then has nothing to end.
+func (v *visit) callersFirst(ctx context.Context) bool {
+	d, ok := ctx.Deadline()
+	return ok && clock.Of(d) <= v.began.Add(v.rev.config.Timeout)
 }

@@ -109,6 +109,70 @@ func TestShadowImposesNothing(t *testing.T) {
 	})
 }
 
+// A limit that would not have been ours to impose is no refusal of ours.
+func TestShadowDoesNotCountWhatACallersEarlierDeadlineEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(t, guard.Config{Mode: guard.Shadow, Timeout: time.Second})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
+		defer cancel()
+		_ = g.Do(ctx, func(ctx context.Context) error {
+			time.Sleep(2 * time.Second)
+			return ctx.Err()
+		})
+		if s := g.Status(); s.WouldRefuse[fault.CallTimeout] != 0 || s.Results[guard.TimedOut] != 1 {
+			t.Errorf("would refuse %v, results %v", s.WouldRefuse, s.Results)
+		}
+	})
+}
+
+func TestShadowCountsUntimedCallsUpToTheirAnswer(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		until time.Duration // the answer; 0: never told
+		lease time.Duration
+		want  uint64
+	}{
+		{"in time", time.Second / 2, 0, 0},
+		{"late", 3 * time.Second, 0, 1},
+		{"not told", 0, 0, 1},
+		{"told again", time.Second / 2, -1, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGuard(t, guard.Config{Mode: guard.Shadow, Timeout: time.Second})
+				tok := must(g.Enter(t.Context(), guard.Call{Untimed: true, Lease: c.lease}))
+				defer tok.Close()
+				time.Sleep(c.until)
+				if c.until > 0 {
+					tok.Answered()
+				}
+				time.Sleep(10 * time.Second) // the body
+				if c.lease < 0 {
+					tok.Answered() // the first one counts
+				}
+				tok.DoneOutcome(guard.Success, nil)
+				if s := g.Status(); s.WouldRefuse[fault.CallTimeout] != c.want || s.Results[guard.Succeeded] != 1-c.want {
+					t.Errorf("would refuse %v, results %v", s.WouldRefuse, s.Results)
+				}
+			})
+		})
+	}
+}
+
+func TestAnsweredKeepsTheLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(t, guard.Config{Mode: guard.Shadow, Timeout: time.Second, Lease: time.Minute})
+		tok := must(g.Enter(t.Context(), guard.Call{Untimed: true}))
+		tok.Answered()
+		time.Sleep(2 * time.Minute)
+		if s := g.Status(); s.LeasesExpired != 1 {
+			t.Errorf("%d leases expired", s.LeasesExpired)
+		}
+		tok.Answered() // of a token that has ended: nothing
+		tok.Close()
+	})
+}
+
 // A part that only watches inside a guard that enforces is reported as well.
 func TestAPartInShadowIsReported(t *testing.T) {
 	b := newBreaker(t, breaker.Config{FailureThreshold: 1, Mode: breaker.Shadow})

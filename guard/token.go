@@ -30,6 +30,7 @@ type Token struct {
 	serial  uint64
 	ctx     context.Context //nolint:containedctx // a token is the call, and hands its context to the caller
 	timeout time.Duration
+	watched bool // by shadow mode, see Answered
 }
 
 // Enter admits a call that does not fit in a function; prefer [Guard.Do] where it
@@ -54,7 +55,7 @@ func (g *Guard) Enter(ctx context.Context, call Call) (Token, error) {
 		g.tokens.expire(g, v.start) // may end this goroutine by a handler's doing
 	}
 	p.limited = v.limit(ctx, &p.call)
-	t := Token{place: p, serial: p.serial(), ctx: p.limited, timeout: v.allowance(ctx, &p.call)}
+	t := Token{place: p, serial: p.serial(), ctx: p.limited, timeout: v.allowance(ctx, &p.call), watched: v.watched(&p.call)}
 	admitted = true
 	p.open(v.leaseEnd(call.Lease))
 	return t, nil
@@ -66,10 +67,15 @@ func (v *visit) allowance(ctx context.Context, call *Call) time.Duration {
 	if !call.Untimed || c.Mode != Enforce || c.Timeout == 0 {
 		return 0
 	}
-	if d, ok := ctx.Deadline(); ok && clock.Of(d) <= v.began.Add(c.Timeout) {
+	if v.callersFirst(ctx) {
 		return 0
 	}
 	return c.Timeout
+}
+
+// watched says whether shadow mode wants to know when an untimed call was answered.
+func (v *visit) watched(call *Call) bool {
+	return call.Untimed && v.rev.config.Mode == Shadow && v.rev.config.Timeout > 0
 }
 
 func (v *visit) leaseEnd(lease time.Duration) clock.Instant {
@@ -95,6 +101,23 @@ func (t Token) Context() context.Context {
 // itself; 0 if there is none, because the guard has none or does not enforce, or
 // the caller's deadline is earlier.
 func (t Token) Timeout() time.Duration { return t.timeout }
+
+// Answered tells that what the time limit bounds is over, for a call with
+// [Call.Untimed] whose outcome is not known yet: the header is here, and what
+// follows may take as long as it takes. Who keeps the limit by [Token.Timeout]
+// knows that himself; shadow mode, which imposes none, learns it only so, and
+// would else take a long answer for a late one. Only the first call counts, and
+// only in shadow mode does it do anything.
+func (t Token) Answered() {
+	p := t.place
+	if !t.watched || !p.claim(t.serial, opened) {
+		return
+	}
+	if v := &p.visit; v.answered == 0 {
+		v.answered = max(1, clock.Now().Sub(v.began)) // 0 means that it was not told
+	}
+	p.open(clock.Instant(p.expires.Load()))
+}
 
 // Done ends the call, which returned err, and judges it as [Guard.Do] would.
 func (t Token) Done(err error) { t.settle(told{err: err}, true) }
@@ -182,7 +205,7 @@ func (p *place) decide(end told) {
 	switch {
 	case !end.judged:
 		w = v.judge(p.ctx, p.limited, now, end.err, nil)
-	case v.pastShadow(now):
+	case v.pastShadow(p.ctx, now):
 		w = verdict{Failure, TimedOut, false}
 	default:
 		w = verdictOf(end.outcome, end.err)

@@ -38,6 +38,7 @@ type visit struct {
 	turnedAway bool // it did refuse
 	result     Result
 	took       time.Duration
+	answered   time.Duration // how long that took, where [Token.Answered] told it
 
 	permit   breaker.Permit
 	decision ratelimit.Decision

@@ -7,7 +7,7 @@
 //	mux.Handle("POST /pay", protect.Handler(pay, checkout, protect.KeyByRemoteIP())) // incoming requests
 //	charge := protect.Func(payments, chargeCard)                                   // any function
 //
-// Each has a twin whose name ends in Instrument: it measures in the same way and
+// Each has a twin whose name begins with Instrument: it measures in the same way and
 // never refuses. For database/sql see package sqlguard; for gRPC and pgx see the
 // adapters module.
 //

@@ -341,6 +341,35 @@ func TestHandler_ShadowRefusesAndLimitsNothing(t *testing.T) {
 	})
 }
 
+// What enforcement would let through, because its header came in time, is no
+// timeout in shadow either, however long the body takes.
+func TestHandler_ShadowTimesTheHeaderAndNotTheBody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(t, 1)
+		g := newGuard(t, guard.Config{Breaker: b, Timeout: limit, Mode: guard.Shadow})
+		url, client, _ := virtual(t, protect.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/late" {
+				<-time.After(2 * limit)
+			}
+			_, _ = w.Write([]byte("head"))
+			<-time.After(10 * limit)
+			_, _ = w.Write([]byte("tail"))
+		}), g))
+		if status, body, _ := get(t, client, url); status != http.StatusOK || body != "headtail" {
+			t.Errorf("answer %d %q", status, body)
+		}
+		synctest.Wait()
+		if s := g.Status(); s.WouldRefuse[fault.CallTimeout] != 0 || s.Results[guard.Succeeded] != 1 || b.State() != breaker.StateClosed {
+			t.Errorf("a long body: would refuse %v, results %v", s.WouldRefuse, s.Results)
+		}
+		get(t, client, url+"/late")
+		synctest.Wait()
+		if s := g.Status(); s.WouldRefuse[fault.CallTimeout] != 1 || s.Results[guard.TimedOut] != 1 {
+			t.Errorf("a late header: would refuse %v, results %v", s.WouldRefuse, s.Results)
+		}
+	})
+}
+
 func TestHandler_AnswersThatNobodyWaitsForAreNeutral(t *testing.T) {
 	b := newBreaker(t, 1)
 	ctx, cancel := context.WithCancel(t.Context())

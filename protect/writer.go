@@ -90,6 +90,7 @@ func (e *exchange) begin(status int) bool {
 		return false
 	}
 	e.status = status
+	e.token.Answered()
 	if status == http.StatusSwitchingProtocols {
 		e.upgraded()
 	}

@@ -22,6 +22,7 @@ func StreamServerInterceptor(g *guard.Guard, opts ...Option) grpc.StreamServerIn
 			return StatusError(err)
 		}
 		defer tok.Close()
+		tok.Answered() // no time limit bounds a stream, so shadow mode is not to report one
 		return o.settle(tok, handle(srv, stream))
 	}
 }
@@ -39,6 +40,7 @@ func StreamClientInterceptor(g *guard.Guard, opts ...Option) grpc.StreamClientIn
 		if err != nil {
 			return nil, StatusError(err)
 		}
+		tok.Answered() // as above
 		s := &clientStream{options: &o, token: tok, single: !desc.ServerStreams}
 		defer s.abandon()
 		s.ClientStream, err = open(s.token.Context(), desc, cc, method, callOpts...)

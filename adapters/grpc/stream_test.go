@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -159,3 +161,43 @@ func TestStream_Server(t *testing.T) {
 		waitFor(t, "the place comes back", func() bool { return free(g) })
 	}
 }
+
+// The time limit bounds no stream, so shadow mode must not say that it would have.
+func TestStream_ShadowReportsNoTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, err := guard.New("shop", guard.Config{Timeout: time.Second, Mode: guard.Shadow})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = guardgrpc.StreamServerInterceptor(g)(nil, serverStream{ctx: t.Context()}, &grpc.StreamServerInfo{FullMethod: "/test.Shop/Talk"},
+			func(any, grpc.ServerStream) error { time.Sleep(time.Minute); return nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := guardgrpc.StreamClientInterceptor(g)(t.Context(), talkDesc, nil, "/test.Shop/Talk",
+			func(context.Context, *grpc.StreamDesc, *grpc.ClientConn, string, ...grpc.CallOption) (grpc.ClientStream, error) {
+				return endingStream{}, nil
+			})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if err := s.RecvMsg(nil); !errors.Is(err, io.EOF) {
+			t.Errorf("ended with %v", err)
+		}
+		if st := g.Status(); st.WouldRefuse[fault.CallTimeout] != 0 || st.Results[guard.Succeeded] != 2 {
+			t.Errorf("would refuse %v, results %v", st.WouldRefuse, st.Results)
+		}
+	})
+}
+
+type serverStream struct {
+	grpc.ServerStream
+	ctx context.Context //nolint:containedctx // as gRPC's own have one
+}
+
+func (s serverStream) Context() context.Context { return s.ctx }
+
+type endingStream struct{ grpc.ClientStream }
+
+func (endingStream) RecvMsg(any) error { return io.EOF }
