@@ -230,11 +230,18 @@ func (d *Daemon) watchFiles() {
 	}
 }
 
-// watched lists the files whose contents make the daemon what it is.
+// watched lists the files whose contents make the daemon what it is. A file for an
+// upstream that is gone is left out: it may have gone with its route, and must not
+// keep the change of the configuration that says so from being noticed.
 func (d *Daemon) watched() []string {
 	paths := []string{d.options.ConfigFile}
 	for _, s := range d.servers {
 		paths = append(paths, s.certs.paths()...)
+	}
+	for _, path := range d.gateway.Files() {
+		if _, err := os.Stat(path); err == nil {
+			paths = append(paths, path)
+		}
 	}
 	return paths
 }

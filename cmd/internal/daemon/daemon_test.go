@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -345,6 +346,95 @@ func TestTLSListenerTakesOverNewCertificatesAndKeepsTheOldOnAFault(t *testing.T)
 		t.Fatal(err)
 	}
 	get(t, client(t, &tls.Config{RootCAs: renewed, MinVersion: tls.VersionTLS12}), url)
+}
+
+// The file that names the authorities of an upstream stays the same while they
+// change: a reload must look at them all the same.
+func TestReloadTakesOverRenewedFilesOfUpstreams(t *testing.T) {
+	dir := t.TempDir()
+	upstreamOf := func() *httptest.Server {
+		pair, err := tls.LoadX509KeyPair(filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		return server
+	}
+	certificate(t, dir) // what the upstream has, and the gateway at first not
+	up := upstreamOf()
+	good, err := os.ReadFile(filepath.Join(dir, "tls.crt"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate(t, dir)
+	file := write(t, anywhere+fmt.Sprintf("gateway: { listen: \"127.0.0.1:0\", routes: [ { match: \"/\", upstream: %q, tls: { ca_file: %s/tls.crt } } ] }\n", up.URL, dir))
+	d := run(t, daemon.Options{ConfigFile: file, WatchEvery: -1})
+	url, c := "http://"+d.Address("gateway"), client(t, nil)
+	for _, step := range []struct {
+		name    string
+		content []byte
+		refused bool
+		want    int
+	}{
+		{"an unknown authority", nil, false, http.StatusBadGateway},
+		{"the right one", good, false, http.StatusOK},
+		{"a broken file", []byte("broken"), true, http.StatusOK},
+	} {
+		if step.content != nil {
+			if err := os.WriteFile(filepath.Join(dir, "tls.crt"), step.content, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := d.Reload(t.Context()); (err != nil) != step.refused {
+			t.Errorf("%s: reload: %v", step.name, err)
+		}
+		if status, _ := get(t, c, url); status != step.want {
+			t.Errorf("%s: %d", step.name, status)
+		}
+	}
+}
+
+func TestRenewedFilesOfUpstreamsAreNoticed(t *testing.T) {
+	dir := t.TempDir()
+	certificate(t, dir)
+	file := write(t, anywhere+fmt.Sprintf("gateway: { listen: \"127.0.0.1:0\", routes: [ { match: \"/\", upstream: \"https://127.0.0.1:1\", tls: { ca_file: %s/tls.crt } } ] }\n", dir))
+	log := make(lines, 100)
+	run(t, daemon.Options{ConfigFile: file, WatchEvery: time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))})
+	certificate(t, dir)
+	log.await(t, "the configuration is in use")
+	if err := os.Remove(filepath.Join(dir, "tls.crt")); err != nil {
+		t.Fatal(err)
+	}
+	log.await(t, "the configuration is refused")
+	rewrite(t, file, anywhere+"gateway: { listen: \"127.0.0.1:0\", routes: [] }\n")
+	log.await(t, "the configuration is in use")
+}
+
+// lines is a log whose lines can be waited for.
+type lines chan string
+
+func (l lines) Write(p []byte) (int, error) {
+	l <- string(p)
+	return len(p), nil
+}
+
+func (l lines) await(t *testing.T, what string) {
+	t.Helper()
+	deadline := time.NewTimer(30 * time.Second)
+	defer deadline.Stop()
+	for {
+		select {
+		case line := <-l:
+			if strings.Contains(line, what) {
+				return
+			}
+		case <-deadline.C:
+			t.Fatalf("%q was never logged", what)
+		}
+	}
 }
 
 func TestRunReloadsOnHangupAndDrainsAtTheEnd(t *testing.T) {

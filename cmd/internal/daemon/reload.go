@@ -22,12 +22,31 @@ func (d *Daemon) Reload(ctx context.Context) (adminapi.Applied, error) {
 		if err != nil {
 			return err
 		}
-		if err := d.layer.Reload(ctx); err != nil {
+		if err := d.reloadRoutes(ctx); err != nil {
 			return err
 		}
 		renew()
 		return nil
 	})
+}
+
+// reloadRoutes reloads the layer and with it the routes. A file that says what it
+// said before is no change to the layer; the certificates that it names for
+// upstreams may be others all the same.
+func (d *Daemon) reloadRoutes(ctx context.Context) error {
+	_, before, _ := d.layer.Config()
+	if err := d.layer.Reload(ctx); err != nil {
+		return err
+	}
+	cfg, after, _ := d.layer.Config()
+	if after != before {
+		return nil // prepare has seen to them
+	}
+	table, err := d.prepareGateway(cfg)
+	if err != nil {
+		return err
+	}
+	return d.gateway.Use(table, d.layer.Guard)
 }
 
 // readCertificates reads the certificates of all listeners and returns how to

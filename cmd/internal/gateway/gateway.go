@@ -26,11 +26,13 @@ type Gateway struct {
 
 // Table is a prepared set of routes, see [Prepare].
 type Table struct {
-	mux    *http.ServeMux
-	routes []*route
-	peers  peers
-	access *accessLog
-	idle   time.Duration
+	mux         *http.ServeMux
+	routes      []*route
+	connections connections
+	files       []string // that the connections rest on
+	peers       peers
+	access      *accessLog
+	idle        time.Duration
 }
 
 // New returns a gateway without routes: it answers 404.
@@ -42,10 +44,14 @@ func New(log *slog.Logger) *Gateway {
 }
 
 // Prepare makes a table of c, or reports every fault of it as one
-// [fault.InvalidConfig]. It changes nothing.
+// [fault.InvalidConfig]. It changes nothing, and takes over the connections of the
+// table in use to upstreams that stay what they are.
 func (g *Gateway) Prepare(c config.Gateway) (*Table, error) {
 	c = c.WithDefaults()
-	t := &Table{mux: http.NewServeMux(), access: newAccessLog(c.AccessLog, g.log), idle: c.Limits.BodyIdleTimeout}
+	t := &Table{
+		mux: http.NewServeMux(), connections: connections{}, access: newAccessLog(c.AccessLog, g.log), idle: c.Limits.BodyIdleTimeout,
+	}
+	old := g.table.Load().connections
 	var problems fault.Problems
 	trusted, bad := parsePrefixes(c.TrustedProxies)
 	t.peers.trusted = trusted
@@ -53,20 +59,22 @@ func (g *Gateway) Prepare(c config.Gateway) (*Table, error) {
 		problems.Add("gateway.trusted_proxies", text, "is neither an address nor a network such as 10.0.0.0/8")
 	}
 	for i := range c.Routes {
-		if err := t.add(c.Routes[i], c); err != nil {
+		if err := t.add(c.Routes[i], c, old); err != nil {
 			problems.Add(fmt.Sprintf("gateway.routes[%d]", i), c.Routes[i].Match, "%v", err)
 		}
 	}
 	if err := problems.Err("gateway", ""); err != nil {
-		t.closeIdle()
 		return nil, err
 	}
 	return t, nil
 }
 
-func (t *Table) add(c config.Route, defaults config.Gateway) error {
+func (t *Table) add(c config.Route, defaults config.Gateway, old connections) error {
 	rt, err := newRoute(c, defaults)
 	if err != nil {
+		return err
+	}
+	if err := t.connect(rt, c, old); err != nil {
 		return err
 	}
 	if err := register(t.mux, c.Match, rt); err != nil {
@@ -93,7 +101,7 @@ func register(mux *http.ServeMux, pattern string, rt *route) (err error) {
 
 // Use binds the routes of t to their guards and answers by them from now on.
 // Requests that run keep the table that they began with. If a guard does not
-// exist nothing changes.
+// exist nothing changes. Connections that t has no use for are closed.
 func (g *Gateway) Use(t *Table, guards func(name string) (*guard.Guard, error)) error {
 	for _, rt := range t.routes {
 		var gd *guard.Guard
@@ -105,16 +113,13 @@ func (g *Gateway) Use(t *Table, guards func(name string) (*guard.Guard, error)) 
 		}
 		rt.bind(gd, &g.upgrades, g.log)
 	}
-	old := g.table.Swap(t)
-	old.closeIdle()
+	g.table.Swap(t).connections.closeIdle(t.connections)
 	return nil
 }
 
-func (t *Table) closeIdle() {
-	for _, rt := range t.routes {
-		rt.transport.CloseIdleConnections()
-	}
-}
+// Files lists the files beside the configuration that the routes in use were made
+// of: certificates, keys and authorities for upstreams.
+func (g *Gateway) Files() []string { return g.table.Load().files }
 
 // ServeHTTP implements http.Handler.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -173,7 +178,7 @@ func (g *Gateway) Upgraded() int { return g.upgrades.count() }
 func (g *Gateway) Close(ctx context.Context) {
 	g.upgrades.wait(ctx)
 	g.upgrades.close()
-	g.table.Load().closeIdle()
+	g.table.Load().connections.closeIdle(nil)
 }
 
 // ServeHTTP sends the request through the guard to the upstream.

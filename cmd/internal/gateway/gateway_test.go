@@ -7,7 +7,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -233,6 +235,47 @@ func TestWhoseFailure(t *testing.T) {
 				t.Errorf("counted %+v, want %+v", got, c.want)
 			}
 		})
+	}
+}
+
+// A reload that leaves an upstream as it is leaves its connections as they are.
+func TestConnectionsOutliveAReload(t *testing.T) {
+	var dialed atomic.Int64
+	up := httptest.NewUnstartedServer(http.HandlerFunc(mirror))
+	up.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			dialed.Add(1)
+		}
+	}
+	up.Start()
+	defer up.Close()
+	r := newRigTo(t, up.URL, nil)
+	use := func(routes ...config.Route) {
+		table, err := r.gateway.Prepare(config.Gateway{Routes: routes})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.gateway.Use(table, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		route config.Route
+		want  int64
+	}{
+		{"the first request dials", config.Route{}, 1},
+		{"another path on the way", config.Route{Match: "/", Upstream: up.URL + "/base"}, 1},
+		{"a second route", config.Route{Match: "/{x}", Upstream: up.URL, IdleTimeout: time.Second}, 1},
+		{"other connections", config.Route{Match: "/", Upstream: strings.Replace(up.URL, "127.0.0.1", "localhost", 1)}, 2},
+		{"the old ones were closed", config.Route{Match: "/", Upstream: up.URL}, 3},
+	} {
+		if c.route.Match != "" {
+			use(c.route, config.Route{Match: "/more/", Upstream: c.route.Upstream})
+		}
+		if a := r.get("/x"); a.StatusCode != http.StatusOK || dialed.Load() != c.want {
+			t.Errorf("%s: %d, %d connections so far, want %d", c.name, a.StatusCode, dialed.Load(), c.want)
+		}
 	}
 }
 

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -54,9 +53,9 @@ func (p *bufferPool) Put(b []byte) {
 }
 
 // newRoute makes the row without its guard, which exists only once the layer
-// has taken over the configuration.
+// has taken over the configuration, and without its connections.
 func newRoute(c config.Route, defaults config.Gateway) (*route, error) {
-	target, h2c, err := upstreamURL(c.Upstream)
+	target, err := upstreamURL(c.Upstream)
 	if err != nil {
 		return nil, err
 	}
@@ -68,14 +67,9 @@ func newRoute(c config.Route, defaults config.Gateway) (*route, error) {
 	if err != nil {
 		return nil, err
 	}
-	security, err := upstreamTLS(c.TLS)
-	if err != nil {
-		return nil, err
-	}
 	rt := &route{
 		match: c.Match, guardName: c.Guard, target: target, stripPrefix: strings.TrimSuffix(c.StripPrefix, "/"), keepHost: c.PreserveHost,
 		bodyIdle: c.IdleTimeout, maxBody: defaults.Limits.MaxBody, key: key, priority: priority,
-		transport: newTransport(h2c || c.H2C, security),
 	}
 	if rt.bodyIdle == 0 {
 		rt.bodyIdle = defaults.Limits.BodyIdleTimeout
@@ -83,11 +77,26 @@ func newRoute(c config.Route, defaults config.Gateway) (*route, error) {
 	return rt, nil
 }
 
-func upstreamTLS(c *config.UpstreamTLS) (*tls.Config, error) {
-	if c == nil {
-		c = &config.UpstreamTLS{}
+// connect gives the route its connections.
+func (t *Table) connect(rt *route, c config.Route, old connections) error {
+	var settings config.UpstreamTLS
+	if c.TLS != nil {
+		settings = *c.TLS
 	}
-	return clientTLS(*c)
+	files, err := readPEM(settings)
+	if err != nil {
+		return err
+	}
+	id := peerID{scheme: rt.target.Scheme, host: rt.target.Host, h2c: c.H2C, serverName: settings.ServerName, files: files}
+	if rt.transport, err = t.connections.to(id, settings, old); err != nil {
+		return err
+	}
+	for _, path := range []string{settings.CAFile, settings.CertFile, settings.KeyFile} {
+		if path != "" {
+			t.files = append(t.files, path)
+		}
+	}
+	return nil
 }
 
 // bind puts the proxy behind the guard.

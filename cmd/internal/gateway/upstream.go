@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"time"
 
 	"github.com/elixirscope/foundation/config"
@@ -29,60 +28,39 @@ const (
 	connBuffer = bufferSize
 )
 
-// upstreamURL reads the address of an upstream. The scheme h2c means HTTP/2
-// without TLS.
-func upstreamURL(text string) (target *url.URL, h2c bool, err error) {
-	target, err = url.Parse(text)
-	if err != nil {
-		return nil, false, fmt.Errorf("is no URL: %w", errors.Unwrap(err))
+// upstreamURL reads the address of an upstream.
+func upstreamURL(text string) (*url.URL, error) {
+	target, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("is no URL: %w", errors.Unwrap(err))
+	case target.Scheme != "http" && target.Scheme != "https":
+		return nil, errors.New(`is no URL of an upstream: write http://HOST:PORT or https://HOST:PORT`)
+	case target.Hostname() == "":
+		return nil, errors.New("names no host: write http://HOST:PORT")
+	case target.RawQuery != "" || target.Fragment != "" || target.User != nil:
+		return nil, errors.New("must not have a query, a fragment or a user")
 	}
-	switch target.Scheme {
-	case "http", "https":
-	case "h2c":
-		h2c = true
-		target.Scheme = "http"
-	default:
-		return nil, false, errors.New(`is no URL of an upstream: write http://HOST:PORT, https://… or h2c://…`)
-	}
-	if target.Hostname() == "" {
-		return nil, false, errors.New("names no host: write http://HOST:PORT")
-	}
-	if target.RawQuery != "" || target.Fragment != "" || target.User != nil {
-		return nil, false, errors.New("must not have a query, a fragment or a user")
-	}
-	return target, h2c, nil
+	return target, nil
 }
 
 // clientTLS says how an upstream proves who it is, and how the gateway does.
-func clientTLS(c config.UpstreamTLS) (*tls.Config, error) {
+func clientTLS(c config.UpstreamTLS, files pemFiles) (*tls.Config, error) {
 	security := &tls.Config{ServerName: c.ServerName, MinVersion: tls.VersionTLS12}
 	if c.CAFile != "" {
-		pool, err := certPool(c.CAFile)
-		if err != nil {
-			return nil, err
+		security.RootCAs = x509.NewCertPool()
+		if !security.RootCAs.AppendCertsFromPEM([]byte(files.ca)) {
+			return nil, fmt.Errorf("tls.ca_file: %s holds no certificate in PEM form", c.CAFile)
 		}
-		security.RootCAs = pool
 	}
 	if c.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
+		pair, err := tls.X509KeyPair([]byte(files.cert), []byte(files.key))
 		if err != nil {
-			return nil, fmt.Errorf("read the client certificate: %w", err)
+			return nil, fmt.Errorf("tls.cert_file %s and tls.key_file %s: %w", c.CertFile, c.KeyFile, err)
 		}
 		security.Certificates = []tls.Certificate{pair}
 	}
 	return security, nil
-}
-
-func certPool(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("read the authorities: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s holds no certificate in PEM form", file)
-	}
-	return pool, nil
 }
 
 // newTransport returns the connections to one upstream. Compression stays
