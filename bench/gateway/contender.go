@@ -63,7 +63,7 @@ func (s *starter) proxy(name string, start func(addr string)) contender {
 	addr := s.freeAddress()
 	start(addr)
 	if s.err == nil {
-		s.err = answers("http://" + addr + "/" + strconv.Itoa(sizes[0]))
+		s.err = answers(s.ctx, "http://"+addr+"/"+strconv.Itoa(sizes[0]))
 	}
 	if s.err != nil {
 		s.err = fmt.Errorf("start %s: %w", name, s.err)
@@ -77,7 +77,7 @@ func (s *starter) itself(role, addr, env string) string {
 	if addr == "" {
 		addr = s.freeAddress()
 	}
-	cmd := exec.CommandContext(s.ctx, os.Args[0]) //nolint:gosec // this very program
+	cmd := exec.CommandContext(s.ctx, os.Args[0])
 	cmd.Env = append(os.Environ(), roleVariable+"="+role, listenVariable+"="+addr, upstreamVariable+"="+s.upstream)
 	if env != "" {
 		cmd.Env = append(cmd.Env, env)
@@ -100,7 +100,7 @@ func (s *starter) freeAddress() string {
 		return ""
 	}
 	var ln net.Listener
-	if ln, s.err = net.Listen("tcp", "127.0.0.1:0"); s.err != nil {
+	if ln, s.err = new(net.ListenConfig).Listen(s.ctx, "tcp", "127.0.0.1:0"); s.err != nil {
 		return ""
 	}
 	defer ln.Close()
@@ -132,11 +132,15 @@ func (s *starter) caddyfile(addr string) string {
 	return fmt.Sprintf("{\n\tadmin off\n\tauto_https off\n}\nhttp://%s {\n\treverse_proxy %s\n}\n", addr, strings.TrimPrefix(s.upstream, "http://"))
 }
 
-func answers(url string) error {
-	var err error
+// answers waits until the address answers as it should.
+func answers(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
 	for range 100 {
 		var resp *http.Response
-		if resp, err = http.Get(url); err == nil {
+		if resp, err = http.DefaultClient.Do(req); err == nil {
 			_ = resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
 				return nil

@@ -61,7 +61,8 @@ func (a *app) configFile(flag string) (string, error) {
 
 func (a *app) serve(ctx context.Context, path string, log *slog.Logger) error {
 	if a.env.getenv("GOGC") == "" { // who sets it has decided; so has GOMEMLIMIT, which goes before
-		defer startCollector()()
+		restore := startCollector()
+		defer restore()
 	}
 	hangups, stop := a.hangups()
 	defer stop()
