@@ -120,6 +120,14 @@ func (c *limitedConn) Close() error {
 	return c.Conn.Close()
 }
 
+// CloseWrite ends one direction, for upgraded connections that go on in the other.
+func (c *limitedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
 // The limits of the admin and probe listeners, which have no settings of their own.
 const (
 	adminHeaderTimeout = 5 * time.Second

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"net"
 	"sync"
 	"time"
@@ -79,4 +80,14 @@ func (c *boundConn) SetDeadline(t time.Time) error {
 	defer c.mu.Unlock()
 	c.foreign = true
 	return c.Conn.SetDeadline(t)
+}
+
+// CloseWrite ends what we send and leaves open what we receive: upgraded
+// connections may go on in one direction only, and the server takes leave like
+// this of a client whose body it does not want to read.
+func (c *boundConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }

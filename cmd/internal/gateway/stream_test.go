@@ -211,6 +211,43 @@ func TestUpgradedConnectionsAreUnboundedAndCloseAtTheEndOfTheDrain(t *testing.T)
 	r.within("the end of the upgraded connection", ended)
 }
 
+// Protocols other than WebSocket say with it that they have said all.
+func TestAnUpgradedConnectionThatIsHalfClosedGoesOnInTheOtherDirection(t *testing.T) {
+	heard := make(chan string, 1)
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "listen")
+		w.WriteHeader(http.StatusSwitchingProtocols)
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if tcp, ok := conn.(*net.TCPConn); rw.Flush() == nil && ok {
+			_ = tcp.CloseWrite()
+		}
+		said, _ := io.ReadAll(rw)
+		heard <- string(said)
+	}), nil)
+	conn, answers := r.raw("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: listen\r\n\r\n")
+	if resp, err := http.ReadResponse(answers, nil); err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v %v", resp, err)
+	}
+	if _, err := answers.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Fatalf("the upstream has said all, and we read %v", err)
+	}
+	for range 2 { // the second is lost on a connection that is closed
+		if _, err := io.WriteString(conn, "word "); err != nil {
+			t.Fatal(err)
+		}
+		<-time.NewTimer(50 * time.Millisecond).C
+	}
+	_ = conn.Close()
+	if got := <-heard; got != "word word " {
+		t.Errorf("the upstream heard %q", got)
+	}
+}
+
 func TestUpstreamOverH2C(t *testing.T) {
 	up := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.Proto) }))
 	up.Config.Protocols = new(http.Protocols)
