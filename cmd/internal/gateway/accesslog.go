@@ -78,6 +78,7 @@ type responseWriter struct {
 	deadlines deadlineSetter // nil where the server has none
 	idle      time.Duration
 	stream    bool // of many on one connection
+	clock     bool // runs for the client of a stream
 	status    int
 	bytes     int64
 }
@@ -121,10 +122,29 @@ func (w *responseWriter) WriteHeader(status int) {
 }
 
 func (w *responseWriter) Write(p []byte) (int, error) {
-	if w.stream && w.deadlines != nil {
-		_ = w.deadlines.SetWriteDeadline(time.Now().Add(w.idle)) // a closed stream is told by Write
-	}
+	w.startClock()
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
+}
+
+// startClock gives the client of a stream its time to read. The clock goes on
+// after the write, because what was written may wait in a buffer for a flush.
+func (w *responseWriter) startClock() {
+	if w.stream && w.deadlines != nil {
+		_ = w.deadlines.SetWriteDeadline(time.Now().Add(w.idle)) // a closed stream is told by Write
+		w.clock = true
+	}
+}
+
+// stopClock reports whether the clock ran. It stands while the upstream is waited
+// for: HTTP/2 resets a stream when its deadline passes, also if nothing is there to
+// be read.
+func (w *responseWriter) stopClock() bool {
+	if !w.clock {
+		return false
+	}
+	_ = w.deadlines.SetWriteDeadline(time.Time{})
+	w.clock = false
+	return true
 }

@@ -19,6 +19,7 @@ type idleBody struct {
 	io.ReadCloser
 
 	idle    time.Duration
+	client  *responseWriter // who reads what is read here
 	alarms  *alarms
 	alarm   *alarm // from the first read to the last one, unless it went off
 	expired atomic.Bool
@@ -33,6 +34,7 @@ func (b *idleBody) Read(p []byte) (int, error) {
 	if b.alarm == nil {
 		b.alarm = b.alarms.get(b)
 	}
+	stopped := b.client.stopClock()
 	b.alarm.timer.Reset(b.idle)
 	n, err := b.ReadCloser.Read(p)
 	if !b.alarm.timer.Stop() {
@@ -44,6 +46,9 @@ func (b *idleBody) Read(p []byte) (int, error) {
 	if b.alarm != nil {
 		b.alarms.put(b.alarm)
 		b.alarm = nil
+	}
+	if stopped { // trailers and what is left in buffers are to come
+		b.client.startClock()
 	}
 	if !errors.Is(err, io.EOF) && b.expired.Load() {
 		err = errBodyIdle

@@ -117,7 +117,7 @@ func TestIdleBody_AnAlarmThatWentOffIsNotUsedAgain(t *testing.T) {
 }
 
 func newIdleBody(body io.ReadCloser, shared *alarms) *idleBody {
-	return &idleBody{ReadCloser: body, idle: 10 * time.Second, alarms: shared}
+	return &idleBody{ReadCloser: body, idle: 10 * time.Second, client: &responseWriter{}, alarms: shared}
 }
 
 func wait(d time.Duration) { <-time.NewTimer(d).C }

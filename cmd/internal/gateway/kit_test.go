@@ -62,6 +62,9 @@ func newRigTo(t *testing.T, upstream string, change func(*settings)) *rig {
 	}
 	r.server = httptest.NewUnstartedServer(r.gateway)
 	r.server.Listener = r.gateway.Listener(r.server.Listener)
+	r.server.Config.Protocols = new(http.Protocols)
+	r.server.Config.Protocols.SetHTTP1(true)
+	r.server.Config.Protocols.SetUnencryptedHTTP2(true)
 	r.server.Start()
 	transport := &http.Transport{}
 	r.client = &http.Client{Transport: transport}
@@ -72,6 +75,21 @@ func newRigTo(t *testing.T, upstream string, change func(*settings)) *rig {
 	})
 	return r
 }
+
+// http2 returns a client that speaks HTTP/2 from its first byte.
+func (r *rig) http2() *http.Client {
+	transport := &http.Transport{Protocols: new(http.Protocols)}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	r.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+// http2Get is the beginning of a connection of HTTP/2 with one request: the
+// preface, empty settings, and GET / for http://x in HPACK without a table. Each
+// window has its first size, 64 KiB less one byte.
+const http2Get = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" +
+	"\x00\x00\x00\x04\x00\x00\x00\x00\x00" +
+	"\x00\x00\x06\x01\x05\x00\x00\x00\x01" + "\x82\x84\x86\x01\x01x"
 
 func canceled() context.Context {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -152,8 +152,9 @@ func (rt *route) watchBody(resp *http.Response) error {
 	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == http.NoBody || resp.ContentLength == 0 {
 		return nil
 	}
-	body := &infoOf(resp.Request.Context()).download
-	body.ReadCloser, body.idle, body.alarms = resp.Body, rt.bodyIdle, &rt.alarms
+	info := infoOf(resp.Request.Context())
+	body := &info.download
+	body.ReadCloser, body.idle, body.client, body.alarms = resp.Body, rt.bodyIdle, &info.responseWriter, &rt.alarms
 	resp.Body = body
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -373,6 +374,78 @@ func TestTheDeadlineOfALargeAnswerDoesNotCutTheNext(t *testing.T) {
 		if a := r.do(r.request(http.MethodPost, "/small", nil)); a.StatusCode != http.StatusOK { // a GET would be tried again
 			t.Fatalf("status %d", a.StatusCode)
 		}
+	}
+}
+
+// HTTP/2 resets a stream whose deadline passes, whether anything is written or not.
+func TestAStreamOverHTTP2MayBeQuietForLongerThanAClientMay(t *testing.T) {
+	const idle = 100 * time.Millisecond
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Trailer", "X-End")
+		for range 3 {
+			_, _ = io.WriteString(w, "event\n")
+			_ = http.NewResponseController(w).Flush()
+			<-time.NewTimer(3 * idle).C
+		}
+		w.Header().Set("X-End", "yes")
+	}), func(s *settings) {
+		s.gateway.Limits.BodyIdleTimeout = idle
+		s.route.IdleTimeout = time.Minute
+	})
+	r.client = r.http2()
+	if a := r.get("/"); a.body != "event\nevent\nevent\n" || a.ProtoMajor != 2 || a.Trailer.Get("X-End") != "yes" {
+		t.Errorf("%s %q %v", a.Proto, a.body, a.Trailer)
+	}
+}
+
+func TestAStreamOverHTTP2ThatIsNotReadIsCutAndNeutral(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for r.Context().Err() == nil {
+			if _, err := w.Write(make([]byte, 1<<20)); err != nil {
+				return
+			}
+		}
+	}), func(s *settings) { s.gateway.Limits.BodyIdleTimeout = 100 * time.Millisecond })
+	_, frames := r.raw(http2Get)
+	r.untilReset(frames)
+	if c := r.outcomes(1); c.Ignored != 1 {
+		t.Errorf("counted %+v", c)
+	}
+}
+
+// What a client does not read of the very end holds no place in the guard any
+// more, but a stream and its goroutine.
+func TestTheEndOfAStreamOverHTTP2ThatIsNotReadIsCut(t *testing.T) {
+	const window = 64<<10 - 1 // goes out without being read
+	up := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(window+1))
+		_, _ = w.Write(make([]byte, window))
+		_ = http.NewResponseController(w).Flush()
+		<-time.NewTimer(50 * time.Millisecond).C
+		_, _ = w.Write(make([]byte, 1))
+	}))
+	up.Config.Protocols = new(http.Protocols) // over HTTP/2 the end comes after the last byte, not with it
+	up.Config.Protocols.SetUnencryptedHTTP2(true)
+	up.Start()
+	defer up.Close()
+	r := newRigTo(t, up.URL, func(s *settings) {
+		s.route.H2C = true
+		s.gateway.Limits.BodyIdleTimeout = 100 * time.Millisecond
+	})
+	_, frames := r.raw(http2Get)
+	r.untilReset(frames)
+}
+
+// untilReset reads frames of HTTP/2 up to the one that ends a stream.
+func (r *rig) untilReset(frames io.Reader) {
+	r.Helper()
+	const resetStream = 3
+	for head := make([]byte, 9); head[3] != resetStream; {
+		if _, err := io.ReadFull(frames, head); err != nil {
+			r.Fatal("the stream was not reset: ", err)
+		}
+		length := int64(head[0])<<16 | int64(head[1])<<8 | int64(head[2])
+		_, _ = io.CopyN(io.Discard, frames, length)
 	}
 }
 
