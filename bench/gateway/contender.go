@@ -32,10 +32,12 @@ func (p plan) start(ctx context.Context) (all []contender, stop func(), err erro
 		}
 		_ = os.RemoveAll(folder)
 	}
-	s.upstream = "http://" + s.itself("upstream", "", "")
+	s.upstream = "http://" + s.itself(upstream, "", "")
 	all = []contender{
-		s.proxy("bare ReverseProxy", func(addr string) { s.itself("bare", addr, "") }),
-		s.proxy("bare ReverseProxy, GOGC=800", func(addr string) { s.itself("bare", addr, "GOGC=800") }),
+		s.proxy("ReverseProxy, tuned", func(addr string) { s.itself(tuned, addr, "") }),
+		s.proxy("the same, GOGC=800", func(addr string) { s.itself(tuned, addr, "GOGC=800") }),
+		s.proxy("ReverseProxy, 1024 idle connections", func(addr string) { s.itself(connected, addr, "") }),
+		s.proxy("ReverseProxy as it comes", func(addr string) { s.itself(asItComes, addr, "") }),
 		s.proxy("foundation serve", func(addr string) {
 			s.run(exec.CommandContext(ctx, p.foundation, "serve", "--config", s.write("foundation.yaml", s.ours(addr))))
 		}),

@@ -22,7 +22,7 @@ func main() {
 	p := plan{}
 	flag.StringVar(&p.foundation, "foundation", "../bin/foundation", "the `binary` to measure")
 	flag.StringVar(&p.results, "results", "", "write a page into this `folder`")
-	flag.IntVar(&p.rounds, "rounds", 12, "rounds for each size")
+	flag.IntVar(&p.rounds, "rounds", 10, "rounds for each size")
 	flag.DurationVar(&p.slice, "slice", time.Second, "how long a contender is under load in a round, in whole seconds")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

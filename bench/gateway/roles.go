@@ -14,19 +14,19 @@ import (
 
 // The environment of a process that this program starts of itself.
 const (
-	roleVariable     = "BENCH_ROLE" // upstream or bare
+	roleVariable     = "BENCH_ROLE" // upstream, or a key of transports
 	listenVariable   = "BENCH_LISTEN"
 	upstreamVariable = "BENCH_UPSTREAM"
 )
 
 func play(role string) error {
 	handler := http.Handler(http.HandlerFunc(answer))
-	if role == "bare" {
+	if role != upstream {
 		target, err := url.Parse(os.Getenv(upstreamVariable))
 		if err != nil {
 			return fmt.Errorf("read the upstream's address: %w", err)
 		}
-		handler = bare(target)
+		handler = proxy(role, target)
 	}
 	server := &http.Server{Addr: os.Getenv(listenVariable), Handler: handler, ReadHeaderTimeout: time.Minute}
 	return server.ListenAndServe()
@@ -46,14 +46,25 @@ func answer(w http.ResponseWriter, r *http.Request) {
 
 var filler = []byte(strings.Repeat(`{"hello":"world"},`, 10_000))
 
-// bare is the yardstick: the standard library's proxy with a pool of buffers and
-// enough idle connections. With neither it does a quarter to a half of that.
-func bare(target *url.URL) http.Handler {
-	return &httputil.ReverseProxy{
-		Rewrite:    func(pr *httputil.ProxyRequest) { pr.SetURL(target); pr.SetXForwarded() },
-		Transport:  &http.Transport{MaxIdleConnsPerHost: 1024, DisableCompression: true},
-		BufferPool: &buffers{sync.Pool{New: func() any { return new([32 << 10]byte) }}},
+// The proxies of the standard library: as it comes, which keeps two idle
+// connections and allocates 32 KiB for every answer; with enough connections; and
+// with a pool of buffers as well, which is the yardstick.
+const (
+	upstream  = "upstream"
+	asItComes = "as it comes"
+	connected = "connected"
+	tuned     = "tuned"
+)
+
+func proxy(role string, target *url.URL) http.Handler {
+	p := &httputil.ReverseProxy{Rewrite: func(pr *httputil.ProxyRequest) { pr.SetURL(target); pr.SetXForwarded() }}
+	if role != asItComes {
+		p.Transport = &http.Transport{MaxIdleConnsPerHost: 1024, DisableCompression: true}
 	}
+	if role == tuned {
+		p.BufferPool = &buffers{sync.Pool{New: func() any { return new([32 << 10]byte) }}}
+	}
+	return p
 }
 
 type buffers struct{ pool sync.Pool }
