@@ -139,6 +139,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve finds the route. What the mux would answer itself, a path or a method
 // that no route has, is answered in the form of all refusals.
 func (t *Table) serve(w *requestInfo, r *http.Request) {
+	if hidesDots(r.URL) {
+		w.refusal = fault.InvalidArgument.String()
+		writeProblem(w, r, http.StatusBadRequest, fault.InvalidArgument)
+		return
+	}
 	h, pattern := t.mux.Handler(r)
 	if pattern != "" {
 		h.ServeHTTP(w, r)

@@ -108,7 +108,7 @@ func TestForwardedForIsContinuedForTrustedProxies(t *testing.T) {
 
 func TestStripPrefix(t *testing.T) {
 	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) { s.route.Match, s.route.StripPrefix = "/api/", "/api" })
-	for path, want := range map[string]string{"/api/x/y?q=1": "/x/y?q=1", "/api/": "/", "/api/a%2Fb": "/a%2Fb"} {
+	for path, want := range map[string]string{"/api/x/y?q=1": "/x/y?q=1", "/api/": "/", "/api/a%2Fb": "/a%2Fb", "/%61pi/a%2Fb": "/a%2Fb"} {
 		if _, m := r.mirrored(r.request(http.MethodGet, path, nil)); m.URI != want {
 			t.Errorf("%s went on as %s, want %s", path, m.URI, want)
 		}

@@ -167,6 +167,24 @@ func TestAnUnclearPathWithoutARouteIsNotFound(t *testing.T) {
 	}
 }
 
+// An upstream that decodes such a path first and cleans it then would serve what
+// no route leads to.
+func TestADotSegmentThatHidesInItsEncodingReachesNoUpstream(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) { s.route.Match = "/api/" })
+	for _, target := range []string{"/api/%2e%2e/admin", "/api/.%2E/admin", "/api/%2e/x", "/api/..%2fadmin", "/api%2f..%2fadmin", "/api/x/..%5cadmin"} {
+		conn, answers := r.raw("GET " + target + " HTTP/1.1\r\nHost: x\r\n\r\n")
+		if code := r.status(answers); code != http.StatusBadRequest {
+			t.Errorf("%s: answered %d", target, code)
+		}
+		_ = conn.Close()
+	}
+	for _, path := range []string{"/api/a%2Eb", "/api/..a%2Fb", "/api/...%2F"} {
+		if _, m := r.mirrored(r.request(http.MethodGet, path, nil)); m.URI != path {
+			t.Errorf("%s went on as %s", path, m.URI)
+		}
+	}
+}
+
 func TestAnUpgradeIsLoggedAsWhatItIs(t *testing.T) {
 	var log lines
 	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

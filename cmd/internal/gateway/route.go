@@ -129,19 +129,6 @@ func (rt *route) rewrite(pr *httputil.ProxyRequest) {
 	pr.Out.Header[requestIDHeader] = info.header()
 }
 
-func stripPrefix(u *url.URL, prefix string) {
-	path, ok := strings.CutPrefix(u.Path, prefix)
-	if !ok || path != "" && path[0] != '/' {
-		return
-	}
-	if u.RawPath != "" {
-		u.RawPath = strings.TrimPrefix(u.RawPath, prefix)
-	}
-	if u.Path = path; path == "" {
-		u.Path = "/"
-	}
-}
-
 // errBodyIdle ends a request whose body stood still for too long.
 var errBodyIdle = errors.New("the body stood still for too long")
 
