@@ -83,6 +83,24 @@ func trimPort(s string) string {
 	return s
 }
 
+// ClientText is the text by which [KeyByRemoteIP] counts a client, for keys that
+// have further parts: the address or, for IPv6, that of its /64 network, without
+// the length, because "/" divides the parts of a key. It is empty if addr is
+// invalid.
+//
+//	ratelimit.KeyOf("org", org, protect.ClientText(protect.RemoteIP(r, proxies...)))
+func ClientText(addr netip.Addr) string {
+	addr = addr.Unmap().WithZone("")
+	switch {
+	case !addr.IsValid():
+		return ""
+	case addr.Is6():
+		network, _ := addr.Prefix(ipv6Bits) // 64 bits are legal for any IPv6 address
+		addr = network.Addr()
+	}
+	return addr.String()
+}
+
 // ipv6Bits is how much of an IPv6 address makes one client: a provider gives
 // every customer a /64 at least, so finer counting would count nobody.
 const ipv6Bits = 64
@@ -99,8 +117,6 @@ func remoteIPKey(r *http.Request, trusted []netip.Prefix) ratelimit.Key {
 		if peer, err := netip.ParseAddr(host); err == nil && peer == addr {
 			return ratelimit.KeyOf(host)
 		}
-		return ratelimit.KeyOf(addr.String())
 	}
-	network, _ := addr.Prefix(ipv6Bits) // 64 bits are legal for any IPv6 address
-	return ratelimit.KeyOf(network.Addr().String())
+	return ratelimit.KeyOf(ClientText(addr))
 }

@@ -50,6 +50,19 @@ func TestRemoteIP(t *testing.T) {
 	}
 }
 
+func TestClientText(t *testing.T) {
+	for addr, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8:1:2:3::4": "2001:db8:1:2::", "fe80::1%eth0": "fe80::",
+	} {
+		if got := protect.ClientText(netip.MustParseAddr(addr)); got != want {
+			t.Errorf("%s: %q, want %q", addr, got, want)
+		}
+	}
+	if got := protect.ClientText(netip.Addr{}); got != "" {
+		t.Errorf("no address: %q", got)
+	}
+}
+
 func FuzzRemoteIP(f *testing.F) {
 	f.Add("10.0.0.1:80", "6.6.6.6, 192.0.2.9", "::1")
 	f.Fuzz(func(t *testing.T, remote, first, second string) {

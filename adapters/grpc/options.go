@@ -10,6 +10,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/protect"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -73,12 +74,7 @@ func addressText(a net.Addr) string {
 	if err != nil {
 		return a.Network()
 	}
-	addr := ap.Addr().Unmap().WithZone("")
-	if addr.Is6() {
-		network, _ := addr.Prefix(64) // legal for any IPv6 address
-		addr = network.Addr()
-	}
-	return addr.String()
+	return protect.ClientText(ap.Addr())
 }
 
 // KeyByMetadata counts calls by the first value of an incoming metadata field;

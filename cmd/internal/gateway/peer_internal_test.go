@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"testing"
+
+	"github.com/elixirscope/foundation/protect"
 )
 
 func TestClientAddress(t *testing.T) {
@@ -55,9 +57,10 @@ func TestParsePrefixes_NamesWhatItCannotRead(t *testing.T) {
 
 func TestClientText_CountsAnIPv6ClientByItsNetwork(t *testing.T) {
 	for remote, want := range map[string]string{
-		"203.0.113.9:1": "203.0.113.9", "[2001:db8:1:2:3::4]:1": "2001:db8:1:2::/64", "[::ffff:203.0.113.9]:1": "203.0.113.9", "@": "",
+		"203.0.113.9:1": "203.0.113.9", "[2001:db8:1:2:3::4]:1": "2001:db8:1:2::", "[::ffff:203.0.113.9]:1": "203.0.113.9", "@": "",
 	} {
-		if got := clientText(remoteAddr(remote), remote); got != want {
+		addr := protect.RemoteIP(&http.Request{RemoteAddr: remote})
+		if got := clientText(addr, remote); got != want {
 			t.Errorf("%s: %q, want %q", remote, got, want)
 		}
 		if got := clientText(netip.MustParseAddr("198.51.100.7"), remote); got != "198.51.100.7" {
