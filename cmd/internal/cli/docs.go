@@ -61,6 +61,7 @@ Results go to stdout, everything else to stderr. ` + "`-o json`" + ` and ` + "`-
 | Variable | Meaning |
 |---|---|
 | ` + "`FOUNDATION_ADDR`" + ` | address of the daemon's admin API, where ` + "`--addr`" + ` is not given |
+| ` + "`FOUNDATION_CA_FILE`, `FOUNDATION_CERT_FILE`, `FOUNDATION_KEY_FILE`" + ` | files for TLS with the admin API, where ` + "`--ca-file`, `--cert-file`, `--key-file`" + ` are not given |
 | ` + "`FOUNDATION_TOKEN`" + ` | bearer token for the admin API |
 | ` + "`FOUNDATION_CONFIG`" + ` | configuration file of ` + "`serve`" + `, where ` + "`--config`" + ` is not given |
 | ` + "`NO_COLOR`" + ` | set to anything: no colours on a terminal |

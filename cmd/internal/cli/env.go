@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 )
 
 // The exit codes; they are a contract.
@@ -68,7 +70,8 @@ func (e Env) getenv(name string) string {
 // app is one run of the program.
 type app struct {
 	env    Env
-	addr   string
+	where  connection
+	api    *adminapi.Client // once something was asked, see client
 	output string
 	// began is set once a command's own code runs: an error before that is a
 	// misuse of the command line.
@@ -78,6 +81,7 @@ type app struct {
 // Run runs one command line and returns its exit code.
 func Run(ctx context.Context, env Env, args []string) int {
 	a := &app{env: env}
+	defer a.disconnect()
 	root := a.root()
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)

@@ -67,7 +67,7 @@ func completeNames[T any](a *app, plural string, name func(T) string) cobra.Comp
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(cmdContext(cmd)), completionTimeout)
 		defer cancel()
 		var list adminapi.List[T]
-		if a.client().Get(ctx, "/v1/"+plural, &list) != nil {
+		if client, err := a.client(); err != nil || client.Get(ctx, "/v1/"+plural, &list) != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		var names []string

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/elixirscope/foundation/cmd/internal/adminapi"
-	"github.com/elixirscope/foundation/config"
 )
 
 // The environment variables that the program reads; docs/cli.md lists them.
@@ -18,6 +17,9 @@ const (
 	envAddr   = "FOUNDATION_ADDR"
 	envToken  = "FOUNDATION_TOKEN"
 	envConfig = "FOUNDATION_CONFIG"
+	envCA     = "FOUNDATION_CA_FILE"
+	envCert   = "FOUNDATION_CERT_FILE"
+	envKey    = "FOUNDATION_KEY_FILE"
 )
 
 const rootLong = `foundation guards every call to something that can fail or be exhausted.
@@ -34,7 +36,7 @@ func (a *app) root() *cobra.Command {
 	root.SetOut(a.env.Stdout)
 	root.SetErr(a.env.Stderr)
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.addr, "addr", "", "address of the daemon's admin API (default "+config.DefaultAdminListen+", or $"+envAddr+")")
+	a.where.register(flags)
 	flags.StringVarP(&a.output, "output", "o", "table", "form of the output: table, json or yaml")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
 	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Look:"}, &cobra.Group{ID: groupAct, Title: "Act:"})
@@ -62,25 +64,22 @@ func (a *app) checkOutput() error {
 	return fmt.Errorf("%q is no form of output: use one of %s", a.output, strings.Join(outputs, ", "))
 }
 
-func (a *app) client() *adminapi.Client {
-	addr := a.addr
-	if addr == "" {
-		addr = a.env.getenv(envAddr)
-	}
-	if addr == "" {
-		addr = config.DefaultAdminListen
-	}
-	return &adminapi.Client{Address: addr, Token: a.env.getenv(envToken)}
-}
-
 // get reads path from the daemon.
 func (a *app) get(ctx context.Context, path string, out any) error {
-	return a.explain(a.client().Get(ctx, path, out))
+	client, err := a.client()
+	if err != nil {
+		return err
+	}
+	return a.explain(client.Get(ctx, path, out))
 }
 
 // send changes something in the daemon.
 func (a *app) send(ctx context.Context, method, path string, in, out any) error {
-	return a.explain(a.client().Send(ctx, method, path, in, out))
+	client, err := a.client()
+	if err != nil {
+		return err
+	}
+	return a.explain(client.Send(ctx, method, path, in, out))
 }
 
 func (a *app) explain(err error) error {
@@ -88,6 +87,9 @@ func (a *app) explain(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, adminapi.ErrUnreachable):
+		if fix := distrusted(err); fix != "" {
+			return &exitError{code: ExitUnreachable, err: err, fix: fix}
+		}
 		return &exitError{
 			code: ExitUnreachable, err: err,
 			fix: "start one with '" + a.env.Program + " serve' or '" + a.env.Program + " quickstart', or name it with --addr or $" + envAddr,

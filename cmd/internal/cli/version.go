@@ -111,7 +111,11 @@ func (a *app) healthcheckCommand() *cobra.Command {
 		Use: "healthcheck", Short: "Ask a daemon whether it is ready; for containers", GroupID: groupRun, Args: cobra.NoArgs,
 		Long: "Ask a probe of the daemon at --addr, which may be its admin or its probes listener.\nThe exit code is 0 if the answer is yes and 1 otherwise.",
 		RunE: a.run(func(ctx context.Context, _ []string) error {
-			if err := a.client().Get(ctx, "/"+path, nil); err != nil {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			if err := client.Get(ctx, "/"+path, nil); err != nil {
 				return failed(err)
 			}
 			return nil
