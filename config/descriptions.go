@@ -76,6 +76,7 @@ var descriptions = map[string]string{
 	"config.Route.Match":                 "A pattern of net/http's ServeMux, as in \"/payments/\" or \"GET api.example.org/v1/{id}\".",
 	"config.Route.PreserveHost":          "Forwards the client's Host header instead of the upstream's host; default false.",
 	"config.Route.Priority":              "Critical, degraded, best_effort, bulk, or a template such as \"{header:X-priority}\"; default the guard's.",
+	"config.Route.RateLimitHeaders":      "Tells also admitted clients what the guard's rate limit has left, in RateLimit and RateLimit-Policy; default false: refusals alone carry them.",
 	"config.Route.StripPrefix":           "Removed from the path before the request is forwarded.",
 	"config.Route.TLS":                   "Says how an https upstream is checked.",
 	"config.Route.Upstream":              "The http or https URL that the requests go to; its path is put before theirs.",

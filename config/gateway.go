@@ -102,6 +102,8 @@ type Route struct {
 	PreserveHost bool `yaml:"preserve_host"`
 	// H2C speaks HTTP/2 without TLS to an http upstream; default false.
 	H2C bool `yaml:"h2c"`
+	// RateLimitHeaders tells also admitted clients what the guard's rate limit has left, in RateLimit and RateLimit-Policy; default false: refusals alone carry them.
+	RateLimitHeaders bool `yaml:"rate_limit_headers"`
 	// TLS says how an https upstream is checked.
 	TLS *UpstreamTLS `yaml:"tls"`
 	// IdleTimeout is how long a body may stand still; default the gateway's body_idle_timeout.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/ratelimit"
 )
 
 // Token is a call that was admitted by [Guard.Enter] and has not ended. It is a
@@ -117,6 +118,21 @@ func (t Token) Answered() {
 		v.answered = max(1, clock.Now().Sub(v.began)) // 0 means that it was not told
 	}
 	p.open(clock.Instant(p.expires.Load()))
+}
+
+// Quota returns what the rate limit left to the caller when it admitted the call.
+// It reports false without a rate limit, where that or the guard does not enforce,
+// and once the outcome is known.
+func (t Token) Quota() (q ratelimit.Quota, ok bool) {
+	p := t.place
+	if p == nil || !p.claim(t.serial, opened) {
+		return ratelimit.Quota{}, false
+	}
+	if v := &p.visit; v.has(tokensTaken) && v.rev.config.Mode == Enforce {
+		q, ok = v.decision.Quota()
+	}
+	p.open(clock.Instant(p.expires.Load()))
+	return q, ok
 }
 
 // Done ends the call, which returned err, and judges it as [Guard.Do] would.

@@ -15,6 +15,31 @@ import (
 	"github.com/elixirscope/foundation/telemetry"
 )
 
+// What a token tells of the rate limit is no receipt, and ends with the outcome.
+func TestToken_Quota(t *testing.T) {
+	limit := newLimit(t, 3)
+	g := newGuard(t, guard.Config{RateLimit: limit})
+	tok := must(g.Enter(t.Context(), guard.Call{Cost: 2}))
+	if q, ok := tok.Quota(); !ok || q.Rule != limit.Name() || q.Limit != 3 || q.Remaining != 1 || q.Window <= 0 || q.ResetAfter <= 0 {
+		t.Errorf("%+v, %v", q, ok)
+	}
+	if n := testing.AllocsPerRun(100, func() { tok.Quota() }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+	tok.Done(nil)
+	if _, ok := tok.Quota(); ok {
+		t.Error("an ended token tells a quota")
+	}
+	if _, ok := (guard.Token{}).Quota(); ok {
+		t.Error("the zero token tells a quota")
+	}
+	bare := must(newGuard(t, guard.Config{}).Enter(t.Context(), guard.Call{}))
+	defer bare.Close()
+	if _, ok := bare.Quota(); ok {
+		t.Error("a guard without a rate limit tells a quota")
+	}
+}
+
 func TestATokenEndsOnceWhoeverEndsIt(t *testing.T) {
 	b := newBreaker(t, breaker.Config{})
 	g := newGuard(t, guard.Config{Concurrency: 2, Breaker: b})

@@ -99,6 +99,7 @@ func (e *exchange) finish() {
 	case reported != nil:
 		e.token.Done(reported)
 	case e.status == 0:
+		e.tellQuota()
 		e.token.DoneOutcome(e.handler.outcome(http.StatusOK), nil) // net/http sends it
 	default:
 		e.token.DoneOutcome(e.handler.outcome(e.status), nil)

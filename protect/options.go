@@ -22,6 +22,7 @@ type options struct {
 	outcome  func(status int) breaker.Outcome
 	refuse   func(http.ResponseWriter, *http.Request, error)
 	bodyIdle time.Duration
+	quota    bool // tell admitted clients what is left
 }
 
 func collect(opts []Option) options {
@@ -114,6 +115,16 @@ func Op(name string) Option {
 // [Handler].
 func RefuseWith(fn func(w http.ResponseWriter, r *http.Request, err error)) Option {
 	return func(o *options) { o.refuse = fn }
+}
+
+// RateLimitHeaders tells also the clients of admitted requests what their rate limit
+// has left, in the fields RateLimit-Policy and RateLimit, for [Handler]. Fields that
+// the handler sets itself stay. Without this option only refusals carry them.
+//
+// It is off unless asked for because the numbers are those of the key: under one
+// that many share, they tell each client of all others.
+func RateLimitHeaders() Option {
+	return func(o *options) { o.quota = true }
 }
 
 // BodyIdleTimeout ends a response whose body delivers nothing for d while it is

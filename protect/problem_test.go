@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/protect"
+	"github.com/elixirscope/foundation/ratelimit"
 )
 
 func refusal(err error) (*httptest.ResponseRecorder, map[string]any) {
@@ -99,5 +101,43 @@ func TestQuota_Set(t *testing.T) {
 		if got := h.Get("RateLimit"); got != c.state {
 			t.Errorf("%+v: state %s, want %s", c.quota, got, c.state)
 		}
+	}
+}
+
+func TestRateLimitHeaders(t *testing.T) {
+	own := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Ratelimit", `"mine";r=1`)
+		_, _ = w.Write([]byte("ok"))
+	})
+	for _, c := range []struct {
+		name         string
+		handler      http.Handler
+		opts         []protect.Option
+		guard, limit guard.Mode
+		want         []string // of the answers to two requests
+	}{
+		{"asked for", answer(200), []protect.Option{protect.RateLimitHeaders()}, 0, 0, []string{`"default";r=1;t=30`, `"default";r=0;t=60`}},
+		{"nothing written", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), []protect.Option{protect.RateLimitHeaders()}, 0, 0, []string{`"default";r=1;t=30`, `"default";r=0;t=60`}},
+		{"not asked for", answer(200), nil, 0, 0, []string{"", ""}},
+		{"the handler's own", own, []protect.Option{protect.RateLimitHeaders()}, 0, 0, []string{`"mine";r=1`, `"mine";r=1`}},
+		{"a guard in shadow", answer(200), []protect.Option{protect.RateLimitHeaders()}, guard.Shadow, 0, []string{"", ""}},
+		{"a limit in shadow", answer(200), []protect.Option{protect.RateLimitHeaders()}, 0, guard.Shadow, []string{"", ""}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				limit, err := ratelimit.New("per_client", ratelimit.Config{Limit: 2, Per: time.Minute, Burst: 2, Mode: c.limit})
+				if err != nil {
+					t.Fatal(err)
+				}
+				h := protect.Handler(c.handler, newGuard(t, guard.Config{RateLimit: limit, Mode: c.guard, Timeout: time.Second}), c.opts...)
+				for _, want := range c.want {
+					w := httptest.NewRecorder()
+					h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+					if got := w.Result().Header.Get("RateLimit"); got != want || want == `"default";r=1;t=30` && w.Result().Header.Get("RateLimit-Policy") != `"default";q=2;w=60` {
+						t.Errorf("got %q, want %q; policy %q", got, want, w.Result().Header.Get("RateLimit-Policy"))
+					}
+				}
+			})
+		})
 	}
 }

@@ -87,3 +87,14 @@ func setRateLimit(h http.Header, f *fault.Error, retryAfter int64) {
 	}
 	q.Set(h)
 }
+
+// tellQuota adds to an answer what its client has left.
+func (e *exchange) tellQuota() {
+	h := e.Header()
+	if !e.handler.quota || len(h["Ratelimit"]) > 0 {
+		return
+	}
+	if q, ok := e.token.Quota(); ok {
+		Quota{Limit: q.Limit, Window: q.Window, Remaining: q.Remaining, Reset: q.ResetAfter}.Set(h)
+	}
+}

@@ -91,6 +91,7 @@ func (e *exchange) begin(status int) bool {
 	}
 	e.status = status
 	e.token.Answered()
+	e.tellQuota()
 	if status == http.StatusSwitchingProtocols {
 		e.upgraded()
 	}

@@ -238,6 +238,18 @@ func TestWhoseFailure(t *testing.T) {
 	}
 }
 
+func TestAnswersTellWhatIsLeftWhereTheRouteSaysSo(t *testing.T) {
+	for tells, want := range map[bool]string{false: "", true: `"default";r=1;t=30`} {
+		r := newRig(t, http.HandlerFunc(mirror), func(s *settings) {
+			s.limit = ratelimit.Config{Limit: 2, Per: time.Minute}
+			s.route.RateLimitHeaders = tells
+		})
+		if a := r.get("/"); a.Header.Get("RateLimit") != want || (a.Header.Get("RateLimit-Policy") == `"default";q=2;w=60`) != tells {
+			t.Errorf("told %v: %v", tells, a.Header)
+		}
+	}
+}
+
 // A reload that leaves an upstream as it is leaves its connections as they are.
 func TestConnectionsOutliveAReload(t *testing.T) {
 	var dialed atomic.Int64

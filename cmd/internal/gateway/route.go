@@ -24,6 +24,7 @@ type route struct {
 	target      *url.URL
 	stripPrefix string
 	keepHost    bool
+	tellsQuota  bool
 	bodyIdle    time.Duration
 	maxBody     int64
 	key         keyTemplate
@@ -68,7 +69,7 @@ func newRoute(c config.Route, defaults config.Gateway) (*route, error) {
 		return nil, err
 	}
 	rt := &route{
-		match: c.Match, guardName: c.Guard, target: target, stripPrefix: strings.TrimSuffix(c.StripPrefix, "/"), keepHost: c.PreserveHost,
+		match: c.Match, guardName: c.Guard, target: target, stripPrefix: strings.TrimSuffix(c.StripPrefix, "/"), keepHost: c.PreserveHost, tellsQuota: c.RateLimitHeaders,
 		bodyIdle: c.IdleTimeout, maxBody: defaults.Limits.MaxBody, key: key, priority: priority,
 	}
 	if rt.bodyIdle == 0 {
@@ -110,7 +111,11 @@ func (rt *route) bind(g *guard.Guard, up *upgrades, log *slog.Logger) {
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	})
 	if g != nil {
-		proxy = protect.Handler(wakeUploads(proxy), g, protect.KeyBy(rt.key.of), protect.RefuseWith(refuse))
+		opts := []protect.Option{protect.KeyBy(rt.key.of), protect.RefuseWith(refuse)}
+		if rt.tellsQuota {
+			opts = append(opts, protect.RateLimitHeaders())
+		}
+		proxy = protect.Handler(wakeUploads(proxy), g, opts...)
 	}
 	rt.upgrades, rt.handler = up, proxy
 }
