@@ -100,20 +100,42 @@ func uploadError(err error) error {
 
 // uploadBody bounds a request's body: how long the client may let it stand still,
 // and that nobody waits for the client once the request's time is over.
+//
+// The transport may go on reading after the handler has returned, and a call of
+// wake may still be on its way. The connection is the next request's then, and a
+// stream of HTTP/2 is gone, whose deadlines must not even be named.
 type uploadBody struct {
 	io.ReadCloser
 
-	deadlines deadlineSetter
-	idle      time.Duration
-	waiting   atomic.Bool // for the client
-	ended     atomic.Bool // all of it was read
-	woken     atomic.Bool
-	starved   atomic.Bool // it was the client that was waited for when the time was over
+	idle    time.Duration
+	waiting atomic.Bool // for the client
+	ended   atomic.Bool // all of it was read
+	woken   atomic.Bool
+	starved atomic.Bool // it was the client that was waited for when the time was over
+
+	// mu guards deadlines, and is held while one is set.
+	mu        sync.Mutex
+	deadlines deadlineSetter // nil once the handler has returned
+}
+
+func (b *uploadBody) setDeadline(at time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.deadlines != nil {
+		_ = b.deadlines.SetReadDeadline(at) // a closed connection is told by Read
+	}
+}
+
+// leave is called before the handler returns.
+func (b *uploadBody) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.deadlines = nil
 }
 
 func (b *uploadBody) Read(p []byte) (int, error) {
-	_ = b.deadlines.SetReadDeadline(time.Now().Add(b.idle)) // a closed connection is told by Read
-	if b.woken.Load() {                                     // after the deadline was set: wake sets its own after woken
+	b.setDeadline(time.Now().Add(b.idle))
+	if b.woken.Load() { // after the deadline was set: wake sets its own after woken
 		return 0, errUploadFailed
 	}
 	b.waiting.Store(true)
@@ -124,7 +146,7 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 		// The server goes on reading in the background to notice a client that
 		// leaves; a deadline left behind would look like one. After a fault it stays:
 		// without it the server would wait for the rest of the body.
-		_ = b.deadlines.SetReadDeadline(time.Time{})
+		b.setDeadline(time.Time{})
 	}
 	return n, uploadError(err)
 }
@@ -133,11 +155,11 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 // before it gives up a request, and the guard's place is held as long.
 func (b *uploadBody) wake() {
 	if b.ended.Load() {
-		return // the connection may already serve its next request
+		return // what the server reads now is not ours
 	}
 	b.starved.Store(b.waiting.Load())
 	b.woken.Store(true)
-	_ = b.deadlines.SetReadDeadline(time.Now())
+	b.setDeadline(time.Now())
 }
 
 // wakeUploads stands between the guard, which ends the request's context when the

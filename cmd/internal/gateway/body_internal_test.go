@@ -150,3 +150,16 @@ func TestUploadBody_IsNotWokenAfterItsEnd(t *testing.T) {
 		}
 	}
 }
+
+// The transport may read on, and the time may be over, after the handler returned.
+func TestUploadBody_SetsNoDeadlineOnceTheHandlerHasReturned(t *testing.T) {
+	var d deadlines
+	body := &uploadBody{ReadCloser: io.NopCloser(strings.NewReader("abc")), deadlines: &d, idle: time.Minute}
+	body.leave()
+	_, _ = body.Read(make([]byte, 1))
+	body.wake()
+	_, _ = io.ReadAll(body)
+	if len(d.read) > 0 {
+		t.Errorf("set %v", d.read)
+	}
+}

@@ -191,6 +191,9 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	info := infoOf(r.Context())
 	info.route = rt
 	rt.boundBody(info, r)
+	if info.upload != nil {
+		defer info.upload.leave()
+	}
 	if p, ok := rt.priority.of(r); ok {
 		r = r.WithContext(guard.WithPriority(r.Context(), p))
 	}

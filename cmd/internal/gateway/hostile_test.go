@@ -8,11 +8,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -124,6 +127,58 @@ func TestAnUpstreamThatDoesNotAnswerAnUploadInTimeFailed(t *testing.T) {
 	}
 	if c := r.outcomes(1); c.Failures != 1 {
 		t.Errorf("counted %+v", c)
+	}
+}
+
+// lingering is a body whose end comes when it is told to.
+type lingering struct{ reading, end chan struct{} }
+
+func (b lingering) Read([]byte) (int, error) {
+	close(b.reading)
+	<-b.end
+	return 0, io.EOF
+}
+
+// early answers while it reads the body, as http.Transport does.
+type early struct {
+	body lingering
+	done chan struct{}
+}
+
+func (e *early) RoundTrip(req *http.Request) (*http.Response, error) {
+	go func() {
+		defer close(e.done)
+		_, _ = req.Body.Read(make([]byte, 1))
+	}()
+	<-e.body.reading
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{}, Request: req}, nil
+}
+
+// stream is one of HTTP/2, which must not be touched after its handler returned.
+type stream struct {
+	nowhere
+
+	handled, touched atomic.Bool
+}
+
+func (s *stream) SetReadDeadline(time.Time) error {
+	s.touched.Store(s.handled.Load())
+	return nil
+}
+
+func (s *stream) SetWriteDeadline(at time.Time) error { return s.SetReadDeadline(at) }
+
+// The server of HTTP/2 would end the process with a nil pointer.
+func TestAnUploadThatEndsAfterTheAnswerDoesNotTouchTheStream(t *testing.T) {
+	upstream := early{lingering{make(chan struct{}), make(chan struct{})}, make(chan struct{})}
+	g := gatewayAlone(t, config.Route{Guard: "g"}, guard.Config{}, &upstream)
+	w := &stream{nowhere: nowhere{header: http.Header{}}}
+	g.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", upstream.body))
+	w.handled.Store(true)
+	close(upstream.body.end)
+	<-upstream.done
+	if w.touched.Load() {
+		t.Error("a deadline was set")
 	}
 }
 

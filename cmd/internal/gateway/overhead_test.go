@@ -88,7 +88,7 @@ func bareAlone() http.Handler {
 	}
 }
 
-func gatewayAlone(tb testing.TB, route config.Route, cfg guard.Config) http.Handler {
+func gatewayAlone(tb testing.TB, route config.Route, cfg guard.Config, upstream http.RoundTripper) http.Handler {
 	tb.Helper()
 	g := gateway.New(slog.New(slog.DiscardHandler))
 	route.Match, route.Upstream = "/", "http://upstream"
@@ -96,7 +96,7 @@ func gatewayAlone(tb testing.TB, route config.Route, cfg guard.Config) http.Hand
 	if err != nil {
 		tb.Fatal(err)
 	}
-	table.Intercept(atOnce{})
+	table.Intercept(upstream)
 	gd, err := guard.New("g", cfg)
 	if err != nil {
 		tb.Fatal(err)
@@ -116,7 +116,7 @@ var guarded = config.Route{Guard: "g", Key: "{remote_ip}"}
 func TestTheGatewayAddsFewAllocations(t *testing.T) {
 	const bound = 10
 	bare := testing.AllocsPerRun(1000, alone(t.Context(), bareAlone()))
-	ours := testing.AllocsPerRun(1000, alone(t.Context(), gatewayAlone(t, guarded, fullGuard(t, 5*time.Second))))
+	ours := testing.AllocsPerRun(1000, alone(t.Context(), gatewayAlone(t, guarded, fullGuard(t, 5*time.Second), atOnce{})))
 	if !testkit.Race && ours > bare+bound {
 		t.Errorf("a bare proxy allocates %v times, the gateway %v: more than %d on top", bare, ours, bound)
 	}
@@ -128,9 +128,9 @@ func BenchmarkAlone(b *testing.B) {
 		handler http.Handler
 	}{
 		{"bare ReverseProxy", bareAlone()},
-		{"no guard", gatewayAlone(b, config.Route{}, guard.Config{})},
-		{"guard", gatewayAlone(b, guarded, fullGuard(b, 0))},
-		{"guard with a timeout", gatewayAlone(b, guarded, fullGuard(b, 5*time.Second))},
+		{"no guard", gatewayAlone(b, config.Route{}, guard.Config{}, atOnce{})},
+		{"guard", gatewayAlone(b, guarded, fullGuard(b, 0), atOnce{})},
+		{"guard with a timeout", gatewayAlone(b, guarded, fullGuard(b, 5*time.Second), atOnce{})},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
