@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"math/bits"
+	"unsafe"
 )
 
 // Hash is the keyed hash of a key's first parts. It is comparable, and Hi is odd,
@@ -22,21 +23,49 @@ const All = MaxParts
 // own. It can be taken apart in one way only: different parts, different input.
 func (k *Key) Hash(n int) Hash {
 	n = min(max(n, 0), int(k.n))
-	s, final, long := seed, uint64(n)<<60, false
-	var buf [20]byte
+	v0, v1, v2, v3 := seed.v0, seed.v1, seed.v2, seed.v3
+	final, long := uint64(n)<<60, false
 	for i := range n {
-		b := k.bytes(i, &buf)
-		s = s.absorbAll(b)
-		long = long || len(b) > maxShort
-		final |= uint64(len(b)&maxShort) << (shortBits * i)
-		if k.kinds[i] == isFolded {
-			final |= foldedFlag
+		kind, p := k.kinds[i], &k.parts[i]
+		var word uint64 // what is left of the part after its whole words
+		size := int(p.number)
+		switch {
+		case kind == isText || kind == isFolded:
+			b := unsafe.Slice(p.text, size)
+			for ; len(b) >= 8; b = b[8:] {
+				whole := binary.LittleEndian.Uint64(b)
+				v0, v1, v2, v3 = round(v0, v1, v2, v3^whole)
+				v0 ^= whole
+			}
+			word = tail(b)
+			if kind == isFolded {
+				final |= foldedFlag
+			}
+		case p.number < 1e7:
+			word, size = digits(p.number)
+		default:
+			return k.hashSpelled(i, n)
 		}
+		if size&7 != 0 {
+			v0, v1, v2, v3 = round(v0, v1, v2, v3^word)
+			v0 ^= word
+		}
+		final |= uint64(size&maxShort) << (shortBits * i)
+		long = long || size > maxShort
 	}
+	s := sip{v0, v1, v2, v3}
 	if long {
-		s, final = s.absorbLengths(k, n), final|longFlag
+		return s.absorbLengths(k, n).sum(final | longFlag)
 	}
 	return s.sum(final)
+}
+
+// hashSpelled is Hash with part i, an integer, turned into text.
+func (k *Key) hashSpelled(i, n int) Hash {
+	var buf [20]byte
+	b, spelled := k.bytes(i, &buf), *k
+	spelled.parts[i], spelled.kinds[i] = part{&b[0], uint64(len(b))}, isText
+	return spelled.Hash(n)
 }
 
 const (
@@ -63,22 +92,6 @@ func newSeed() sip {
 	}
 }
 
-func (s sip) absorbAll(b []byte) sip {
-	v0, v1, v2, v3 := s.v0, s.v1, s.v2, s.v3
-	for len(b) >= 8 {
-		word := binary.LittleEndian.Uint64(b)
-		v0, v1, v2, v3 = round(v0, v1, v2, v3^word)
-		v0 ^= word
-		b = b[8:]
-	}
-	if len(b) > 0 {
-		word := tail(b)
-		v0, v1, v2, v3 = round(v0, v1, v2, v3^word)
-		v0 ^= word
-	}
-	return sip{v0, v1, v2, v3}
-}
-
 func (s sip) absorbLengths(k *Key, n int) sip {
 	var buf [20]byte
 	for i := range n {
@@ -89,14 +102,31 @@ func (s sip) absorbLengths(k *Key, n int) sip {
 	return s
 }
 
-// tail returns 1 to 7 bytes as a word.
+// tail returns less than 8 bytes as a word.
 func tail(b []byte) uint64 {
 	n := len(b)
-	if n >= 4 {
+	switch {
+	case n >= 4:
 		low, high := binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[n-4:])
 		return uint64(low) | uint64(high)<<(8*(n-4))
+	case n > 0:
+		return uint64(b[0]) | uint64(b[n/2])<<(8*(n/2)) | uint64(b[n-1])<<(8*(n-1))
 	}
-	return uint64(b[0]) | uint64(b[n/2])<<(8*(n/2)) | uint64(b[n-1])<<(8*(n-1))
+	return 0
+}
+
+// digits returns the decimal text of n, which is below 10⁷, as tail returns it,
+// and how long it is. It halves the number three times over, all the parts at
+// once, and so takes no step for each digit; 10486/2²⁰ and 103/2¹⁰ are 1/100 and
+// 1/10, exactly enough below 10⁴ and 10².
+func digits(n uint64) (word uint64, size int) {
+	x := n/10_000 | n%10_000<<32
+	hundreds := x * 10486 >> 20 & 0x7f_0000_007f
+	x = hundreds | (x-100*hundreds)<<16
+	tens := x * 103 >> 10 & 0xf_000f_000f_000f
+	x = tens | (x-10*tens)<<8
+	zeros := bits.TrailingZeros64(x|1<<56) &^ 7 // of leading digits; a zero itself has one
+	return (x | 0x3030303030303030) >> zeros, 8 - zeros/8
 }
 
 // round takes words and not a sip, which keeps it below what the compiler inlines.

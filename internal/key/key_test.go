@@ -1,6 +1,7 @@
 package key_test
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"unsafe"
@@ -66,6 +67,16 @@ func TestAnIntegerIsItsDecimalText(t *testing.T) {
 		}
 		if k.Text() != "org/42" {
 			t.Errorf("%T reads %q", v, k.Text())
+		}
+	}
+	for n := int64(1); n > 0; n *= 3 {
+		for _, v := range []int64{n, -n, n - 1, n / 2} {
+			if hash(key.Of(tenant("org"), v)) != hash(key.Of("org", strconv.FormatInt(v, 10))) {
+				t.Errorf("%d is another part than its text", v)
+			}
+		}
+		if hash(key.Of(uint64(n)<<1, "x")) != hash(key.Of(strconv.FormatUint(uint64(n)<<1, 10), "x")) {
+			t.Errorf("twice %d is another part than its text", n)
 		}
 	}
 	if key.Of(int64(-1<<63), ^uint64(0)).Text() != "-9223372036854775808/18446744073709551615" {
@@ -135,6 +146,15 @@ func BenchmarkOf(b *testing.B) {
 	for b.Loop() {
 		k := key.Of(user)
 		if k.IsZero() {
+			b.Fatal("zero")
+		}
+	}
+}
+
+func BenchmarkHashOfABigNumber(b *testing.B) {
+	k := key.Of("user", uint64(1)<<60)
+	for b.Loop() {
+		if k.Hash(key.All) == (key.Hash{}) {
 			b.Fatal("zero")
 		}
 	}
