@@ -28,6 +28,9 @@ func (b *Breaker) allowNow() Permit { return b.AllowAt(clock.Now()) }
 
 // AllowAt is [Breaker.Allow] for a caller that has read the clock.
 func (b *Breaker) AllowAt(now clock.Instant) Permit {
+	if e := b.era.Load(); e.fast {
+		return Permit{era: e, start: now, flags: permitOK | permitTimed}
+	}
 	return b.allow(context.Background(), now)
 }
 
@@ -134,7 +137,6 @@ func (b *Breaker) catchUpLocked(now clock.Instant) *era {
 // Look is what a call would meet, without anything being taken. It is a value
 // for one call of one goroutine.
 type Look struct {
-	breaker *Breaker
 	era     *era
 	refusal *fault.Error
 	late    bool // it found its era over, which only a permit can end
@@ -147,11 +149,11 @@ type Look struct {
 func (b *Breaker) LookAt(now clock.Instant) Look {
 	e := b.era.Load()
 	if e.fast {
-		return Look{breaker: b, era: e}
+		return Look{era: e}
 	}
 	// Draws belong to the permit: drawing here too would square the share.
 	refusal, late := e.certain(now)
-	l := Look{breaker: b, era: e, refusal: refusal, late: late}
+	l := Look{era: e, refusal: refusal, late: late}
 	if l.refusal != nil && !e.shadow {
 		p := b.refused(e, l.refusal, now)
 		b.countRefusal(context.Background(), &p, now)
@@ -180,10 +182,10 @@ func (l Look) Err() error {
 // the transitions that time has caused, or a dependency without workers, whose
 // calls never come to a permit, would hide behind an override that has ended.
 func (l Look) FailAt(now clock.Instant, err error) {
-	if l.breaker == nil || l.refusal != nil {
+	if l.era == nil || l.refusal != nil {
 		return
 	}
-	b, class := l.breaker, classOf(err)
+	b, class := l.era.breaker, classOf(err)
 	b.count(Failure)
 	b.mu.Lock()
 	if b.era.Load().m.generation == l.era.m.generation && (l.late || !l.era.suspended()) {
