@@ -29,6 +29,7 @@ const (
 type topDenied struct {
 	mu    sync.Mutex // guards the fields below; a refusal that finds it taken is not noted
 	index map[key.Hash]int
+	hint  [4 * topKeys]uint8 // by the low bits of a hash: where a key with such bits was found last
 	keys  []deniedKey
 }
 
@@ -45,9 +46,14 @@ func (t *topDenied) note(k *Key, parts int, h key.Hash, now clock.Instant) {
 		return
 	}
 	defer t.mu.Unlock()
-	i, known := t.index[h]
-	if !known {
-		i = t.placeLocked(h, k.First(parts))
+	hint := &t.hint[h.Lo%uint64(len(t.hint))]
+	i := int(*hint)
+	if i >= len(t.keys) || t.keys[i].hash != h {
+		var known bool
+		if i, known = t.index[h]; !known {
+			i = t.placeLocked(h, k.First(parts))
+		}
+		*hint = uint8(i)
 	}
 	t.keys[i].denied++
 	t.keys[i].last = now

@@ -138,6 +138,9 @@ func (l *Limiter) AllowAt(now clock.Instant, key Key, cost int64) (d Decision) {
 func (l *Limiter) AllowInto(d *Decision, now clock.Instant, key *Key, cost int64) {
 	if !l.quick(d, key, now, cost) {
 		l.tryNow(d, key, call{now: now, cost: cost})
+	} else if d.OK && !l.requestAllowed.Active() { // all that report would do
+		l.allowed.Add(1)
+		return
 	}
 	l.report(context.Background(), d, key)
 }

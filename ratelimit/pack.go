@@ -177,9 +177,9 @@ func (r *rule) askPaced(base int64, w uint64, q *question, v *verdict) (after ui
 	return uint64(start + cost + middle), true
 }
 
-// askWindows decides a call that a window admits: the same as [rule.askFixed] and
-// [rule.askSliding], without unpacking. It reports false for what they must
-// decide: refusals, and readings of the clock that arrive out of order.
+// askWindows is the same as [rule.askFixed] and [rule.askSliding], without
+// unpacking. It reports false for what they must decide: readings of the clock
+// that arrive out of order.
 func (r *rule) askWindows(base int64, w uint64, q *question, v *verdict) (after uint64, ok bool) {
 	index, elapsed := floorDivide(int64(q.now), r.per)
 	size, left := r.pack.bits, r.per-elapsed
@@ -204,9 +204,11 @@ func (r *rule) askWindows(base int64, w uint64, q *question, v *verdict) (after 
 	if before > 0 {
 		weighted = scaleUp(before, left, r.per)
 	}
-	if count += q.cost; count > r.limit-weighted {
-		return w, false
+	if q.cost > r.limit-weighted-count {
+		*v = r.fullWindow(sliding{index, count, before, left, 0, r.per}, weighted, q.cost)
+		return w, true
 	}
+	count += q.cost
 	*v = verdict{ok: true, remaining: r.limit - count - weighted, mark: index}
 	after = uint64(index-base)<<size | uint64(count)
 	switch {
@@ -221,6 +223,20 @@ func (r *rule) askWindows(base int64, w uint64, q *question, v *verdict) (after 
 		v.reset = time.Duration(left)
 	}
 	return after<<size | uint64(before), true
+}
+
+// fullWindow refuses a call of cost.
+func (r *rule) fullWindow(full sliding, weighted, cost int64) verdict {
+	v := verdict{remaining: max(r.limit-full.count-weighted, 0)}
+	switch {
+	case r.algorithm == SlidingWindow:
+		v.retry, v.reset = time.Duration(full.until(r.limit, cost)), time.Duration(full.untilEmpty())
+	case full.count > 0:
+		v.retry, v.reset = time.Duration(full.left), time.Duration(full.left)
+	default:
+		v.retry = time.Duration(full.left)
+	}
+	return v
 }
 
 // nanoseconds converts units, rounding up.
