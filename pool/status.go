@@ -9,10 +9,13 @@ import (
 // Stats implements [Stage]. It looks at every worker once.
 func (p *Pool[T]) Stats() Stats {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.statsLocked(clock.Now())
+	s := p.statsLocked(clock.Now())
+	p.mu.Unlock()
+	s.HoldTime = p.hold.Snapshot().Total()
+	return s
 }
 
+// statsLocked leaves out HoldTime, which takes microseconds.
 func (p *Pool[T]) statsLocked(now clock.Instant) Stats {
 	p.sweepLocked()
 	c := &p.counts
@@ -21,7 +24,7 @@ func (p *Pool[T]) statsLocked(now clock.Instant) Stats {
 		Making: p.making, Closing: p.closing, Waiting: p.queue.len,
 		Checkouts: c.checkouts + p.lanes.lends(), Waits: c.waits, Timeouts: c.timeouts, Full: c.full, Canceled: c.canceled, Failed: c.failed,
 		Attempts: c.attempts, Created: c.created, Failures: c.failures, Destroyed: c.destroyed, BadChecks: c.badChecks,
-		Leaked: c.leaked, StaleEnds: c.stale, HoldTime: p.hold.Sum(), WaitTime: time.Duration(p.waitTime.Load()),
+		Leaked: c.leaked, StaleEnds: c.stale, WaitTime: time.Duration(p.waitTime.Load()),
 	}
 	for _, w := range p.slots {
 		if w.lent {
@@ -49,7 +52,8 @@ func (p *Pool[T]) Status() Status {
 	st.Overflow = max(0, taken-st.Config.Size)
 	st.State = stateOf(st.Available, st.Overflow, st.Config.MaxOverflow)
 	st.Wait = summarize(p.waitTimes())
-	st.Hold = summarize(p.hold.Snapshot())
+	hold := p.hold.Snapshot()
+	st.Stats.HoldTime, st.Hold = hold.Total(), summarize(hold)
 	st.Create = summarize(p.create.Snapshot())
 	return st
 }

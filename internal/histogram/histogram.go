@@ -4,12 +4,13 @@
 // The layout is that of HdrHistogram with 32 linear buckets per power of two: a
 // bucket is at most 1/32 of its lower bound wide, so a bucket's midpoint is at
 // most 1/64 (1.6 %) away from any value in it. The range is 0 to 2^36 ns
-// (68.7 s); longer durations count in the last bucket and in the exact sum.
+// (68.7 s); longer durations count in the last bucket. The sum is exact.
 package histogram
 
 import (
 	"math/bits"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,16 +25,26 @@ const (
 )
 
 // Histogram counts durations. Make one with [New]. It is safe for concurrent
-// use; Record neither blocks nor allocates. It never loses a record, and the
-// count of a snapshot is the sum of its buckets, so quantiles are consistent.
+// use. Record takes a lock and may allocate once in many thousand records, or
+// millions of short ones, and for those that are beyond the range. It never loses
+// a record, and the count and the sum of a snapshot are those of the records in
+// its buckets, so means and quantiles are consistent.
+//
+// A bucket is one word, so that a record is one atomic add: below, the number of
+// its records, above, the sum of what they exceed its lower bound by. A field is
+// full when its highest bit is set, at half of what it can hold; whoever fills
+// one takes what the bucket holds away into folded, and the other half is room
+// for those who add meanwhile.
 type Histogram struct {
 	shards []shard // a power of two of them
+
+	mu     sync.Mutex // guards folded, and what is on its way there
+	folded *Snapshot  // nil until there is something: most never see it
 }
 
 type shard struct {
-	sum    atomic.Int64
-	_      [120]byte
 	bucket [Buckets]atomic.Uint64
+	_      [128]byte
 }
 
 // New returns an empty histogram of 8 KiB for each processor, at most eight.
@@ -47,19 +58,55 @@ func New() *Histogram {
 
 // Record counts d; a negative duration counts as zero.
 func (h *Histogram) Record(d time.Duration) {
-	d = max(d, 0)
-	s := &h.shards[stripe.Lane()&(len(h.shards)-1)]
-	s.bucket[index(d)].Add(1)
-	s.sum.Add(int64(d))
+	v := uint64(max(d, 0))
+	if v >= 1<<maxBits {
+		h.recordLong(d)
+		return
+	}
+	shift := shiftOf(v)
+	count := countBits(shift)
+	i := shift<<linearBits + int(v>>shift)
+	b := &h.shards[stripe.Lane()&(len(h.shards)-1)].bucket[i]
+	if after := b.Add((v&(1<<shift-1))<<count | 1); after&(1<<63|1<<(count-1)) != 0 {
+		h.fold(b, i)
+	}
 }
 
-func index(d time.Duration) int {
-	v := uint64(d)
-	if v < 1<<linearBits {
-		return int(v)
+// fold empties a bucket of which a field is full.
+func (h *Histogram) fold(b *atomic.Uint64, i int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	n, sum := unpacked(i, b.Swap(0))
+	h.addLocked(i, n, sum)
+}
+
+// recordLong counts a duration that is beyond every bucket.
+func (h *Histogram) recordLong(d time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.addLocked(Buckets-1, 1, d)
+}
+
+func (h *Histogram) addLocked(i int, n uint64, sum time.Duration) {
+	if h.folded == nil {
+		h.folded = new(Snapshot)
 	}
-	shift := bits.Len64(v) - 1 - linearBits
-	return min(shift<<linearBits+int(v>>shift), Buckets-1)
+	h.folded.add(i, n, sum)
+}
+
+// shiftOf says that the bucket of v is 1<<shift nanoseconds wide.
+func shiftOf(v uint64) int { return bits.Len64(v|1<<linearBits) - 1 - linearBits }
+
+// countBits is how many bits of a bucket's word are its count, if it is 1<<shift
+// nanoseconds wide. The sum needs shift bits more than the count, or one beyond.
+func countBits(shift int) int { return (64 - shift) / 2 }
+
+// unpacked returns what the word of bucket i says: how many records, and their sum.
+func unpacked(i int, word uint64) (n uint64, sum time.Duration) {
+	lower, _ := bounds(i)
+	count := countBits(shiftOf(uint64(lower)))
+	n = word & (1<<count - 1)
+	return n, time.Duration(n)*lower + time.Duration(word>>count)
 }
 
 // bounds returns the half-open range [lower, upper) of a bucket.
@@ -73,28 +120,23 @@ func bounds(i int) (lower, upper time.Duration) {
 }
 
 // Snapshot returns the counts of this moment. Records that run concurrently may
-// be missing, or be in a bucket and not yet in the sum.
+// be missing.
 func (h *Histogram) Snapshot() *Snapshot {
 	s := new(Snapshot)
+	h.mu.Lock() // nothing may be on its way
+	defer h.mu.Unlock()
+	if h.folded != nil {
+		*s = *h.folded
+	}
 	for i := range h.shards {
-		sh := &h.shards[i]
-		s.sum += time.Duration(sh.sum.Load())
-		for b := range sh.bucket {
-			n := sh.bucket[b].Load()
-			s.bucket[b] += n
-			s.count += n
+		for b := range h.shards[i].bucket {
+			if word := h.shards[i].bucket[b].Load(); word != 0 {
+				n, sum := unpacked(b, word)
+				s.add(b, n, sum)
+			}
 		}
 	}
 	return s
-}
-
-// Sum is the sum of all records, exactly; it costs far less than a snapshot.
-func (h *Histogram) Sum() time.Duration {
-	var sum int64
-	for i := range h.shards {
-		sum += h.shards[i].sum.Load()
-	}
-	return time.Duration(sum)
 }
 
 // Snapshot is a histogram at one moment. It implements telemetry.Distribution
@@ -105,11 +147,20 @@ type Snapshot struct {
 	bucket [Buckets]uint64
 }
 
+func (s *Snapshot) add(i int, n uint64, sum time.Duration) {
+	s.count += n
+	s.sum += sum
+	s.bucket[i] += n
+}
+
 // Count is the number of records.
 func (s *Snapshot) Count() uint64 { return s.count }
 
 // Sum is the sum of all records, in seconds.
 func (s *Snapshot) Sum() float64 { return s.sum.Seconds() }
+
+// Total is the sum of all records, exactly.
+func (s *Snapshot) Total() time.Duration { return s.sum }
 
 // Mean is the mean of all records, 0 if there are none.
 func (s *Snapshot) Mean() time.Duration {

@@ -4,13 +4,15 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
 func TestEveryValueLiesInItsBucket(t *testing.T) {
 	check := func(v time.Duration) {
-		i := index(v)
+		shift := shiftOf(uint64(v))
+		i := shift<<linearBits + int(v>>shift)
 		lower, upper := bounds(i)
 		if v < lower || v >= upper {
 			t.Fatalf("%d is in bucket %d = [%d, %d)", v, i, lower, upper)
@@ -25,8 +27,11 @@ func TestEveryValueLiesInItsBucket(t *testing.T) {
 	for range 200_000 {
 		check(time.Duration(rand.Int64N(1 << maxBits)))
 	}
-	if i := index(1<<63 - 1); i != Buckets-1 {
-		t.Errorf("the longest duration is in bucket %d", i)
+	check(1<<maxBits - 1)
+	h := New()
+	h.Record(1<<63 - 1)
+	if s := h.Snapshot(); s.bucket[Buckets-1] != 1 || s.Total() != 1<<63-1 {
+		t.Errorf("the longest duration counts %d times in the last bucket, the sum is %v", s.bucket[Buckets-1], s.Total())
 	}
 }
 
@@ -82,6 +87,70 @@ func TestNoRecordIsLost(t *testing.T) {
 	s.Each(func(_, _ float64, n uint64) bool { seen += n; return true })
 	if seen != s.Count() {
 		t.Errorf("buckets hold %d of %d", seen, s.Count())
+	}
+}
+
+// A full bucket is taken away: the count of one of the widest after 2¹⁵ records.
+func TestFullBucketsLoseNothing(t *testing.T) {
+	const goroutines, records = 8, 60_000
+	h := New()
+	var sum atomic.Int64
+	var wg sync.WaitGroup
+	for range goroutines {
+		wg.Go(func() {
+			r := rand.New(rand.NewPCG(rand.Uint64(), 0))
+			for range records {
+				d := 60*time.Second + time.Duration(r.Int64N(int64(10*time.Second)))
+				sum.Add(int64(d)) // before: a snapshot never has more
+				h.Record(d)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		wg.Wait()
+		close(done)
+	}()
+	var last uint64
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		s := h.Snapshot()
+		if s.Count() < last || s.Total() > time.Duration(sum.Load()) || s.Count() > 0 && (s.Mean() < 60*time.Second || s.Mean() > 70*time.Second) {
+			t.Fatalf("count %d after %d, mean %v, sum %v of %v", s.Count(), last, s.Mean(), s.Total(), time.Duration(sum.Load()))
+		}
+		last = s.Count()
+	}
+	if s := h.Snapshot(); s.Count() != goroutines*records || s.Total() != time.Duration(sum.Load()) {
+		t.Errorf("count %d, sum %v of %v", s.Count(), s.Total(), time.Duration(sum.Load()))
+	}
+}
+
+// Whichever field of whichever bucket fills first, it does so before the other
+// can overflow, and leaves room for as much again.
+func TestFieldsFillBeforeTheyOverflow(t *testing.T) {
+	for i := range Buckets {
+		lower, upper := bounds(i)
+		size := countBits(shiftOf(uint64(lower)))
+		most, worst := uint64(1)<<(size-1), uint64(upper-lower-1)
+		if worst > 0 && 2*most > (1<<(64-size)-1)/worst {
+			t.Errorf("bucket %d: twice %d records overflow the sum of %d bits", i, most, 64-size)
+		}
+		for _, last := range []uint64{0, worst} {
+			h := New()
+			word := (most - 1) | (most-1)*worst<<size
+			h.shards[0].bucket[i].Store(word)
+			for range 3 {
+				h.Record(lower + time.Duration(last)) // into whichever shard
+			}
+			want := time.Duration(most+2)*lower + time.Duration((most-1)*worst+3*last)
+			if s := h.Snapshot(); s.Count() != most+2 || s.Total() != want || s.bucket[i] != most+2 {
+				t.Fatalf("bucket %d: count %d, want %d; sum %d, want %d", i, s.Count(), most+2, s.Total(), want)
+			}
+		}
 	}
 }
 
