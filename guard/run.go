@@ -23,16 +23,19 @@ func (g *Guard) run(ctx context.Context, call *Call, worker *any, judge func(err
 	}
 	limited := v.limit(ctx, call)
 	err := op(limited)
-	return v.conclude(ctx, limited, call, err, judge)
+	if err != nil || judge != nil || v.rev.config.Mode == Shadow {
+		return v.conclude(ctx, limited, call, err, judge)
+	}
+	v.decide(clock.Now(), Success, Succeeded, nil)
+	v.leave(ctx, call, untouched)
+	return nil
 }
 
-// conclude settles a call that returned, and returns its error.
+// conclude settles a call that returned and that somebody has to judge, and
+// returns its error.
 func (v *visit) conclude(ctx, limited context.Context, call *Call, err error, judge func(error) Outcome) error {
 	now := clock.Now()
-	w := good
-	if err != nil || judge != nil || v.rev.config.Mode == Shadow {
-		w = v.judge(ctx, limited, now, err, judge)
-	}
+	w := v.judge(ctx, limited, now, err, judge)
 	if w.late {
 		err = v.guard.timedOut(err, now.Sub(v.began), v.rev.config.Timeout)
 	}

@@ -78,16 +78,20 @@ func (g *Guard) begin(bound bool) visit {
 // finish ends a visit that did not end by itself: a stage, the call or a
 // classifier panicked or ended its goroutine. It is deferred.
 func (v *visit) finish(ctx context.Context, c *Call) {
+	if v.phase != over {
+		v.breakOff(ctx, c)
+	}
+}
+
+func (v *visit) breakOff(ctx context.Context, c *Call) {
 	switch v.phase {
-	case over:
-		return
 	case admitting:
 		v.phase = over
 		v.undo(clock.Now())
 		return
 	case running:
 		v.decide(clock.Now(), Failure, Failed, errAbandoned)
-	case decided:
+	case decided, over:
 	}
 	v.leave(ctx, c, brokenOff)
 }
@@ -141,7 +145,9 @@ func (v *visit) leave(ctx context.Context, c *Call, state condition) {
 	if held {
 		v.checkin(v.began.Add(v.took), state)
 	}
-	v.report(ctx, c)
+	if v.rev.config.Recorder != nil || v.guard.executed.Active() {
+		v.report(ctx, c)
+	}
 }
 
 // condition is what is known of a worker at the end of a call.
