@@ -11,8 +11,8 @@ import (
 )
 
 // wrap returns body as one whose end gives back the call's place. Optional
-// methods that callers ask bodies for stay: Write, where a protocol was switched,
-// and WriteTo. The variants hold one pointer and so cost no allocation.
+// methods that callers ask bodies for stay: Write and CloseWrite, where a protocol
+// was switched, and WriteTo. The variants hold one pointer and so cost no allocation.
 func (x *flight) wrap(body io.ReadCloser) io.ReadCloser {
 	x.body = body
 	if _, ok := body.(io.Writer); ok {
@@ -61,6 +61,15 @@ type upgradedBody struct{ *flight }
 // Write implements [io.Writer].
 func (b upgradedBody) Write(p []byte) (int, error) {
 	return b.body.(io.Writer).Write(p) //nolint:errcheck,forcetypeassert // wrap has checked it
+}
+
+// CloseWrite ends what is sent and leaves open what is received; a reverse proxy
+// asks for it.
+func (b upgradedBody) CloseWrite() error {
+	if half, ok := b.body.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
 }
 
 // copyingBody is a body that knows how to copy itself.

@@ -313,6 +313,42 @@ func TestTransport_Upgrade(t *testing.T) {
 	})
 }
 
+// halfway is a switched protocol that can end in one direction.
+type halfway struct {
+	io.ReadWriteCloser
+
+	ended bool
+}
+
+func (h *halfway) CloseWrite() error {
+	h.ended = true
+	return nil
+}
+
+func TestTransport_AnUpgradeEndsInOneDirectionIfItCan(t *testing.T) {
+	near, _ := net.Pipe()
+	can := &halfway{ReadWriteCloser: near}
+	for name, c := range map[string]struct {
+		body io.ReadWriteCloser
+		err  error
+	}{"it can": {can, nil}, "it cannot": {near, errors.ErrUnsupported}} {
+		rt := protect.Transport(roundTrip(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: http.StatusSwitchingProtocols, Body: c.body}, nil
+		}), newGuard(t, guard.Config{}))
+		resp, err := rt.RoundTrip(outgoing(t.Context(), nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if half, ok := resp.Body.(interface{ CloseWrite() error }); !ok || !errors.Is(half.CloseWrite(), c.err) {
+			t.Errorf("%s: a %T does not do it, or not well", name, resp.Body)
+		}
+		_ = resp.Body.Close()
+	}
+	if !can.ended {
+		t.Error("it was not told")
+	}
+}
+
 func TestTransport_BodiesThatCopyThemselves(t *testing.T) {
 	b := newBreaker(t, 1)
 	g := newGuard(t, guard.Config{Breaker: b, Concurrency: 1})
