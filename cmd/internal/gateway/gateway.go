@@ -199,7 +199,6 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	dropH2C(r)
 	if isUpgrade(r) {
-		w.Header()[requestIDHeader] = info.header() // the proxy writes this header itself
 		ctx, done := rt.upgrades.add(r.Context())
 		defer done()
 		r = r.WithContext(ctx)

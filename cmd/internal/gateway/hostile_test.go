@@ -185,17 +185,28 @@ func TestAnUploadThatEndsAfterTheAnswerDoesNotTouchTheStream(t *testing.T) {
 func TestTheAnswerHasOneRequestID_WhateverTheUpstreamSends(t *testing.T) {
 	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Request-Id", "of the upstream")
-		if r.URL.Path == "/hints" {
+		if strings.HasSuffix(r.URL.Path, "/hints") {
 			w.WriteHeader(http.StatusEarlyHints) // the proxy clears the header after it
 		}
-		w.WriteHeader(http.StatusOK)
+		if r.Header.Get("Upgrade") != "" {
+			upgradeEcho(w, r)
+		}
 	}), nil)
-	for _, path := range []string{"/", "/hints"} {
-		req := r.request(http.MethodGet, path, nil)
+	for path, protocol := range map[string]string{"/": "", "/hints": "", "/upgrade": "echo", "/upgrade/hints": "echo"} {
+		req := r.request(http.MethodGet, path, http.NoBody)
 		req.Header.Set("X-Request-Id", "mine")
-		if got := r.do(req).Header.Values("X-Request-Id"); len(got) != 1 || got[0] != "mine" {
+		if protocol != "" {
+			req.Header.Set("Connection", "Upgrade")
+			req.Header.Set("Upgrade", protocol)
+		}
+		resp, err := r.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := resp.Header.Values("X-Request-Id"); len(got) != 1 || got[0] != "mine" {
 			t.Errorf("%s: %q", path, got)
 		}
+		_ = resp.Body.Close()
 	}
 }
 

@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"bufio"
 	"context"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/netip"
 
@@ -49,6 +51,13 @@ func (i *requestInfo) Write(p []byte) (int, error) {
 		i.WriteHeader(http.StatusOK)
 	}
 	return i.responseWriter.Write(p)
+}
+
+// Hijack implements http.Hijacker. The proxy writes the header of an upgrade
+// itself, and takes it from here.
+func (i *requestInfo) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	i.Header()[requestIDHeader] = i.header()
+	return i.responseWriter.Hijack()
 }
 
 type infoKey struct{}
