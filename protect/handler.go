@@ -113,11 +113,17 @@ func (e *exchange) left() error { return e.request.Context().Err() }
 
 // close runs also when the handler panicked or ended its goroutine. Without
 // recover the panic's value is unknown, and that is as it should be: it is the
-// server's. A proxy that can't go on because its client left panics with
-// ErrAbortHandler after the header, which says nothing about health.
+// server's. A proxy that can't go on after the header panics with ErrAbortHandler;
+// that its client left says nothing about health, and what it reports says more
+// than the panic.
 func (e *exchange) close() {
-	if !e.settled && e.status != 0 && e.left() != nil {
-		e.token.Done(e.left())
+	if !e.settled && e.status != 0 {
+		switch reported := e.report.load(); {
+		case e.left() != nil:
+			e.token.Done(e.left())
+		case reported != nil:
+			e.token.Done(reported)
+		}
 	}
 	e.token.Close()
 	e.limit.release()

@@ -370,6 +370,29 @@ func TestHandler_ShadowTimesTheHeaderAndNotTheBody(t *testing.T) {
 	})
 }
 
+// A proxy whose answer breaks off can do nothing but panic; what it reported before
+// says whose fault it is.
+func TestHandler_AReportCountsMoreThanThePanicAfterIt(t *testing.T) {
+	for _, c := range []struct {
+		report error
+		want   breaker.State
+	}{{guard.Neutral(errDown), breaker.StateClosed}, {errDown, breaker.StateOpen}, {nil, breaker.StateOpen}} {
+		b := newBreaker(t, 1)
+		h := protect.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.WriteHeader(http.StatusOK)
+			protect.ReportError(r.Context(), c.report)
+			panic(http.ErrAbortHandler)
+		}), newGuard(t, guard.Config{Breaker: b}))
+		func() {
+			defer func() { _ = recover() }()
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
+		}()
+		if b.State() != c.want {
+			t.Errorf("%v: %v, want %v", c.report, b.State(), c.want)
+		}
+	}
+}
+
 func TestHandler_AnswersThatNobodyWaitsForAreNeutral(t *testing.T) {
 	b := newBreaker(t, 1)
 	ctx, cancel := context.WithCancel(t.Context())

@@ -111,7 +111,9 @@ type uploadBody struct {
 	waiting atomic.Bool // for the client
 	ended   atomic.Bool // all of it was read
 	woken   atomic.Bool
-	starved atomic.Bool // it was the client that was waited for when the time was over
+	failed  atomic.Bool  // the client left it unfinished
+	spoken  atomic.Int64 // when it last moved, or the answer did: see talkBody
+	starved atomic.Bool  // it was the client that was waited for when the time was over
 
 	// mu guards deadlines, and is held while one is set.
 	mu        sync.Mutex
@@ -134,7 +136,9 @@ func (b *uploadBody) leave() {
 }
 
 func (b *uploadBody) Read(p []byte) (int, error) {
-	b.setDeadline(time.Now().Add(b.idle))
+	now := time.Now()
+	b.moved(now)
+	b.setDeadline(now.Add(b.idle))
 	if b.woken.Load() { // after the deadline was set: wake sets its own after woken
 		return 0, errUploadFailed
 	}
@@ -148,7 +152,11 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 		// without it the server would wait for the rest of the body.
 		b.setDeadline(time.Time{})
 	}
-	return n, uploadError(err)
+	err = uploadError(err)
+	if errors.Is(err, errUploadFailed) {
+		b.failed.Store(true)
+	}
+	return n, err
 }
 
 // wake ends a read that waits for the client. The transport waits for that read

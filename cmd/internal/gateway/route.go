@@ -145,6 +145,10 @@ func (rt *route) watchBody(resp *http.Response) error {
 		return nil
 	}
 	info := infoOf(resp.Request.Context())
+	if info.upload != nil && !info.upload.ended.Load() {
+		resp.Body = newTalkBody(resp.Request.Context(), resp.Body, info)
+		return nil
+	}
 	body := &info.download
 	body.ReadCloser, body.idle, body.client, body.alarms = resp.Body, rt.bodyIdle, &info.responseWriter, &rt.alarms
 	resp.Body = body

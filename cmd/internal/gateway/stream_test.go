@@ -488,3 +488,95 @@ func TestAClientThatDoesNotReadIsCutAndNeutral(t *testing.T) {
 		t.Errorf("counted %+v", c)
 	}
 }
+
+// conversation serves a gateway and an upstream over HTTP/2 without TLS, and
+// returns how to begin a request whose body is still to be sent.
+func conversation(t *testing.T, idle time.Duration, upstream http.HandlerFunc) (r *rig, begin func(io.Reader) *http.Response) {
+	t.Helper()
+	protocols := new(http.Protocols)
+	protocols.SetUnencryptedHTTP2(true)
+	start := func(h http.Handler) string {
+		s := httptest.NewUnstartedServer(h)
+		s.Config.Protocols = protocols
+		s.Start()
+		t.Cleanup(s.Close)
+		return s.URL
+	}
+	r = newRigTo(t, start(upstream), func(s *settings) { s.route.H2C, s.gateway.Limits.BodyIdleTimeout = true, idle })
+	front := start(r.gateway)
+	transport := &http.Transport{Protocols: protocols}
+	t.Cleanup(transport.CloseIdleConnections)
+	return r, func(body io.Reader) *http.Response {
+		t.Helper()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, front, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := transport.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = resp.Body.Close() })
+		return resp
+	}
+}
+
+// A conversation over HTTP/2, as gRPC has them, is alive as long as one side talks.
+func TestAConversationInWhichOneSideListensIsNotCut(t *testing.T) {
+	const idle, words = 300 * time.Millisecond, 12
+	for _, c := range []struct {
+		name     string
+		client   string // what it says at a time
+		upstream http.HandlerFunc
+		want     string
+	}{
+		{"the upstream listens", ".", func(w http.ResponseWriter, r *http.Request) {
+			_ = http.NewResponseController(w).Flush()
+			n, err := io.Copy(io.Discard, r.Body)
+			fmt.Fprintf(w, "%d %v", n, err)
+		}, "12 <nil>"},
+		{"the client listens", "", func(w http.ResponseWriter, _ *http.Request) {
+			for range words {
+				_, _ = io.WriteString(w, ".")
+				_ = http.NewResponseController(w).Flush()
+				<-time.After(idle / 4)
+			}
+		}, strings.Repeat(".", words)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, begin := conversation(t, idle, c.upstream)
+			body, talk := io.Pipe()
+			go func() {
+				for range words {
+					_, _ = io.WriteString(talk, c.client)
+					<-time.After(idle / 4)
+				}
+				_ = talk.Close()
+			}()
+			if got, err := io.ReadAll(begin(body).Body); string(got) != c.want || err != nil {
+				t.Errorf("%q, %v; want %q", got, err, c.want)
+			}
+			if c := r.outcomes(1); c.Successes != 1 {
+				t.Errorf("counted %+v", c)
+			}
+		})
+	}
+}
+
+// A stream on which a client is silent must not open the breaker for all others.
+func TestAConversationThatStandsStillIsCutAndNeutral(t *testing.T) {
+	r, begin := conversation(t, 50*time.Millisecond, func(w http.ResponseWriter, r *http.Request) {
+		_ = http.NewResponseController(w).Flush()
+		_, _ = io.Copy(io.Discard, r.Body)
+	})
+	for range 5 {
+		body, talk := io.Pipe()
+		if _, err := io.ReadAll(begin(body).Body); err == nil {
+			t.Error("a conversation that stood still went on")
+		}
+		_ = talk.Close()
+	}
+	if c := r.outcomes(5); c.Ignored != 5 {
+		t.Errorf("counted %+v", c)
+	}
+}

@@ -1,0 +1,110 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+	"time"
+
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/protect"
+)
+
+// talkBody is the body of a response that began while its request was still being
+// sent, as the streams of gRPC do. Each side may listen for as long as the other
+// talks: what stands still is the conversation, once nobody has said anything for
+// the idle time. Then it cannot be told who should have, and so it says nothing
+// about the upstream; else anybody could open the breaker with streams on which he
+// is silent.
+type talkBody struct {
+	io.ReadCloser
+
+	ctx     context.Context //nolint:containedctx // of the request, which errors are reported to
+	upload  *uploadBody
+	client  *responseWriter // who reads what is read here
+	timer   *time.Timer
+	reading atomic.Bool
+	expired atomic.Bool
+}
+
+func newTalkBody(ctx context.Context, body io.ReadCloser, info *requestInfo) *talkBody {
+	b := &talkBody{ReadCloser: body, ctx: ctx, upload: info.upload, client: &info.responseWriter}
+	b.timer = time.AfterFunc(b.upload.idle, b.ring)
+	return b
+}
+
+// ring looks whether anybody has spoken since the timer was set. It may come at any
+// time, also when the body has ended, and then does nothing.
+func (b *talkBody) ring() {
+	if !b.reading.Load() {
+		return // the next read sets the timer
+	}
+	if quiet := b.upload.quiet(time.Now()); quiet < b.upload.idle {
+		b.timer.Reset(b.upload.idle - quiet)
+		return
+	}
+	b.expired.Store(true)
+	_ = b.ReadCloser.Close() // wakes the reader
+}
+
+func (b *talkBody) Read(p []byte) (int, error) {
+	stopped := b.client.stopClock()
+	b.upload.moved(time.Now())
+	b.reading.Store(true)
+	b.timer.Reset(b.upload.idle)
+	n, err := b.ReadCloser.Read(p)
+	b.reading.Store(false)
+	if err == nil {
+		b.upload.extend(time.Now())
+		return n, nil
+	}
+	b.timer.Stop()
+	if stopped { // trailers and what is left in buffers are to come
+		b.client.startClock()
+	}
+	if !errors.Is(err, io.EOF) {
+		err = b.blame(err)
+	}
+	return n, err
+}
+
+// Close implements io.Closer.
+func (b *talkBody) Close() error {
+	b.timer.Stop()
+	return b.ReadCloser.Close()
+}
+
+// blame says why a conversation broke off.
+func (b *talkBody) blame(err error) error {
+	if b.expired.Load() {
+		err = errBodyIdle
+	}
+	if b.upload.failed.Load() || b.expired.Load() && !b.upload.ended.Load() {
+		protect.ReportError(b.ctx, guard.Neutral(err))
+	}
+	return err
+}
+
+// moved notes that somebody spoke.
+func (b *uploadBody) moved(now time.Time) { b.spoken.Store(now.UnixNano()) }
+
+// quiet is how long nobody has.
+func (b *uploadBody) quiet(now time.Time) time.Duration {
+	return time.Duration(now.UnixNano() - b.spoken.Load())
+}
+
+// extend gives a client that listens another idle time to speak.
+func (b *uploadBody) extend(now time.Time) {
+	b.moved(now)
+	if b.ended.Load() {
+		return
+	}
+	b.setDeadline(now.Add(b.idle))
+	switch { // what others have set meanwhile is to stand
+	case b.ended.Load():
+		b.setDeadline(time.Time{})
+	case b.woken.Load():
+		b.setDeadline(now)
+	}
+}
