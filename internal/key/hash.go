@@ -120,11 +120,9 @@ func tail(b []byte) uint64 {
 // once, and so takes no step for each digit; 10486/2²⁰ and 103/2¹⁰ are 1/100 and
 // 1/10, exactly enough below 10⁴ and 10².
 func digits(n uint64) (word uint64, size int) {
-	x := n/10_000 | n%10_000<<32
-	hundreds := x * 10486 >> 20 & 0x7f_0000_007f
-	x = hundreds | (x-100*hundreds)<<16
-	tens := x * 103 >> 10 & 0xf_000f_000f_000f
-	x = tens | (x-10*tens)<<8
+	x := n<<32 - n/10_000*(10_000<<32-1) // n%10_000<<32 | n/10_000, and so on
+	x = x<<16 - (x*10486>>20&0x7f_0000_007f)*(100<<16-1)
+	x = x<<8 - (x*103>>10&0xf_000f_000f_000f)*(10<<8-1)
 	zeros := bits.TrailingZeros64(x|1<<56) &^ 7 // of leading digits; a zero itself has one
 	return (x | 0x3030303030303030) >> zeros, 8 - zeros/8
 }
