@@ -42,11 +42,11 @@ func (p *Pool[T]) endLoan(now clock.Instant, loan Loan, f fate) {
 
 // giveBack ends a borrowing; false if it had ended already.
 func (p *Pool[T]) giveBack(ctx context.Context, s *slot[T], generation uint64, now clock.Instant, f fate) bool {
-	held := s.borrowedFor(now)
 	if !s.generation.CompareAndSwap(generation, generation+1) {
 		p.count(&p.counts.stale)
 		return false
 	}
+	held := s.borrowedFor(now) // still: the worker is in nobody else's hands before it is put back
 	if f != fateReuse || !p.putIntoLane(s, now) {
 		f = p.putBack(s, now, f)
 	}

@@ -97,7 +97,10 @@ func (p *Pool[T]) lendLocked(s *slot[T], now clock.Instant) {
 	p.counts.checkouts++
 	p.lent++
 	s.lent, s.lentAs, s.reported = true, s.generation.Load(), false
-	s.since.Store(int64(now))
+	s.since = now
+	if s.laned.Load() != notLaned {
+		s.laned.Store(notLaned)
+	}
 	s.verify = p.checks && (s.suspect || p.doubtful(s, now))
 	if s.trace = p.cfg.LeakAfter > 0; s.trace {
 		p.armLocked(&p.upkeep, now, now.Add(p.cfg.LeakAfter))

@@ -76,6 +76,7 @@ func (p *Pool[T]) construct(round uint64, timeout time.Duration) {
 func (p *Pool[T]) constructed(worker T, took time.Duration) {
 	now := clock.Now()
 	s := &slot[T]{value: worker, boxed: worker, proven: now, idled: now}
+	s.laned.Store(notLaned)
 	p.mu.Lock()
 	p.making--
 	p.counts.created++

@@ -70,7 +70,7 @@ func (p *Pool[T]) takeFromLane(now clock.Instant) *slot[T] {
 		p.shelve(s, now)
 		return nil
 	}
-	s.since.Store(int64(now))
+	s.laned.Store(int64(now))
 	l.lent.Add(1)
 	return s
 }

@@ -25,7 +25,8 @@ type slot[T any] struct {
 	verify     bool          // the borrower, who reads this without the lock, is to check the worker
 	trace      bool          // the borrower is to note its stack
 	suspect    bool          // the last borrower's operation failed
-	since      atomic.Int64  // when the present borrowing began, an Instant
+	since      clock.Instant // when the present borrowing began, unless in a lane
+	laned      atomic.Int64  // when the present borrowing began in a lane, an Instant; notLaned if it did not
 	idled      clock.Instant // when the worker came back last
 	proven     clock.Instant // when the worker was last known to be fit
 
@@ -36,10 +37,21 @@ type slot[T any] struct {
 	idling     bool
 }
 
-// borrowedFor is how long the present borrowing lasts.
-func (s *slot[T]) borrowedFor(now clock.Instant) time.Duration {
-	return now.Sub(clock.Instant(s.since.Load()))
+// notLaned is not the time of any borrowing.
+const notLaned = int64(clock.Min)
+
+// began is when the present borrowing began. It is for the borrower, and for who
+// holds the pool's lock: since is written under that, and laned, which costs the
+// borrower as much as a lock's half, only by who passes it by.
+func (s *slot[T]) began() clock.Instant {
+	if at := s.laned.Load(); at != notLaned {
+		return clock.Instant(at)
+	}
+	return s.since
 }
+
+// borrowedFor is how long the present borrowing lasts; see began.
+func (s *slot[T]) borrowedFor(now clock.Instant) time.Duration { return now.Sub(s.began()) }
 
 // idleList holds the idle workers, the one that is idle for longest first. The
 // zero value is empty.

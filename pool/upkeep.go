@@ -148,7 +148,7 @@ func (p *Pool[T]) rearmLocked(now clock.Instant) {
 	if p.cfg.LeakAfter > 0 {
 		for _, s := range p.slots {
 			if s.lent && !s.reported {
-				due = min(due, clock.Instant(s.since.Load()).Add(p.cfg.LeakAfter))
+				due = min(due, s.began().Add(p.cfg.LeakAfter))
 			}
 		}
 	}
