@@ -170,9 +170,7 @@ func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Look) (Stage
 	if !v.rev.lends {
 		return 0, nil
 	}
-	stage := v.rev.config.Pool
-	loan, err := v.borrow(ctx, c, stage)
-	if err != nil {
+	if err := v.borrow(ctx, c); err != nil {
 		now := clock.Now()
 		v.waited(now)
 		if errors.Is(err, fault.WorkerFailed) {
@@ -180,24 +178,25 @@ func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Look) (Stage
 		}
 		return StagePool, err
 	}
-	v.loan = loan
 	v.holds |= worker
-	if loan.Waited > 0 {
+	if v.loan.Waited > 0 {
 		v.began = clock.Now()
 		v.waited(v.began)
 	}
 	return 0, nil
 }
 
-func (v *visit) borrow(ctx context.Context, c *Call, stage pool.Stage) (pool.Loan, error) {
+func (v *visit) borrow(ctx context.Context, c *Call) (err error) {
 	o := pool.CheckoutOptions{Timeout: v.rev.config.CheckoutTimeout}
 	if t := c.CheckoutTimeout; t != 0 {
 		o.Timeout, o.NoWait = max(t, 0), t < 0
 	}
-	if v.rev.clocked != nil {
-		return v.rev.clocked.CheckoutAt(ctx, v.start, o)
+	if clocked := v.rev.clocked; clocked != nil {
+		v.loan, err = clocked.CheckoutAt(ctx, v.start, o)
+	} else {
+		v.loan, err = v.rev.config.Pool.Checkout(ctx, o)
 	}
-	return stage.Checkout(ctx, o)
+	return err
 }
 
 func (v *visit) waited(now clock.Instant) {
