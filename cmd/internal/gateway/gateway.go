@@ -211,7 +211,9 @@ func (rt *route) boundBody(info *requestInfo, r *http.Request) {
 		return
 	}
 	if rt.maxBody > 0 {
-		r.Body = http.MaxBytesReader(info.ResponseWriter, r.Body, rt.maxBody)
+		// Without the writer, which it would change while the handler answers: it is the
+		// transport that reads. See leaveTooLarge for what it would do.
+		r.Body = http.MaxBytesReader(nil, r.Body, rt.maxBody)
 	}
 	if info.deadlines != nil {
 		// Also for a body that nobody reads: before the server answers a refusal it

@@ -177,12 +177,23 @@ func (i *requestInfo) hurry(r *http.Request) {
 	}
 }
 
+// leaveTooLarge gives up the connection of a client that sends too much: the rest
+// is not worth reading. A stream of HTTP/2 is reset by itself.
+func (i *requestInfo) leaveTooLarge(r *http.Request) {
+	if r.ProtoMajor < 2 {
+		i.Header().Set("Connection", "close")
+	}
+	i.hurry(r)
+}
+
 // answerError answers where the upstream did not, and tells the guard why, which
 // the status alone would not.
 func (rt *route) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		protect.ReportError(r.Context(), guard.Neutral(err))
-		infoOf(r.Context()).refusal = fault.InvalidArgument.String()
+		info := infoOf(r.Context())
+		info.refusal = fault.InvalidArgument.String()
+		info.leaveTooLarge(r)
 		writeProblem(w, r, http.StatusRequestEntityTooLarge, fault.InvalidArgument)
 		return
 	}
