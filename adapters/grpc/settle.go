@@ -15,6 +15,10 @@ import (
 // settle tells the guard how a call ended and returns the error for the caller.
 // Whose deadline or leaving ended it is the guard's to judge: it knows its own.
 func (o *options) settle(tok guard.Token, err error) error {
+	if guard.IsNeutral(err) {
+		tok.Done(err)
+		return err
+	}
 	ctx := tok.Context()
 	awaitOwnDeadline(ctx, err)
 	if err == nil || ctx.Err() == nil || !endedByContext(err) {

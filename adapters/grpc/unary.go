@@ -40,7 +40,9 @@ func UnaryServerInterceptor(g *guard.Guard, opts ...Option) grpc.UnaryServerInte
 
 // run is one guarded unary call.
 func (o *options) run(ctx context.Context, g *guard.Guard, method string, call func(context.Context) error) error {
-	tok, err := g.Enter(ctx, o.callOf(ctx, method))
+	described := o.callOf(ctx, method)
+	described.Lease = -1 // the token is closed below, however long the call takes
+	tok, err := g.Enter(ctx, described)
 	if err != nil {
 		return StatusError(err)
 	}

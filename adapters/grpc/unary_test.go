@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -17,6 +18,7 @@ import (
 	guardgrpc "github.com/elixirscope/foundation/adapters/grpc"
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
 )
 
 // failures is the table that the interceptors promise.
@@ -181,4 +183,23 @@ func TestUnary_PanicGoesOnAndCounts(t *testing.T) {
 	if v := <-recovered; v != "the handler has a bug" || b.State() != breaker.StateOpen || !free(g) {
 		t.Errorf("recovered %v, breaker %v", v, b.State())
 	}
+}
+
+// A call that cannot be lost needs no lease, and a neutral error says nothing
+// about anybody's health, whatever its status.
+func TestUnary_LongCallsAndNeutralErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g, b := newGuard(t, 0)
+		info := &grpc.UnaryServerInfo{FullMethod: "/test.Shop/Echo"}
+		_, err := guardgrpc.UnaryServerInterceptor(g)(t.Context(), nil, info, func(context.Context, any) (any, error) {
+			time.Sleep(time.Hour)
+			if s := g.Status(); s.InFlight != 1 || s.LeasesExpired != 0 {
+				t.Errorf("in the middle: %d in flight, %d leases expired", s.InFlight, s.LeasesExpired)
+			}
+			return nil, guard.Neutral(status.Error(codes.Internal, "as agreed"))
+		})
+		if s := g.Status(); status.Code(err) != codes.Internal || b.State() != breaker.StateClosed || s.Results[guard.Indifferent] != 1 {
+			t.Errorf("%v, breaker %v, results %v", err, b.State(), s.Results)
+		}
+	})
 }

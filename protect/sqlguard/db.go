@@ -15,7 +15,9 @@ import (
 // concurrent use.
 //
 // The guard's timeout bounds each call whole: with [DB.Query] until the rows are
-// closed, with [DB.BeginTx] until the transaction ends.
+// closed, with [DB.BeginTx] until the transaction ends. These two may be forgotten
+// and so are leases, see [guard.Config.Lease]: of a guard without a timeout, a call
+// that takes longer than 30 s needs a longer one, of the guard or by [DB.With].
 type DB struct {
 	db      *sql.DB
 	guard   *guard.Guard
@@ -54,7 +56,11 @@ func (d *DB) Unwrap() *sql.DB { return d.db }
 // should use the context that it gets. It is the general form: take one of the
 // other methods where one fits.
 func (d *DB) Do(ctx context.Context, fn func(context.Context, *sql.DB) error) error {
-	tok, err := d.guard.Enter(ctx, d.call)
+	call := d.call
+	if call.Lease == 0 {
+		call.Lease = -1 // the token is closed below, however long the call takes
+	}
+	tok, err := d.guard.Enter(ctx, call)
 	if err != nil {
 		return err
 	}
@@ -69,9 +75,13 @@ func (d *DB) settle(tok guard.Token, err error) error { return Settle(tok, d.out
 // call. It is for adapters of other database packages.
 //
 // Where the call's context is done, the guard judges, which knows whose deadline
-// it was; drivers have a dozen ways to say that a query was interrupted. Else
-// outcome does.
+// it was; drivers have a dozen ways to say that a query was interrupted. So it does
+// for an error that was marked with [guard.Neutral]. Else outcome does.
 func Settle(tok guard.Token, outcome func(error) breaker.Outcome, err error) error {
+	if guard.IsNeutral(err) {
+		tok.Done(err)
+		return err
+	}
 	ctx := tok.Context()
 	if err == nil || ctx.Err() == nil {
 		tok.DoneOutcome(outcome(err), err)

@@ -246,3 +246,32 @@ func TestDB_With(t *testing.T) {
 		t.Errorf("%v, open %v", err, f.open())
 	}
 }
+
+// A call that cannot be lost needs no lease: one that takes long is no failure.
+func TestDB_ALongCallIsNotTakenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t, 0)
+		err := f.db.Do(t.Context(), func(context.Context, *sql.DB) error {
+			time.Sleep(time.Hour)
+			if s := f.guard.Status(); s.InFlight != 1 || s.LeasesExpired != 0 {
+				t.Errorf("in the middle: %d in flight, %d leases expired", s.InFlight, s.LeasesExpired)
+			}
+			return nil
+		})
+		if s := f.guard.Status(); err != nil || s.Results[guard.Succeeded] != 1 {
+			t.Errorf("%v, results %v", err, s.Results)
+		}
+	})
+}
+
+// What an application thinks of its own rules says nothing about the database.
+func TestDB_NeutralErrorsAreIgnored(t *testing.T) {
+	errOutOfStock := errors.New("out of stock")
+	for _, opts := range [][]sqlguard.Option{nil, {sqlguard.WithOutcome(func(error) breaker.Outcome { return breaker.Failure })}} {
+		f := newFixture(t, 0, opts...)
+		err := f.db.InTx(t.Context(), nil, func(context.Context, *sql.Tx) error { return guard.Neutral(errOutOfStock) })
+		if s := f.guard.Status(); !errors.Is(err, errOutOfStock) || f.open() || s.Results[guard.Indifferent] != 1 {
+			t.Errorf("%v, open %v, results %v", err, f.open(), s.Results)
+		}
+	}
+}

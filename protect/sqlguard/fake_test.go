@@ -113,7 +113,7 @@ type fixture struct {
 	db      *sqlguard.DB
 }
 
-func newFixture(t *testing.T, timeout time.Duration) *fixture {
+func newFixture(t *testing.T, timeout time.Duration, opts ...sqlguard.Option) *fixture {
 	t.Helper()
 	f := &fixture{fake: &fakeDB{}}
 	f.sql = sql.OpenDB(f.fake)
@@ -127,7 +127,7 @@ func newFixture(t *testing.T, timeout time.Duration) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.db = sqlguard.New(f.sql, f.guard)
+	f.db = sqlguard.New(f.sql, f.guard, opts...)
 	return f
 }
 

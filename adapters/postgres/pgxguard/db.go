@@ -40,7 +40,10 @@ func Outcome(err error) breaker.Outcome {
 // no state of its own, and is as safe for concurrent use as the database.
 //
 // The guard's timeout bounds each call whole: with [DB.Query] until the rows are
-// closed, with [DB.Begin] until the transaction ends.
+// closed, with [DB.Begin] until the transaction ends. These, and those of
+// [DB.SendBatch], may be forgotten and so are leases, see [guard.Config.Lease]: of a
+// guard without a timeout, a call that takes longer than 30 s needs a longer one, of
+// the guard or by [DB.With].
 type DB struct {
 	db      Database
 	guard   *guard.Guard
@@ -73,7 +76,11 @@ func (d *DB) With(call guard.Call) *DB {
 
 // Do calls fn with the database as one guarded call, the general form.
 func (d *DB) Do(ctx context.Context, fn func(context.Context, Database) error) error {
-	tok, err := d.guard.Enter(ctx, d.call)
+	call := d.call
+	if call.Lease == 0 {
+		call.Lease = -1 // the token is closed below, however long the call takes
+	}
+	tok, err := d.guard.Enter(ctx, call)
 	if err != nil {
 		return err
 	}
