@@ -107,6 +107,10 @@ func (e *Error) RetryAfter() time.Duration {
 	return max(0, time.Until(e.spec.RetryAt))
 }
 
+// Timeout reports whether time ran out: that of a call, or that of a wait for a
+// worker. [net.Error] and [net/url.Error] ask for it.
+func (e *Error) Timeout() bool { return e.spec.Code == CallTimeout || e.spec.Code == PoolTimeout }
+
 // Unwrap returns the error underneath, or nil.
 func (e *Error) Unwrap() error { return e.spec.Cause }
 

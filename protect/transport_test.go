@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -223,7 +224,7 @@ func TestTransport_PanicAndGoexitGiveThePlaceBack(t *testing.T) {
 func TestTransport_TimeoutBoundsTheHeaderOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBreaker(t, 1)
-		url, client, _ := virtual(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		base, client, _ := virtual(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/header" {
 				<-r.Context().Done()
 				return
@@ -233,10 +234,10 @@ func TestTransport_TimeoutBoundsTheHeaderOnly(t *testing.T) {
 			_, _ = io.WriteString(w, "late body")
 		}))
 		client.Transport = protect.Transport(client.Transport, newGuard(t, guard.Config{Breaker: b, Timeout: limit}))
-		if status, body, _ := get(t, client, url+"/body"); status != 200 || body != "late body" || b.State() != breaker.StateClosed {
+		if status, body, _ := get(t, client, base+"/body"); status != 200 || body != "late body" || b.State() != breaker.StateClosed {
 			t.Errorf("slow body: %d %q, breaker %v", status, body, b.State())
 		}
-		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"/header", nil)
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/header", nil)
 		began := time.Now()
 		resp, err := client.Do(req)
 		if err == nil {
@@ -244,6 +245,9 @@ func TestTransport_TimeoutBoundsTheHeaderOnly(t *testing.T) {
 		}
 		if !errors.Is(err, fault.CallTimeout) || !errors.Is(err, context.DeadlineExceeded) || b.State() != breaker.StateOpen {
 			t.Errorf("slow header: %v, breaker %v", err, b.State())
+		}
+		if wrapped, ok := errors.AsType[*url.Error](err); !ok || !wrapped.Timeout() {
+			t.Errorf("%v is no timeout for those who ask net/url", err)
 		}
 		if took := time.Since(began); took != limit {
 			t.Errorf("slow header: failed after %v", took)
