@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"log/slog"
@@ -154,7 +155,7 @@ func needsRestart(changes []config.Change) error {
 			continue
 		}
 		for _, f := range c.Fields {
-			problems.Add(strings.TrimSuffix(c.Section+"."+f.Field, "."), f.New, "is %s since the start and cannot change while the daemon runs: restart it", f.Old)
+			problems.Add(strings.TrimSuffix(c.Section+"."+f.Field, "."), f.New, "was %s at the start and cannot change while the daemon runs: restart it", cmp.Or(f.Old, "not set"))
 		}
 	}
 	return problems.Err("foundation", "")
