@@ -139,6 +139,11 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve finds the route. What the mux would answer itself, a path or a method
 // that no route has, is answered in the form of all refusals.
 func (t *Table) serve(w *requestInfo, r *http.Request) {
+	if r.Method == http.MethodConnect { // it names no path to be routed, and its answer would be a tunnel
+		w.refusal = fault.InvalidArgument.String()
+		writeProblem(w, r, http.StatusNotImplemented, fault.InvalidArgument)
+		return
+	}
 	if hidesDots(r.URL) {
 		w.refusal = fault.InvalidArgument.String()
 		writeProblem(w, r, http.StatusBadRequest, fault.InvalidArgument)

@@ -251,6 +251,18 @@ func TestADotSegmentThatHidesInItsEncodingReachesNoUpstream(t *testing.T) {
 	}
 }
 
+// The mux neither cleans the path of a CONNECT nor knows what one is.
+func TestConnectReachesNoUpstream(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(mirror), nil)
+	for _, target := range []string{"internal:443", "/../admin", "/"} {
+		conn, answers := r.raw("CONNECT " + target + " HTTP/1.1\r\nHost: x\r\n\r\n")
+		if code := r.status(answers); code != http.StatusNotImplemented {
+			t.Errorf("%s: answered %d", target, code)
+		}
+		_ = conn.Close()
+	}
+}
+
 func TestAnUpgradeIsLoggedAsWhatItIs(t *testing.T) {
 	var log lines
 	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
