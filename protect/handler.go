@@ -15,7 +15,8 @@ import (
 // The response's status decides the outcome, see [StatusOutcome]; what next
 // knows better it says with [ReportError]. A client that leaves is neutral. A
 // panic is a failure and goes on to the server, http.ErrAbortHandler included;
-// once the header is out and the client has left, it is neutral.
+// once the header is out, it is neutral if the client has left, and else what
+// ReportError was told.
 //
 // The guard's timeout bounds the time until next sends the header. When it has
 // passed, the request's context is canceled and the answer is 504, whatever next

@@ -111,7 +111,7 @@ type uploadBody struct {
 	waiting atomic.Bool // for the client
 	ended   atomic.Bool // all of it was read
 	woken   atomic.Bool
-	failed  atomic.Bool  // the client left it unfinished
+	failed  atomic.Bool  // the client left it unfinished, or sent too much
 	spoken  atomic.Int64 // when it last moved, or the answer did: see talkBody
 	starved atomic.Bool  // it was the client that was waited for when the time was over
 
@@ -152,11 +152,10 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 		// without it the server would wait for the rest of the body.
 		b.setDeadline(time.Time{})
 	}
-	err = uploadError(err)
-	if errors.Is(err, errUploadFailed) {
+	if err != nil && !errors.Is(err, io.EOF) {
 		b.failed.Store(true)
 	}
-	return n, err
+	return n, uploadError(err)
 }
 
 // wake ends a read that waits for the client. The transport waits for that read

@@ -176,6 +176,40 @@ func TestABodyMayTurnOutTooLargeWhileTheAnswerComes(t *testing.T) {
 	}
 }
 
+// Else a client could open the breaker for all others, where the upstream answers
+// before it has read everything.
+func TestAnAnswerThatBreaksOffBecauseTheUploadDidIsNotTheUpstreamsFault(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer := http.NewResponseController(w)
+		_ = answer.EnableFullDuplex()
+		_, _ = io.CopyN(io.Discard, r.Body, 1)
+		_ = answer.Flush()
+		if _, err := io.Copy(w, r.Body); err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}), func(s *settings) { s.gateway.Limits.MaxBody = 1000 })
+	body, more := io.Pipe()
+	defer more.Close()
+	answered := make(chan struct{})
+	go func() {
+		_, _ = more.Write(make([]byte, 1000))
+		<-answered
+		_, _ = more.Write(make([]byte, 1))
+	}()
+	resp, err := r.http2().Do(r.request(http.MethodPost, "/", body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	close(answered)
+	if _, err := io.ReadAll(resp.Body); err == nil {
+		t.Error("nothing broke off")
+	}
+	if c := r.outcomes(1); c.Ignored != 1 {
+		t.Errorf("counted %+v", c)
+	}
+}
+
 // upgradeEcho switches protocols and echoes lines, as a WebSocket server would.
 func upgradeEcho(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Connection", "Upgrade")
