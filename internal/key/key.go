@@ -42,12 +42,15 @@ const (
 // of other types are written out field by field, which is slow: give a string.
 //
 // The key refers to the memory of its strings and does not copy them.
-func Of(parts ...any) Key {
-	var k Key
-	for i := range min(len(parts), MaxParts) {
-		k.parts[i], k.kinds[i] = partOf(parts[i])
-	}
+func Of(parts ...any) (k Key) {
 	k.n = uint8(min(len(parts), MaxParts))
+	for i, v := range parts[:k.n] {
+		if text, ok := v.(string); ok { // as nearly every first part is
+			k.parts[i] = textPart(text)
+			continue
+		}
+		k.parts[i], k.kinds[i] = partOf(v)
+	}
 	if len(parts) > MaxParts {
 		k.parts[MaxParts-1], k.kinds[MaxParts-1] = fold(parts[MaxParts-1:])
 	}
