@@ -28,13 +28,18 @@ const (
 // its possible error. Any key with more than a 64th of the refusals that were noted is found.
 type topDenied struct {
 	mu    sync.Mutex // guards the fields below; a refusal that finds it taken is not noted
-	index map[key.Hash]int
-	hint  [4 * topKeys]uint8 // by the low bits of a hash: where a key with such bits was found last
 	keys  []deniedKey
+	first [topKeys]place // by the low bits of a hash: the first of the keys that have them
+	hand  int            // where the search for the least goes on
+	floor uint64         // no count is below it
 }
+
+// place is an index into keys and one more; 0 is none.
+type place uint8
 
 type deniedKey struct {
 	hash   key.Hash
+	next   place // with the same low bits
 	text   []byte
 	denied uint64
 	excess uint64
@@ -46,23 +51,27 @@ func (t *topDenied) note(k *Key, parts int, h key.Hash, now clock.Instant) {
 		return
 	}
 	defer t.mu.Unlock()
-	hint := &t.hint[h.Lo%uint64(len(t.hint))]
-	i := int(*hint)
-	if i >= len(t.keys) || t.keys[i].hash != h {
-		var known bool
-		if i, known = t.index[h]; !known {
-			i = t.placeLocked(h, k.First(parts))
-		}
-		*hint = uint8(i)
+	d := t.findLocked(h)
+	if d == nil {
+		d = t.placeLocked(h, k.First(parts))
 	}
-	t.keys[i].denied++
-	t.keys[i].last = now
+	d.denied++
+	d.last = now
+}
+
+// findLocked returns the place of a key, nil if it has none.
+func (t *topDenied) findLocked(h key.Hash) *deniedKey {
+	for i := t.first[h.Lo%topKeys]; i != 0; i = t.keys[i-1].next {
+		if d := &t.keys[i-1]; d.hash == h {
+			return d
+		}
+	}
+	return nil
 }
 
 // placeLocked gives a key a place, its predecessor's if there is no free one.
-func (t *topDenied) placeLocked(h key.Hash, k Key) int {
-	if t.index == nil {
-		t.index = make(map[key.Hash]int, topKeys)
+func (t *topDenied) placeLocked(h key.Hash, k Key) *deniedKey {
+	if t.keys == nil {
 		t.keys = make([]deniedKey, 0, topKeys)
 	}
 	i := len(t.keys)
@@ -70,25 +79,43 @@ func (t *topDenied) placeLocked(h key.Hash, k Key) int {
 		t.keys = append(t.keys, deniedKey{})
 	} else {
 		i = t.leastLocked()
-		delete(t.index, t.keys[i].hash)
+		t.unlinkLocked(i)
 	}
-	d := &t.keys[i]
+	d, first := &t.keys[i], &t.first[h.Lo%topKeys]
+	d.next, *first = *first, place(i+1)
 	d.hash, d.excess = h, d.denied
 	d.text = k.AppendText(d.text[:0])
 	if len(d.text) > topKeyBytes {
 		d.text = append(slices.Clone(d.text[:topKeyBytes]), "…"...)
 	}
-	t.index[h] = i
-	return i
+	return d
 }
 
+// unlinkLocked takes a key out of the chain of those with its low bits.
+func (t *topDenied) unlinkLocked(i int) {
+	at := &t.first[t.keys[i].hash.Lo%topKeys]
+	for *at != place(i+1) {
+		at = &t.keys[*at-1].next
+	}
+	*at = t.keys[i].next
+}
+
+// leastLocked returns one of the keys with the least count. Counts only rise: so
+// one that is at the floor is as low as any, and where many are, as under refusals
+// of keys that come once, the next is not far.
 func (t *topDenied) leastLocked() int {
-	least := 0
-	for i := range t.keys {
+	least := t.hand
+	for range topKeys {
+		i := t.hand
+		t.hand = (i + 1) % topKeys
+		if t.keys[i].denied <= t.floor {
+			return i
+		}
 		if t.keys[i].denied < t.keys[least].denied {
 			least = i
 		}
 	}
+	t.floor = t.keys[least].denied
 	return least
 }
 

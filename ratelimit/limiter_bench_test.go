@@ -79,3 +79,20 @@ func BenchmarkNewKeys(b *testing.B) {
 		l.Allow(ratelimit.KeyOf(i))
 	}
 }
+
+func BenchmarkRefusedKeys(b *testing.B) {
+	for _, n := range []int{64, 10_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			l, names := must(b, ratelimit.Config{Limit: 1, Per: time.Hour}), keyNames(n)
+			for _, name := range names {
+				l.Allow(ratelimit.KeyOf(name))
+			}
+			i := 0
+			b.ReportAllocs()
+			for b.Loop() {
+				i = (i + 7919) % n
+				l.Allow(ratelimit.KeyOf(names[i]))
+			}
+		})
+	}
+}

@@ -1,6 +1,7 @@
 package ratelimit_test
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -138,6 +139,39 @@ func TestPropertyRetryAfterIsExact(t *testing.T) {
 			if next := now.Add(drawStep(t, cfg)); next < 1<<62 {
 				now = next
 			}
+		}
+	})
+}
+
+// What Space-Saving promises, under any mix of keys: every count lies between the
+// truth and the truth and its possible error, and no frequent key is missing.
+func TestTopDeniedKeepsItsBounds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		l := must(t, ratelimit.Config{Limit: -1, Per: time.Hour})
+		spread := rapid.IntRange(1, 400).Draw(t, "spread")
+		seed := rapid.Uint64().Draw(t, "seed")
+		r, truth, all := rand.New(rand.NewPCG(seed, 0)), map[string]uint64{}, uint64(0)
+		for range rapid.IntRange(0, 3000).Draw(t, "refusals") {
+			k := ratelimit.KeyOf(int(r.ExpFloat64() * float64(spread)))
+			l.Allow(k)
+			truth[k.Text()]++
+			all++
+		}
+		top, sum := map[string]bool{}, uint64(0)
+		for _, d := range l.TopDenied(1000) {
+			if n := truth[d.Key]; d.Denied < n || d.Denied-d.AtMost > n || top[d.Key] {
+				t.Fatalf("%s was denied %d times, and is listed with %d, of which %d may be too many", d.Key, n, d.Denied, d.AtMost)
+			}
+			top[d.Key] = true
+			sum += d.Denied
+		}
+		for k, n := range truth {
+			if n > all/64 && !top[k] {
+				t.Fatalf("%s was denied %d times of %d and is not listed", k, n, all)
+			}
+		}
+		if sum != all {
+			t.Fatalf("%d refusals are listed as %d", all, sum)
 		}
 	})
 }
