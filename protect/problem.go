@@ -43,6 +43,9 @@ type problem struct {
 // fault is an operation that failed (502), a canceled context a client that left
 // (499), an expired one a timeout (504).
 //
+// A gRPC client over HTTP/2 gets the gRPC status of the code instead, and in
+// Grpc-Retry-Pushback-Ms when to try again.
+//
 // Fields that described an answer begun before are removed. WriteRefusal must
 // not be called once the header has been sent.
 func WriteRefusal(w http.ResponseWriter, r *http.Request, err error) {
@@ -56,6 +59,10 @@ func WriteRefusal(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok && code == fault.RateLimited {
 		setRateLimit(h, f, body.RetryAfter)
+	}
+	if speaksGRPC(r) {
+		writeGRPCRefusal(w, code, retryAfter)
+		return
 	}
 	text, _ := json.Marshal(body) // strings and numbers alone: it cannot fail
 	h.Set("Content-Type", "application/problem+json")

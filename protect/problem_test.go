@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -140,4 +141,31 @@ func TestRateLimitHeaders(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestWriteRefusal_SpeaksGRPCToThoseWhoDo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := fault.New(fault.Spec{Code: fault.RateLimited, Component: "rate_limiter", Name: "secret", RetryAt: time.Now().Add(1500 * time.Millisecond)})
+		for _, c := range []struct {
+			major       int
+			contentType string
+			want        int
+		}{
+			{2, "application/grpc", 200}, {2, "application/grpc+proto", 200}, {2, "application/grpc;x=y", 200},
+			{2, "application/grpc-web", 429}, {2, "application/json", 429}, {1, "application/grpc", 429},
+		} {
+			r := httptest.NewRequest(http.MethodPost, "/shop.Orders/Place", nil)
+			r.ProtoMajor = c.major
+			r.Header.Set("Content-Type", c.contentType)
+			w := httptest.NewRecorder()
+			protect.WriteRefusal(w, r, refused)
+			h := w.Result().Header
+			if w.Code != c.want || (h.Get("Grpc-Status") == "8" && h.Get("Grpc-Retry-Pushback-Ms") == "1500" && w.Body.Len() == 0) != (c.want == 200) {
+				t.Errorf("%+v: %d %v %s", c, w.Code, h, w.Body)
+			}
+			if strings.Contains(fmt.Sprint(h), "secret") {
+				t.Errorf("the public learns what it must not: %v", h)
+			}
+		}
+	})
 }

@@ -107,7 +107,7 @@ func (rt *route) bind(g *guard.Guard, up *upgrades, log *slog.Logger) {
 		Transport:      rt.transport,
 		BufferPool:     buffers,
 		ErrorHandler:   rt.answerError,
-		ModifyResponse: rt.watchBody,
+		ModifyResponse: rt.watch,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	})
 	if g != nil {
@@ -137,22 +137,30 @@ func (rt *route) rewrite(pr *httputil.ProxyRequest) {
 // errBodyIdle ends a request whose body stood still for too long.
 var errBodyIdle = errors.New("the body stood still for too long")
 
-// watchBody ends a response whose body stands still. The request has one id, the
-// gateway's: what an upstream sends back would stand beside it.
-func (rt *route) watchBody(resp *http.Response) error {
+// watch keeps an eye on a response. The request has one id, the gateway's: what an
+// upstream sends back would stand beside it.
+func (rt *route) watch(resp *http.Response) error {
 	delete(resp.Header, requestIDHeader)
-	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == http.NoBody || resp.ContentLength == 0 {
+	if resp.StatusCode == http.StatusSwitchingProtocols {
 		return nil
 	}
+	if resp.Body != http.NoBody && resp.ContentLength != 0 {
+		rt.watchBody(resp)
+	}
+	watchGRPC(resp)
+	return nil
+}
+
+// watchBody ends a response whose body stands still.
+func (rt *route) watchBody(resp *http.Response) {
 	info := infoOf(resp.Request.Context())
 	if info.upload != nil && !info.upload.ended.Load() {
 		resp.Body = newTalkBody(resp.Request.Context(), resp.Body, info)
-		return nil
+		return
 	}
 	body := &info.download
 	body.ReadCloser, body.idle, body.client, body.alarms = resp.Body, rt.bodyIdle, &info.responseWriter, &rt.alarms
 	resp.Body = body
-	return nil
 }
 
 // refuse answers what the guard refused, and notes it for the access log.

@@ -1,0 +1,44 @@
+package gateway_test
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// The HTTP status of a gRPC answer is 200 also when the service is down.
+func TestTheStatusOfAGRPCCallDecidesItsOutcome(t *testing.T) {
+	for _, c := range []struct {
+		code                        string
+		success, failure, neutrally uint64
+	}{
+		{"0", 1, 0, 0}, {"5", 1, 0, 0}, {"1", 0, 0, 1}, {"10", 0, 0, 1}, {"14", 0, 1, 0}, {"2", 0, 1, 0}, {"", 1, 0, 0},
+	} {
+		for _, body := range []string{"", "message"} {
+			r, begin := conversation(t, time.Minute, func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				w.Header().Set("Content-Type", "application/grpc")
+				name := "Grpc-Status"
+				if body != "" {
+					_, _ = io.WriteString(w, body)
+					name = http.TrailerPrefix + name
+				}
+				if c.code != "" {
+					w.Header().Set(name, c.code)
+				}
+			})
+			resp := begin(strings.NewReader("request"))
+			if got, err := io.ReadAll(resp.Body); string(got) != body || err != nil {
+				t.Errorf("code %s: %q, %v", c.code, got, err)
+			}
+			if got := resp.Header.Get("Grpc-Status") + resp.Trailer.Get("Grpc-Status"); got != c.code {
+				t.Errorf("code %s came as %q", c.code, got)
+			}
+			if n := r.outcomes(1); n.Successes != c.success || n.Failures != c.failure || n.Ignored != c.neutrally {
+				t.Errorf("code %q with %q: counted %+v", c.code, body, n)
+			}
+		}
+	}
+}
