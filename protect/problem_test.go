@@ -151,8 +151,12 @@ func TestWriteRefusal_SpeaksGRPCToThoseWhoDo(t *testing.T) {
 			contentType string
 			want        int
 		}{
-			{2, "application/grpc", 200}, {2, "application/grpc+proto", 200}, {2, "application/grpc;x=y", 200},
-			{2, "application/grpc-web", 429}, {2, "application/json", 429}, {1, "application/grpc", 429},
+			{2, "application/grpc", 200},
+			{2, "application/grpc+proto", 200},
+			{2, "application/grpc;x=y", 200},
+			{2, "application/grpc-web", 429},
+			{2, "application/json", 429},
+			{1, "application/grpc", 429},
 		} {
 			r := httptest.NewRequest(http.MethodPost, "/shop.Orders/Place", nil)
 			r.ProtoMajor = c.major

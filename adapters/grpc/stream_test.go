@@ -193,7 +193,7 @@ func TestStream_ShadowReportsNoTimeout(t *testing.T) {
 
 type serverStream struct {
 	grpc.ServerStream
-	ctx context.Context //nolint:containedctx // as gRPC's own have one
+	ctx context.Context
 }
 
 func (s serverStream) Context() context.Context { return s.ctx }
