@@ -14,6 +14,9 @@ type forwarded struct{ client, host, scheme [1]string }
 // is passed on only if the last of them is trusted; out has none of it yet.
 func (i *requestInfo) forward(out http.Header, in *http.Request) {
 	f := &i.forwarded
+	if !i.trusted {
+		dropClaims(out)
+	}
 	if peer, _, err := net.SplitHostPort(in.RemoteAddr); err == nil {
 		f.client[0] = peer
 		out["X-Forwarded-For"] = f.client[:1:1]
@@ -27,9 +30,38 @@ func (i *requestInfo) forward(out http.Header, in *http.Request) {
 	out["X-Forwarded-Proto"] = f.scheme[:1:1]
 	if i.trusted {
 		f.goOn(out, in.Header)
-		return
 	}
-	delete(out, "X-Real-Ip") // some upstreams believe it before X-Forwarded-For
+}
+
+// dropClaims takes away what a client says of the way that its request has come:
+// X-Forwarded-Port, -Prefix and whatever else upstreams believe, and X-Real-Ip.
+func dropClaims(out http.Header) {
+	for name := range out {
+		if begins(name, "x-forwarded-") || begins(name, "x-real-ip") {
+			delete(out, name)
+		}
+	}
+}
+
+// begins compares as upstreams may that turn header fields into variables, for
+// which "_" and "-" are one.
+func begins(name, prefix string) bool {
+	if len(name) < len(prefix) {
+		return false
+	}
+	for i := range len(prefix) {
+		c := name[i]
+		switch {
+		case c == '_':
+			c = '-'
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		if c != prefix[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // goOn continues what a trusted proxy has said.

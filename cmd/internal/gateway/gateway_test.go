@@ -91,6 +91,30 @@ func TestCorrelationID(t *testing.T) {
 	}
 }
 
+func TestWhatAClientSaysOfItsWayIsBelievedFromTrustedProxiesOnly(t *testing.T) {
+	claims := []string{"X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Ssl", "X-Real-Ip", "X_forwarded_for", "x_real_ip"}
+	for _, trusted := range []bool{false, true} {
+		r := newRig(t, http.HandlerFunc(mirror), func(s *settings) {
+			if trusted {
+				s.gateway.TrustedProxies = []string{"127.0.0.0/8"}
+			}
+		})
+		req := r.request(http.MethodGet, "/", nil)
+		for _, name := range append(claims, "X-Forward", "X-Reality") {
+			req.Header[name] = []string{"claimed"}
+		}
+		_, m := r.mirrored(req)
+		for _, name := range claims {
+			if got := m.Header.Get(name); (got == "claimed") != trusted {
+				t.Errorf("trusted %v: the upstream saw %s: %q", trusted, name, got)
+			}
+		}
+		if m.Header.Get("X-Forward") == "" || m.Header.Get("X-Reality") == "" || m.Header.Get("X-Forwarded-For") != "127.0.0.1" {
+			t.Errorf("the upstream saw %v", m.Header)
+		}
+	}
+}
+
 func TestForwardedForIsContinuedForTrustedProxies(t *testing.T) {
 	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) {
 		s.gateway.TrustedProxies = []string{"127.0.0.1"}
