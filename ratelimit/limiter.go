@@ -118,12 +118,18 @@ func (l *Limiter) Name() string { return l.name }
 func (l *Limiter) Config() Config { return l.setup.Load().given }
 
 // Allow decides about one call of key, now, without waiting.
-func (l *Limiter) Allow(key Key) Decision { return l.AllowAt(clock.Now(), key, 1) }
+func (l *Limiter) Allow(key Key) (d Decision) {
+	l.AllowInto(&d, clock.Now(), &key, 1) // and not AllowAt, inlined: that copies key and d once more
+	return d
+}
 
 // AllowN is [Limiter.Allow] for a call that costs more than one. A refused call
 // takes nothing. A cost of 0 takes nothing either; a cost below 0 or above what
 // the rule ever admits is refused, and waiting does not help.
-func (l *Limiter) AllowN(key Key, cost int64) Decision { return l.AllowAt(clock.Now(), key, cost) }
+func (l *Limiter) AllowN(key Key, cost int64) (d Decision) {
+	l.AllowInto(&d, clock.Now(), &key, cost)
+	return d
+}
 
 // AllowAt is [Limiter.AllowN] for a caller that has read the clock. Readings may
 // arrive out of order.
