@@ -192,7 +192,8 @@ func (v *visit) borrow(ctx context.Context, c *Call) (err error) {
 		o.Timeout, o.NoWait = max(t, 0), t < 0
 	}
 	if clocked := v.rev.clocked; clocked != nil {
-		v.loan, err = clocked.CheckoutAt(ctx, v.start, o)
+		l := &v.loan
+		l.Worker, l.Ref, l.Generation, l.Waited, err = clocked.CheckoutAt(ctx, v.start, o)
 	} else {
 		v.loan, err = v.rev.config.Pool.Checkout(ctx, o)
 	}

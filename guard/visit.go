@@ -177,11 +177,11 @@ func (v *visit) checkin(now clock.Instant, state condition) {
 	stage, clocked := v.rev.config.Pool, v.rev.clocked
 	switch {
 	case state == brokenOff && clocked != nil:
-		clocked.DiscardAt(now, v.loan)
+		clocked.DiscardAt(now, v.loan.Ref, v.loan.Generation)
 	case state == brokenOff:
 		stage.Discard(v.loan)
 	case clocked != nil:
-		clocked.CheckinAt(now, v.loan)
+		clocked.CheckinAt(now, v.loan.Ref, v.loan.Generation, v.loan.Suspect)
 	default:
 		stage.Checkin(v.loan)
 	}

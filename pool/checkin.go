@@ -17,26 +17,30 @@ const (
 )
 
 // Checkin implements [Stage].
-func (p *Pool[T]) Checkin(loan Loan) { p.CheckinAt(clock.Now(), loan) }
+func (p *Pool[T]) Checkin(loan Loan) {
+	p.CheckinAt(clock.Now(), loan.Ref, loan.Generation, loan.Suspect)
+}
 
 // CheckinAt implements [Clocked].
-func (p *Pool[T]) CheckinAt(now clock.Instant, loan Loan) {
+func (p *Pool[T]) CheckinAt(now clock.Instant, ref any, generation uint64, suspect bool) {
 	f := fateReuse
-	if loan.Suspect {
+	if suspect {
 		f = fateSuspect
 	}
-	p.endLoan(now, loan, f)
+	p.endLoan(now, ref, generation, f)
 }
 
 // Discard implements [Stage].
-func (p *Pool[T]) Discard(loan Loan) { p.DiscardAt(clock.Now(), loan) }
+func (p *Pool[T]) Discard(loan Loan) { p.DiscardAt(clock.Now(), loan.Ref, loan.Generation) }
 
 // DiscardAt implements [Clocked].
-func (p *Pool[T]) DiscardAt(now clock.Instant, loan Loan) { p.endLoan(now, loan, fateDestroy) }
+func (p *Pool[T]) DiscardAt(now clock.Instant, ref any, generation uint64) {
+	p.endLoan(now, ref, generation, fateDestroy)
+}
 
-func (p *Pool[T]) endLoan(now clock.Instant, loan Loan, f fate) {
-	if s, ok := loan.Ref.(*slot[T]); ok {
-		p.giveBack(context.Background(), s, loan.Generation, now, f)
+func (p *Pool[T]) endLoan(now clock.Instant, ref any, generation uint64, f fate) {
+	if s, ok := ref.(*slot[T]); ok {
+		p.giveBack(context.Background(), s, generation, now, f)
 	}
 }
 

@@ -19,16 +19,20 @@ type borrowing[T any] struct {
 
 // Checkout implements [Stage].
 func (p *Pool[T]) Checkout(ctx context.Context, o CheckoutOptions) (Loan, error) {
-	return p.CheckoutAt(ctx, clock.Now(), o)
-}
-
-// CheckoutAt implements [Clocked].
-func (p *Pool[T]) CheckoutAt(ctx context.Context, now clock.Instant, o CheckoutOptions) (Loan, error) {
-	b, err := p.borrow(ctx, now, o)
+	b, err := p.borrow(ctx, clock.Now(), o)
 	if err != nil {
 		return Loan{}, err
 	}
 	return Loan{Worker: b.slot.boxed, Ref: b.slot, Generation: b.generation, Waited: b.waited}, nil
+}
+
+// CheckoutAt implements [Clocked].
+func (p *Pool[T]) CheckoutAt(ctx context.Context, now clock.Instant, o CheckoutOptions) (worker, ref any, generation uint64, waited time.Duration, err error) {
+	b, err := p.borrow(ctx, now, o)
+	if err != nil {
+		return nil, nil, 0, 0, err
+	}
+	return b.slot.boxed, b.slot, b.generation, b.waited, nil
 }
 
 // borrow is the one way in. The common case, an idle worker that needs no check,

@@ -33,15 +33,16 @@ type Stage interface {
 }
 
 // Clocked is a [Stage] that accepts the time from a caller who has read the
-// clock already.
+// clock already. Its loans come and go in pieces, which stay in registers: a
+// [Loan] is copied through memory by every function on its way.
 type Clocked interface {
 	Stage
 	// CheckoutAt is Checkout, begun at now.
-	CheckoutAt(ctx context.Context, now clock.Instant, o CheckoutOptions) (Loan, error)
+	CheckoutAt(ctx context.Context, now clock.Instant, o CheckoutOptions) (worker, ref any, generation uint64, waited time.Duration, err error)
 	// CheckinAt is Checkin at now.
-	CheckinAt(now clock.Instant, loan Loan)
+	CheckinAt(now clock.Instant, ref any, generation uint64, suspect bool)
 	// DiscardAt is Discard at now.
-	DiscardAt(now clock.Instant, loan Loan)
+	DiscardAt(now clock.Instant, ref any, generation uint64)
 }
 
 // CheckoutOptions say how long a borrower is willing to wait. The zero value
