@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/textproto"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -179,6 +181,46 @@ func TestAnUploadThatEndsAfterTheAnswerDoesNotTouchTheStream(t *testing.T) {
 	<-upstream.done
 	if w.touched.Load() {
 		t.Error("a deadline was set")
+	}
+}
+
+// hinting sends an early hint before it answers.
+type hinting struct{}
+
+func (hinting) RoundTrip(req *http.Request) (*http.Response, error) {
+	hint := textproto.MIMEHeader{"Link": {"</style.css>"}}
+	if err := httptrace.ContextClientTrace(req.Context()).Got1xxResponse(http.StatusEarlyHints, hint); err != nil {
+		return nil, err
+	}
+	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Header: http.Header{}, Request: req}, nil
+}
+
+// hinted notes the header of the hint, as it was when it was sent.
+type hinted struct {
+	stream
+
+	hint http.Header
+}
+
+func (h *hinted) WriteHeader(status int) {
+	if status == http.StatusEarlyHints {
+		h.hint = h.header.Clone()
+	}
+}
+
+// The server of HTTP/2 copies the header of a hint if it has a length. What it does
+// not copy it may read after WriteHeader has returned, when the stream was reset.
+func TestAnEarlyHintOverHTTP2IsCopiedByTheServer(t *testing.T) {
+	g := gatewayAlone(t, config.Route{Guard: "g"}, guard.Config{}, hinting{})
+	w := &hinted{stream: stream{nowhere: nowhere{header: http.Header{}}}}
+	req := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
+	req.ProtoMajor, req.ProtoMinor = 2, 0
+	g.ServeHTTP(w, req)
+	if _, copied := w.hint["Content-Length"]; !copied || w.hint.Get("Link") == "" {
+		t.Errorf("the hint was %v", w.hint)
+	}
+	if _, left := w.header["Content-Length"]; left {
+		t.Errorf("the answer has %v", w.header)
 	}
 }
 

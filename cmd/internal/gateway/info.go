@@ -39,10 +39,28 @@ func (i *requestInfo) header() []string { return i.ids[:1:1] }
 func (i *requestInfo) WriteHeader(status int) {
 	h := i.Header()
 	h[requestIDHeader] = i.header()
+	if i.stream && status < http.StatusOK {
+		i.hint(status)
+		return
+	}
 	if i.draining && status >= http.StatusOK {
 		h.Set("Connection", "close")
 	}
 	i.responseWriter.WriteHeader(status)
+}
+
+// hint sends an early hint on a stream of HTTP/2. When a client resets the stream,
+// its server may go on reading the header while it is changed for the answer, which
+// ends the process. It reads a copy where there is a length, which a hint cannot have
+// and does not get.
+func (i *requestInfo) hint(status int) {
+	h := i.Header()
+	length, has := h["Content-Length"]
+	h["Content-Length"] = length
+	i.responseWriter.WriteHeader(status)
+	if !has {
+		delete(h, "Content-Length")
+	}
 }
 
 // Write implements http.ResponseWriter.
