@@ -3,6 +3,7 @@ package protect_test
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"testing"
 
@@ -48,6 +49,10 @@ func TestKeys(t *testing.T) {
 		{"a header", withHeader("X-Api-Key", "k 1"), protect.KeyByHeader("x-api-key"), "k%201"},
 		{"no header", request(""), protect.KeyByHeader("x-api-key"), ""},
 		{"the host of a server's request", &http.Request{Host: "a.test"}, protect.KeyByHost(), "a.test"},
+		{"a host in capitals", &http.Request{Host: "A.test:8080"}, protect.KeyByHost(), "a.test:8080"},
+		{"a port that goes without saying", to("https://A.test:443/"), protect.KeyByHost(), "a.test"},
+		{"another port", to("http://a.test:443/"), protect.KeyByHost(), "a.test:443"},
+		{"IPv6", to("http://[2001:db8::80]:80/"), protect.KeyByHost(), "[2001:db8::80]"},
 		{"one's own", request(""), protect.KeyBy(func(*http.Request) ratelimit.Key { return ratelimit.KeyOf("org", 7) }), "org/7"},
 	} {
 		k := describe(t, c.request, c.option).Key
@@ -56,6 +61,8 @@ func TestKeys(t *testing.T) {
 		}
 	}
 }
+
+func to(address string) *http.Request { return httptest.NewRequest(http.MethodGet, address, http.NoBody) }
 
 func withHeader(name, value string) *http.Request {
 	r := request("")

@@ -3,6 +3,7 @@ package protect
 import (
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
@@ -77,15 +78,25 @@ func KeyByHeader(name string) Option {
 	})
 }
 
-// KeyByHost counts requests by the host that they go to. With a guard that has a
-// breaker.Group, every host gets a breaker of its own.
+// KeyByHost counts requests by the host, and port, that they go to, however that is
+// written: in lower case, and without the port that goes without saying. With a
+// guard that has a breaker.Group, every host gets a breaker of its own.
 func KeyByHost() Option {
-	return KeyBy(func(r *http.Request) ratelimit.Key {
-		if r.URL != nil && r.URL.Host != "" {
-			return ratelimit.KeyOf(r.URL.Host)
-		}
-		return ratelimit.KeyOf(r.Host)
-	})
+	return KeyBy(func(r *http.Request) ratelimit.Key { return ratelimit.KeyOf(hostOf(r)) })
+}
+
+func hostOf(r *http.Request) string {
+	if r.URL == nil || r.URL.Host == "" {
+		return strings.ToLower(r.Host)
+	}
+	host := strings.ToLower(r.URL.Host)
+	switch r.URL.Scheme {
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	}
+	return host
 }
 
 // CostBy says how much of the rate limit a request takes. Without it, or where fn
