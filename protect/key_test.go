@@ -52,7 +52,7 @@ func TestKeys(t *testing.T) {
 		{"a host in capitals", &http.Request{Host: "A.test:8080"}, protect.KeyByHost(), "a.test:8080"},
 		{"a port that goes without saying", to("https://A.test:443/"), protect.KeyByHost(), "a.test"},
 		{"another port", to("http://a.test:443/"), protect.KeyByHost(), "a.test:443"},
-		{"IPv6", to("http://[2001:db8::80]:80/"), protect.KeyByHost(), "[2001:db8::80]"},
+		{"IPv6", to("http://[2001:db8::80]:80/"), protect.KeyByHost(), "%5B2001:db8::80%5D"},
 		{"one's own", request(""), protect.KeyBy(func(*http.Request) ratelimit.Key { return ratelimit.KeyOf("org", 7) }), "org/7"},
 	} {
 		k := describe(t, c.request, c.option).Key
@@ -62,7 +62,9 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-func to(address string) *http.Request { return httptest.NewRequest(http.MethodGet, address, http.NoBody) }
+func to(address string) *http.Request {
+	return httptest.NewRequest(http.MethodGet, address, http.NoBody)
+}
 
 func withHeader(name, value string) *http.Request {
 	r := request("")
