@@ -77,7 +77,7 @@ const (
 func detach[T any](ctx context.Context, g *Guard, call Call, bound bool, fn func(context.Context, any) (T, error)) (T, error) {
 	d := &detached[T]{call: call, fn: fn, done: make(chan struct{})}
 	v := &d.visit
-	*v = g.begin(bound)
+	v.begin(g, bound)
 	v.apart = true
 	defer v.finish(ctx, &d.call)
 	var zero T

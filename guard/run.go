@@ -13,7 +13,8 @@ import (
 // closure to the heap; a test asserts that they do not. worker, if the caller can
 // use one, receives the worker before op runs.
 func (g *Guard) run(ctx context.Context, call *Call, worker *any, judge func(error) Outcome, op func(context.Context) error) error {
-	v := g.begin(worker != nil)
+	var v visit
+	v.begin(g, worker != nil)
 	defer v.finish(ctx, call)
 	if err := v.admit(ctx, call); err != nil {
 		return err

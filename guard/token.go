@@ -41,7 +41,7 @@ func (g *Guard) Enter(ctx context.Context, call Call) (Token, error) {
 	p := g.tokens.get()
 	p.ctx, p.call = ctx, call
 	v := &p.visit
-	*v = g.begin(false)
+	v.begin(g, false)
 	admitted := false
 	defer func() {
 		if !admitted {

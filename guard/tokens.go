@@ -76,7 +76,9 @@ func (p *place) keep() {
 
 // recycle ends the token and frees the place.
 func (p *place) recycle() {
-	p.visit, p.call, p.ctx, p.limited = visit{}, Call{}, nil, nil
+	p.visit = visit{}
+	p.call = Call{} // on its own: beside others it would be made elsewhere and copied
+	p.ctx, p.limited = nil, nil
 	p.state.Store((p.serial() + 1) << stageBits)
 	s := p.shard
 	s.mu.Lock()
