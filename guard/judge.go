@@ -61,10 +61,10 @@ func (v *visit) judge(ctx, limited context.Context, now clock.Instant, err error
 }
 
 // pastShadow counts a call that a guard with a time limit would have ended, had
-// it enforced.
+// it enforced. One that it would have refused before was counted then.
 func (v *visit) pastShadow(ctx context.Context, now clock.Instant) bool {
 	c := &v.rev.config
-	if c.Mode != Shadow || c.Timeout == 0 {
+	if c.Mode != Shadow || c.Timeout == 0 || v.spared {
 		return false
 	}
 	ran := v.answered

@@ -98,6 +98,7 @@ func (w *world) admission(detaching bool) (h held, ok, blown bool) {
 			m.would[code]++
 			w.release(&h)
 			h = held{setting: w.s, began: h.began}
+			h.setting.timeout = false // what would not have run would not have been late
 		default:
 			return h, true, false
 		}

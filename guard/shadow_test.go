@@ -103,8 +103,21 @@ func TestShadowImposesNothing(t *testing.T) {
 			}
 		}
 		s := g.Status()
-		if s.WouldRefuse[fault.MemoryPressure] != 3 || s.WouldRefuse[fault.CallTimeout] != 3 || s.SlotsTaken != 0 {
+		if s.WouldRefuse[fault.MemoryPressure] != 3 || s.WouldRefuse[fault.CallTimeout] != 0 || s.SlotsTaken != 0 {
 			t.Errorf("would refuse %v, %d slots taken", s.WouldRefuse, s.SlotsTaken)
+		}
+	})
+}
+
+// Enforcement refuses or ends a call, not both.
+func TestShadowCountsACallOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(t, guard.Config{Mode: guard.Shadow, Timeout: time.Second, RateLimit: newLimit(t, 1)})
+		for range 3 {
+			_ = g.Do(t.Context(), func(context.Context) error { time.Sleep(2 * time.Second); return nil })
+		}
+		if s := g.Status(); s.WouldRefuse[fault.CallTimeout] != 1 || s.WouldRefuse[fault.RateLimited] != 2 {
+			t.Errorf("would refuse %v", s.WouldRefuse)
 		}
 	})
 }

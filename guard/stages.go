@@ -16,6 +16,7 @@ func (v *visit) admit(ctx context.Context, c *Call) error {
 	by, err := v.attempt(ctx, c)
 	for err != nil && v.overtaken(by, err) {
 		v.undo(clock.Now())
+		v.spared = false
 		v.rev = v.guard.revision.Load()
 		by, err = v.attempt(ctx, c)
 	}
@@ -45,6 +46,7 @@ func (v *visit) attempt(ctx context.Context, c *Call) (Stage, error) {
 		return by, err
 	}
 	v.wouldRefuse(by, codeOf(err))
+	v.spared = true
 	kept := v.holds & worker
 	v.holds &^= worker
 	v.undo(v.start)

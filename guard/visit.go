@@ -36,6 +36,7 @@ type visit struct {
 	refusedBy  Stage // who refused, or would have
 	refusal    fault.Code
 	turnedAway bool // it did refuse
+	spared     bool // it would have, had the guard enforced: the call would not have run
 	result     Result
 	took       time.Duration
 	answered   time.Duration // how long that took, where [Token.Answered] told it
