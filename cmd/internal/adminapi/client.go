@@ -15,6 +15,9 @@ import (
 // ErrUnreachable is returned when no daemon answers at the address.
 var ErrUnreachable = errors.New("no daemon answers")
 
+// ErrWantsTLS is returned for a plain request to a daemon that serves TLS.
+var ErrWantsTLS = errors.New("the daemon speaks TLS")
+
 // maxAnswer bounds what the client reads of one answer.
 const maxAnswer = 64 << 20
 
@@ -82,6 +85,9 @@ func decode(resp *http.Response, out any) error {
 		return fmt.Errorf("%w any more: %w", ErrUnreachable, err)
 	}
 	if resp.StatusCode >= http.StatusBadRequest {
+		if bytes.Contains(raw, []byte("HTTP request to an HTTPS server")) { // the words of net/http
+			return ErrWantsTLS
+		}
 		p := new(Problem)
 		if json.Unmarshal(raw, p) != nil || p.Code == "" {
 			return fmt.Errorf("the server answered %s and not as a daemon of this kind does", resp.Status)

@@ -80,6 +80,7 @@ func TestADaemonThatDemandsCertificates(t *testing.T) {
 		{"flags over a pair of the environment", map[string]string{"FOUNDATION_CERT_FILE": "/gone", "FOUNDATION_KEY_FILE": "/gone"}, files, cli.ExitOK, ""},
 		{"without a certificate", nil, files[:2], cli.ExitUnreachable, "--cert-file"},
 		{"an unknown authority", nil, files[2:], cli.ExitUnreachable, "--ca-file"},
+		{"without TLS", nil, nil, cli.ExitUnreachable, "https://"},
 		{"half a pair", nil, files[:4], cli.ExitUsage, "belong together"},
 		{"no such file", nil, []string{"--ca-file", "/gone"}, cli.ExitUsage, "/gone"},
 		{"no authority in it", nil, []string{"--ca-file", key}, cli.ExitUsage, "no certificate"},

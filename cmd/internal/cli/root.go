@@ -86,6 +86,8 @@ func (a *app) explain(err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case errors.Is(err, adminapi.ErrWantsTLS):
+		return &exitError{code: ExitUnreachable, err: err, fix: "address it with https:// in --addr or $" + envAddr + ", or name its authority with --ca-file or $" + envCA}
 	case errors.Is(err, adminapi.ErrUnreachable):
 		if fix := distrusted(err); fix != "" {
 			return &exitError{code: ExitUnreachable, err: err, fix: fix}
