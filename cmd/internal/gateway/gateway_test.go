@@ -139,6 +139,17 @@ func TestStripPrefix(t *testing.T) {
 	}
 }
 
+// No key is made of a query, so there is nothing that we and the upstream could
+// understand differently: it goes on as it came, readable to us or not.
+func TestQueriesGoOnAsTheyCame(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(mirror), nil)
+	for _, query := range []string{"a=1;b=2&c=3", "c=%zz&d=4", "z=1&a=2", "q=a+b%20c", "plain", ""} {
+		if _, m := r.mirrored(r.request(http.MethodGet, "/x?"+query, nil)); m.URI != "/x?"+query {
+			t.Errorf("%q went on as %s", query, m.URI)
+		}
+	}
+}
+
 // publicBody is all that a refusal may show.
 type publicBody struct {
 	Type          string

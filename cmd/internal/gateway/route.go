@@ -125,6 +125,7 @@ func (rt *route) rewrite(pr *httputil.ProxyRequest) {
 	if rt.stripPrefix != "" {
 		stripPrefix(pr.Out.URL, rt.stripPrefix)
 	}
+	pr.Out.URL.RawQuery = pr.In.URL.RawQuery // the proxy drops what Go cannot parse, as "a=1;b=2"
 	pr.SetURL(rt.target)
 	if rt.keepHost {
 		pr.Out.Host = pr.In.Host
