@@ -90,14 +90,25 @@ func (p plan) load(ctx context.Context, c contender, size int) (sample, error) {
 	if err != nil {
 		return sample{}, fmt.Errorf("wrk: %w: %s", err, bytes.TrimSpace(out))
 	}
+	s, err := read(out)
+	s.processor = processorTime(c.pid) - before
+	return s, err
+}
+
+// read reads what wrk prints. A load with faults measures the faults.
+func read(out []byte) (sample, error) {
 	if found := mishap.Find(out); found != nil {
 		return sample{}, fmt.Errorf("wrk counted: %s", found)
 	}
-	return sample{number(rate, out), number(total, out), processorTime(c.pid) - before}, nil
+	s := sample{perSecond: number(rate, out), requests: number(total, out)}
+	if s.perSecond == 0 || s.requests == 0 {
+		return sample{}, fmt.Errorf("wrk printed no figures: %s", bytes.TrimSpace(out))
+	}
+	return s, nil
 }
 
 func number(pattern *regexp.Regexp, out []byte) float64 {
-	n, _ := strconv.ParseFloat(noNumber.ReplaceAllString(string(pattern.Find(out)), ""), 64) // 0 shows in the table
+	n, _ := strconv.ParseFloat(noNumber.ReplaceAllString(string(pattern.Find(out)), ""), 64) // 0 where there is none
 	return n
 }
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"syscall"
 	"time"
 )
 
@@ -25,7 +26,9 @@ func main() {
 	flag.IntVar(&p.rounds, "rounds", 10, "rounds for each size")
 	flag.DurationVar(&p.slice, "slice", time.Second, "how long a contender is under load in a round, in whole seconds")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	// Whatever ends this program must end the processes that it has started, also a
+	// reader of its output that left.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGPIPE)
 	defer stop()
 	fail(p.run(ctx))
 }
