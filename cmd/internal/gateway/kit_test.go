@@ -176,3 +176,9 @@ func (r *rig) within(what string, done <-chan struct{}) {
 		r.Fatal(what + " never happened")
 	}
 }
+
+// hello answers as a small API does.
+func hello(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(smallAnswer)
+}

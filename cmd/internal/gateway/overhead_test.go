@@ -12,10 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/cmd/internal/gateway"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/ratelimit"
 )
 
 // atOnce is an upstream without a network. With the context it does what
@@ -109,6 +111,20 @@ func gatewayAlone(tb testing.TB, route config.Route, cfg guard.Config, upstream 
 
 // guarded is a route as most are.
 var guarded = config.Route{Guard: "g", Key: "{remote_ip}"}
+
+// fullGuard has everything that a usual route has.
+func fullGuard(tb testing.TB, timeout time.Duration) guard.Config {
+	tb.Helper()
+	br, err := breaker.New("b", breaker.Config{})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	limit, err := ratelimit.New("l", ratelimit.Config{Limit: 1e9})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return guard.Config{Breaker: br, RateLimit: limit, Timeout: timeout, Concurrency: 1000}
+}
 
 // What the gateway adds to a request, the guard with its time limit included. The
 // bound is what it was when it was last looked at: a request that costs more has
