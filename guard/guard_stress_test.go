@@ -197,3 +197,34 @@ func TestTokensEndOnceUnderContention(t *testing.T) {
 		t.Errorf("%d entered, %d ended, %d in flight, %d slots", entered.Load(), ended, s.InFlight, s.SlotsTaken)
 	}
 }
+
+// What a holder asks or tells of a token does not swallow its end, which another
+// one brings in the same moment.
+func TestATokenClosedWhileItIsLookedAtEnds(t *testing.T) {
+	for name, use := range map[string]func(guard.Token){
+		"quota":    func(tok guard.Token) { tok.Quota() },
+		"answered": guard.Token.Answered,
+		"decide":   func(tok guard.Token) { tok.Decide(guard.Success, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := newGuard(t, guard.Config{Concurrency: 1, Timeout: time.Hour, Mode: guard.Shadow})
+			rounds := testkit.Rounds(20_000)
+			for range rounds {
+				tok := must(g.Enter(t.Context(), guard.Call{Untimed: true, Lease: -1}))
+				var ender sync.WaitGroup
+				ender.Go(func() {
+					if name == "decide" {
+						tok.Close()
+					} else {
+						tok.Done(nil)
+					}
+				})
+				use(tok)
+				ender.Wait()
+			}
+			if s := g.Status(); s.SlotsTaken != 0 || s.InFlight != 0 || name != "decide" && s.Results[guard.Succeeded] != uint64(rounds) {
+				t.Errorf("%d slots are taken, %d calls in flight, %d of %d succeeded", s.SlotsTaken, s.InFlight, s.Results[guard.Succeeded], rounds)
+			}
+		})
+	}
+}

@@ -111,7 +111,7 @@ func (t Token) Timeout() time.Duration { return t.timeout }
 // only in shadow mode does it do anything.
 func (t Token) Answered() {
 	p := t.place
-	if !t.watched || !p.claim(t.serial, opened) {
+	if !t.watched || !p.look(t.serial) {
 		return
 	}
 	if v := &p.visit; v.answered == 0 {
@@ -125,7 +125,7 @@ func (t Token) Answered() {
 // and once the outcome is known.
 func (t Token) Quota() (q ratelimit.Quota, ok bool) {
 	p := t.place
-	if p == nil || !p.claim(t.serial, opened) {
+	if p == nil || !p.look(t.serial) {
 		return ratelimit.Quota{}, false
 	}
 	if v := &p.visit; v.has(tokensTaken) && v.rev.config.Mode == Enforce {
@@ -176,9 +176,9 @@ func (t Token) Close() {
 	case p.claim(t.serial, opened):
 		defer p.recycle()
 		p.visit.finish(p.ctx, &p.call)
+	case p.bequeath(t.serial): // Decide has it at this moment, or it ends anyway
 	case p.claim(t.serial, settled):
-		defer p.recycle()
-		p.endTrail()
+		p.close()
 	}
 }
 

@@ -40,6 +40,20 @@ func TestToken_Quota(t *testing.T) {
 	}
 }
 
+// Deciding tells the breaker, whose listeners may take their time: who closes the
+// token meanwhile is heard.
+func TestATokenThatIsClosedWhileItIsDecidedEnds(t *testing.T) {
+	bus := telemetry.NewBus()
+	b := must(breaker.New("payments", breaker.Config{}, breaker.WithBus(bus)))
+	g := newGuard(t, guard.Config{Concurrency: 1, Breaker: b})
+	tok := must(g.Enter(t.Context(), guard.Call{}))
+	must(telemetry.Subscribe(bus, "test", func(context.Context, breaker.CallExecuted) { tok.Close() }))
+	tok.Decide(guard.Success, nil)
+	if s := g.Status(); s.SlotsTaken != 0 || s.InFlight != 0 || s.Results[guard.Succeeded] != 1 {
+		t.Errorf("%d slots are taken, %d calls in flight, results %v", s.SlotsTaken, s.InFlight, s.Results)
+	}
+}
+
 func TestATokenEndsOnceWhoeverEndsIt(t *testing.T) {
 	b := newBreaker(t, breaker.Config{})
 	g := newGuard(t, guard.Config{Concurrency: 2, Breaker: b})

@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -48,17 +49,42 @@ type place struct {
 // The stages of a place, below its serial.
 const (
 	busy    uint64 = iota // somebody has it alone, or it is free
+	closing               // the same, and whoever has it is to close it
+	looked                // somebody looks at an opened one, for a moment
 	opened                // the outcome is not known
 	settled               // the outcome is settled, the token is not closed
 
-	stageBits = 2
+	stageBits = 3
 )
 
 func (p *place) serial() uint64 { return p.state.Load() >> stageBits }
 
 // claim takes the place for its token alone if it is in stage from.
-func (p *place) claim(serial, from uint64) bool {
-	return p.state.CompareAndSwap(serial<<stageBits|from, serial<<stageBits) // busy is 0
+func (p *place) claim(serial, from uint64) bool { return p.move(serial, from, busy) }
+
+// look takes an opened place for a moment, in which nothing of a user's may run:
+// others wait. Its end is [place.open].
+func (p *place) look(serial uint64) bool { return p.move(serial, opened, looked) }
+
+func (p *place) move(serial, from, to uint64) bool {
+	from, to = serial<<stageBits|from, serial<<stageBits|to
+	for {
+		switch p.state.Load() {
+		case from:
+			if p.state.CompareAndSwap(from, to) {
+				return true
+			}
+		case serial<<stageBits | looked:
+			runtime.Gosched()
+		default:
+			return false
+		}
+	}
+}
+
+// bequeath leaves the closing of a place that somebody has to him.
+func (p *place) bequeath(serial uint64) bool {
+	return p.state.CompareAndSwap(serial<<stageBits|busy, serial<<stageBits|closing)
 }
 
 // open lets the token's holder, and the end of the lease, have the place.
@@ -68,10 +94,19 @@ func (p *place) open(expires clock.Instant) {
 	p.shard.lower(expires)
 }
 
-// keep gives the place of a settled token back to its holder. Leases are those of
-// opened tokens, so there is none any more.
+// keep gives the place of a settled token back to its holder, unless he has closed
+// the token meanwhile. Leases are those of opened tokens, so there is none any more.
 func (p *place) keep() {
-	p.state.Store(p.serial()<<stageBits | settled)
+	serial := p.serial()
+	if !p.state.CompareAndSwap(serial<<stageBits|busy, serial<<stageBits|settled) {
+		p.close()
+	}
+}
+
+// close ends a token whose outcome is settled. The caller has the place.
+func (p *place) close() {
+	defer p.recycle()
+	p.endTrail()
 }
 
 // recycle ends the token and frees the place.
