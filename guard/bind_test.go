@@ -13,6 +13,7 @@ import (
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/telemetry"
 )
 
 func TestAWorkerIsLentAndReturnedAsTheCallEnded(t *testing.T) {
@@ -215,6 +216,31 @@ func TestScenario84c_ACallThatComesToAReplacedPoolBeginsAgain(t *testing.T) {
 	}
 	if s := g.Status(); s.SlotsTaken != 0 || s.Refused[fault.Closed] != 0 {
 		t.Errorf("%d slots taken, refused %v", s.SlotsTaken, s.Refused)
+	}
+}
+
+// What shadow mode noted under the settings that were replaced is not reported of
+// the call, which these did not see.
+func TestACallThatBeginsAgainIsReportedAsItWent(t *testing.T) {
+	bus := telemetry.NewBus()
+	var told []guard.Executed
+	must(telemetry.Subscribe(bus, "test", func(_ context.Context, e guard.Executed) { told = append(told, e) }))
+	old, next := newStage(), newStage()
+	limit := newLimit(t, 1)
+	limit.Allow(ratelimit.Key{})
+	g := newGuard(t, guard.Config{Mode: guard.Shadow, Pool: old, RateLimit: limit}, guard.WithBus(bus))
+	db := must(guard.Bind[*conn](g))
+	old.says(func(ctx context.Context) error {
+		if err := g.Reconfigure(guard.Config{Pool: next}); err != nil {
+			t.Error(err)
+		}
+		return refuseWith(fault.Closed)(ctx)
+	})
+	if _, err := guard.DoWith(t.Context(), db, guard.Call{}, func(context.Context, *conn) (int, error) { return 7, nil }); err != nil {
+		t.Fatal(err)
+	}
+	if len(told) != 1 || told[0].WouldRefuse || told[0].RefusedBy != guard.StageNone || told[0].Code != 0 {
+		t.Errorf("%+v", told)
 	}
 }
 

@@ -16,7 +16,7 @@ func (v *visit) admit(ctx context.Context, c *Call) error {
 	by, err := v.attempt(ctx, c)
 	for err != nil && v.overtaken(by, err) {
 		v.undo(clock.Now())
-		v.spared = false
+		v.spared, v.refusedBy, v.refusal = false, StageNone, 0
 		v.rev = v.guard.revision.Load()
 		by, err = v.attempt(ctx, c)
 	}
