@@ -307,6 +307,36 @@ func TestAHandlerThatEndsTheGoroutineCannotSettleTwice(t *testing.T) {
 	}
 }
 
+// The same of a call that did not return: what it held is given back, also if the
+// handler ends the goroutine that a panic ends already.
+func TestAHandlerThatEndsTheGoroutineKeepsNothingOfABrokenCall(t *testing.T) {
+	for name, end := range map[string]func(context.Context) error{"panic": panics, "goexit": exits} {
+		t.Run(name, func(t *testing.T) {
+			bus := telemetry.NewBus()
+			must(telemetry.Subscribe(bus, "exits", func(ctx context.Context, _ breaker.CallExecuted) { _ = exits(ctx) }))
+			b := must(breaker.New("payments", breaker.Config{}, breaker.WithBus(bus)))
+			s := newStage()
+			g := newGuard(t, guard.Config{Breaker: b, Pool: s, Concurrency: 1})
+			drive(func() {
+				_, _ = guard.DoWith(t.Context(), must(guard.Bind[*conn](g)), guard.Call{}, func(ctx context.Context, _ *conn) (int, error) { return 0, end(ctx) })
+			})
+			st := g.Status()
+			if st.Results[guard.Failed] != 1 || st.SlotsTaken != 0 || st.InFlight != 0 || s.out() != 0 || s.discarded != 1 {
+				t.Errorf("results %v, %d slots, %d in flight, %d workers out, %d discarded", st.Results, st.SlotsTaken, st.InFlight, s.out(), s.discarded)
+			}
+		})
+	}
+	t.Run("token", func(t *testing.T) {
+		bus := telemetry.NewBus()
+		must(telemetry.Subscribe(bus, "exits", func(ctx context.Context, _ breaker.CallExecuted) { _ = exits(ctx) }))
+		g := newGuard(t, guard.Config{Breaker: must(breaker.New("payments", breaker.Config{}, breaker.WithBus(bus))), Concurrency: 1})
+		drive(must(g.Enter(t.Context(), guard.Call{})).Close)
+		if st := g.Status(); st.Results[guard.Failed] != 1 || st.SlotsTaken != 0 || st.InFlight != 0 {
+			t.Errorf("results %v, %d slots, %d in flight", st.Results, st.SlotsTaken, st.InFlight)
+		}
+	})
+}
+
 func TestADoneContextIsRefusedBeforeAnythingIsTaken(t *testing.T) {
 	m, limit := &memory{}, newLimit(t, 1)
 	g := newGuard(t, guard.Config{Memory: m, RateLimit: limit})

@@ -45,8 +45,8 @@ func (g *Guard) Enter(ctx context.Context, call Call) (Token, error) {
 	admitted := false
 	defer func() {
 		if !admitted {
+			defer p.recycle()
 			v.finish(ctx, &p.call)
-			p.recycle()
 		}
 	}()
 	if err := v.admit(ctx, &p.call); err != nil {
@@ -201,8 +201,8 @@ func (t Token) settle(end told, last bool) {
 	kept := false
 	defer func() {
 		if !kept { // or the classifier panicked
+			defer p.recycle()
 			p.visit.finish(p.ctx, &p.call)
-			p.recycle()
 		}
 	}()
 	p.decide(end)

@@ -90,7 +90,9 @@ func (v *visit) breakOff(ctx context.Context, c *Call) {
 		v.undo(clock.Now())
 		return
 	case running:
+		defer v.leave(ctx, c, brokenOff) // whatever a handler of the breaker's events does
 		v.decide(clock.Now(), Failure, Failed, errAbandoned)
+		return
 	case decided, over:
 	}
 	v.leave(ctx, c, brokenOff)
