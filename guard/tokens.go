@@ -57,6 +57,9 @@ const (
 	stageBits = 3
 )
 
+// at is the state of a place that belongs to the token with that serial.
+func at(serial, stage uint64) uint64 { return serial<<stageBits | stage }
+
 func (p *place) serial() uint64 { return p.state.Load() >> stageBits }
 
 // claim takes the place for its token alone if it is in stage from.
@@ -67,14 +70,14 @@ func (p *place) claim(serial, from uint64) bool { return p.move(serial, from, bu
 func (p *place) look(serial uint64) bool { return p.move(serial, opened, looked) }
 
 func (p *place) move(serial, from, to uint64) bool {
-	from, to = serial<<stageBits|from, serial<<stageBits|to
+	from, to = at(serial, from), at(serial, to)
 	for {
 		switch p.state.Load() {
 		case from:
 			if p.state.CompareAndSwap(from, to) {
 				return true
 			}
-		case serial<<stageBits | looked:
+		case at(serial, looked):
 			runtime.Gosched()
 		default:
 			return false
@@ -84,13 +87,13 @@ func (p *place) move(serial, from, to uint64) bool {
 
 // bequeath leaves the closing of a place that somebody has to him.
 func (p *place) bequeath(serial uint64) bool {
-	return p.state.CompareAndSwap(serial<<stageBits|busy, serial<<stageBits|closing)
+	return p.state.CompareAndSwap(at(serial, busy), at(serial, closing))
 }
 
 // open lets the token's holder, and the end of the lease, have the place.
 func (p *place) open(expires clock.Instant) {
 	p.expires.Store(int64(expires))
-	p.state.Store(p.serial()<<stageBits | opened)
+	p.state.Store(at(p.serial(), opened))
 	p.shard.lower(expires)
 }
 
@@ -98,7 +101,7 @@ func (p *place) open(expires clock.Instant) {
 // the token meanwhile. Leases are those of opened tokens, so there is none any more.
 func (p *place) keep() {
 	serial := p.serial()
-	if !p.state.CompareAndSwap(serial<<stageBits|busy, serial<<stageBits|settled) {
+	if !p.state.CompareAndSwap(at(serial, busy), at(serial, settled)) {
 		p.close()
 	}
 }
@@ -114,7 +117,7 @@ func (p *place) recycle() {
 	p.visit = visit{}
 	p.call = Call{} // on its own: beside others it would be made elsewhere and copied
 	p.ctx, p.limited = nil, nil
-	p.state.Store((p.serial() + 1) << stageBits)
+	p.state.Store(at(p.serial()+1, busy))
 	s := p.shard
 	s.mu.Lock()
 	s.free = append(s.free, p)
