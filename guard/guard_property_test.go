@@ -367,10 +367,10 @@ func (w *world) checkSlots(t *rapid.T, when string) {
 	}
 }
 
-// Open enters a call that stays open.
+// Open enters a call that stays open. Tokens are for guards without a pool.
 func (w *world) Open(t *rapid.T) {
 	if w.pooled || len(w.open) > 3 {
-		t.Skip("tokens are for guards without a pool")
+		return
 	}
 	w.memory, w.pool = grants, grants
 	h, ok, _ := w.admission(false)
@@ -387,7 +387,7 @@ func (w *world) Open(t *rapid.T) {
 // End moves an open call on: it is decided, done or closed.
 func (w *world) End(t *rapid.T) {
 	if len(w.open) == 0 {
-		t.Skip("no call is open")
+		return
 	}
 	i := rapid.IntRange(0, len(w.open)-1).Draw(t, "which")
 	o := &w.open[i]
