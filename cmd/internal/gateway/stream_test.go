@@ -265,6 +265,32 @@ func TestUpgradedConnectionsAreUnboundedAndCloseAtTheEndOfTheDrain(t *testing.T)
 	r.within("the end of the upgraded connection", ended)
 }
 
+// The limits for clients that do not read end where HTTP does.
+func TestAnUpgradedConnectionMayStandStill(t *testing.T) {
+	const idle, size = 100 * time.Millisecond, 32 << 20 // more than all buffers hold
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Connection", "Upgrade")
+		w.Header().Set("Upgrade", "flood")
+		w.WriteHeader(http.StatusSwitchingProtocols)
+		conn, rw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		if rw.Flush() == nil {
+			_, _ = conn.Write(make([]byte, size))
+		}
+	}), func(s *settings) { s.gateway.Limits.BodyIdleTimeout = idle })
+	_, answers := r.raw("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: flood\r\n\r\n")
+	if resp, err := http.ReadResponse(answers, nil); err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v %v", resp, err)
+	}
+	<-time.NewTimer(5 * idle).C
+	if n, err := io.Copy(io.Discard, answers); n != size || err != nil {
+		t.Errorf("%d of %d bytes came, %v", n, size, err)
+	}
+}
+
 // Protocols other than WebSocket say with it that they have said all.
 func TestAnUpgradedConnectionThatIsHalfClosedGoesOnInTheOtherDirection(t *testing.T) {
 	heard := make(chan string, 1)
