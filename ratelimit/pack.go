@@ -185,10 +185,11 @@ func (r *rule) askWindows(base int64, w uint64, q *question, v *verdict) (after 
 	size, left := r.pack.bits, r.per-elapsed
 	mask := int64(1)<<size - 1
 	var before int64
+	rest := w
 	if r.algorithm == SlidingWindow {
-		before, w = int64(w)&mask, w>>size
+		before, rest = int64(w)&mask, w>>size
 	}
-	count, behind := int64(w)&mask, index-base-int64(w>>size)
+	count, behind := int64(rest)&mask, index-base-int64(rest>>size)
 	switch {
 	case behind < 0:
 		return w, false
