@@ -8,13 +8,14 @@ OUTSIDE  := bench tools
 BIN      := $(CURDIR)/bin
 FUZZTIME ?= 10s
 BENCH    ?= .
+WORKERS  ?= 2
 
 # A module that has nothing yet is left out instead of failing the target.
 present = $(wildcard $(addsuffix /go.mod,$(1)))
 each    = $(patsubst %/go.mod,%,$(call present,$(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race lint fmt fuzz bench bench-quick bench-gateway drill docs prove tidy ci clean
+.PHONY: help run build test race lint fmt fuzz mutants bench bench-quick bench-gateway drill docs prove tidy ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +44,12 @@ fmt: $(BIN)/golangci-lint ## format every module
 
 fuzz: ## fuzz every target for FUZZTIME (default 10s)
 	@.ci/fuzz $(FUZZTIME) $(call each,$(MODULES))
+
+# Without -count=1 the first run may come out of the cache, and its time is what the
+# patience with each mutant is derived from.
+mutants: $(BIN)/gremlins ## change PKG (./breaker) in small ways and list the changes that no test notices
+	@test -n "$(PKG)" || { echo "which package? For example: make mutants PKG=./breaker"; exit 2; }
+	@GOWORK=off GOFLAGS=-count=1 $(BIN)/gremlins unleash --workers $(WORKERS) --timeout-coefficient 5 --output-statuses lct $(PKG)
 
 bench: ## measure ours beside the peers, slowly, into bench/results
 	@cd bench && GOWORK=off go run . -results results -bench '$(BENCH)'
@@ -75,8 +82,12 @@ ci: ## what a change must pass: build, test, lint, tidy, and the peers' oracles
 clean: ## remove what was built
 	rm -rf $(BIN)
 
-# Both tools come from the pinned versions of tools/go.mod, built once.
+# The tools come from the pinned versions of tools/go.mod, built once.
 $(BIN)/golangci-lint: tools/go.mod tools/go.sum
 	@echo "building the linters of tools/go.mod (some minutes, once)"
 	@cd tools && GOWORK=off GOBIN=$(BIN) go install tool
+	@touch $@
+
+$(BIN)/gremlins: tools/go.mod tools/go.sum
+	@cd tools && GOWORK=off GOBIN=$(BIN) go install github.com/go-gremlins/gremlins/cmd/gremlins
 	@touch $@
