@@ -195,6 +195,10 @@ func (g *Gateway) Close(ctx context.Context) {
 func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	info := infoOf(r.Context())
 	info.route = rt
+	if rt.maxBody > 0 && r.ContentLength > rt.maxBody {
+		info.refuseTooLarge(w, r)
+		return
+	}
 	rt.boundBody(info, r)
 	if info.upload != nil {
 		defer info.upload.leave()

@@ -23,6 +23,7 @@ type rig struct {
 	gateway *gateway.Gateway
 	server  *httptest.Server
 	breaker *breaker.Breaker
+	guard   *guard.Guard
 	client  *http.Client
 }
 
@@ -51,13 +52,13 @@ func newRigTo(t *testing.T, upstream string, change func(*settings)) *rig {
 		change(&s)
 	}
 	r := &rig{T: t, gateway: gateway.New(slog.New(slog.NewJSONHandler(s.log, nil)))}
-	g := r.newGuard(s)
+	r.guard = r.newGuard(s)
 	s.gateway.Routes = append([]config.Route{s.route}, s.gateway.Routes...)
 	table, err := r.gateway.Prepare(s.gateway)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.gateway.Use(table, func(string) (*guard.Guard, error) { return g, nil }); err != nil {
+	if err := r.gateway.Use(table, func(string) (*guard.Guard, error) { return r.guard, nil }); err != nil {
 		t.Fatal(err)
 	}
 	r.server = httptest.NewUnstartedServer(r.gateway)

@@ -195,15 +195,19 @@ func (i *requestInfo) leaveTooLarge(r *http.Request) {
 	i.hurry(r)
 }
 
+// refuseTooLarge answers a client that sends, or announces, more than a body may have.
+func (i *requestInfo) refuseTooLarge(w http.ResponseWriter, r *http.Request) {
+	i.refusal = fault.InvalidArgument.String()
+	i.leaveTooLarge(r)
+	writeProblem(w, r, http.StatusRequestEntityTooLarge, fault.InvalidArgument)
+}
+
 // answerError answers where the upstream did not, and tells the guard why, which
 // the status alone would not.
 func (rt *route) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		protect.ReportError(r.Context(), guard.Neutral(err))
-		info := infoOf(r.Context())
-		info.refusal = fault.InvalidArgument.String()
-		info.leaveTooLarge(r)
-		writeProblem(w, r, http.StatusRequestEntityTooLarge, fault.InvalidArgument)
+		infoOf(r.Context()).refuseTooLarge(w, r)
 		return
 	}
 	f := classify(r.Context(), err)

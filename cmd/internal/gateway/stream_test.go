@@ -17,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -148,12 +149,43 @@ func TestABodyThatIsTooLargeIsTheClientsFault(t *testing.T) {
 	if a := r.do(r.request(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", 1000)))); a.StatusCode != http.StatusOK {
 		t.Errorf("the largest allowed: %d", a.StatusCode)
 	}
-	a := r.do(r.request(http.MethodPost, "/", io.MultiReader(strings.NewReader(strings.Repeat("x", 1001)))))
+	a := r.do(r.request(http.MethodPost, "/", io.MultiReader(strings.NewReader(strings.Repeat("x", 1001))))) // its length is not declared
 	if p := a.problem(t); p.Status != http.StatusRequestEntityTooLarge || !a.Close {
 		t.Errorf("%+v, the connection stays: %v", p, !a.Close)
 	}
 	if c := r.outcomes(2); c.Failures != 0 {
 		t.Errorf("counted %+v", c)
+	}
+}
+
+// What a request announces need not be tried: neither the guard nor the upstream
+// hears of it, and the client need not send it.
+func TestABodyThatIsDeclaredTooLargeReachesNeitherGuardNorUpstream(t *testing.T) {
+	var calls atomic.Int64
+	r := newRig(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }), func(s *settings) {
+		s.gateway.Limits.MaxBody = 1000
+	})
+	_, answers := r.raw("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n")
+	if code := r.status(answers); code != http.StatusRequestEntityTooLarge {
+		t.Errorf("HTTP/1: answered %d", code)
+	}
+	if _, err := answers.ReadByte(); !errors.Is(err, io.EOF) {
+		t.Errorf("the connection stays open: %v", err)
+	}
+	resp, err := r.http2().Do(r.request(http.MethodPost, "/", bytes.NewReader(make([]byte, 1001))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("HTTP/2: answered %d", resp.StatusCode)
+	}
+	var guarded uint64
+	for _, n := range r.guard.Status().Results {
+		guarded += n
+	}
+	if guarded != 0 || calls.Load() != 0 {
+		t.Errorf("the guard has seen %d calls, the upstream %d", guarded, calls.Load())
 	}
 }
 
