@@ -19,7 +19,8 @@ type Key = key.Key
 
 // KeyOf returns the key of the given parts: strings and integers of any width,
 // without allocating. Parts are kept apart, so KeyOf("a:b", "c") and
-// KeyOf("a", "b:c") are two keys; an integer is the same as its decimal text.
+// KeyOf("a", "b:c") are two keys; an integer is the same as its decimal text, and
+// no value of another type is the same as a text.
 // The first four parts are told apart one by one, which is what Config.Parts
 // counts; further ones belong to the fourth.
 func KeyOf(parts ...any) Key { return key.Of(parts...) }

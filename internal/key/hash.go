@@ -20,17 +20,17 @@ const All = MaxParts
 // The input to SipHash is, for each part, its bytes in words of eight, the last
 // one padded with zeros, and at the end one word with the number of parts and
 // their lengths, which do not fit for long parts and are then words of their
-// own. It can be taken apart in one way only: different parts, different input.
+// own, and what is neither text nor an integer. It can be taken apart in one way only: different parts, different input.
 func (k *Key) Hash(n int) Hash {
 	n = min(max(n, 0), int(k.n))
 	v0, v1, v2, v3 := seed.v0, seed.v1, seed.v2, seed.v3
-	final, long := uint64(n)<<60, false
+	final, long := uint64(n)<<countAt, false
 	for i := range n {
 		kind, p := k.kinds[i], &k.parts[i]
 		var word uint64 // what is left of the part after its whole words
 		size := int(p.number)
 		switch {
-		case kind == isText || kind == isFolded:
+		case kind == isText || kind >= isFolded:
 			b := unsafe.Slice(p.text, size)
 			for ; len(b) >= 8; b = b[8:] {
 				whole := binary.LittleEndian.Uint64(b)
@@ -38,8 +38,8 @@ func (k *Key) Hash(n int) Hash {
 				v0 ^= whole
 			}
 			word = tail(b)
-			if kind == isFolded {
-				final |= foldedFlag
+			if kind >= isFolded {
+				final |= uint64(kind-isFolded+1) << (kindsAt + kindBits*i)
 			}
 		case p.number < 1e7:
 			word, size = digits(p.number)
@@ -69,10 +69,12 @@ func (k *Key) hashSpelled(i, n int) Hash {
 }
 
 const (
-	shortBits  = 13
-	maxShort   = 1<<shortBits - 1
-	foldedFlag = 1 << (MaxParts*shortBits + 0)
-	longFlag   = 1 << (MaxParts*shortBits + 1)
+	shortBits = 13
+	maxShort  = 1<<shortBits - 1
+	longFlag  = 1 << (MaxParts * shortBits)
+	kindsAt   = MaxParts*shortBits + 1
+	kindBits  = 2
+	countAt   = kindsAt + MaxParts*kindBits
 )
 
 // sip is SipHash-1-3 with 128 bits of output (Aumasson and Bernstein, 2012): one

@@ -34,12 +34,14 @@ const (
 	isSigned        // number is an int64
 	isUnsigned      // number is a uint64
 	isFolded        // text that stands for several parts and is already encoded
+	isValue         // text that a value of another type was written out as
 )
 
 // Of returns the key of the given parts: strings and integers of any width and
 // of types derived from them, without allocating. An integer is the same part as
 // its decimal text, so that what [Key.Text] shows can be typed in again. Parts
 // of other types are written out field by field, which is slow: give a string.
+// They never equal a string or an integer: true is another part than "true".
 //
 // The key refers to the memory of its strings and does not copy them.
 func Of(parts ...any) (k Key) {
@@ -75,9 +77,14 @@ func partOf(v any) (part, kind) {
 		return part{nil, uint64(v)}, isUnsigned
 	case uint:
 		return part{nil, uint64(v)}, isUnsigned
+	case written:
+		return textPart(string(v)), isValue
 	}
 	return reflected(reflect.ValueOf(v))
 }
+
+// written is a value as appendValue writes it, read from the text of a key.
+type written string
 
 func textPart(s string) part { return part{unsafe.StringData(s), uint64(len(s))} }
 
@@ -122,7 +129,7 @@ func (k *Key) bytes(i int, buf *[20]byte) []byte {
 		return strconv.AppendInt(buf[:0], int64(p.number), 10)
 	case isUnsigned:
 		return strconv.AppendUint(buf[:0], p.number, 10)
-	case isText, isFolded:
+	case isText, isFolded, isValue:
 	}
 	return unsafe.Slice(p.text, int(p.number))
 }

@@ -1,6 +1,8 @@
 package key_test
 
 import (
+	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 type (
 	tenant string
 	userID uint16
+	flag   bool
 )
 
 func hash(k key.Key) key.Hash { return k.Hash(key.All) }
@@ -55,6 +58,56 @@ func TestScenario43_DistinctKeysNeverShareAHash(t *testing.T) {
 		if back := key.ParseText(k.Text()); hash(back) != hash(k) || back.Text() != k.Text() {
 			t.Errorf("%.40q came back as %.40q", k.Text(), back.Text())
 		}
+	}
+}
+
+// A key of true and one of "true" shared a quota, and so did every other value and
+// the text that it was written out as.
+func TestKindsNeverCollide(t *testing.T) {
+	type named struct{ N int }
+	var p *int
+	n := 1
+	values := []any{
+		nil, true, false, 1.0, 1.5, -0.5, 1e21, math.Inf(1), math.NaN(), 1 + 2i, p, &n, (map[string]int)(nil), (chan int)(nil), (func())(nil),
+		[]int(nil), []int{1}, [1]int{1}, []int{1, 1}, [0]int{}, []float64{1}, []bool{true}, []string{"true"}, []any{nil}, []any{"nil"}, []any{1}, []any{1.0},
+		named{1}, struct{ N float64 }{1}, struct{ N string }{"1"}, [3]int{1, 2, 3},
+	}
+	seen := map[key.Hash]string{}
+	check := func(k key.Key, what string) {
+		t.Helper()
+		if other, taken := seen[hash(k)]; taken {
+			t.Errorf("%s is the key of %s", what, other)
+		}
+		seen[hash(k)] = what
+		if back := key.ParseText(k.Text()); hash(back) != hash(k) || back.Text() != k.Text() {
+			t.Errorf("%s: %q came back as %q", what, k.Text(), back.Text())
+		}
+	}
+	for i, v := range values {
+		k := key.Of("v", v)
+		what := fmt.Sprintf("value %d, %T", i, v)
+		check(k, what)
+		text, _ := strings.CutPrefix(k.Text(), "v/")
+		for _, s := range []string{text, strings.TrimPrefix(text, "!"), "<" + text + ">"} {
+			if hash(key.Of("v", s)) == hash(k) || key.Of("v", s).Text() == k.Text() {
+				t.Errorf("%s is the text %q", what, s)
+			}
+		}
+		for parts := range key.MaxParts {
+			before := []any{"a", "b", "c"}[:parts]
+			if one, other := key.Of(append(before[:parts:parts], v)...), key.Of(append(before[:parts:parts], text)...); hash(one) == hash(other) {
+				t.Errorf("%s as part %d is its text", what, parts)
+			}
+		}
+	}
+	for _, k := range []key.Key{key.Of("!"), key.Of("!true"), key.Of("!", "!!"), key.ParseText("!"), key.ParseText("!-"), key.ParseText("!%2F"), key.Of("-"), key.Of("a!b")} {
+		check(k, k.Text())
+	}
+	if hash(key.Of(float32(1.5))) != hash(key.Of(1.5)) || hash(key.Of(flag(true))) != hash(key.Of(true)) {
+		t.Error("a value of a derived type, or of another width, is another key")
+	}
+	if got := key.Of(true, nil, 1.0, "!x").Text(); got != "!true/!nil/!1.0/%21x" {
+		t.Errorf("they read %q", got)
 	}
 }
 

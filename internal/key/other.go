@@ -1,11 +1,13 @@
 package key
 
 import (
+	"bytes"
 	"reflect"
 	"strconv"
 )
 
-// reflected makes a part of a type that partOf does not know by name.
+// reflected makes a part of a type that partOf does not know by name. What is no
+// string and no integer is a value: no text equals it, whatever it reads like.
 func reflected(r reflect.Value) (part, kind) {
 	switch {
 	case r.Kind() == reflect.String:
@@ -15,23 +17,34 @@ func reflected(r reflect.Value) (part, kind) {
 	case r.CanUint():
 		return part{nil, r.Uint()}, isUnsigned
 	}
-	return textPart(string(appendValue(nil, r))), isText
+	return textPart(string(appendValue(nil, r))), isValue
 }
 
 // appendValue writes out a value field by field, without calling its methods.
-// Text inside is quoted, so that different values never look alike.
+// Values of different kinds never look alike: text inside is quoted, a float is
+// never written as an integer is, an array has its length, and what is told
+// apart by identity has the name of its kind.
 func appendValue(b []byte, r reflect.Value) []byte {
 	switch {
 	case !r.IsValid():
-		return append(b, "<nil>"...)
+		return append(b, "nil"...)
 	case r.CanInt():
 		return strconv.AppendInt(b, r.Int(), 10)
 	case r.CanUint():
 		return strconv.AppendUint(b, r.Uint(), 10)
 	case r.CanFloat():
-		return strconv.AppendFloat(b, r.Float(), 'g', -1, 64)
+		return appendFloat(b, r.Float())
 	}
 	return appendCompound(b, r)
+}
+
+func appendFloat(b []byte, f float64) []byte {
+	from := len(b)
+	b = strconv.AppendFloat(b, f, 'g', -1, 64)
+	if !bytes.ContainsAny(b[from:], ".eNI") { // it reads like an integer, and is no NaN or Inf
+		b = append(b, ".0"...)
+	}
+	return b
 }
 
 func appendCompound(b []byte, r reflect.Value) []byte {
@@ -46,10 +59,13 @@ func appendCompound(b []byte, r reflect.Value) []byte {
 		return appendInterface(b, r.Elem())
 	case reflect.Struct:
 		return appendFields(b, r)
-	case reflect.Array, reflect.Slice:
+	case reflect.Array:
+		return appendElements(strconv.AppendInt(b, int64(r.Len()), 10), r)
+	case reflect.Slice:
 		return appendElements(b, r)
 	default: // pointers, maps, channels, functions: by identity
-		return strconv.AppendUint(append(b, "0x"...), uint64(uintptr(r.UnsafePointer())), 16)
+		b = append(append(b, r.Kind().String()...), ":0x"...)
+		return strconv.AppendUint(b, uint64(uintptr(r.UnsafePointer())), 16)
 	}
 }
 

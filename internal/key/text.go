@@ -6,7 +6,9 @@ import (
 
 // Text returns the key for people: its parts, percent-encoded, joined by "/".
 // The zero Key is "", and an empty part is "-" (a part that is a dash is "%2D").
-// [ParseText] reads it back.
+// A part that is neither text nor an integer has a "!" before it, as in "!true";
+// one that is text and begins with "!" begins with "%21". [ParseText] reads it
+// back.
 func (k Key) Text() string { return string(k.AppendText(nil)) }
 
 // String is [Key.Text].
@@ -29,16 +31,24 @@ func (k *Key) appendPart(b []byte, i int) []byte {
 	switch {
 	case k.kinds[i] == isFolded:
 		return append(b, raw...)
+	case k.kinds[i] == isValue:
+		b = append(b, valueMark)
 	case len(raw) == 0:
 		return append(b, '-')
 	case len(raw) == 1 && raw[0] == '-':
 		return append(b, "%2D"...)
+	case raw[0] == valueMark:
+		b, raw = append(b, "%21"...), raw[1:]
 	}
 	for _, c := range raw {
 		b = appendEncoded(b, c)
 	}
 	return b
 }
+
+// valueMark begins the text of a part that is a value. Of the bytes that may stand
+// bare in the path of a URL it is the one that keys begin with least.
+const valueMark = '!'
 
 const hexDigits = "0123456789ABCDEF"
 
@@ -69,15 +79,19 @@ func ParseText(text string) Key {
 	segments := strings.Split(text, "/")
 	parts := make([]any, len(segments))
 	for i, s := range segments {
-		parts[i] = decode(s)
+		switch {
+		case s == "-":
+			parts[i] = ""
+		case strings.HasPrefix(s, string(valueMark)):
+			parts[i] = written(decode(s[1:]))
+		default:
+			parts[i] = decode(s)
+		}
 	}
 	return Of(parts...)
 }
 
 func decode(s string) string {
-	if s == "-" {
-		return ""
-	}
 	if !strings.Contains(s, "%") {
 		return s
 	}
