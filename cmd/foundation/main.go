@@ -21,7 +21,7 @@ func main() {
 		<-endings
 		os.Exit(cli.ExitFailure) // demands it
 	}()
-	os.Exit(cli.Run(ctx, cli.OSEnv(hangups), os.Args[1:]))
+	os.Exit(cli.Run(ctx, cli.OSEnv(hangups, ignorePipes), os.Args[1:]))
 }
 
 // hangups is called by the commands that reload; to all others SIGHUP keeps its
@@ -31,3 +31,7 @@ func hangups() (<-chan os.Signal, func()) {
 	signal.Notify(received, syscall.SIGHUP)
 	return received, func() { signal.Stop(received) }
 }
+
+// ignorePipes is called by the commands that serve: the runtime would end the
+// process when a line is written to a stderr that nobody reads any more.
+func ignorePipes() { signal.Ignore(syscall.SIGPIPE) }

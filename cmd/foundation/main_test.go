@@ -126,7 +126,9 @@ func (o *output) String() string {
 func start(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
 	p := &process{t: t, cmd: cmd, stderr: &output{}, exited: make(chan struct{})}
-	cmd.Stderr = p.stderr
+	if cmd.Stderr == nil {
+		cmd.Stderr = p.stderr
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -206,13 +208,23 @@ type daemon struct {
 // and waits until it is ready.
 func serve(t *testing.T, text func(gateway, admin string) string) *daemon {
 	t.Helper()
+	return serveTo(t, nil, text)
+}
+
+// serveTo is serve with a file as stderr; nil collects what is written there.
+func serveTo(t *testing.T, stderr *os.File, text func(gateway, admin string) string) *daemon {
+	t.Helper()
 	d := &daemon{
 		file: filepath.Join(t.TempDir(), "foundation.yaml"), gateway: freeAddress(t), admin: freeAddress(t),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}, Timeout: patience},
 	}
 	t.Cleanup(d.client.CloseIdleConnections)
 	d.write(t, text(d.gateway, d.admin))
-	d.process = start(t, exec.Command(binary, "serve", "--config", d.file))
+	cmd := exec.Command(binary, "serve", "--config", d.file)
+	if stderr != nil {
+		cmd.Stderr = stderr
+	}
+	d.process = start(t, cmd)
 	d.until("it is ready", func() bool { return d.status("http://"+d.admin+"/readyz") == http.StatusOK })
 	return d
 }
@@ -304,14 +316,21 @@ func (d *daemon) text(url string) string {
 	return string(raw)
 }
 
-// run runs a command of the program and returns what it wrote and its exit code.
-func run(t *testing.T, args ...string) (stdout, stderr string, code int) {
+// command is one run of the program, which ends with the patience of the test.
+func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = t.TempDir()
 	cmd.Env = append(os.Environ(), "FOUNDATION_ADDR=", "FOUNDATION_CONFIG=")
+	return cmd
+}
+
+// run runs a command of the program and returns what it wrote and its exit code.
+func run(t *testing.T, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	cmd := command(t, args...)
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	_ = cmd.Run() // the code says it

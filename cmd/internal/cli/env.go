@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/cmd/internal/logs"
 )
 
 // The exit codes; they are a contract.
@@ -30,15 +31,20 @@ type Env struct {
 	// Hangups begins to deliver the signals that ask for a reload; stop ends it.
 	// Nil means that there are none.
 	Hangups func() (hangups <-chan os.Signal, stop func())
+	// IgnorePipes keeps the process alive when whoever reads its output has left; a
+	// command that serves calls it. All others end then, as programs in a pipe do.
+	// Nil does nothing.
+	IgnorePipes func()
 	// Program is how the user calls this program, for the commands it suggests.
 	Program string
 }
 
-// OSEnv returns the environment of this process.
-func OSEnv(hangups func() (<-chan os.Signal, func())) Env {
+// OSEnv returns the environment of this process. The functions are what the field
+// of the same name does.
+func OSEnv(hangups func() (<-chan os.Signal, func()), ignorePipes func()) Env {
 	return Env{
 		Stdout: os.Stdout, Stderr: os.Stderr, LookupEnv: os.LookupEnv,
-		Terminal: isTerminal(os.Stdout), Hangups: hangups, Program: programName(os.Args[0]),
+		Terminal: isTerminal(os.Stdout), Hangups: hangups, IgnorePipes: ignorePipes, Program: programName(os.Args[0]),
 	}
 }
 
@@ -73,6 +79,7 @@ type app struct {
 	where  connection
 	api    *adminapi.Client // once something was asked, see client
 	output string
+	logs   *logs.Queue // in front of stderr, once a command serves
 	// began is set once a command's own code runs: an error before that is a
 	// misuse of the command line.
 	began bool
@@ -81,6 +88,7 @@ type app struct {
 // Run runs one command line and returns its exit code.
 func Run(ctx context.Context, env Env, args []string) int {
 	a := &app{env: env}
+	defer a.flush()
 	defer a.disconnect()
 	root := a.root()
 	root.SetArgs(args)

@@ -4,13 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	stdlog "log"
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/elixirscope/foundation/cmd/internal/daemon"
+	"github.com/elixirscope/foundation/cmd/internal/logs"
 	"github.com/elixirscope/foundation/cmd/internal/quickstart"
 	"github.com/elixirscope/foundation/fault"
 )
@@ -20,7 +24,7 @@ const defaultConfig = "./foundation.yaml"
 
 func (a *app) serveCommand() *cobra.Command {
 	var file string
-	var logs logFlags
+	var flags logFlags
 	cmd := &cobra.Command{
 		Use: "serve [--config FILE]", Short: "Run the daemon: gateway, admin API and probes", GroupID: groupRun, Args: cobra.NoArgs,
 		Long: "Run the daemon until SIGTERM, and then drain it; a second SIGTERM ends it at once.\n" +
@@ -31,7 +35,7 @@ func (a *app) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log, err := a.logger(logs)
+			log, err := a.logger(flags)
 			if err != nil {
 				return err
 			}
@@ -39,7 +43,7 @@ func (a *app) serveCommand() *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration file")
-	logs.register(cmd)
+	flags.register(cmd)
 	return cmd
 }
 
@@ -64,12 +68,29 @@ func (a *app) serve(ctx context.Context, path string, log *slog.Logger) error {
 		restore := startCollector()
 		defer restore()
 	}
+	if a.env.IgnorePipes != nil {
+		a.env.IgnorePipes()
+	}
+	defer captureStandardLog(log)()
 	hangups, stop := a.hangups()
 	defer stop()
 	err := daemon.Run(ctx, daemon.Options{
-		ConfigFile: path, LookupEnv: a.env.LookupEnv, Log: log, Kinds: workerKinds(), Build: buildName(),
+		ConfigFile: path, LookupEnv: a.env.LookupEnv, Log: log, LogDropped: a.logs.Dropped, Kinds: workerKinds(), Build: buildName(),
 	}, hangups, nil)
 	return startError(err)
+}
+
+// captureStandardLog takes over what the standard library writes to its own
+// logger, as the transport does of an upstream that talks out of turn. It would go
+// to stderr directly, and so would wait for its reader.
+func captureStandardLog(log *slog.Logger) (restore func()) {
+	out, flags := stdlog.Writer(), stdlog.Flags()
+	stdlog.SetOutput(slog.NewLogLogger(log.Handler(), slog.LevelWarn).Writer())
+	stdlog.SetFlags(0)
+	return func() {
+		stdlog.SetOutput(out)
+		stdlog.SetFlags(flags)
+	}
 }
 
 func (a *app) hangups() (<-chan os.Signal, func()) {
@@ -82,7 +103,7 @@ func (a *app) hangups() (<-chan os.Signal, func()) {
 // startError tells a configuration that cannot be used from a start that failed.
 func startError(err error) error {
 	if errors.Is(err, fault.InvalidConfig) {
-		return usage(err, "mend the file; 'foundation config validate FILE' checks it without starting")
+		return usage(err, "fix the file; 'foundation config validate FILE' checks it without starting")
 	}
 	return err
 }
@@ -99,6 +120,8 @@ func (l *logFlags) register(cmd *cobra.Command) {
 	_ = cmd.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"json", "text"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// logger starts the log on stderr. From now on all that is written there goes
+// through its queue, so that what is reported at the end stands after it.
 func (a *app) logger(l logFlags) (*slog.Logger, error) {
 	options := &slog.HandlerOptions{}
 	var level slog.Level
@@ -108,11 +131,25 @@ func (a *app) logger(l logFlags) (*slog.Logger, error) {
 	options.Level = level
 	switch l.format {
 	case "json":
-		return slog.New(slog.NewJSONHandler(a.env.Stderr, options)), nil
+		a.logs = logs.NewQueue(a.env.Stderr, func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) })
 	case "text":
-		return slog.New(slog.NewTextHandler(a.env.Stderr, options)), nil
+		a.logs = logs.NewQueue(a.env.Stderr, func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) })
+	default:
+		return nil, usage(fmt.Errorf("--log-format %q is neither json nor text", l.format), "")
 	}
-	return nil, usage(fmt.Errorf("--log-format %q is neither json nor text", l.format), "")
+	a.env.Stderr = a.logs
+	return slog.New(a.logs.Handler()), nil
+}
+
+// flushTime is how long the end of the process waits for a reader of stderr.
+const flushTime = time.Second
+
+// flush writes what the log still holds. Of lines that nobody takes in time nobody
+// can be told.
+func (a *app) flush() {
+	if a.logs != nil {
+		a.logs.Close(flushTime)
+	}
 }
 
 func (a *app) quickstartCommand() *cobra.Command {

@@ -25,6 +25,8 @@ type Options struct {
 	ConfigFile string
 	LookupEnv  func(string) (string, bool)
 	Log        *slog.Logger
+	// LogDropped counts the lines that Log has lost; nil if it loses none.
+	LogDropped func() uint64
 	Kinds      map[string]pool.Kind
 	// Build names the program in the status, as in "foundation v1.2.3".
 	Build string
@@ -65,6 +67,9 @@ type Daemon struct {
 func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.LogDropped == nil {
+		o.LogDropped = func() uint64 { return 0 }
 	}
 	if o.LookupEnv == nil {
 		o.LookupEnv = func(string) (string, bool) { return "", false }
@@ -177,7 +182,7 @@ func securityOf(admin config.Admin) adminapi.Security {
 }
 
 func (d *Daemon) probes() http.Handler {
-	return adminapi.Probes(d.isReady, prometheus.Handler(d.layer, processCollectors()...))
+	return adminapi.Probes(d.isReady, prometheus.Handler(d, processCollectors()...))
 }
 
 func (d *Daemon) adminHandler(security adminapi.Security) http.Handler {
