@@ -1,16 +1,14 @@
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/elixirscope/foundation/config/internal/yamlx"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/localfile"
 	"github.com/elixirscope/foundation/pool"
 )
 
@@ -19,7 +17,8 @@ import (
 type ParseOptions struct {
 	// LookupEnv finds ${NAME}; nil refuses such variables. A program passes os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
-	// ReadFile finds ${file:/path}; nil refuses it. A program passes os.ReadFile.
+	// ReadFile finds ${file:/path}; nil refuses it. [Load] reads small regular files
+	// where it is nil, which suits a program.
 	ReadFile func(path string) ([]byte, error)
 	// Kinds are the known kinds of worker, by name.
 	Kinds map[string]pool.Kind
@@ -27,29 +26,19 @@ type ParseOptions struct {
 
 // Load reads and parses the file at path. ${file:…} is allowed even if
 // o.ReadFile is nil: the file is local. An error of reading is
-// [fault.InvalidConfig], too, with the error of the system below it.
+// [fault.InvalidConfig], too, with the error of the system below it. Only regular
+// files are read, for at most five seconds each: a FIFO or a device is an error.
 func Load(path string, o ParseOptions) (*Config, error) {
-	data, err := readLimited(path)
+	data, err := localfile.Read(path, yamlx.MaxBytes)
 	if err != nil {
 		return nil, fault.New(fault.Spec{
 			Code: fault.InvalidConfig, Component: component, Name: filepath.Base(path), Message: "the file cannot be read", Cause: err,
 		})
 	}
 	if o.ReadFile == nil {
-		o.ReadFile = readLimited
+		o.ReadFile = func(path string) ([]byte, error) { return localfile.Read(path, localfile.MaxSecret) }
 	}
 	return Parse(path, data, o)
-}
-
-// readLimited reads a file, but never more than a configuration may have: a
-// path that names a device must not fill the memory.
-func readLimited(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	data, err := io.ReadAll(io.LimitReader(f, yamlx.MaxBytes+1))
-	return data, errors.Join(err, f.Close())
 }
 
 // Parse reads a configuration file's text. The file name serves only to say

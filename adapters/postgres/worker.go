@@ -37,7 +37,7 @@ const farewell = time.Second
 
 // Options are the options of the kind.
 type Options struct {
-	// DSN says how to reach the server, as a URL or as key=value pairs; required.
+	// DSN says how to reach the server, as a URL or as key=value pairs; required. It alone counts: no variable such as PGPASSWORD, no ~/.pgpass, no service file and no account of the system adds to it.
 	DSN string `yaml:"dsn" config:"secret"`
 	// Reset is session (the default), transaction or none.
 	Reset Reset `yaml:"reset"`
@@ -55,8 +55,8 @@ func (o Options) Validate() error {
 	}
 	if o.DSN == "" {
 		ps.Add("options.dsn", "", "is required, as in postgres://user@host/database")
-	} else if _, err := pgx.ParseConfig(o.DSN); err != nil {
-		ps.Add("options.dsn", "", "is neither a PostgreSQL URL nor a list of key=value pairs, or names a file that cannot be read")
+	} else if _, err := parseDSN(o.DSN); err != nil {
+		ps.Add("options.dsn", "", "%v", err)
 	}
 	return ps.Err("connection_pool", "")
 }
@@ -69,7 +69,7 @@ func New(o Options) (pool.Factory[*pgx.Conn], error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	config, err := pgx.ParseConfig(o.DSN)
+	config, err := parseDSN(o.DSN)
 	if err != nil {
 		return nil, fmt.Errorf("parse the DSN: %w", err)
 	}

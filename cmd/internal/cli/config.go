@@ -43,7 +43,7 @@ type Validation struct {
 }
 
 func (a *app) validate(file string) error {
-	c, err := config.Load(file, config.ParseOptions{LookupEnv: a.env.LookupEnv, ReadFile: os.ReadFile, Kinds: workerKinds()})
+	c, err := config.Load(file, config.ParseOptions{LookupEnv: a.env.LookupEnv, Kinds: workerKinds()})
 	if err != nil {
 		return failed(err)
 	}

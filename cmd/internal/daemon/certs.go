@@ -4,10 +4,10 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"os"
 	"sync/atomic"
 
 	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/internal/localfile"
 )
 
 // certificates serves a certificate from files and takes over changed ones
@@ -33,7 +33,7 @@ func newCertificates(files *config.TLS) (*certificates, error) {
 
 // read reads the files and changes nothing.
 func (c *certificates) read() (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(c.files.CertFile, c.files.KeyFile)
+	pair, err := keyPair(c.files.CertFile, c.files.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("read the certificate %s and its key: %w", c.files.CertFile, err)
 	}
@@ -47,8 +47,20 @@ func (c *certificates) read() (*tls.Config, error) {
 	return next, nil
 }
 
+func keyPair(certFile, keyFile string) (pair tls.Certificate, err error) {
+	cert, err := localfile.Read(certFile, localfile.MaxSecret)
+	if err != nil {
+		return pair, err
+	}
+	key, err := localfile.Read(keyFile, localfile.MaxSecret)
+	if err != nil {
+		return pair, err
+	}
+	return tls.X509KeyPair(cert, key)
+}
+
 func clientCAs(file string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(file)
+	pem, err := localfile.Read(file, localfile.MaxSecret)
 	if err != nil {
 		return nil, fmt.Errorf("read the authorities of clients: %w", err)
 	}

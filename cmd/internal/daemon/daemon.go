@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -92,7 +91,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 }
 
 func (d *Daemon) load() (*config.Config, error) {
-	return config.Load(d.options.ConfigFile, config.ParseOptions{LookupEnv: d.options.LookupEnv, ReadFile: os.ReadFile, Kinds: d.options.Kinds})
+	return config.Load(d.options.ConfigFile, config.ParseOptions{LookupEnv: d.options.LookupEnv, Kinds: d.options.Kinds})
 }
 
 func (d *Daemon) openLayer(ctx context.Context) (err error) {
@@ -236,19 +235,14 @@ func (d *Daemon) watchFiles() {
 }
 
 // watched lists the files whose contents make the daemon what it is. A file for an
-// upstream that is gone is left out: it may have gone with its route, and must not
-// keep the change of the configuration that says so from being noticed.
-func (d *Daemon) watched() []string {
-	paths := []string{d.options.ConfigFile}
+// upstream may be gone: it may have gone with its route, and must not keep the change
+// of the configuration that says so from being noticed.
+func (d *Daemon) watched() (required, optional []string) {
+	required = []string{d.options.ConfigFile}
 	for _, s := range d.servers {
-		paths = append(paths, s.certs.paths()...)
+		required = append(required, s.certs.paths()...)
 	}
-	for _, path := range d.gateway.Files() {
-		if _, err := os.Stat(path); err == nil {
-			paths = append(paths, path)
-		}
-	}
-	return paths
+	return required, d.gateway.Files()
 }
 
 // Address returns where the listener of that name answers, "" if there is none.

@@ -2,8 +2,12 @@ package daemon
 
 import (
 	"crypto/sha256"
-	"os"
+	"errors"
+	"io/fs"
 	"slices"
+	"sync"
+
+	"github.com/elixirscope/foundation/internal/localfile"
 )
 
 // fingerprint is the content of some files; the zero value stands for files
@@ -14,16 +18,21 @@ type fingerprint [sha256.Size]byte
 // names: a ConfigMap's files are symbolic links that are swapped, editors
 // replace the file they edit, and a copy may be half done when it is looked at.
 type watch struct {
-	paths   func() []string
-	read    func(string) ([]byte, error)
+	// paths lists the files; one of the optional ones may be missing.
+	paths func() (required, optional []string)
+	read  func(string) ([]byte, error)
+
+	mu      sync.Mutex  // not held while files are read
 	applied fingerprint // what was last handed to changed
 	last    fingerprint // what the look before saw
 }
 
-func newWatch(paths func() []string) *watch {
-	w := &watch{paths: paths, read: os.ReadFile}
-	w.applied, _ = w.look()
-	w.last = w.applied
+// maxWatched is what the largest of the files may have, which is the configuration.
+const maxWatched = 4 << 20
+
+func newWatch(paths func() (required, optional []string)) *watch {
+	w := &watch{paths: paths, read: func(path string) ([]byte, error) { return localfile.Read(path, maxWatched) }}
+	w.accept()
 	return w
 }
 
@@ -31,8 +40,12 @@ func newWatch(paths func() []string) *watch {
 // moment while it is replaced.
 func (w *watch) look() (seen fingerprint, ok bool) {
 	hash := sha256.New()
-	for _, path := range slices.Sorted(slices.Values(w.paths())) {
+	required, optional := w.paths()
+	for _, path := range slices.Sorted(slices.Values(slices.Concat(required, optional))) {
 		content, err := w.read(path)
+		if errors.Is(err, fs.ErrNotExist) && !slices.Contains(required, path) {
+			continue
+		}
 		if err != nil {
 			return fingerprint{}, false
 		}
@@ -52,6 +65,8 @@ func (w *watch) changed() bool {
 	if !ok {
 		return false
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	stable := seen == w.last
 	w.last = seen
 	if !stable || seen == w.applied {
@@ -63,7 +78,11 @@ func (w *watch) changed() bool {
 
 // accept notes that the present files have been applied by other means.
 func (w *watch) accept() {
-	if seen, ok := w.look(); ok {
-		w.applied, w.last = seen, seen
+	seen, ok := w.look()
+	if !ok {
+		return
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.applied, w.last = seen, seen
 }

@@ -21,7 +21,7 @@ func (f files) read(path string) ([]byte, error) {
 }
 
 func newTestWatch(f files) *watch {
-	w := &watch{paths: func() []string { return []string{"a", "b"} }, read: f.read}
+	w := &watch{paths: func() (required, optional []string) { return []string{"a", "b"}, []string{"c"} }, read: f.read}
 	w.accept()
 	return w
 }
@@ -47,6 +47,12 @@ func TestWatch_ReportsAChangeOnceItWasSeenTwice(t *testing.T) {
 		{"unreadable", func() { f["b"] = "unreadable" }, false},
 		{"the other file changed", func() { f["b"] = "2" }, false},
 		{"seen twice", func() {}, true},
+		{"a file that may be missing came", func() { f["c"] = "1" }, false},
+		{"and is there", func() {}, true},
+		{"and went", func() { delete(f, "c") }, false},
+		{"and is gone", func() {}, true},
+		{"it cannot be read", func() { f["c"] = "unreadable"; f["a"] = "4" }, false},
+		{"which says nothing", func() {}, false},
 	} {
 		step.do()
 		if got := w.changed(); got != step.want {

@@ -2,9 +2,9 @@ package gateway
 
 import (
 	"net/http"
-	"os"
 
 	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/internal/localfile"
 )
 
 // connections are those of a table to its upstreams. Routes to one upstream share
@@ -34,7 +34,7 @@ func readPEM(c config.UpstreamTLS) (f pemFiles, err error) {
 		if file.path == "" {
 			continue
 		}
-		content, err := os.ReadFile(file.path)
+		content, err := localfile.Read(file.path, localfile.MaxSecret)
 		if err != nil {
 			return pemFiles{}, err //nolint:wrapcheck // it names the file and what is wrong with it
 		}

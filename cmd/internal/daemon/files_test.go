@@ -1,0 +1,58 @@
+package daemon_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/elixirscope/foundation/cmd/internal/daemon"
+	"github.com/elixirscope/foundation/fault"
+)
+
+func fifo(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A FIFO held a reload, and with it the drain, for ever; a device filled the memory.
+func TestAFileThatIsNoneEndsAReloadAndNotTheDaemon(t *testing.T) {
+	valid := anywhere + "gateway: { listen: \"127.0.0.1:0\", routes: [ { match: /, upstream: \"https://127.0.0.1:1\" } ] }\n"
+	file := write(t, valid)
+	d := run(t, daemon.Options{ConfigFile: file, WatchEvery: -1})
+	for _, path := range []string{fifo(t), "/dev/zero", t.TempDir()} {
+		rewrite(t, file, strings.ReplaceAll(valid, "127.0.0.1:1\"", "127.0.0.1:1\", tls: { ca_file: "+path+" }"))
+		if _, err := d.Reload(t.Context()); !errors.Is(err, fault.InvalidConfig) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mkfifo(file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Reload(t.Context()); !errors.Is(err, fault.InvalidConfig) || !strings.Contains(err.Error(), "not a regular file") {
+		t.Errorf("the configuration: %v", err)
+	}
+}
+
+func TestAConfigurationOrACertificateThatIsNoFileIsToldAtTheStart(t *testing.T) {
+	path := fifo(t)
+	for text, file := range map[string]string{
+		"the configuration": path,
+		"a certificate":     write(t, "gateway: { listen: \"127.0.0.1:0\", tls: { cert_file: "+path+", key_file: /dev/zero } }\nadmin: { listen: \"off\" }\n"),
+		"a secret":          write(t, "namespace: \"${file:"+path+"}\"\nadmin: { listen: \"off\" }\n"),
+	} {
+		_, err := daemon.New(t.Context(), daemon.Options{ConfigFile: file})
+		if err == nil || !strings.Contains(err.Error(), "not a regular file") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
