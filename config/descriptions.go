@@ -118,7 +118,7 @@ var descriptions = map[string]string{
 	"pool.Config.Size":                   "How many workers the pool keeps, 5 by default. With none (-1 in Go, 0 in a file) every worker is an overflow worker.",
 	"pool.Config.Start":                  "Says what happens at the start: \"lazy\" makes workers when they are needed (the default), \"warm\" makes size workers in the background, and \"strict\" makes one at once, refuses to start if it cannot, and makes the others as warm does.",
 	"pool.Config.Strategy":               "Says which idle worker is lent next: \"lifo\", the one that came back last (the default), or \"fifo\", the one that has been idle for longest. Under contention lifo is by processor, which is what lets borrowers pass by the lock.",
-	"postgres.Options.DSN":               "Says how to reach the server, as a URL or as key=value pairs; required.",
+	"postgres.Options.DSN":               "Says how to reach the server, as a URL or as key=value pairs; required. It alone counts: no variable such as PGPASSWORD, no ~/.pgpass, no service file and no account of the system adds to it.",
 	"postgres.Options.Reset":             "Session (the default), transaction or none.",
 	"postgres.Options.SkipPing":          "Takes an open connection for fit without asking the server; false pings.",
 	"ratelimit.Config.Algorithm":         "Says how calls are counted: gcra (the default), fixed_window, sliding_window, sliding_log or leaky_bucket.",
