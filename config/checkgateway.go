@@ -37,6 +37,9 @@ func (k *checker) admin() {
 	if a.Listen == ListenOff || !k.address("/admin/listen", a.Listen) {
 		return
 	}
+	if !loopback(a.Listen) && len(a.Tokens) > 0 && a.TLS == nil {
+		k.warn("/admin/listen", a.Listen, "others can reach this address, and tokens cross the network in the clear: set admin.tls, or listen on 127.0.0.1")
+	}
 	mutual := a.TLS != nil && a.TLS.ClientCAFile != ""
 	if !loopback(a.Listen) && len(a.Tokens) == 0 && !mutual {
 		k.add("/admin/listen", a.Listen, "others can reach this address: set admin.tokens or admin.tls.client_ca_file, or listen on 127.0.0.1")
@@ -89,7 +92,7 @@ func (k *checker) address(path yamlx.Path, listen string) bool {
 func loopback(listen string) bool {
 	host, _, _ := net.SplitHostPort(listen)
 	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
 func (k *checker) tls(path yamlx.Path, t *TLS) {

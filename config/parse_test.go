@@ -391,3 +391,20 @@ func TestParseKey(t *testing.T) {
 		}
 	}
 }
+
+func TestWarnings_TokensInTheClear(t *testing.T) {
+	const text = "version: 1\nadmin: { listen: %q, tokens: [ { name: ops, token: 0123456789abcdef } ]%s }\n"
+	const tls = ", tls: { cert_file: /c, key_file: /k }"
+	for _, c := range []struct {
+		listen, more string
+		want         int
+	}{
+		{":9181", "", 1}, {"10.0.0.1:9181", "", 1}, {"[::]:9181", "", 1}, {"admin.example.org:9181", "", 1},
+		{":9181", tls, 0}, {"127.0.0.1:9181", "", 0}, {"[::1]:9181", "", 0}, {"LOCALHOST:9181", "", 0}, {"off", "", 0},
+	} {
+		w := parse(t, fmt.Sprintf(text, c.listen, c.more)).Warnings()
+		if len(w) != c.want || c.want > 0 && (w[0].Field != "admin.listen" || !strings.Contains(w[0].Message, "in the clear")) {
+			t.Errorf("%s%s: %v", c.listen, c.more, w)
+		}
+	}
+}

@@ -38,6 +38,7 @@ type Options struct {
 	Daemon   Daemon
 	Security Security
 	Probes   http.Handler // answers the probes and /metrics, without proof of identity
+	Failures *AuthFailures
 	Log      *slog.Logger
 }
 
@@ -71,7 +72,7 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET /v1/config", a.getConfig)
 	mux.Handle("GET /metrics", o.Probes)
 	mux.HandleFunc("/", notFound(mux))
-	guarded := o.Security.protect(mux)
+	guarded := o.Security.protect(mux, o.Failures)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if isProbe(r.URL.Path) {
 			o.Probes.ServeHTTP(w, r)

@@ -4,12 +4,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"math"
 	"mime"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/elixirscope/foundation/fault"
 )
@@ -56,7 +59,7 @@ func IsLoopback(address string) bool {
 	if err != nil {
 		return false
 	}
-	if host == "localhost" {
+	if strings.EqualFold(host, "localhost") {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)
@@ -72,7 +75,7 @@ func actorOf(ctx context.Context) string {
 }
 
 // protect puts the checks in front of h, cheapest first.
-func (s Security) protect(h http.Handler) http.Handler {
+func (s Security) protect(h http.Handler, failures *AuthFailures) http.Handler {
 	origin := http.NewCrossOriginProtection()
 	tokens := hashTokens(s.Tokens)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -83,16 +86,27 @@ func (s Security) protect(h http.Handler) http.Handler {
 		actor, write, ok := s.authenticate(r, tokens)
 		switch {
 		case !ok:
-			w.Header().Set("WWW-Authenticate", `Bearer realm="foundation"`)
-			p := problemOf(refuse(fault.Forbidden, "the request carries no valid token: set FOUNDATION_TOKEN or the Authorization header"))
-			p.Status = http.StatusUnauthorized
-			writeProblem(w, p)
+			refuseToken(w, failures.note(r))
 		case !write && !reads(r):
 			writeError(w, refuse(fault.Forbidden, "the token of "+actor+" may look but not change anything: its role is read"))
 		default:
 			h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, actor)))
 		}
 	})
+}
+
+// refuseToken answers a request without a valid token. One that has to wait
+// before it tries again pays with its connection, too.
+func refuseToken(w http.ResponseWriter, wait time.Duration) {
+	w.Header().Set("WWW-Authenticate", `Bearer realm="foundation"`)
+	p := problemOf(refuse(fault.Forbidden, "the request carries no valid token: set FOUNDATION_TOKEN or the Authorization header"))
+	p.Status = http.StatusUnauthorized
+	if wait > 0 {
+		p = problemOf(refuse(fault.RateLimited, "too many requests from this address carried no valid token; one that does passes at once"))
+		w.Header().Set("Retry-After", strconv.FormatInt(int64(math.Ceil(wait.Seconds())), 10))
+		w.Header().Set("Connection", "close")
+	}
+	writeProblem(w, p)
 }
 
 func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
@@ -121,11 +135,17 @@ func (s Security) allowedHost(r *http.Request) bool {
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		host = h
 	}
-	host = strings.ToLower(strings.Trim(host, "[]"))
+	host = strings.Trim(host, "[]")
 	if _, err := netip.ParseAddr(host); err == nil {
 		return true
 	}
-	return host == "localhost" || slices.Contains(s.Hosts, host)
+	return sameHost(host, "localhost") || slices.ContainsFunc(s.Hosts, func(known string) bool { return sameHost(host, known) })
+}
+
+// sameHost compares names as DNS does: without case, and with or without the dot
+// of the root.
+func sameHost(a, b string) bool {
+	return strings.EqualFold(strings.TrimSuffix(a, "."), strings.TrimSuffix(b, "."))
 }
 
 type hashedToken struct {
@@ -152,7 +172,7 @@ func (s Security) authenticate(r *http.Request, tokens []hashedToken) (actor str
 	if r.TLS != nil && s.ClientCertificates && len(r.TLS.VerifiedChains) > 0 && len(tokens) == 0 {
 		return r.TLS.VerifiedChains[0][0].Subject.CommonName, true, true
 	}
-	given, isBearer := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	given, isBearer := bearer(r.Header.Get("Authorization"))
 	sum := sha256.Sum256([]byte(given))
 	for _, t := range tokens {
 		if subtle.ConstantTimeCompare(sum[:], t.sum[:]) == 1 && isBearer {

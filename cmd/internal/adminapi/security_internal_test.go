@@ -1,10 +1,17 @@
 package adminapi
 
 import (
+	"bytes"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/elixirscope/foundation/telemetry"
 )
 
 func TestCheckListen_RefusesWhatOthersReachWithoutProofOfIdentity(t *testing.T) {
@@ -16,6 +23,7 @@ func TestCheckListen_RefusesWhatOthersReachWithoutProofOfIdentity(t *testing.T) 
 		{"127.0.0.1:9181", true},
 		{"[::1]:9181", true},
 		{"localhost:9181", true},
+		{"LocalHost:9181", true},
 		{"127.9.9.9:1", true},
 		{"[::ffff:127.0.0.1]:1", true},
 		{":9181", false},
@@ -62,6 +70,13 @@ func TestScenario109_ForgedRequestsAreRefused(t *testing.T) {
 		{"by no name", Security{}, "GET", "", nil, 403},
 		{"by an allowed name", guarded, "GET", "admin.example.org", map[string]string{"Authorization": "Bearer " + testSecret}, 200},
 		{"without the token", guarded, "GET", "127.0.0.1", nil, 401},
+		{"by an allowed name in another case", guarded, "GET", "Admin.Example.ORG:9181", map[string]string{"Authorization": "Bearer " + testSecret}, 200},
+		{"by an allowed name with the root's dot", guarded, "GET", "admin.example.org.", map[string]string{"Authorization": "Bearer " + testSecret}, 200},
+		{"by a name that was configured in capitals", Security{Hosts: []string{"Admin.Example.ORG."}}, "GET", "admin.example.org", nil, 200},
+		{"by a name below an allowed one", guarded, "GET", "x.admin.example.org", map[string]string{"Authorization": "Bearer " + testSecret}, 403},
+		{"with the scheme in small letters", guarded, "GET", "127.0.0.1", map[string]string{"Authorization": "bearer " + testSecret}, 200},
+		{"with the scheme in capitals and two spaces", guarded, "GET", "127.0.0.1", map[string]string{"Authorization": "BEARER  " + testSecret}, 200},
+		{"with a scheme that only begins so", guarded, "GET", "127.0.0.1", map[string]string{"Authorization": "Bearers " + testSecret}, 401},
 		{"with a wrong token", guarded, "GET", "127.0.0.1", map[string]string{"Authorization": "Bearer wrong"}, 401},
 		{"with an empty token", guarded, "GET", "127.0.0.1", map[string]string{"Authorization": "Bearer "}, 401},
 		{"with the token as basic auth", guarded, "GET", "127.0.0.1", map[string]string{"Authorization": "Basic " + testSecret}, 401},
@@ -77,7 +92,7 @@ func TestScenario109_ForgedRequestsAreRefused(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			reached := false
-			h := c.security.protect(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }))
+			h := c.security.protect(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached = true }), NewAuthFailures(slog.New(slog.DiscardHandler)))
 			r := httptest.NewRequest(c.method, "/v1/status", strings.NewReader("{}"))
 			r.Host = c.host
 			for name, value := range c.header {
@@ -101,7 +116,7 @@ func TestScenario109_ForgedRequestsAreRefused(t *testing.T) {
 func TestActorIsWhoseTokenItWas(t *testing.T) {
 	s := Security{Tokens: map[string]Token{"ops": {Secret: testSecret, Write: true}, "ci": {Secret: "another-long-secret", Write: true}}}
 	var actor string
-	h := s.protect(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { actor = actorOf(r.Context()) }))
+	h := s.protect(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { actor = actorOf(r.Context()) }), NewAuthFailures(slog.New(slog.DiscardHandler)))
 	r := httptest.NewRequest(http.MethodGet, "/v1/status", http.NoBody)
 	r.Host = "127.0.0.1"
 	r.Header.Set("Authorization", "Bearer another-long-secret")
@@ -109,4 +124,63 @@ func TestActorIsWhoseTokenItWas(t *testing.T) {
 	if actor != "ci" {
 		t.Errorf("the actor is %q", actor)
 	}
+}
+
+// TestAuthFailures_AreLoggedCountedAndSlowed, and whoever holds a valid token is not
+// slowed, wherever the failures come from.
+func TestAuthFailures_AreLoggedCountedAndSlowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		failures := NewAuthFailures(slog.New(slog.NewTextHandler(&log, nil)))
+		s := Security{Tokens: map[string]Token{"ops": {Secret: testSecret, Write: true}}}
+		h := s.protect(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), failures)
+		ask := func(remote, authorization string) *httptest.ResponseRecorder {
+			r := httptest.NewRequest(http.MethodGet, "/v1/status", http.NoBody)
+			r.Host, r.RemoteAddr = "127.0.0.1", remote
+			if authorization != "" {
+				r.Header.Set("Authorization", authorization)
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			return w
+		}
+		const attacker, other, wrong, right = "192.0.2.1:1000", "192.0.2.2:1000", "Bearer wrong-wrong-wrong", "Bearer " + testSecret
+		for i := range 200 {
+			want := http.StatusUnauthorized
+			if i >= authFailures {
+				want = http.StatusTooManyRequests
+			}
+			w := ask(attacker, wrong)
+			if w.Code != want {
+				t.Fatalf("failure %d: %d, want %d", i, w.Code, want)
+			}
+			seconds, err := strconv.Atoi(w.Header().Get("Retry-After"))
+			if slowed := want == http.StatusTooManyRequests; slowed != (err == nil && seconds > 0 && w.Header().Get("Connection") == "close") {
+				t.Fatalf("failure %d: %v", i, w.Header())
+			}
+		}
+		for remote, authorization := range map[string]string{attacker: right, other: right} {
+			if w := ask(remote, authorization); w.Code != http.StatusOK {
+				t.Errorf("a valid token from %s: %d", remote, w.Code)
+			}
+		}
+		if w := ask(other, ""); w.Code != http.StatusUnauthorized {
+			t.Errorf("another address pays for the attacker: %d", w.Code)
+		}
+		time.Sleep(authPer / authFailures)
+		if w := ask(attacker, wrong); w.Code != http.StatusUnauthorized {
+			t.Errorf("after the time that it was told: %d", w.Code)
+		}
+		if got := strings.Count(log.String(), "authentication failed"); got != 2 {
+			t.Errorf("%d lines for %s", got, log.String())
+		}
+		if !strings.Contains(log.String(), "remote="+attacker) || !strings.Contains(log.String(), "omitted=200") || strings.Contains(log.String(), "wrong-wrong") {
+			t.Error(log.String())
+		}
+		counts := map[string]float64{}
+		failures.Collect(func(s telemetry.Sample) { counts[s.Labels[0]] = s.Value })
+		if counts["invalid"] != 201 || counts["missing"] != 1 {
+			t.Errorf("counted %v", counts)
+		}
+	})
 }

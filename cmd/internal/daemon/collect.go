@@ -9,5 +9,6 @@ var descLogDropped = &telemetry.Desc{
 // Collect implements [telemetry.Source] for the daemon and the layer that it runs.
 func (d *Daemon) Collect(emit func(telemetry.Sample)) {
 	d.layer.Collect(emit)
+	d.authFailures.Collect(emit)
 	emit(telemetry.Sample{Desc: descLogDropped, Value: float64(d.options.LogDropped())})
 }

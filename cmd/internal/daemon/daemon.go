@@ -38,17 +38,18 @@ const defaultWatch = 2 * time.Second
 
 // Daemon is a running layer. Make one with [New].
 type Daemon struct {
-	options  Options
-	log      *slog.Logger
-	layer    *foundation.Foundation
-	gateway  *gateway.Gateway
-	admin    atomic.Pointer[http.Handler] // replaced by a reload, so that a token that was taken away ends at once
-	started  time.Time
-	servers  []*server // in the order of their start
-	watch    *watch
-	serving  atomic.Bool
-	ready    atomic.Bool
-	draining atomic.Bool
+	options      Options
+	log          *slog.Logger
+	layer        *foundation.Foundation
+	gateway      *gateway.Gateway
+	authFailures *adminapi.AuthFailures
+	admin        atomic.Pointer[http.Handler] // replaced by a reload, so that a token that was taken away ends at once
+	started      time.Time
+	servers      []*server // in the order of their start
+	watch        *watch
+	serving      atomic.Bool
+	ready        atomic.Bool
+	draining     atomic.Bool
 
 	// mu serialises reloads, and a reload with the stop: a reload that began must
 	// not bring to life what the stop has ended. It is held while files are read.
@@ -73,7 +74,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if o.LookupEnv == nil {
 		o.LookupEnv = func(string) (string, bool) { return "", false }
 	}
-	d := &Daemon{options: o, log: o.Log, gateway: gateway.New(o.Log), started: time.Now(), quit: make(chan struct{})}
+	d := &Daemon{options: o, log: o.Log, gateway: gateway.New(o.Log), authFailures: adminapi.NewAuthFailures(o.Log), started: time.Now(), quit: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.abandon(ctx))
@@ -186,7 +187,7 @@ func (d *Daemon) probes() http.Handler {
 
 func (d *Daemon) adminHandler(security adminapi.Security) http.Handler {
 	return adminapi.Handler(adminapi.Options{
-		Layer: d.layer, Security: security, Log: d.log, Probes: d.probes(), Daemon: d,
+		Layer: d.layer, Security: security, Failures: d.authFailures, Log: d.log, Probes: d.probes(), Daemon: d,
 	})
 }
 
