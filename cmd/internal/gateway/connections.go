@@ -18,6 +18,7 @@ type connections map[peerID]*http.Transport
 type peerID struct {
 	scheme, host string
 	h2c          bool
+	http1        bool // and no other, for a change of protocol
 	serverName   string
 	files        pemFiles
 }
@@ -55,7 +56,7 @@ func (c connections) to(id peerID, settings config.UpstreamTLS, old connections)
 	if err != nil {
 		return nil, err
 	}
-	c[id] = newTransport(id.h2c, security)
+	c[id] = newTransport(id, security)
 	return c[id], nil
 }
 

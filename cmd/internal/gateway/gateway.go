@@ -199,6 +199,11 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		info.refuseTooLarge(w, r)
 		return
 	}
+	dropH2C(r)
+	if bad, found := rt.examine(r); found {
+		info.refuseBad(r, bad)
+		return
+	}
 	rt.boundBody(info, r)
 	if info.upload != nil {
 		defer info.upload.leave()
@@ -206,7 +211,6 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if p, ok := rt.priority.of(r); ok {
 		r = r.WithContext(guard.WithPriority(r.Context(), p))
 	}
-	dropH2C(r)
 	if isUpgrade(r) {
 		ctx, done := rt.upgrades.add(r.Context())
 		defer done()

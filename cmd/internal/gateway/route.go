@@ -29,7 +29,9 @@ type route struct {
 	maxBody     int64
 	key         keyTemplate
 	priority    priorityTemplate
+	h2c         bool
 	transport   *http.Transport
+	changes     *http.Transport // for requests that offer another protocol; nil: as all others
 	upgrades    *upgrades
 	alarms      alarms
 	handler     http.Handler // behind the guard
@@ -70,7 +72,7 @@ func newRoute(c config.Route, defaults config.Gateway) (*route, error) {
 	}
 	rt := &route{
 		match: c.Match, guardName: c.Guard, target: target, stripPrefix: strings.TrimSuffix(c.StripPrefix, "/"), keepHost: c.PreserveHost, tellsQuota: c.RateLimitHeaders,
-		bodyIdle: c.IdleTimeout, maxBody: defaults.Limits.MaxBody, key: key, priority: priority,
+		bodyIdle: c.IdleTimeout, maxBody: defaults.Limits.MaxBody, key: key, priority: priority, h2c: c.H2C,
 	}
 	if rt.bodyIdle == 0 {
 		rt.bodyIdle = defaults.Limits.BodyIdleTimeout
@@ -92,6 +94,12 @@ func (t *Table) connect(rt *route, c config.Route, old connections) error {
 	if rt.transport, err = t.connections.to(id, settings, old); err != nil {
 		return err
 	}
+	if id.scheme == "https" && !id.h2c {
+		id.http1 = true
+		if rt.changes, err = t.connections.to(id, settings, old); err != nil {
+			return err
+		}
+	}
 	for _, path := range []string{settings.CAFile, settings.CertFile, settings.KeyFile} {
 		if path != "" {
 			t.files = append(t.files, path)
@@ -104,7 +112,7 @@ func (t *Table) connect(rt *route, c config.Route, old connections) error {
 func (rt *route) bind(g *guard.Guard, up *upgrades, log *slog.Logger) {
 	proxy := http.Handler(&httputil.ReverseProxy{
 		Rewrite:        rt.rewrite,
-		Transport:      rt.transport,
+		Transport:      rt,
 		BufferPool:     buffers,
 		ErrorHandler:   rt.answerError,
 		ModifyResponse: rt.watch,
@@ -143,7 +151,7 @@ var errBodyIdle = errors.New("the body stood still for too long")
 func (rt *route) watch(resp *http.Response) error {
 	delete(resp.Header, requestIDHeader)
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return nil
+		return checkChange(resp)
 	}
 	if resp.Body != http.NoBody && resp.ContentLength != 0 {
 		rt.watchBody(resp)
@@ -208,6 +216,11 @@ func (rt *route) answerError(w http.ResponseWriter, r *http.Request, err error) 
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		protect.ReportError(r.Context(), guard.Neutral(err))
 		infoOf(r.Context()).refuseTooLarge(w, r)
+		return
+	}
+	if bad, is := clientsFault(err); is {
+		protect.ReportError(r.Context(), guard.Neutral(err))
+		infoOf(r.Context()).refuseBad(r, bad)
 		return
 	}
 	f := classify(r.Context(), err)

@@ -21,8 +21,11 @@ type upgrades struct {
 
 // dropH2C answers a wish to go on in HTTP/2 as the protocol allows, by ignoring
 // it: over a connection that left HTTP/1 for HTTP/2 a client would send the
-// upstream requests that pass no guard.
+// upstream requests that pass no guard. In HTTP/1.0 no wish counts.
 func dropH2C(r *http.Request) {
+	if !r.ProtoAtLeast(1, 1) {
+		delete(r.Header, "Upgrade")
+	}
 	for _, protocol := range r.Header["Upgrade"] {
 		if strings.Contains(strings.ToLower(protocol), "h2c") {
 			delete(r.Header, "Upgrade")
@@ -32,9 +35,39 @@ func dropH2C(r *http.Request) {
 	}
 }
 
+// isUpgrade reports whether the client offers to change to another protocol: the
+// offer counts for those only who are told of it by the Connection field.
 func isUpgrade(r *http.Request) bool {
-	wish := r.Header["Upgrade"]
-	return len(wish) > 0 && wish[0] != ""
+	offer := r.Header["Upgrade"]
+	return len(offer) > 0 && offer[0] != "" && hasToken(r.Header["Connection"], "upgrade")
+}
+
+// hasToken reports whether a field that is a list has token, which is in lower case.
+func hasToken(values []string, token string) bool {
+	for _, value := range values {
+		for item := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.Trim(item, " \t"), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// RoundTrip implements http.RoundTripper.
+func (rt *route) RoundTrip(r *http.Request) (*http.Response, error) {
+	if rt.changes != nil && len(r.Header["Upgrade"]) > 0 {
+		return rt.changes.RoundTrip(r)
+	}
+	return rt.transport.RoundTrip(r)
+}
+
+// checkChange compares what the upstream changed to with what was offered.
+func checkChange(resp *http.Response) error {
+	if offer := resp.Request.Header.Get("Upgrade"); offer != "" && !strings.EqualFold(offer, resp.Header.Get("Upgrade")) {
+		return errOtherProtocol
+	}
+	return nil
 }
 
 // add notes an upgrade and returns a context that ends with [upgrades.close] and

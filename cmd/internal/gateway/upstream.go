@@ -66,7 +66,7 @@ func clientTLS(c config.UpstreamTLS, files pemFiles) (*tls.Config, error) {
 // newTransport returns the connections to one upstream. Compression stays
 // between client and upstream, and no proxy of the environment is asked: the
 // upstream is what the configuration says.
-func newTransport(h2c bool, security *tls.Config) *http.Transport {
+func newTransport(id peerID, security *tls.Config) *http.Transport {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
 	t := &http.Transport{
 		DialContext:            dialer.DialContext,
@@ -79,9 +79,12 @@ func newTransport(h2c bool, security *tls.Config) *http.Transport {
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
 	}
-	if h2c {
+	switch {
+	case id.h2c:
 		t.Protocols = new(http.Protocols)
 		t.Protocols.SetUnencryptedHTTP2(true)
+	case id.http1:
+		speakHTTP1(t, dialer, security)
 	}
 	return t
 }
