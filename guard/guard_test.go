@@ -228,6 +228,8 @@ func TestClassification(t *testing.T) {
 		{"the caller's deadline, at the floor", within(limit / 10), wait, guard.TimedOut},
 		{"the caller's deadline, later than the guard's", within(2 * limit), wait, guard.TimedOut},
 		{"neutral", nil, func(context.Context) error { return fmt.Errorf("so: %w", guard.Neutral(errDown)) }, guard.Indifferent},
+		{"a cancellation that was found neutral", nil, func(context.Context) error { return guard.Neutral(context.Canceled) }, guard.CallerLeft},
+		{"a caller that left, further in", nil, func(context.Context) error { return fault.New(fault.Spec{Code: fault.Canceled}) }, guard.CallerLeft},
 		{"a refusal further in", nil, func(context.Context) error { return fault.New(fault.Spec{Code: fault.PoolTimeout}) }, guard.Indifferent},
 		{"a worker that could not be made further in", nil, func(context.Context) error { return fault.New(fault.Spec{Code: fault.WorkerFailed}) }, guard.Failed},
 		{"a timeout further in", nil, func(context.Context) error { return fault.New(fault.Spec{Code: fault.CallTimeout}) }, guard.TimedOut},

@@ -47,14 +47,14 @@ func (v *visit) judge(ctx, limited context.Context, now clock.Instant, err error
 		return verdict{Failure, TimedOut, false}
 	}
 	if IsNeutral(err) {
-		return verdict{Ignored, Indifferent, false}
+		return verdictOf(Ignored, err)
 	}
 	if err != nil {
 		if w, settled := v.judgeTime(ctx, limited, now, err); settled {
 			return w
 		}
 		if refusedFurtherIn(err) {
-			return verdict{Ignored, Indifferent, false}
+			return verdictOf(Ignored, err)
 		}
 	}
 	return verdictOf(v.ask(err, ask), err)
@@ -129,7 +129,7 @@ func verdictOf(o Outcome, err error) verdict {
 	case Success:
 		return good
 	case Ignored:
-		if errors.Is(err, context.Canceled) {
+		if errors.Is(err, context.Canceled) || errors.Is(err, fault.Canceled) {
 			return verdict{Ignored, CallerLeft, false}
 		}
 		return verdict{Ignored, Indifferent, false}

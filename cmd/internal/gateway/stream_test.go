@@ -105,6 +105,9 @@ func TestAClientThatLeavesIsNeutralAndLoggedAs499(t *testing.T) {
 		t.Errorf("counted %+v", c)
 	}
 	r.server.Close() // waits for the handler, which logs last
+	if s := r.guard.Status(); s.Results[guard.CallerLeft] != 1 {
+		t.Errorf("results %v", s.Results)
+	}
 	if !strings.Contains(log.String(), `"status":499`) || !strings.Contains(log.String(), `"refused":"canceled"`) {
 		t.Errorf("the log says %s", log.String())
 	}
