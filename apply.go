@@ -36,7 +36,7 @@ func (f *Foundation) Plan(cfg *config.Config) ([]Change, error) {
 // settings they began with. It returns the revision in force afterwards; a cfg
 // that sets the same as the one in force is no new revision. cfg must not be
 // changed afterwards. The context bounds the waiting for other changes and the
-// opening of pools.
+// opening of pools, as that of [Open] does.
 func (f *Foundation) Apply(ctx context.Context, cfg *config.Config) (revision uint64, err error) {
 	if cfg == nil {
 		return f.revision.Load().number, nilConfig()
@@ -86,11 +86,24 @@ func (f *Foundation) change(ctx context.Context, cfg *config.Config, source stri
 // the turn, so that no other change comes between.
 func (f *Foundation) edit(ctx context.Context, source string, next func(now *config.Config) (*config.Config, error)) (uint64, error) {
 	defer f.news.tell() // after the turn was given back
+	ctx, release := f.untilClose(ctx)
+	defer release()
 	if err := f.take(ctx); err != nil {
 		return f.revision.Load().number, err
 	}
 	defer func() { <-f.turn }()
 	return f.applyLocked(ctx, source, next)
+}
+
+// untilClose returns ctx for a change, which Close ends, too: to wait for a pool that
+// would be closed at once is no use.
+func (f *Foundation) untilClose(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(f.ending, func() { cancel(errClosed()) })
+	return ctx, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // applyLocked REQUIRES: f.turn.
@@ -129,6 +142,8 @@ func (f *Foundation) Reload(ctx context.Context) error {
 		return fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Message: "the layer has no configuration file"})
 	}
 	defer f.news.tell() // after the turn was given back
+	ctx, release := f.untilClose(ctx)
+	defer release()
 	if err := f.take(ctx); err != nil {
 		return err
 	}

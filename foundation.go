@@ -38,13 +38,17 @@ type Foundation struct {
 	drains   sync.WaitGroup          // pools that are being closed
 	hurry    context.Context         //nolint:containedctx // drains have no caller whose context they could take
 	hurryUp  context.CancelCauseFunc // ends the waiting of drains
+	ending   context.Context         //nolint:containedctx // it ends with the first Close, and the change that runs then with it
+	end      context.CancelFunc
 	closing  sync.Once
 	closeErr error
 }
 
 // Open reads the configuration, checks it, opens what it names, and returns the
 // layer. If anything fails nothing stays open. The context bounds the opening
-// alone.
+// alone: where it ends while a pool is being opened, Open returns within a moment. A
+// kind of worker or a factory that ignores its context is left behind then, and what
+// it still opens is closed.
 func Open(ctx context.Context, o Options) (*Foundation, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -58,8 +62,7 @@ func Open(ctx context.Context, o Options) (*Foundation, error) {
 		f.file.Store(cfg)
 	}
 	if _, err := f.change(ctx, cfg, o.source()); err != nil {
-		f.drains.Wait() // short: nobody has borrowed anything yet
-		f.hurryUp(nil)
+		f.undo(ctx)
 		return nil, err
 	}
 	return f, nil
@@ -80,6 +83,7 @@ func newFoundation(o Options) *Foundation {
 	f.news.applied, f.news.rejected = telemetry.TopicOf[config.Applied](f.bus), telemetry.TopicOf[config.Rejected](f.bus)
 	// The layer outlives the context that it was opened with.
 	f.hurry, f.hurryUp = context.WithCancelCause(context.Background())
+	f.ending, f.end = context.WithCancel(context.Background())
 	now := time.Now()
 	f.revision.Store(&revision{cfg: &config.Config{}, at: now})
 	f.reload.Store(&reloadResult{at: now, success: now}) // it was read; Options.Prepare may look at it before it is in force
@@ -89,8 +93,9 @@ func newFoundation(o Options) *Foundation {
 // Bus returns the bus that all parts emit on.
 func (f *Foundation) Bus() *telemetry.Bus { return f.bus }
 
-// Close ends the layer, in order: no more changes, guards refuse calls with
-// closed, pools are drained, which waits for borrowed workers until ctx is done.
+// Close ends the layer, in order: no more changes (one that is opening a pool is
+// refused with closed), guards refuse calls with closed, pools are drained, which
+// waits for borrowed workers until ctx is done.
 // Closing again waits for the first Close and returns what it returned.
 func (f *Foundation) Close(ctx context.Context) error {
 	f.closing.Do(func() { f.closeErr = f.close(ctx) })
@@ -98,6 +103,7 @@ func (f *Foundation) Close(ctx context.Context) error {
 }
 
 func (f *Foundation) close(ctx context.Context) error {
+	f.end()
 	f.turn <- struct{}{} // not bounded by ctx: a change ends, and must not find its layer gone
 	f.closed = true
 	<-f.turn
@@ -130,7 +136,7 @@ func (f *Foundation) take(ctx context.Context) error {
 	select {
 	case f.turn <- struct{}{}:
 	case <-ctx.Done():
-		return canceled(ctx)
+		return f.gaveUp(ctx)
 	}
 	if f.closed {
 		<-f.turn
@@ -139,7 +145,11 @@ func (f *Foundation) take(ctx context.Context) error {
 	return nil
 }
 
-func canceled(ctx context.Context) error {
+// gaveUp answers a change whose context has ended, if not by its caller, by Close.
+func (f *Foundation) gaveUp(ctx context.Context) error {
+	if f.ending.Err() != nil {
+		return errClosed()
+	}
 	return fault.New(fault.Spec{
 		Code: fault.Canceled, Component: component, Message: "the caller gave up before anything was changed", Cause: context.Cause(ctx),
 	})

@@ -61,7 +61,7 @@ func (t *transition) abort() {
 // prepared is abandoned.
 func (t *transition) prepareGuest(ctx context.Context) (err error) {
 	if ctx.Err() != nil {
-		return canceled(ctx)
+		return t.f.gaveUp(ctx)
 	}
 	if t.f.options.Prepare != nil {
 		t.guest, err = t.f.options.Prepare(t.f, t.next.cfg)
@@ -151,14 +151,9 @@ func (t *transition) preparePools(ctx context.Context) error {
 			continue
 		}
 		if ctx.Err() != nil {
-			return canceled(ctx)
+			return t.f.gaveUp(ctx)
 		}
-		kind := t.f.options.Kinds[p.Worker]
-		options := p.Options
-		if options == nil {
-			options = kind.NewOptions()
-		}
-		opened, err := kind.Open(name, p.Config, options, pool.WithBus(t.f.bus))
+		opened, err := t.f.openPool(ctx, name, p)
 		if err != nil {
 			return err
 		}
@@ -249,9 +244,11 @@ func (t *transition) retire() {
 
 // drain closes a pool in the background: its borrowers may take their time.
 func (f *Foundation) drain(p pool.Managed) {
-	f.drains.Go(func() {
-		if err := p.Close(f.hurry); err != nil {
-			f.log.Warn("a pool was closed before all of its workers came back", slog.String("pool", p.Name()), slog.Any("error", err))
-		}
-	})
+	f.drains.Go(func() { f.closePool(p) })
+}
+
+func (f *Foundation) closePool(p pool.Managed) {
+	if err := p.Close(f.hurry); err != nil {
+		f.log.Warn("a pool was closed before all of its workers came back", slog.String("pool", p.Name()), slog.Any("error", err))
+	}
 }

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -64,12 +63,11 @@ func (k *checker) warn(path yamlx.Path, value, format string, args ...any) {
 // part records the faults of a part's own validation below its path.
 func (k *checker) part(path yamlx.Path, err error, warnings ...fault.Problem) {
 	if err != nil {
-		f, ok := errors.AsType[*fault.Error](err)
-		if !ok || len(f.Problems()) == 0 {
-			k.add(path, "", "%v", err)
-		} else {
-			warnings = append(slices.Clone(f.Problems()), warnings...)
+		problems := problemsOf(err)
+		if len(problems) == 0 {
+			k.add(path, "", "%s", textOf(err))
 		}
+		warnings = append(slices.Clone(problems), warnings...)
 	}
 	for _, p := range warnings {
 		k.faults = append(k.faults, yamlx.Fault{Path: path.Join(p.Field), Value: p.Value, Message: p.Message, Warning: p.Warning})
@@ -172,8 +170,11 @@ func (k *checker) pool(path yamlx.Path, _ string, p Pool) {
 	if k.kinds == nil {
 		return
 	}
-	if _, known := k.kinds[p.Worker]; !known {
-		k.add(path.Key("worker"), p.Worker, "there is no kind of worker %q%s", p.Worker, yamlx.Suggest(p.Worker, slices.Collect(maps.Keys(k.kinds))))
+	if !k.worker(path.Key("worker"), p.Worker) {
+		return
+	}
+	if p.Options != nil && isNil(p.Options) {
+		k.add(path.Key("options"), "", "are a nil %T: leave them out, or take what the kind's NewOptions returns", p.Options)
 		return
 	}
 	if v, ok := p.Options.(interface{ Validate() error }); ok {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"reflect"
 	"regexp"
@@ -286,8 +287,19 @@ func (p Pool) MarshalJSON() ([]byte, error) { return json.Marshal(p.String()) }
 
 // problemsOf returns the problems in an error, or nil.
 func problemsOf(err error) []fault.Problem {
-	if f, ok := errors.AsType[*fault.Error](err); ok {
+	if isNil(err) {
+		return nil
+	}
+	if f, ok := errors.AsType[*fault.Error](err); ok && f != nil {
 		return f.Problems()
 	}
 	return nil
+}
+
+// textOf is what err says; a nil pointer in an error says nothing and would panic.
+func textOf(err error) string {
+	if isNil(err) {
+		return fmt.Sprintf("a nil %T was returned as an error, which is not nil: return nil", err)
+	}
+	return err.Error()
 }

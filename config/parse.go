@@ -82,14 +82,14 @@ func versionFault(root *yamlx.Node, c *Config) []yamlx.Fault {
 func decodeOptions(c *Config, d *yamlx.Decoder, kinds map[string]pool.Kind) {
 	for name, p := range c.Pools {
 		path := yamlx.Path("/pools").Key(name).Key("options")
-		kind, known := kinds[p.Worker]
+		kind, known := kindOf(kinds, p.Worker)
 		if !known {
 			if entry, ok := d.Found[path]; ok {
 				d.Conceal(entry.Node)
 			}
 			continue // reported with the other names
 		}
-		p.Options = kind.NewOptions()
+		p.Options = newOptions(kind)
 		if entry, ok := d.Found[path]; ok {
 			d.Decode(path, entry.Node, p.Options)
 			d.Found[path] = entry
@@ -165,7 +165,7 @@ func (o *origin) refuse(faults []yamlx.Fault) error {
 func Render(err error) string {
 	problems := problemsOf(err)
 	if len(problems) == 0 {
-		return err.Error() + "\n"
+		return textOf(err) + "\n"
 	}
 	var b strings.Builder
 	for _, p := range problems {

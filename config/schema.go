@@ -2,10 +2,8 @@ package config
 
 import (
 	"encoding/json"
-	"maps"
 	"path"
 	"reflect"
-	"slices"
 
 	"github.com/elixirscope/foundation/config/internal/yamlx"
 	"github.com/elixirscope/foundation/pool"
@@ -30,13 +28,13 @@ func JSONSchema(kinds map[string]pool.Kind) ([]byte, error) {
 
 // addKinds makes the schema of a pool's options depend on its kind of worker.
 func addKinds(p yamlx.Schema, kinds map[string]pool.Kind) {
-	names := slices.Sorted(maps.Keys(kinds))
+	names := knownKinds(kinds)
 	if len(names) == 0 {
 		return
 	}
 	var rules []yamlx.Schema
 	for _, name := range names {
-		options := yamlx.SchemaOf(reflect.TypeOf(kinds[name].NewOptions()), describe)
+		options := yamlx.SchemaOf(reflect.TypeOf(newOptions(kinds[name])), describe)
 		rules = append(rules, yamlx.Schema{
 			"if":   yamlx.Schema{"properties": yamlx.Schema{"worker": yamlx.Schema{"const": name}}, "required": []string{"worker"}},
 			"then": yamlx.Schema{"properties": yamlx.Schema{"options": options}},

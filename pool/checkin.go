@@ -39,8 +39,12 @@ func (p *Pool[T]) DiscardAt(now clock.Instant, ref any, generation uint64) {
 }
 
 func (p *Pool[T]) endLoan(now clock.Instant, ref any, generation uint64, f fate) {
-	if s, ok := ref.(*slot[T]); ok {
+	switch s, ok := ref.(*slot[T]); {
+	case !ok:
+	case s.owner == p:
 		p.giveBack(context.Background(), s, generation, now, f)
+	default: // to take it back would put it into the books of both pools
+		p.count(&p.counts.stale)
 	}
 }
 

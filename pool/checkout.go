@@ -39,7 +39,7 @@ func (p *Pool[T]) CheckoutAt(ctx context.Context, now clock.Instant, o CheckoutO
 // is one short critical section; everything else is in seek.
 func (p *Pool[T]) borrow(ctx context.Context, now clock.Instant, o CheckoutOptions) (borrowing[T], error) {
 	if ctx.Err() != nil {
-		return borrowing[T]{}, p.refusedCanceled(ctx)
+		return borrowing[T]{}, p.refusedDone(ctx)
 	}
 	s := p.takeFromLane(now)
 	if s != nil {
@@ -134,7 +134,7 @@ func (p *Pool[T]) seek(ctx context.Context, now clock.Instant, o CheckoutOptions
 func (p *Pool[T]) seekVerified(ctx context.Context, begun clock.Instant, o CheckoutOptions, b borrowing[T]) (borrowing[T], error) {
 	for b.slot.verify && !p.verified(ctx, b, begun, o) {
 		if ctx.Err() != nil {
-			return borrowing[T]{}, p.refusedWaiting(ctx)
+			return borrowing[T]{}, p.refusedDone(ctx)
 		}
 		p.mu.Lock()
 		o.Timeout = or(o.Timeout, p.cfg.CheckoutTimeout)
@@ -152,15 +152,17 @@ func (p *Pool[T]) seekVerified(ctx context.Context, begun clock.Instant, o Check
 }
 
 // verified checks the worker of b and closes it if the check fails, panics, or
-// ends the goroutine.
+// ends the goroutine. The methods of the caller's context may do so, too.
 func (p *Pool[T]) verified(caller context.Context, b borrowing[T], begun clock.Instant, o CheckoutOptions) (ok bool) {
-	err := errExited
+	err, telling := errExited, false
 	defer func() {
-		p.checked(b, err, caller.Err() == nil)
+		p.checked(b, err, telling)
 		ok = err == nil
 	}()
+	defer func() { telling = caller.Err() == nil }()
 	ctx, cancel := context.WithTimeout(caller, p.beginCheck(begun, o))
 	defer cancel()
+	defer context.AfterFunc(p.base, cancel)()
 	err = calling(func() error { return p.factory.Check(ctx, b.slot.value) })
 	return err == nil
 }
@@ -171,6 +173,7 @@ func (p *Pool[T]) beginCheck(begun clock.Instant, o CheckoutOptions) time.Durati
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.atFactory++
+	p.callsLocked()
 	left := begun.Add(or(o.Timeout, p.cfg.CheckoutTimeout)).Sub(clock.Now())
 	return max(time.Millisecond, min(p.cfg.CheckTimeout, left))
 }
@@ -273,21 +276,34 @@ func (p *Pool[T]) awaitLocked(ctx context.Context, begun clock.Instant, o Checko
 	return b, why
 }
 
-// park waits for the answer to w. A caller that gives up at the moment of the
-// hand-over passes the worker on.
+// park waits for the answer to w. It takes leave of the pool also if the context
+// panics or ends the goroutine.
 func (p *Pool[T]) park(ctx context.Context, w *waiter[T]) (borrowing[T], refusal) {
+	answered := false
+	defer func() {
+		if !answered {
+			p.desert(w)
+		}
+	}()
 	select {
 	case <-w.ready:
+		answered = true
 		return w.got, w.refused
 	case <-ctx.Done():
+		return borrowing[T]{}, refusal{code: fault.Canceled}
 	}
-	if !p.leave(w) {
-		<-w.ready // on its way: the answer was written when w left the queue
-		if w.got.slot != nil {
-			p.giveBack(ctx, w.got.slot, w.got.generation, clock.Now(), fateUnused)
-		}
+}
+
+// desert ends the waiting of a caller that gives up. At the moment of the hand-over
+// it passes the worker on.
+func (p *Pool[T]) desert(w *waiter[T]) {
+	if p.leave(w) {
+		return
 	}
-	return borrowing[T]{}, refusal{code: fault.Canceled}
+	<-w.ready // on its way: the answer was written when w left the queue
+	if w.got.slot != nil {
+		p.giveBack(context.Background(), w.got.slot, w.got.generation, clock.Now(), fateUnused)
+	}
 }
 
 func (p *Pool[T]) waited(d time.Duration) {
@@ -339,7 +355,7 @@ func (p *Pool[T]) refuse(ctx context.Context, why refusal, o CheckoutOptions) er
 	case why.code == fault.PoolTimeout:
 		return p.refusedTimeout(ctx, o.Timeout, nil)
 	case why.code == fault.Canceled:
-		return p.refusedWaiting(ctx)
+		return p.refusedDone(ctx)
 	default:
 		return p.refusedClosed()
 	}

@@ -75,7 +75,7 @@ func (p *Pool[T]) construct(round uint64, timeout time.Duration) {
 
 func (p *Pool[T]) constructed(worker T, took time.Duration) {
 	now := clock.Now()
-	s := &slot[T]{value: worker, boxed: worker, proven: now, idled: now}
+	s := &slot[T]{value: worker, boxed: worker, owner: p, proven: now, idled: now}
 	s.laned.Store(notLaned)
 	p.mu.Lock()
 	p.making--
@@ -142,11 +142,10 @@ func (p *Pool[T]) notConstructed(err error, round uint64) {
 // pauseLocked is the pause before the next attempt: it doubles up to the greatest
 // and is cut by up to a half at random, so that many pools do not come at once.
 func (p *Pool[T]) pauseLocked() time.Duration {
-	pause := p.cfg.Backoff
-	for i := 1; i < p.health.failures && pause < p.cfg.BackoffMax; i++ {
-		pause *= 2
+	pause, most := p.cfg.Backoff, p.cfg.BackoffMax
+	for i := 1; i < p.health.failures && pause < most; i++ {
+		pause += min(pause, most-pause) // and not twice the pause, which may be more than there is
 	}
-	pause = min(pause, p.cfg.BackoffMax)
 	return pause - time.Duration(rand.Int64N(int64(pause)/2+1))
 }
 
@@ -190,6 +189,7 @@ func (p *Pool[T]) destroyLocked(s *slot[T], why Reason, cause error) {
 	p.slots = p.slots[:last]
 	p.closing++
 	p.jobs++
+	p.callsLocked()
 	go p.end(s, why, cause)
 	p.collapseLocked()
 }

@@ -28,19 +28,14 @@ func (p *Pool[T]) refusedClosed() error {
 	return fault.New(fault.Spec{Code: fault.Closed, Component: component, Name: p.name, Message: "the pool is closed"})
 }
 
-// refusedCanceled answers a caller whose context was done before it began.
-func (p *Pool[T]) refusedCanceled(ctx context.Context) error {
-	p.count(&p.counts.canceled)
-	return fault.New(fault.Spec{Code: fault.Canceled, Component: component, Name: p.name, Cause: context.Cause(ctx)})
-}
-
-// refusedWaiting answers a caller whose context ended while it waited: giving up
-// is canceled, and a deadline that the occupied pool has used up is pool_timeout.
-func (p *Pool[T]) refusedWaiting(ctx context.Context) error {
+// refusedDone answers a caller whose context is done: giving up is canceled, and a
+// deadline that has passed is pool_timeout, whether it waited or came too late.
+func (p *Pool[T]) refusedDone(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		return p.refusedTimeout(ctx, 0, context.Cause(ctx))
 	}
-	return p.refusedCanceled(ctx)
+	p.count(&p.counts.canceled)
+	return fault.New(fault.Spec{Code: fault.Canceled, Component: component, Name: p.name, Cause: context.Cause(ctx)})
 }
 
 func (p *Pool[T]) refusedTimeout(ctx context.Context, timeout time.Duration, cause error) error {
@@ -49,7 +44,7 @@ func (p *Pool[T]) refusedTimeout(ctx context.Context, timeout time.Duration, cau
 	p.sweepLocked()
 	evidence, waiting := p.occupancyLocked(), p.queue.len
 	p.mu.Unlock()
-	message := "no worker became free within the caller's deadline"
+	message := "the caller's deadline passed before it had a worker"
 	if cause == nil {
 		message = "no worker became free within " + max(0, timeout).String()
 	}

@@ -123,7 +123,7 @@ func ExampleKindOf() {
 	})
 
 	o := kind.NewOptions() // what the section "options" of the configuration is read into
-	p, err := kind.Open("orders", pool.Config{}, o)
+	p, err := kind.Open(context.Background(), "orders", pool.Config{}, o)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -1,13 +1,18 @@
 package pool
 
-import "context"
+import (
+	"context"
+	"reflect"
+)
 
 // Factory makes and ends the workers of a pool. Its methods run outside every
 // lock of the pool, for different workers at the same time, and may block.
 type Factory[T any] interface {
-	// New makes a worker. ctx ends with the pool and after create_timeout.
+	// New makes a worker. ctx ends with the pool and after create_timeout. It holds no
+	// values of a borrower's: the worker may go to another one.
 	New(ctx context.Context) (T, error)
-	// Check reports whether a worker is fit for use; ctx ends after check_timeout.
+	// Check reports whether a worker is fit for use; ctx ends with the pool and after
+	// check_timeout. Before a worker is lent it is the borrower's, bounded so.
 	Check(ctx context.Context, worker T) error
 	// Close ends a worker. It is called exactly once for every worker, and until it
 	// returns the worker counts against the size of the pool: bound it.
@@ -16,7 +21,8 @@ type Factory[T any] interface {
 
 // Resetter is a [Factory] that cleans a worker when it comes back, before anyone
 // else gets it. An error closes the worker. It runs in the goroutine of the
-// borrower; ctx ends after check_timeout.
+// borrower; ctx ends with the pool and after check_timeout, and holds no values of
+// the borrower's.
 type Resetter[T any] interface {
 	Reset(ctx context.Context, worker T) error
 }
@@ -62,9 +68,12 @@ func (f Funcs[T]) Close(worker T) {
 
 // abilities says which calls to the factory the pool can do without.
 func abilities[T any](f Factory[T]) (checks bool, resetter Resetter[T], usable bool) {
-	switch f := f.(type) {
-	case nil:
+	if v := reflect.ValueOf(f); f == nil || v.Kind() == reflect.Pointer && v.IsNil() {
 		return false, nil, false
+	}
+	switch f := f.(type) {
+	case *Funcs[T]:
+		return abilities[T](*f)
 	case Funcs[T]:
 		if f.Clean != nil {
 			resetter = f

@@ -1,6 +1,7 @@
 package pool
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/elixirscope/foundation/fault"
@@ -19,13 +20,15 @@ type kind[T, O any] struct {
 
 func (kind[T, O]) NewOptions() any { return new(O) }
 
-func (k kind[T, O]) Open(name string, cfg Config, options any, opts ...Option) (Managed, error) {
+func (k kind[T, O]) Open(ctx context.Context, name string, cfg Config, options any, opts ...Option) (Managed, error) {
 	o, ok := options.(*O)
-	if !ok {
-		return nil, fault.New(fault.Spec{
-			Code: fault.InvalidArgument, Component: component, Name: name,
-			Message: fmt.Sprintf("the options are a %T and not the %T that NewOptions returned", options, o),
-		})
+	switch {
+	case !ok:
+		return nil, unusable(name, "the options are a %T and not the %T that NewOptions returned", options, o)
+	case o == nil:
+		return nil, unusable(name, "the options are a nil %T: take what NewOptions returned", options)
+	case k.factory == nil:
+		return nil, unusable(name, "the kind of worker was made with a nil function")
 	}
 	if v, ok := options.(interface{ Validate() error }); ok {
 		if err := v.Validate(); err != nil {
@@ -36,9 +39,13 @@ func (k kind[T, O]) Open(name string, cfg Config, options any, opts ...Option) (
 	if err != nil {
 		return nil, err
 	}
-	p, err := New(name, cfg, f, opts...)
+	p, err := open(ctx, name, cfg, f, opts...)
 	if err != nil {
 		return nil, err // and not p: a nil *Pool in an interface is not nil
 	}
 	return p, nil
+}
+
+func unusable(name, format string, args ...any) error {
+	return fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Name: name, Message: fmt.Sprintf(format, args...)})
 }

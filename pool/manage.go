@@ -56,9 +56,9 @@ func (p *Pool[T]) Reconfigure(cfg Config) error {
 // worker is closed and every goroutine of the pool has ended.
 //
 // It returns a *fault.Error of code unavailable that says what is left when ctx is
-// done, or when nothing but calls of the factory is left and these last longer
-// than create_timeout although they were told to stop. The pool goes on ending by
-// itself then. Close may be called again, and by several goroutines.
+// done, or when nothing but calls of the factory is left and the newest of these
+// lasts longer than create_timeout although it was told to stop. The pool goes on
+// ending by itself then. Close may be called again, and by several goroutines.
 func (p *Pool[T]) Close(ctx context.Context) error {
 	p.mu.Lock()
 	if !p.closed {
@@ -67,6 +67,7 @@ func (p *Pool[T]) Close(ctx context.Context) error {
 	grace := p.cfg.CreateTimeout
 	p.mu.Unlock()
 	p.stop()
+	begun := clock.Now()
 	timer := time.NewTimer(grace)
 	defer timer.Stop()
 	for {
@@ -76,10 +77,11 @@ func (p *Pool[T]) Close(ctx context.Context) error {
 		case <-ctx.Done():
 			return p.notClosed(context.Cause(ctx))
 		case <-timer.C:
-			if p.onlyFactoryLeft() {
+			left := p.graceLeft(begun, grace)
+			if left <= 0 {
 				return p.notClosed(context.DeadlineExceeded)
 			}
-			timer.Reset(grace)
+			timer.Reset(left)
 		}
 	}
 }
@@ -100,13 +102,32 @@ func (p *Pool[T]) closeLocked() {
 	p.checkDrainedLocked()
 }
 
-func (p *Pool[T]) onlyFactoryLeft() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.lent <= p.atFactory
+// callsLocked notes that a call of the factory begins, if Close has to wait for it.
+func (p *Pool[T]) callsLocked() {
+	if p.closed {
+		p.lastCall = clock.Now()
+	}
 }
 
+// graceLeft is when Close, which was called at begun, has to look again; 0 or less
+// when nothing but calls of the factory is left and all of these had their time.
+func (p *Pool[T]) graceLeft(begun clock.Instant, grace time.Duration) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.lent > p.atFactory {
+		return grace
+	}
+	return max(begun, p.lastCall).Add(grace).Sub(clock.Now())
+}
+
+// notClosed says what is left, nil if nothing is: the pool may have ended at the same
+// moment as the patience with it.
 func (p *Pool[T]) notClosed(cause error) error {
+	select {
+	case <-p.drained:
+		return nil
+	default:
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return fault.New(fault.Spec{

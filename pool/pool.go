@@ -43,14 +43,15 @@ type Pool[T any] struct {
 	given     Config
 	closed    bool
 	idle      idleList[T]
-	queue     queue[T]   // empty while a worker is idle
-	slots     []*slot[T] // every live worker, in no order
-	lent      int        // workers that are borrowed
-	atFactory int        // borrowed workers that the factory is checking or resetting
-	probing   int        // idle workers that are being checked in the background
-	making    int        // workers that are being made
-	closing   int        // workers that are being closed
-	jobs      int        // goroutines and armed alarms that Close waits for
+	queue     queue[T]      // empty while a worker is idle
+	slots     []*slot[T]    // every live worker, in no order
+	lent      int           // workers that are borrowed
+	atFactory int           // borrowed workers that the factory is checking or resetting
+	probing   int           // idle workers that are being checked in the background
+	making    int           // workers that are being made
+	closing   int           // workers that are being closed
+	jobs      int           // goroutines and armed alarms that Close waits for
+	lastCall  clock.Instant // when the closed pool last began to call the factory
 	health    health
 	counts    counts
 
@@ -71,12 +72,19 @@ var (
 
 // New returns a pool of workers that f makes. Unless cfg.Start says otherwise, no
 // worker is made and no goroutine runs before the first borrower comes. With
-// [Strict] it blocks while the first worker is made, at most create_timeout, and
-// returns worker_failed if that cannot be done.
+// [Strict] it blocks while the first worker is made, at most create_timeout and a
+// moment in which f may obey, and returns worker_failed, with what f said, if that
+// cannot be done.
 //
-// The error is [fault.InvalidConfig] with every fault of name, cfg and f; nothing
-// is left behind then.
+// The error is [fault.InvalidConfig] with every fault of name, cfg and f, which must
+// not be a nil pointer either. Nothing is left behind then, but for a call of f that
+// ignores its context; a worker that comes of it is closed.
 func New[T any](name string, cfg Config, f Factory[T], opts ...Option) (*Pool[T], error) {
+	return open(context.Background(), name, cfg, f, opts...)
+}
+
+// open is New with a context that bounds the start.
+func open[T any](ctx context.Context, name string, cfg Config, f Factory[T], opts ...Option) (*Pool[T], error) {
 	checks, resetter, usable := abilities(f)
 	var ps fault.Problems
 	ps.CheckName(name)
@@ -91,12 +99,13 @@ func New[T any](name string, cfg Config, f Factory[T], opts ...Option) (*Pool[T]
 		wait: histogram.New(), hold: histogram.New(), create: histogram.New(),
 		cfg: cfg.effective(), given: cfg, health: health{ramp: MaxWorkers},
 	}
+	p.lastCall = clock.Min
 	p.doubt.Store(int64(clock.Min))
 	p.patient.Store(int64(p.cfg.CheckAfter))
 	p.base, p.stop = context.WithCancel(context.Background()) //nolint:gosec // Close calls it
 	p.waiters.New = func() any { return &waiter[T]{ready: make(chan struct{}, 1)} }
 	p.expiry.run, p.retry.run, p.upkeep.run = p.expire, p.retryNow, p.lookAfter
-	if err := p.begin(); err != nil {
+	if err := p.begin(ctx); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -114,34 +123,6 @@ func (p *Pool[T]) Degraded() error {
 		return err
 	}
 	return nil // and not err: a nil *fault.Error in an error is not nil
-}
-
-// begin does what the start setting asks for.
-func (p *Pool[T]) begin() error {
-	switch p.cfg.Start {
-	case Strict:
-		return p.beginStrict()
-	case Lazy, Warm:
-		p.mu.Lock()
-		p.growLocked(clock.Now())
-		p.mu.Unlock()
-	}
-	return nil
-}
-
-// beginStrict makes the first worker through an ordinary borrowing, so that a
-// failure leaves nothing else to undo than to close the pool.
-func (p *Pool[T]) beginStrict() error {
-	if p.cfg.Size+p.cfg.MaxOverflow == 0 {
-		return nil // there is nothing that could be proven
-	}
-	l, err := p.acquire(p.base, CheckoutOptions{Timeout: p.cfg.CreateTimeout})
-	if err == nil {
-		l.Release()
-		return nil
-	}
-	_ = p.Close(context.Background()) // bounded by create_timeout; what counts is why it could not start
-	return err
 }
 
 // totalLocked is how many workers exist, come into being, or are not gone yet.

@@ -383,16 +383,16 @@ func (o dialOptions) Validate() error {
 
 func TestAKindChecksItsOptions(t *testing.T) {
 	kind := pool.KindOf(func(dialOptions) (pool.Factory[*conn], error) { return &server{}, nil })
-	if _, err := kind.Open("test", pool.Config{}, kind.NewOptions()); !errors.Is(err, errNoAddress) {
+	if _, err := kind.Open(background, "test", pool.Config{}, kind.NewOptions()); !errors.Is(err, errNoAddress) {
 		t.Errorf("empty options: %v", err)
 	}
-	if _, err := kind.Open("test", pool.Config{}, dialOptions{}); !errors.Is(err, fault.InvalidArgument) {
+	if _, err := kind.Open(background, "test", pool.Config{}, dialOptions{}); !errors.Is(err, fault.InvalidArgument) {
 		t.Errorf("options that are no pointer: %v", err)
 	}
-	if m, err := kind.Open("test", pool.Config{Size: -9}, &dialOptions{"x"}); !errors.Is(err, fault.InvalidConfig) || m != nil {
+	if m, err := kind.Open(background, "test", pool.Config{Size: -9}, &dialOptions{"x"}); !errors.Is(err, fault.InvalidConfig) || m != nil {
 		t.Errorf("%v, %v", m, err)
 	}
-	m, err := kind.Open("test", pool.Config{}, &dialOptions{"x"})
+	m, err := kind.Open(background, "test", pool.Config{}, &dialOptions{"x"})
 	if err != nil {
 		t.Fatal(err)
 	}

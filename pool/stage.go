@@ -18,10 +18,11 @@ type Stage interface {
 	// Checkout borrows a worker. It blocks as o and ctx allow and fails with a
 	// *fault.Error of code pool_full, pool_timeout, worker_failed, canceled or closed.
 	Checkout(ctx context.Context, o CheckoutOptions) (Loan, error)
-	// Checkin returns the worker of a loan. A loan that ended already is ignored.
+	// Checkin returns the worker of a loan. A loan that ended already, or that another
+	// stage made, is ignored.
 	Checkin(loan Loan)
 	// Discard returns the worker of a loan as not fit for use: it is closed and
-	// replaced. A loan that ended already is ignored.
+	// replaced. A loan that ended already, or that another stage made, is ignored.
 	Discard(loan Loan)
 	// Degraded is nil, or the worker_failed fault that every checkout is answered
 	// with at once at present. It neither blocks nor allocates.
@@ -94,8 +95,9 @@ type Kind interface {
 	// a method Validate() error, that is called before Open.
 	NewOptions() any
 	// Open makes a pool whose workers are made as options, which NewOptions returned,
-	// say.
-	Open(name string, cfg Config, options any, opts ...Option) (Managed, error)
+	// say. It may block until ctx is done, and leaves nothing open if it fails. The
+	// pool itself outlives ctx.
+	Open(ctx context.Context, name string, cfg Config, options any, opts ...Option) (Managed, error)
 }
 
 // Stats are the counts of a pool. Counters run from the making of the pool.
@@ -121,7 +123,7 @@ type Stats struct {
 	Destroyed  uint64        // workers closed, for whatever reason
 	BadChecks  uint64        // workers closed because a check or reset failed
 	Leaked     uint64        // borrowings reported as leaked
-	StaleEnds  uint64        // second returns of a lease, refused
+	StaleEnds  uint64        // returns of a loan that had ended, or was another pool's, refused
 	HoldTime   time.Duration // sum over all returned workers
 	WaitTime   time.Duration // sum over all borrowers that waited
 	OldestLoan time.Duration // how long the longest present borrowing lasts, 0 if there is none

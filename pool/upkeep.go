@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -93,21 +92,25 @@ func (p *Pool[T]) nextCheckLocked(now clock.Instant) *slot[T] {
 
 // probe checks an idle worker and puts it back to where it was, or closes it.
 func (p *Pool[T]) probe(s *slot[T]) {
-	err := errExited
-	defer func() { p.probed(s, err) }()
+	exited, err := true, errExited
+	defer func() { p.probed(s, err, exited) }()
 	p.mu.Lock()
 	timeout := p.cfg.CheckTimeout
+	p.callsLocked()
 	p.mu.Unlock()
 	ctx, cancel := context.WithTimeout(p.base, timeout)
 	defer cancel()
 	err = calling(func() error { return p.factory.Check(ctx, s.value) })
+	exited = false
 }
 
-func (p *Pool[T]) probed(s *slot[T], err error) {
+// probed notes the result of a check in the background. The error is the
+// factory's: it is not looked into under the lock.
+func (p *Pool[T]) probed(s *slot[T], err error, exited bool) {
 	now := clock.Now()
 	p.mu.Lock()
 	p.probing--
-	if errors.Is(err, errExited) {
+	if exited {
 		p.armLocked(&p.upkeep, now, now) // the goroutine of the upkeep ends with the check
 	}
 	var w *waiter[T]

@@ -118,14 +118,14 @@ func TestAResultThatWasNotReadEndsTheConnection(t *testing.T) {
 
 func TestOptionsAreChecked(t *testing.T) {
 	for _, o := range []postgres.Options{{}, {DSN: "postgres://u:secret@:bad"}, {DSN: "postgres://h/d", Reset: "half"}} {
-		_, err := postgres.Kind().Open("orders", pool.Config{}, &o)
+		_, err := postgres.Kind().Open(t.Context(), "orders", pool.Config{}, &o)
 		if !errors.Is(err, fault.InvalidConfig) {
 			t.Errorf("%+v: %v", o, err)
 		} else if strings.Contains(err.Error(), "secret") {
 			t.Errorf("the password is in %v", err)
 		}
 	}
-	if _, err := postgres.Kind().Open("orders", pool.Config{}, 7); !errors.Is(err, fault.InvalidArgument) {
+	if _, err := postgres.Kind().Open(t.Context(), "orders", pool.Config{}, 7); !errors.Is(err, fault.InvalidArgument) {
 		t.Errorf("foreign options: %v", err)
 	}
 }

@@ -69,7 +69,7 @@ func TestScenario75_ABadBaseURLIsNamed(t *testing.T) {
 		"http://u:secret@[::1":   "cannot be parsed",
 		"http://x/?token=secret": "must not have a query",
 	} {
-		_, err := httpworker.Kind().Open("billing", pool.Config{}, &httpworker.Options{BaseURL: text})
+		_, err := httpworker.Kind().Open(t.Context(), "billing", pool.Config{}, &httpworker.Options{BaseURL: text})
 		if !errors.Is(err, fault.InvalidConfig) || !strings.Contains(err.Error(), "options.base_url") || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", text, err)
 		} else if strings.Contains(err.Error(), "secret") {

@@ -24,7 +24,7 @@ var background = context.Background()
 
 func open(t *testing.T, o sqlworker.Options, cfg pool.Config) *pool.Pool[*sql.Conn] {
 	t.Helper()
-	m, err := sqlworker.Kind().Open("orders", cfg, &o)
+	m, err := sqlworker.Kind().Open(t.Context(), "orders", cfg, &o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		"options.driver":         {DSN: "x"},
 		"Registered are: sqlite": {Driver: "oracle", DSN: "secret"},
 	} {
-		_, err := sqlworker.Kind().Open("orders", pool.Config{}, &o)
+		_, err := sqlworker.Kind().Open(t.Context(), "orders", pool.Config{}, &o)
 		if !errors.Is(err, fault.InvalidConfig) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", want, err)
 		}
@@ -114,7 +114,7 @@ func TestOptionsAreChecked(t *testing.T) {
 
 func TestADatabaseThatCannotBeOpenedDegradesOrIsRefused(t *testing.T) {
 	o := sqlworker.Options{Driver: "sqlite", DSN: "file:" + filepath.Join(t.TempDir(), "missing", "x.db")}
-	if _, err := sqlworker.Kind().Open("orders", pool.Config{Start: pool.Strict}, &o); !errors.Is(err, fault.WorkerFailed) {
+	if _, err := sqlworker.Kind().Open(t.Context(), "orders", pool.Config{Start: pool.Strict}, &o); !errors.Is(err, fault.WorkerFailed) {
 		t.Errorf("strict: %v", err)
 	}
 	p := open(t, o, pool.Config{CheckoutTimeout: 10 * time.Second})
