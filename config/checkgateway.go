@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -126,6 +127,9 @@ func (k *checker) gateway(g *Gateway) {
 	if s := d.AccessLog.Sample; !(s >= 0 && s <= 1) {
 		k.add("/gateway/access_log/sample", fmt.Sprint(s), "must be above 0 and at most 1")
 	}
+	if n := g.Limits.MaxConnectionsPerClient; n < 0 {
+		k.add("/gateway/limits/max_connections_per_client", strconv.Itoa(n), "must be at least 0, which means no limit")
+	}
 	for i := range g.Routes {
 		k.route(yamlx.Path("/gateway/routes").Index(i), &g.Routes[i])
 	}
@@ -141,6 +145,7 @@ func (k *checker) route(path yamlx.Path, r *Route) {
 	k.part(path, err)
 	if err == nil {
 		k.keyedByClient(path, r, parts)
+		k.held(path, r, parts)
 	}
 	k.priority(path.Key("priority"), r.Priority)
 	if r.StripPrefix != "" && !strings.HasPrefix(r.StripPrefix, "/") {
@@ -208,6 +213,30 @@ func (k *checker) keyedByClient(path yamlx.Path, r *Route, parts []KeyPart) {
 	}
 	k.warn(path.Key("key"), r.Key, "a client escapes rate limit %q by changing what it sends; "+
 		"put {remote_ip} first and give the rule a parent with parts: 1", name)
+}
+
+// held checks what one key may hold, and warns where one client can hold all of what
+// others wait for.
+func (k *checker) held(path yamlx.Path, r *Route, parts []KeyPart) {
+	path = path.Key("max_in_flight_per_key")
+	switch n := r.MaxInFlightPerKey; {
+	case n > 0 && len(parts) == 0:
+		k.add(path, strconv.Itoa(n), "needs a key, as in key: \"{remote_ip}\": without one all clients share the limit")
+	case n > 0 && !has(parts, KeyRemoteIP) && fromClient(parts):
+		k.warn(path, strconv.Itoa(n), "a client escapes it by changing what it sends; a key that has {remote_ip} counts by address")
+	case n == 0 && fromClient(parts) && k.c.Guards[r.Guard].Concurrency > 0:
+		k.warn(path, "", "one client can hold all %d places of guard %q: set it, or 0 to say that no limit is meant",
+			k.c.Guards[r.Guard].Concurrency, r.Guard)
+	}
+}
+
+// fromClient reports whether a key tells clients apart.
+func fromClient(parts []KeyPart) bool {
+	return has(parts, KeyRemoteIP) || has(parts, KeyHeader) || has(parts, KeyCookie)
+}
+
+func has(parts []KeyPart, kind KeyKind) bool {
+	return slices.ContainsFunc(parts, func(p KeyPart) bool { return p.Kind == kind })
 }
 
 // used returns the parts of a key by which the rule counts.

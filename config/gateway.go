@@ -65,8 +65,12 @@ type Limits struct {
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
 	// BodyIdleTimeout is how long a body may stand still, in either direction; default 1m.
 	BodyIdleTimeout time.Duration `yaml:"body_idle_timeout"`
-	// MaxConnections is the greatest number of open client connections; default no limit.
+	// MaxConnections is the greatest number of open client connections; a new one takes the place of the one that has been idle for longest; default no limit.
 	MaxConnections int `yaml:"max_connections"`
+	// MaxConnectionsPerClient is the greatest number of open connections from one address, an IPv6 address by its /64; those of trusted_proxies do not count; 0 means no limit; default 0.
+	MaxConnectionsPerClient int `yaml:"max_connections_per_client" config:"allowzero"`
+	// UpgradeIdleTimeout is how long a connection that left HTTP, as WebSockets do, may be silent in both directions, unless the route has an idle_timeout; 0 (negative in Go) means for ever; default 15m.
+	UpgradeIdleTimeout time.Duration `yaml:"upgrade_idle_timeout" config:"zero"`
 }
 
 // AccessLog says which requests are logged.
@@ -94,6 +98,10 @@ type Route struct {
 	Guard string `yaml:"guard"`
 	// Key says whose limit a request counts against, see ParseKey; default the rule's one shared bucket.
 	Key string `yaml:"key"`
+	// MaxInFlightPerKey is how many requests of one key may be in flight at a time, streams and upgraded connections included; a key with {remote_ip} counts by that part alone; 0 (negative in Go) means no limit; default no limit, because behind a proxy that is not trusted all clients look like one.
+	MaxInFlightPerKey int `yaml:"max_in_flight_per_key" config:"zero"`
+	// MaxUpgraded is how many connections of the route may have left HTTP, as WebSockets do; they hold no place of the guard's concurrency; 0 (negative in Go) means no limit; default 1024.
+	MaxUpgraded int `yaml:"max_upgraded" config:"zero"`
 	// Priority is critical, degraded, best_effort, bulk, or a template such as "{header:X-Priority}"; default the guard's.
 	Priority string `yaml:"priority"`
 	// StripPrefix is removed from the path before the request is forwarded.
@@ -119,6 +127,9 @@ const (
 	DefaultIdleTimeout       = 2 * time.Minute
 	DefaultBodyIdleTimeout   = time.Minute
 	DefaultAccessLogSample   = 0.01
+	// DefaultUpgradeIdleTimeout lets a WebSocket be quiet for longer than anything on the way does.
+	DefaultUpgradeIdleTimeout = 15 * time.Minute
+	DefaultMaxUpgraded        = 1024
 )
 
 // WithDefaults returns g with its defaults filled in.
@@ -129,6 +140,7 @@ func (g Gateway) WithDefaults() Gateway {
 	setDefault(&g.Limits.ReadHeaderTimeout, DefaultReadHeaderTimeout)
 	setDefault(&g.Limits.IdleTimeout, DefaultIdleTimeout)
 	setDefault(&g.Limits.BodyIdleTimeout, DefaultBodyIdleTimeout)
+	setDefault(&g.Limits.UpgradeIdleTimeout, DefaultUpgradeIdleTimeout)
 	setDefault(&g.AccessLog.Mode, AccessLogOff)
 	setDefault(&g.AccessLog.Sample, DefaultAccessLogSample)
 	return g

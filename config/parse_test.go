@@ -254,6 +254,34 @@ func TestCanary_NoSecretIsInErrors(t *testing.T) {
 	}
 }
 
+// A limit for all clients together is what one of them can use up.
+func TestWarnsOfPlacesThatOneClientCanHold(t *testing.T) {
+	const text = "version: 1\nguards: { g: { concurrency: 8 }, none: {} }\n" +
+		"gateway: { routes: [ { match: /, upstream: \"http://a\", guard: %s, %s } ] }\n"
+	for _, c := range []struct {
+		guard, rest, want string
+	}{
+		{"g", `key: "{remote_ip}"`, "one client can hold all 8 places"},
+		{"g", `key: "a/{header:X-User}"`, "one client can hold all 8 places"},
+		{"g", `key: "{remote_ip}", max_in_flight_per_key: 2`, ""},
+		{"g", `key: "{remote_ip}", max_in_flight_per_key: 0`, ""}, // it was meant
+		{"g", `key: "{path:1}"`, ""},
+		{"none", `key: "{remote_ip}"`, ""},
+		{"g", `key: "{remote_ip}/{header:X-User}", max_in_flight_per_key: 2`, ""},
+		{"g", `key: "{header:X-User}", max_in_flight_per_key: 2`, "a client escapes it"},
+	} {
+		w := parse(t, fmt.Sprintf(text, c.guard, c.rest)).Warnings()
+		if c.want == "" && len(w) > 0 || c.want != "" && (len(w) != 1 ||
+			w[0].Field != "gateway.routes[0].max_in_flight_per_key" || !strings.Contains(w[0].Message, c.want)) {
+			t.Errorf("%s %s: %v", c.guard, c.rest, w)
+		}
+	}
+	_, err := config.Parse("f.yaml", fmt.Appendf(nil, text, "g", "max_in_flight_per_key: 2"), config.ParseOptions{})
+	if err == nil || !strings.Contains(err.Error(), "needs a key") {
+		t.Errorf("a limit by key without a key: %v", err)
+	}
+}
+
 func TestWarnsOfKeysThatClientsChoose(t *testing.T) {
 	const text = `
 version: 1

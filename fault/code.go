@@ -37,6 +37,7 @@ const (
 	DataCorrupt        // stored data fails its check
 	Closed             // the part was closed
 	Internal           // a defect of the layer itself
+	InFlightLimited    // refused: too many calls of this key are in flight
 
 	codeEnd
 )
@@ -97,6 +98,7 @@ var table = [codeEnd]row{
 	DataCorrupt:        {"data_corrupt", Critical, System, false, false, 500, 15, "stored data is corrupt"},
 	Closed:             {"closed", Info, Caller, false, true, 503, 14, "closed"},
 	Internal:           {"internal", Critical, System, false, false, 500, 13, "internal fault"},
+	InFlightLimited:    {"in_flight_limited", Info, Protection, true, true, 429, 8, "too many calls of one key in flight"},
 }
 
 func (c Code) row() *row {

@@ -31,13 +31,13 @@ func TestEveryCodeIsMapped(t *testing.T) {
 			t.Errorf("%v parses as %v, %v", c, back, ok)
 		}
 	}
-	if len(seen) != 20 {
-		t.Errorf("%d codes, the contract names 20", len(seen))
+	if len(seen) != 21 {
+		t.Errorf("%d codes, the contract names 21", len(seen))
 	}
 }
 
 func TestContractOfHTTPStatuses(t *testing.T) {
-	want := map[fault.Code]int{fault.RateLimited: 429, fault.CallTimeout: 504, fault.Canceled: 499, fault.CircuitOpen: 503, fault.MemoryPressure: 503}
+	want := map[fault.Code]int{fault.RateLimited: 429, fault.InFlightLimited: 429, fault.CallTimeout: 504, fault.Canceled: 499, fault.CircuitOpen: 503, fault.MemoryPressure: 503}
 	for code, status := range want {
 		if got := code.HTTPStatus(); got != status {
 			t.Errorf("%v answers %d, want %d", code, got, status)

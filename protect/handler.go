@@ -22,8 +22,9 @@ import (
 // passed, the request's context is canceled and the answer is 504, whatever next
 // still writes; Handler returns when next does. Afterwards the body may take as
 // long as it takes, and the request keeps its place in the guard until next
-// returns. A connection that next hijacks or switches to another protocol counts
-// as answered and has no limit of time.
+// returns, or says with [EndCall] that what the guard protects has done its part. A
+// connection that next hijacks or switches to another protocol counts as answered and
+// has no limit of time.
 //
 // The ResponseWriter that next gets flushes, hijacks and reads from files as the
 // one beneath, and has an Unwrap method for [http.ResponseController].
@@ -71,6 +72,7 @@ type exchange struct {
 	report  report
 	status  int  // the final status, 0 until it is known
 	late    bool // the guard's time passed and was answered
+	over    bool // the call ends with the header, see EndCall
 	settled bool
 }
 
@@ -80,6 +82,7 @@ func (e *exchange) context() context.Context {
 	if d := e.token.Timeout(); d > 0 {
 		ctx = e.limit.arm(ctx, e.handler.guard.Name(), d)
 	}
+	e.report.exchange = e
 	return e.report.under(ctx)
 }
 
@@ -87,6 +90,14 @@ func (e *exchange) context() context.Context {
 func (e *exchange) finish() {
 	if e.status == 0 && e.limit.passed() {
 		e.answerLate()
+	}
+	e.settle()
+}
+
+// settle ends the call, unless it has ended.
+func (e *exchange) settle() {
+	if e.settled {
+		return
 	}
 	e.settled = true
 	reported := e.report.load()
@@ -144,6 +155,9 @@ func (e *exchange) answerLate() {
 func (e *exchange) upgraded() {
 	e.status = http.StatusSwitchingProtocols
 	e.token.Decide(e.handler.outcome(e.status), nil)
+	if e.over {
+		e.settle()
+	}
 }
 
 // ReportError tells the [Handler] that ctx comes from that the request failed
@@ -159,12 +173,37 @@ func ReportError(ctx context.Context, err error) {
 	}
 }
 
+// EndCall tells the [Handler] that ctx comes from that the guarded call is over,
+// although the handler goes on: what the guard protects has answered in full, and the
+// rest is between the handler and its client, whose slowness must not hold a place
+// that others wait for. A reverse proxy calls it once it has read the upstream's answer
+// to its end, and for a connection that leaves HTTP.
+//
+// The call is settled as if the handler had returned, and its place in the guard is
+// free; what is reported later counts no more. Before the header is sent the call ends
+// with the header. The guard bounds no more what the handler still holds for its
+// client: bound that otherwise.
+//
+// It must be called on the goroutine that serves the request, as the methods of its
+// ResponseWriter. Without a Handler above it does nothing, and so does a second call.
+func EndCall(ctx context.Context) {
+	r, ok := ctx.Value(reportKey{}).(*report)
+	if !ok {
+		return
+	}
+	e := r.exchange
+	if e.over = true; e.status != 0 {
+		e.settle()
+	}
+}
+
 type reportKey struct{}
 
 // report is the context of a request, which knows where its errors go.
 type report struct {
 	context.Context //nolint:containedctx // it is a context: the request's, with a place for errors
 	first           atomic.Pointer[error]
+	exchange        *exchange
 }
 
 // under makes r a context below parent, before anybody else has it.

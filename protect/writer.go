@@ -92,8 +92,11 @@ func (e *exchange) begin(status int) bool {
 	e.status = status
 	e.token.Answered()
 	e.tellQuota()
-	if status == http.StatusSwitchingProtocols {
+	switch {
+	case status == http.StatusSwitchingProtocols:
 		e.upgraded()
+	case e.over:
+		e.settle()
 	}
 	return true
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/key"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -22,6 +23,8 @@ type Gateway struct {
 	table    atomic.Pointer[Table]
 	draining atomic.Bool
 	upgrades upgrades
+	clients  inFlight // connections, by the address of the client
+	crowds   crowds
 }
 
 // Table is a prepared set of routes, see [Prepare].
@@ -29,10 +32,12 @@ type Table struct {
 	mux         *http.ServeMux
 	routes      []*route
 	connections connections
-	files       []string // that the connections rest on
+	held        map[string]*held // by the route's match
+	files       []string         // that the connections rest on
 	peers       peers
 	access      *accessLog
 	idle        time.Duration
+	perClient   int // connections; 0: no limit
 }
 
 // New returns a gateway without routes: it answers 404.
@@ -49,9 +54,10 @@ func New(log *slog.Logger) *Gateway {
 func (g *Gateway) Prepare(c config.Gateway) (*Table, error) {
 	c = c.WithDefaults()
 	t := &Table{
-		mux: http.NewServeMux(), connections: connections{}, access: newAccessLog(c.AccessLog, g.log), idle: c.Limits.BodyIdleTimeout,
+		mux: http.NewServeMux(), connections: connections{}, held: map[string]*held{}, access: newAccessLog(c.AccessLog, g.log), idle: c.Limits.BodyIdleTimeout,
+		perClient: c.Limits.MaxConnectionsPerClient,
 	}
-	old := g.table.Load().connections
+	old := g.table.Load()
 	var problems fault.Problems
 	trusted, bad := parsePrefixes(c.TrustedProxies)
 	t.peers.trusted = trusted
@@ -69,12 +75,16 @@ func (g *Gateway) Prepare(c config.Gateway) (*Table, error) {
 	return t, nil
 }
 
-func (t *Table) add(c config.Route, defaults config.Gateway, old connections) error {
+func (t *Table) add(c config.Route, defaults config.Gateway, old *Table) error {
 	rt, err := newRoute(c, defaults)
 	if err != nil {
 		return err
 	}
-	if err := t.connect(rt, c, old); err != nil {
+	if before := old.held[c.Match]; before != nil {
+		rt.held = before
+	}
+	t.held[c.Match] = rt.held
+	if err := t.connect(rt, c, old.connections); err != nil {
 		return err
 	}
 	if err := register(t.mux, c.Match, rt); err != nil {
@@ -208,19 +218,23 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if info.upload != nil {
 		defer info.upload.leave()
 	}
+	if rt.maxPerKey > 0 {
+		k := rt.heldKey.of(r)
+		hash := k.Hash(key.All)
+		if !rt.held.keys.take(hash, rt.maxPerKey) {
+			rt.tooManyOfKey(w, r)
+			return
+		}
+		defer rt.held.keys.release(hash)
+	}
 	if p, ok := rt.priority.of(r); ok {
 		r = r.WithContext(guard.WithPriority(r.Context(), p))
-	}
-	if isUpgrade(r) {
-		ctx, done := rt.upgrades.add(r.Context())
-		defer done()
-		r = r.WithContext(ctx)
 	}
 	rt.handler.ServeHTTP(w, r)
 }
 
 func (rt *route) boundBody(info *requestInfo, r *http.Request) {
-	if r.Body == nil || r.Body == http.NoBody {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 { // HTTP/2 has a reader for nothing, too
 		return
 	}
 	if rt.maxBody > 0 {

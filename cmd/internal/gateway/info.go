@@ -27,6 +27,7 @@ type requestInfo struct {
 	route     *route
 	upload    *uploadBody // nil where there is nothing to send
 	download  idleBody
+	answer    answerBody
 	refusal   string // the code of the fault that answered, "" if the upstream did
 }
 

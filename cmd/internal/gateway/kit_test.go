@@ -24,6 +24,7 @@ type rig struct {
 	server  *httptest.Server
 	breaker *breaker.Breaker
 	guard   *guard.Guard
+	config  config.Gateway
 	client  *http.Client
 }
 
@@ -54,6 +55,7 @@ func newRigTo(t *testing.T, upstream string, change func(*settings)) *rig {
 	r := &rig{T: t, gateway: gateway.New(slog.New(slog.NewJSONHandler(s.log, nil)))}
 	r.guard = r.newGuard(s)
 	s.gateway.Routes = append([]config.Route{s.route}, s.gateway.Routes...)
+	r.config = s.gateway
 	table, err := r.gateway.Prepare(s.gateway)
 	if err != nil {
 		t.Fatal(err)

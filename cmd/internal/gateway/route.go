@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -28,6 +29,11 @@ type route struct {
 	bodyIdle    time.Duration
 	maxBody     int64
 	key         keyTemplate
+	heldKey     keyTemplate
+	maxPerKey   int           // 0: no limit
+	maxUpgraded int           // 0: no limit
+	upgradeIdle time.Duration // 0: no limit
+	held        *held
 	priority    priorityTemplate
 	h2c         bool
 	transport   *http.Transport
@@ -73,6 +79,8 @@ func newRoute(c config.Route, defaults config.Gateway) (*route, error) {
 	rt := &route{
 		match: c.Match, guardName: c.Guard, target: target, stripPrefix: strings.TrimSuffix(c.StripPrefix, "/"), keepHost: c.PreserveHost, tellsQuota: c.RateLimitHeaders,
 		bodyIdle: c.IdleTimeout, maxBody: defaults.Limits.MaxBody, key: key, priority: priority, h2c: c.H2C,
+		heldKey: heldKey(key), maxPerKey: max(0, c.MaxInFlightPerKey), maxUpgraded: max(0, cmp.Or(c.MaxUpgraded, config.DefaultMaxUpgraded)),
+		upgradeIdle: max(0, cmp.Or(c.IdleTimeout, defaults.Limits.UpgradeIdleTimeout)), held: &held{},
 	}
 	if rt.bodyIdle == 0 {
 		rt.bodyIdle = defaults.Limits.BodyIdleTimeout
@@ -123,7 +131,9 @@ func (rt *route) bind(g *guard.Guard, up *upgrades, log *slog.Logger) {
 		if rt.tellsQuota {
 			opts = append(opts, protect.RateLimitHeaders())
 		}
-		proxy = protect.Handler(wakeUploads(proxy), g, opts...)
+		proxy = protect.Handler(rt.boundUpgrades(wakeUploads(proxy)), g, opts...)
+	} else {
+		proxy = rt.boundUpgrades(proxy)
 	}
 	rt.upgrades, rt.handler = up, proxy
 }
@@ -151,12 +161,17 @@ var errBodyIdle = errors.New("the body stood still for too long")
 func (rt *route) watch(resp *http.Response) error {
 	delete(resp.Header, requestIDHeader)
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return checkChange(resp)
+		if err := checkChange(resp); err != nil {
+			return err
+		}
+		rt.watchUpgrade(resp)
+	} else {
+		if resp.Body != http.NoBody && resp.ContentLength != 0 {
+			rt.watchBody(resp)
+		}
+		watchGRPC(resp)
 	}
-	if resp.Body != http.NoBody && resp.ContentLength != 0 {
-		rt.watchBody(resp)
-	}
-	watchGRPC(resp)
+	endsCall(resp, infoOf(resp.Request.Context()))
 	return nil
 }
 

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/elixirscope/foundation/internal/key"
 )
 
 // Listener returns ln with connections whose clients must read: one that lets a
@@ -19,13 +22,20 @@ type boundListener struct {
 	gateway *Gateway
 }
 
-// Accept implements net.Listener.
+// Accept implements net.Listener. A connection that its client has too many of is
+// closed at once.
 func (l boundListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		bound := &boundConn{Conn: conn, gateway: l.gateway}
+		if l.gateway.admit(bound) {
+			return bound, nil
+		}
+		_ = conn.Close() // nobody is told anything
 	}
-	return &boundConn{Conn: conn, gateway: l.gateway}, nil
 }
 
 // boundConn sets a deadline for writes. To set one for every write would cost
@@ -35,11 +45,21 @@ type boundConn struct {
 	net.Conn
 
 	gateway *Gateway
+	client  key.Hash
+	counted atomic.Bool // among the connections of client
 
 	// mu guards the fields below; the connection writes without it.
 	mu      sync.Mutex
 	until   time.Time // the deadline that we set
 	foreign bool      // somebody else takes care of the deadline
+}
+
+// Close implements net.Conn.
+func (c *boundConn) Close() error {
+	if c.counted.Swap(false) {
+		c.gateway.clients.release(c.client)
+	}
+	return c.Conn.Close()
 }
 
 // Write implements net.Conn.

@@ -2,9 +2,18 @@ package gateway
 
 import (
 	"context"
+	"errors"
+	"io"
+	"math"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/protect"
 )
 
 // upgrades keeps the connections that left HTTP (WebSocket and the like). The
@@ -68,6 +77,97 @@ func checkChange(resp *http.Response) error {
 		return errOtherProtocol
 	}
 	return nil
+}
+
+// boundUpgrades stands between the guard and the proxy. A request to leave HTTP takes a
+// place among the upgraded connections of its route before the upstream is asked; what
+// it holds of the guard's ends with the upstream's answer. Else idle connections would
+// take the places of all requests.
+func (rt *route) boundUpgrades(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isUpgrade(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if n := rt.held.upgraded.Add(1); rt.maxUpgraded > 0 && n > int64(rt.maxUpgraded) {
+			rt.held.upgraded.Add(-1)
+			rt.tooManyUpgraded(w, r)
+			return
+		}
+		defer rt.held.upgraded.Add(-1)
+		ctx, done := rt.upgrades.add(r.Context())
+		defer done()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+func (rt *route) tooManyUpgraded(w http.ResponseWriter, r *http.Request) {
+	f := fault.New(fault.Spec{
+		Code: fault.ConcurrencyLimited, Component: "gateway", Name: rt.guardName, RetryAt: time.Now().Add(pauseOfHeld),
+		Message:  "too many connections of the route have left HTTP",
+		Evidence: []fault.Fact{fault.Measure("max_upgraded", float64(rt.maxUpgraded), "")},
+	})
+	protect.ReportError(r.Context(), guard.Neutral(f))
+	refuse(w, r, f)
+}
+
+// watchUpgrade bounds how long a connection that leaves HTTP may be silent.
+func (rt *route) watchUpgrade(resp *http.Response) {
+	if conn, ok := resp.Body.(io.ReadWriteCloser); ok && rt.upgradeIdle > 0 {
+		resp.Body = newQuietConn(conn, rt.upgradeIdle)
+	}
+}
+
+// quietConn is an upgraded connection to an upstream, which is closed when nothing was
+// said in either direction for the idle time: all of it goes through here.
+type quietConn struct {
+	io.ReadWriteCloser
+
+	idle   time.Duration
+	timer  *time.Timer
+	spoken atomic.Int64 // when anybody last spoke
+}
+
+func newQuietConn(conn io.ReadWriteCloser, idle time.Duration) *quietConn {
+	c := &quietConn{ReadWriteCloser: conn, idle: idle}
+	c.spoken.Store(time.Now().UnixNano())
+	c.timer = time.AfterFunc(math.MaxInt64, c.ring) // which uses it
+	c.timer.Reset(idle)
+	return c
+}
+
+// ring looks whether anybody has spoken since the timer was set.
+func (c *quietConn) ring() {
+	if quiet := time.Duration(time.Now().UnixNano() - c.spoken.Load()); quiet < c.idle {
+		c.timer.Reset(c.idle - quiet)
+		return
+	}
+	_ = c.ReadWriteCloser.Close() // wakes whoever reads
+}
+
+func (c *quietConn) Read(p []byte) (int, error) {
+	n, err := c.ReadWriteCloser.Read(p)
+	c.spoken.Store(time.Now().UnixNano())
+	return n, err
+}
+
+func (c *quietConn) Write(p []byte) (int, error) {
+	c.spoken.Store(time.Now().UnixNano())
+	return c.ReadWriteCloser.Write(p)
+}
+
+// CloseWrite ends what is sent and leaves open what is received.
+func (c *quietConn) CloseWrite() error {
+	if half, ok := c.ReadWriteCloser.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return errors.ErrUnsupported
+}
+
+// Close implements io.Closer.
+func (c *quietConn) Close() error {
+	c.timer.Stop()
+	return c.ReadWriteCloser.Close()
 }
 
 // add notes an upgrade and returns a context that ends with [upgrades.close] and

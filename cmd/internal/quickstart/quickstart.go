@@ -127,7 +127,7 @@ gateway:
   listen: %q
   drain: { timeout: 3s }
   routes:
-    - { match: "/", upstream: %q, guard: demo, key: "{remote_ip}/{header:X-User}" }
+    - { match: "/", upstream: %q, guard: demo, key: "{remote_ip}/{header:X-User}", max_in_flight_per_key: 64 }
 `, admin, gateway, upstream)
 }
 
