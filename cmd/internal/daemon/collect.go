@@ -9,6 +9,9 @@ var descLogDropped = &telemetry.Desc{
 // Collect implements [telemetry.Source] for the daemon and the layer that it runs.
 func (d *Daemon) Collect(emit func(telemetry.Sample)) {
 	d.layer.Collect(emit)
+	for _, srv := range d.servers {
+		srv.faults.collect(emit)
+	}
 	d.authFailures.Collect(emit)
 	emit(telemetry.Sample{Desc: descLogDropped, Value: float64(d.options.LogDropped())})
 }

@@ -152,8 +152,11 @@ func (d *Daemon) openServer(ctx context.Context, name, address string, files *co
 	if err != nil {
 		return err
 	}
-	srv.ErrorLog = slog.NewLogLogger(d.log.Handler(), slog.LevelDebug)
-	d.servers = append(d.servers, &server{name: name, listener: wrap(ln), http: srv, certs: certs, done: make(chan struct{})})
+	faults := &listenerFaults{listener: name, log: d.log}
+	faults.install(srv)
+	d.servers = append(d.servers, &server{
+		name: name, listener: faults.listen(wrap(ln)), http: srv, faults: faults, certs: certs, done: make(chan struct{}),
+	})
 	return nil
 }
 

@@ -19,6 +19,7 @@ type server struct {
 	name     string // also the field of the configuration: "gateway", "admin", "probes"
 	listener net.Listener
 	http     *http.Server
+	faults   *listenerFaults
 	certs    *certificates // nil without TLS
 	done     chan struct{} // closed when serving ended
 	err      error         // why, valid once done is closed

@@ -36,9 +36,8 @@ func newWatch(paths func() (required, optional []string)) *watch {
 	return w
 }
 
-// look reads the files; ok is false if one of them is missing, as it is for a
-// moment while it is replaced.
-func (w *watch) look() (seen fingerprint, ok bool) {
+// look reads the files.
+func (w *watch) look() fingerprint {
 	hash := sha256.New()
 	required, optional := w.paths()
 	for _, path := range slices.Sorted(slices.Values(slices.Concat(required, optional))) {
@@ -47,24 +46,23 @@ func (w *watch) look() (seen fingerprint, ok bool) {
 			continue
 		}
 		if err != nil {
-			return fingerprint{}, false
+			return fingerprint{}
 		}
 		sum := sha256.Sum256(content)
 		hash.Write([]byte(path))
 		hash.Write(sum[:])
 	}
-	return fingerprint(hash.Sum(nil)), true
+	return fingerprint(hash.Sum(nil))
 }
 
 // changed reports whether the files differ from what was last applied and are
 // the same twice in a row: a file that is being written is not read in the
 // middle. What it reports counts as applied, also if it is then refused, so
-// that one faulty file is reported once and its repair is noticed.
+// that one faulty file is reported once and its repair is noticed. A file that
+// cannot be read counts as a change, too: the reload says what is wrong. One that is
+// missing for a moment, while it is replaced, is not seen so twice.
 func (w *watch) changed() bool {
-	seen, ok := w.look()
-	if !ok {
-		return false
-	}
+	seen := w.look()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	stable := seen == w.last
@@ -78,10 +76,7 @@ func (w *watch) changed() bool {
 
 // accept notes that the present files have been applied by other means.
 func (w *watch) accept() {
-	seen, ok := w.look()
-	if !ok {
-		return
-	}
+	seen := w.look()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.applied, w.last = seen, seen

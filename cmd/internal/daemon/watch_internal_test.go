@@ -42,8 +42,13 @@ func TestWatch_ReportsAChangeOnceItWasSeenTwice(t *testing.T) {
 		{"written further", func() { f["a"] = "33" }, false},
 		{"stable", func() {}, true},
 		{"gone for a moment, as during a replacement", func() { delete(f, "a") }, false},
-		{"still gone", func() {}, false},
 		{"back unchanged", func() { f["a"] = "33" }, false},
+		{"and stays", func() {}, false},
+		{"gone", func() { delete(f, "a") }, false},
+		{"for good", func() {}, true},
+		{"which is told once", func() {}, false},
+		{"back", func() { f["a"] = "33" }, false},
+		{"which ends the fault", func() {}, true},
 		{"unreadable", func() { f["b"] = "unreadable" }, false},
 		{"the other file changed", func() { f["b"] = "2" }, false},
 		{"seen twice", func() {}, true},
@@ -52,7 +57,7 @@ func TestWatch_ReportsAChangeOnceItWasSeenTwice(t *testing.T) {
 		{"and went", func() { delete(f, "c") }, false},
 		{"and is gone", func() {}, true},
 		{"it cannot be read", func() { f["c"] = "unreadable"; f["a"] = "4" }, false},
-		{"which says nothing", func() {}, false},
+		{"which a reload has to say", func() {}, true},
 	} {
 		step.do()
 		if got := w.changed(); got != step.want {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bufio"
+	"errors"
 	"log/slog"
 	"math"
 	"net"
@@ -38,16 +39,19 @@ func (l *accessLog) enabled() bool { return l.every > 0 && l.log != nil }
 
 // wants decides after the answer is known: a sampled log that missed the faults
 // and the refusals would not be worth having.
-func (l *accessLog) wants(status int, refusal string) bool {
-	if status >= http.StatusInternalServerError || refusal != "" {
+func (l *accessLog) wants(status int, refusal, cutBy string) bool {
+	if status >= http.StatusInternalServerError || refusal != "" || cutBy != "" {
 		return true
 	}
 	return (l.seen.Add(1)-1)%l.every == 0
 }
 
 func (l *accessLog) write(r *http.Request, info *requestInfo, began time.Time) {
-	status := info.statusCode()
-	if !l.wants(status, info.refusal) {
+	status, cutBy := info.statusCode(), info.cutBy()
+	if cutBy != "" {
+		status = info.status // 0 if nothing was answered
+	}
+	if !l.wants(status, info.refusal, cutBy) {
 		return
 	}
 	var match, guard string
@@ -66,7 +70,25 @@ func (l *accessLog) write(r *http.Request, info *requestInfo, began time.Time) {
 		slog.String("route", match),
 		slog.String("guard", guard),
 		slog.String("refused", info.refusal),
+		slog.String("cut_by", cutBy),
 	)
+}
+
+// cutBy says who ended an answer before it was complete: "client", "upstream",
+// "gateway" if a handler panicked, "" if nobody did. A client that leaves takes the
+// upstream's answer with it, so it is asked first.
+func (i *requestInfo) cutBy() string {
+	switch {
+	case i.status == http.StatusSwitchingProtocols:
+		return ""
+	case i.unwritten, !i.returned && i.request.Context().Err() != nil:
+		return "client"
+	case i.returned:
+		return ""
+	case i.broken:
+		return "upstream"
+	}
+	return "gateway"
 }
 
 // responseWriter notes what was answered and keeps a client that does not read
@@ -81,6 +103,8 @@ type responseWriter struct {
 	clock     bool // runs for the client of a stream
 	status    int
 	bytes     int64
+	broken    bool // the upstream's body could not be read to its end
+	unwritten bool // the client did not take what was written
 }
 
 // deadlineSetter is what the writers of net/http are beside http.ResponseWriter.
@@ -125,6 +149,9 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 	w.startClock()
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
+	if err != nil && !errors.Is(err, http.ErrBodyNotAllowed) {
+		w.unwritten = true
+	}
 	return n, err
 }
 

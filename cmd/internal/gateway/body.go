@@ -50,7 +50,11 @@ func (b *idleBody) Read(p []byte) (int, error) {
 	if stopped { // trailers and what is left in buffers are to come
 		b.client.startClock()
 	}
-	if !errors.Is(err, io.EOF) && b.expired.Load() {
+	if errors.Is(err, io.EOF) {
+		return n, err
+	}
+	b.client.broken = true
+	if b.expired.Load() {
 		err = errBodyIdle
 	}
 	return n, err

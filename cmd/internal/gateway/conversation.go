@@ -64,6 +64,7 @@ func (b *talkBody) Read(p []byte) (int, error) {
 		b.client.startClock()
 	}
 	if !errors.Is(err, io.EOF) {
+		b.client.broken = true
 		err = b.blame(err)
 	}
 	return n, err

@@ -144,6 +144,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer t.access.write(&info.request, info, time.Now())
 	}
 	t.serve(info, &info.request)
+	info.returned = true
 }
 
 // serve finds the route. What the mux would answer itself, a path or a method
@@ -152,6 +153,10 @@ func (t *Table) serve(w *requestInfo, r *http.Request) {
 	if r.Method == http.MethodConnect { // it names no path to be routed, and its answer would be a tunnel
 		w.refusal = fault.InvalidArgument.String()
 		writeProblem(w, r, http.StatusNotImplemented, fault.InvalidArgument)
+		return
+	}
+	if r.RequestURI == "*" {
+		answerAsterisk(w, r)
 		return
 	}
 	if hidesDots(r.URL) {
@@ -174,6 +179,18 @@ func (t *Table) serve(w *requestInfo, r *http.Request) {
 	}
 	w.refusal = fault.NotFound.String()
 	writeProblem(w, r, probe.status, fault.NotFound)
+}
+
+// answerAsterisk answers a request that is for the server and for no path: OPTIONS
+// asks whether it is there, and no other method may be sent so.
+func answerAsterisk(w *requestInfo, r *http.Request) {
+	if r.Method == http.MethodOptions {
+		w.Header().Set("Content-Length", "0")
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	w.refusal = fault.InvalidArgument.String()
+	writeProblem(w, r, http.StatusBadRequest, fault.InvalidArgument)
 }
 
 // headerOnly is asked what an answer would be.

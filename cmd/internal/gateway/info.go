@@ -29,6 +29,7 @@ type requestInfo struct {
 	download  idleBody
 	answer    answerBody
 	refusal   string // the code of the fault that answered, "" if the upstream did
+	returned  bool   // the handler did, and did not panic
 }
 
 // header returns the correlation id as the value of a header. No header changes
