@@ -110,7 +110,7 @@ func (v *visit) undo(now clock.Instant) {
 		v.guard.slots.giveBack()
 	}
 	if v.has(tokensTaken) {
-		v.decision.RefundAt(now)
+		v.decision.RefundAt(clock.Now()) // the stage that refused may have waited
 	}
 	v.decision = ratelimit.Decision{} // for another attempt
 	held := v.has(worker)

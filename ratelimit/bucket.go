@@ -67,23 +67,62 @@ func (r *rule) turn(st state, now clock.Instant, ahead, cost int64) time.Duratio
 	return time.Duration(after.minus(nowU).minus(r.tolerance(cost)).ceil(r.q))
 }
 
-// refundBucket moves the state back by what the call moved it forward, except
-// for the part that time has given back already. While somebody holds a place
-// in the future, what lies before that place is no longer ours to give. In a
-// leaky bucket every later call holds one: there is no burst that lets two go at
-// once.
-func (r *rule) refundBucket(st state, now clock.Instant, g given) state {
-	nowU, end := product(int64(now), r.q), product(int64(g.at), r.q).plus(product(g.mark, r.q))
-	if g.mark == maxInt64 { // it reaches beyond what a mark can tell: three lifetimes
-		end = wideMax
+// refundBucket moves the state back by what the call moved it forward, except for
+// the part that time has given back already. It promises that the calls that are
+// not given back keep the rule: with T = Per/Limit, at most Burst + x/T of them in
+// any x, counting a reservation at its turn.
+//
+// Why it does: let V(i) be the turn of call i, plus T for each unit of the calls
+// from i on, in the order of their turns, that are not given back. The rule is kept
+// if the state is at least V(i) for every i with V(i) > now, for the next call is
+// then admitted only within it. An admission adds the same to the state and to each
+// V. The refund of r takes its cost off every V(i) up to r; so all that is to be
+// shown is that the state stays at or above V(i) for each i after r.
+//
+//   - Nobody comes after r. Then all of what is ahead may go, up to the cost. This
+//     is so if the state has not moved past the end of r, or, whatever was refunded,
+//     if it is no further than r alone would have moved it, for V(r) is not above it.
+//   - Else let end be where r ended less the sum of what was given back since. When
+//     i came the state was at least end ahead of the turn of i, no turn lies after
+//     now, and what has been given back from before i since is in the sum: the state
+//     is at least end-now above V(i), which may go.
+//   - Or let end be where r alone would have ended. As r is still in V(r), which is
+//     not above the state, V(i) is at least end-now below it, too.
+//   - Turns after now were given while the state was more than the burst ahead, and
+//     a call after r that has one moved it by at most what lies between the end of r
+//     and the state: that much of the cost stays. What comes then may have its turn
+//     before others, so until the last of them nothing is given back from under them.
+//
+// A leaky bucket has no burst that lets two go at once: every later call holds its
+// place, and nothing is given back from under it.
+func (r *rule) refundBucket(st state, now clock.Instant, g given, past refunded) (state, refunded) {
+	here, cost := product(int64(now), r.q), product(g.cost, r.p)
+	alone, end := product(int64(g.at), r.q).plus(cost), wideMin
+	if g.mark < maxInt64 {
+		end = product(int64(g.at), r.q).plus(product(g.mark-past.sum, r.q))
 	}
-	taken := product(g.cost, r.p)
-	back := narrowest(taken, end.minus(nowU))
-	if r.algorithm == LeakyBucket || r.full.less(st.tat.minus(nowU)) {
-		back = narrowest(back, taken.minus(st.tat.minus(end)))
+	ahead, back := st.tat.minus(here), wide{}
+	last := !alone.less(st.tat) || r.p >= r.q && !end.less(st.tat) // a call moves the state by more than a mark is rounded
+	end = end.minus(wideOf(r.q - 1))
+	future := r.full.less(ahead)
+	switch {
+	case last:
+		back = ahead
+	case r.algorithm == LeakyBucket || now < past.turns:
+	case future:
+		back = narrowest(cost.minus(st.tat.minus(end)), end.minus(here))
+	default:
+		back = widest(end, alone).minus(here)
 	}
-	if back.positive() {
-		st.tat = st.tat.minus(back)
+	if back = narrowest(back, cost); !back.positive() {
+		return st, past
 	}
-	return st
+	st.tat = st.tat.minus(back)
+	if !last {
+		past.sum = addCapped(past.sum, back.ceil(r.q))
+	}
+	if !last && future {
+		past.turns = max(past.turns, now.Add(time.Duration(ahead.minus(r.full).ceil(r.q))))
+	}
+	return st, past
 }

@@ -65,13 +65,15 @@ type receipt struct {
 func (d *Decision) WouldRefuse() bool { return d.OK && d.kind != admitted }
 
 // Refund gives back what the decision took, because the call did not happen: at
-// most what was taken, and only what still counts, so that nothing leaks into a
-// later window. A second refund does nothing, nor does that of a refused call or
+// most what was taken, and only what still counts and time has not given back, so
+// that the calls that are not given back keep the rule in whatever order the others
+// are. A second refund does nothing, nor does that of a refused call or
 // of one that was admitted before the rule was changed. Copies of a Decision are
 // copies of the receipt: refund one of them.
 func (d *Decision) Refund() { d.RefundAt(clock.Now()) }
 
-// RefundAt is [Decision.Refund] for a caller that has read the clock.
+// RefundAt is [Decision.Refund] for a caller that has just read the clock. What an
+// older reading does not know of, time gives back once more.
 func (d *Decision) RefundAt(now clock.Instant) {
 	if d.Taken == 0 {
 		return

@@ -19,6 +19,7 @@ type engine struct {
 	words    *words // one of the two is the table
 	cells    *cells
 	overflow overflow
+	refunds  *refunds // of the engines with this rule together, as their receipts are
 
 	keys  *atomic.Int64          // in the tables, the previous engine's included; both count in one
 	hand  atomic.Uint64          // where sweepFull continues
@@ -27,7 +28,7 @@ type engine struct {
 }
 
 func newEngine(l *Limiter, r *rule, maxKeys int64, now clock.Instant) *engine {
-	e := &engine{lim: l, rule: r, maxKeys: maxKeys, since: now, keys: new(atomic.Int64)}
+	e := &engine{lim: l, rule: r, maxKeys: maxKeys, since: now, keys: new(atomic.Int64), refunds: new(refunds)}
 	if r.pack.fits {
 		e.words = newWords(maxKeys)
 	} else {
@@ -68,6 +69,7 @@ func (e *engine) ask(q *question) (v verdict, ok bool) {
 // askLocked is ask for keys that are not in the table yet, and for tables that
 // need the lock.
 func (e *engine) askLocked(q *question) (v verdict, ok bool) {
+	sum := e.refunds.sum(q.hash)
 	done := e.visit(q.hash, q.now, func(st state) (state, bool) {
 		after, answer := e.rule.ask(st, q.now, q.cost, time.Duration(q.patience))
 		if v = answer; !v.ok {
@@ -76,6 +78,7 @@ func (e *engine) askLocked(q *question) (v verdict, ok bool) {
 		e.rule.record(after, q.now, q.cost)
 		return after, true
 	})
+	v.mark = marked(v.mark, sum)
 	return v, done != tableSealed
 }
 
@@ -92,9 +95,16 @@ func (e *engine) peek(q *question) (v verdict, ok bool) {
 
 // refund gives back what a call took, as far as it still counts. It reports false
 // if the engine was replaced meanwhile.
+//
+// The refund is noted before the state is stored, once for each attempt, and a call
+// reads the notes before the state. One that misses the note may yet see the state
+// after it: then a refund of its own is smaller than it could be. One that sees the
+// note and the state before it makes the attempt fail, and the next is noted again.
 func (e *engine) refund(h key.Hash, now clock.Instant, g given) bool {
 	done := e.visit(h, now, func(st state) (state, bool) {
-		after := e.rule.refund(st, now, g)
+		past := e.refunds.of(h)
+		after, noted := e.rule.refund(st, now, g, past)
+		e.refunds.note(h, past, noted)
 		return after, after != st || st.log != nil
 	})
 	return done != tableSealed

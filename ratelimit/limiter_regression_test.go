@@ -264,3 +264,181 @@ func TestAWaiterWhoseContextHasEndedTakesNothing(t *testing.T) {
 		}
 	})
 }
+
+// A receipt that was given back after an earlier one gave back what time had given
+// back already, so that three calls went at one moment at a burst of 2.
+func TestARefundAfterAnotherGivesNothingThatTimeGaveBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := must(t, ratelimit.Config{Limit: 1, Per: time.Second, Burst: 2})
+		a, b := l.Allow(user), l.Allow(user)
+		a.Refund()
+		time.Sleep(time.Second)
+		if take(l, user, 2) != 2 {
+			t.Fatal("a burst of 2 is not there after a second")
+		}
+		b.Refund()
+		if e := l.Allow(user); e.OK {
+			t.Error("three calls at one moment")
+		}
+	})
+}
+
+// Every call failed after the bucket had filled up, and each gave a token back.
+func TestRefundsOfAWholeBurstGiveOneBurst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := must(t, ratelimit.Config{Limit: 10, Per: time.Second, Burst: 5})
+		var failed []ratelimit.Decision
+		for range 5 {
+			failed = append(failed, l.Allow(user))
+		}
+		failed[0].Refund()
+		failed[1].Refund()
+		time.Sleep(300 * time.Millisecond)
+		admitted := take(l, user, 9)
+		for i := range failed[2:] {
+			failed[2+i].Refund()
+			admitted += take(l, user, 9)
+		}
+		if admitted != 5 {
+			t.Errorf("%d calls at one moment", admitted)
+		}
+	})
+}
+
+// A refund gives back in full as long as the bucket was never full meanwhile,
+// however long the call took.
+func TestALateRefundOfABusyKeyGivesEverythingBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := must(t, ratelimit.Config{Limit: 100, Per: time.Second, Burst: 50})
+		take(l, user, 25)
+		var failed []ratelimit.Decision
+		for range 25 {
+			failed = append(failed, l.Allow(user))
+		}
+		time.Sleep(100 * time.Millisecond) // ten tokens come back, each call is ten tokens old
+		for i := range failed[:10] {
+			failed[i].Refund()
+			if got, want := l.Peek(user).Remaining, int64(11+i); got != want {
+				t.Fatalf("after refund %d %d remain, want %d", i, got, want)
+			}
+		}
+		for i := range failed[10:] { // the last first
+			failed[24-i].Refund()
+			if got, want := l.Peek(user).Remaining, int64(21+i); got != want {
+				t.Fatalf("after refund %d from the end %d remain, want %d", i, got, want)
+			}
+		}
+	})
+}
+
+// A deferred Cancel gave the place of a call back that had gone.
+func TestACancelAfterItsTurnGivesNothingBack(t *testing.T) {
+	for _, a := range []ratelimit.Algorithm{ratelimit.GCRA, ratelimit.LeakyBucket} {
+		synctest.Test(t, func(t *testing.T) {
+			l := must(t, ratelimit.Config{Algorithm: a, Limit: 1, Per: time.Second, Burst: 1})
+			l.Reserve(user)
+			second, third := l.Reserve(user), l.Reserve(user)
+			time.Sleep(second.Delay())
+			if third.OK {
+				third.Cancel()
+			}
+			time.Sleep(1)
+			before := l.Peek(user)
+			second.Cancel()
+			if after := l.Peek(user); after.RetryAfter != before.RetryAfter || after.ResetAfter != before.ResetAfter {
+				t.Errorf("%v: before %+v, after %+v", a, before, after)
+			}
+		})
+	}
+}
+
+// Once a turn from under another had been given back, the state did not show that
+// other turn any more, and a call from before both gave it away.
+func TestACancelFromUnderATurnLeavesThatTurnAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := must(t, ratelimit.Config{Limit: 1, Per: time.Second, Burst: 3})
+		first, under, turn := l.AllowN(user, 3), l.ReserveN(user, 3), l.ReserveN(user, 1)
+		if turn.Delay() != 4*time.Second {
+			t.Fatal(turn.Delay())
+		}
+		time.Sleep(2 * time.Second)
+		under.Cancel()
+		first.Refund()
+		time.Sleep(turn.Delay())
+		if got := take(l, user, 9); got != 2 {
+			t.Errorf("%d calls beside the one whose turn it is, at a burst of 3", got)
+		}
+	})
+}
+
+// What is given back before anybody else took something changes nobody's receipt:
+// calls that a parent refuses must not cost those that go on theirs.
+func TestRefusalsOfAParentSpoilNoReceipts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		org := must(t, ratelimit.Config{Limit: 30, Per: time.Hour, Parts: 1})
+		l := must(t, ratelimit.Config{Limit: 10, Per: time.Second, Burst: 50}, ratelimit.WithParent(org))
+		key := ratelimit.KeyOf("acme", "alice")
+		take(l, key, 29)
+		running := l.Allow(key)
+		if take(l, key, 1000) != 0 {
+			t.Fatal("the parent admits more than 30")
+		}
+		if err := l.SetParent(nil); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		before := l.Peek(key).Remaining
+		running.Refund()
+		if after := l.Peek(key).Remaining; before != 30 || after != 31 {
+			t.Errorf("before %d remain, after %d", before, after)
+		}
+	})
+}
+
+// A change of the size of the table keeps the rule and its receipts, and with them
+// what was given back.
+func TestAChangeOfTheTableKeepsWhatIsKnownOfRefunds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := ratelimit.Config{Limit: 1, Per: time.Second, Burst: 2}
+		l := must(t, cfg)
+		a, b := l.Allow(user), l.Allow(user)
+		a.Refund()
+		cfg.MaxKeys = 10
+		if err := l.Reconfigure(cfg); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		take(l, user, 2)
+		b.Refund()
+		if l.Allow(user).OK {
+			t.Error("three calls at one moment")
+		}
+	})
+}
+
+// Keys that share an overflow bucket move each other's ends.
+func TestRefundsInAnOverflowBucketAreKnownToAllItsKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := must(t, ratelimit.Config{Limit: 1, Per: time.Second, Burst: 2, MaxKeys: 1})
+		take(l, ratelimit.KeyOf("tracked"), 2)
+		one, other := ratelimit.KeyOf("one"), ratelimit.Key{}
+		a := l.Allow(one)
+		for i := 0; ; i++ { // a key of the same bucket
+			other = ratelimit.KeyOf("other", i)
+			if l.Peek(other).Remaining == 1 {
+				break
+			}
+		}
+		b := l.Allow(other)
+		a.Refund()
+		time.Sleep(time.Second)
+		l.AllowN(ratelimit.KeyOf("tracked"), 2) // it keeps its place
+		if take(l, one, 1)+take(l, other, 1) != 2 {
+			t.Fatal("a burst of 2 is not there after a second")
+		}
+		b.Refund()
+		if l.Allow(one).OK {
+			t.Error("three calls of one bucket at one moment")
+		}
+	})
+}

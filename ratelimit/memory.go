@@ -22,8 +22,11 @@ type MemoryStore struct {
 type storeKey struct{ rule, key string }
 
 type storeEntry struct {
-	rule  *rule
-	state state
+	rule     *rule
+	state    state
+	refunded refunded
+	until    clock.Instant // when nothing that was taken can be given back any more
+	since    clock.Instant // when the rule came into force: earlier receipts are void
 }
 
 // NewMemoryStore returns an empty store. Now reads its clock, as a time since
@@ -68,7 +71,9 @@ func (m *MemoryStore) Refund(ctx context.Context, rule Rule, key Key, d Decision
 	defer m.mu.Unlock()
 	now := clock.Instant(m.now())
 	e := m.entryLocked(rule, key, now)
-	e.state = e.rule.refund(e.state, now, given{d.at, d.Taken, d.Mark})
+	if d.at >= e.since {
+		e.state, e.refunded = e.rule.refund(e.state, now, given{d.at, d.Taken, d.Mark}, e.refunded)
+	}
 	return nil
 }
 
@@ -87,21 +92,22 @@ func (m *MemoryStore) entryLocked(given Rule, key Key, now clock.Instant) *store
 	e := m.keys[id]
 	if e == nil {
 		m.sweepLocked(now)
-		e = &storeEntry{newRule(given.Config, nil), unused()}
+		e = &storeEntry{newRule(given.Config, nil), unused(), refunded{turns: clock.Min}, clock.Min, clock.Min}
 		m.keys[id] = e
 		return e
 	}
 	if r := newRule(given.Config, e.rule); !r.same(e.rule) {
-		e.state, e.rule = r.inherit(e.rule, e.state, now), r
+		e.state, e.rule, e.since = r.inherit(e.rule, e.state, now), r, now+1
 	}
 	return e
 }
 
-// sweepLocked looks at two keys, of Go's choosing, and drops those that are spent.
+// sweepLocked looks at two keys, of Go's choosing, and drops those that are spent
+// and have no receipts: what is remembered of refunds is needed as long as these.
 func (m *MemoryStore) sweepLocked(now clock.Instant) {
 	looks := 0
 	for id, e := range m.keys {
-		if e.rule.spent(e.state, now.Add(-spentMargin)) {
+		if before := now.Add(-spentMargin); e.rule.spent(e.state, before) && e.until <= before {
 			delete(m.keys, id)
 		}
 		if looks++; looks == 2 {
@@ -123,7 +129,8 @@ func (e *storeEntry) take(now clock.Instant, cost int64) Decision {
 	d.OK, d.kind, d.Remaining, d.RetryAfter, d.ResetAfter = v.ok, kindOf(v), v.remaining, v.retry, v.reset
 	if v.ok {
 		e.rule.record(after, now, cost)
-		e.state, d.Taken, d.Mark = after, cost, v.mark
+		e.state, d.Taken, d.Mark = after, cost, marked(v.mark, e.refunded.sum)
+		e.until = max(e.until, now.Add(v.reset))
 	}
 	return d
 }

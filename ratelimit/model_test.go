@@ -24,6 +24,9 @@ type model interface {
 	allow(now clock.Instant, cost int64) answer
 	peek(now clock.Instant, cost int64) answer
 	refund(now clock.Instant, cost int64, given answer)
+	// plain is whether what a refund gives back is the same without knowing when
+	// the call was made.
+	plain(now clock.Instant, cost int64, given answer) bool
 }
 
 func newModel(c ratelimit.Config) model {
@@ -47,6 +50,8 @@ type bucketModel struct {
 	c     ratelimit.Config
 	taken *big.Rat // tokens that are missing from a full bucket
 	last  clock.Instant
+	ends  []*big.Rat // by receipt: when the bucket would have been full again, and sum
+	sum   *big.Rat   // tokens that were given back from under later calls
 }
 
 func rat(v int64) *big.Rat { return new(big.Rat).SetInt64(v) }
@@ -116,12 +121,61 @@ func (m *bucketModel) allow(now clock.Instant, cost int64) answer {
 		m.taken, m.last = new(big.Rat).Add(m.missing(now), rat(cost)), now
 		after := m.peek(now, 0)
 		a.Remaining, a.ResetAfter = after.Remaining, after.ResetAfter
+		a.takenAt, a.takenTo = int64(now), int64(len(m.ends))
+		m.ends = append(m.ends, new(big.Rat).Add(m.clock(now), new(big.Rat).Add(m.taken, m.given())))
 	}
 	return a
 }
 
-func (m *bucketModel) refund(now clock.Instant, cost int64, _ answer) {
-	m.taken, m.last = new(big.Rat).Sub(m.missing(now), rat(cost)), now
+func (m *bucketModel) given() *big.Rat {
+	if m.sum == nil {
+		m.sum = rat(0)
+	}
+	return m.sum
+}
+
+// clock is an instant in tokens.
+func (m *bucketModel) clock(at clock.Instant) *big.Rat {
+	return new(big.Rat).Mul(rat(int64(at)), big.NewRat(m.c.Limit, int64(m.c.Per)))
+}
+
+// owed is how many tokens of a receipt time has not given back yet: by the end that
+// it has now, and by the end that it would have alone. Last is whether nothing came
+// after it.
+func (m *bucketModel) owed(now clock.Instant, cost int64, g answer) (end, alone *big.Rat, last bool) {
+	end = new(big.Rat).Sub(new(big.Rat).Sub(m.ends[g.takenTo], m.given()), m.clock(now))
+	alone = new(big.Rat).Sub(new(big.Rat).Add(m.clock(clock.Instant(g.takenAt)), rat(cost)), m.clock(now))
+	missing := m.missing(now)
+	return end, alone, missing.Cmp(end) <= 0 || missing.Cmp(alone) <= 0
+}
+
+func (m *bucketModel) refund(now clock.Instant, cost int64, g answer) {
+	end, alone, last := m.owed(now, cost, g)
+	back := end
+	if back.Cmp(alone) < 0 {
+		back = alone
+	}
+	switch {
+	case last:
+		back = m.missing(now)
+	case m.c.Algorithm == ratelimit.LeakyBucket:
+		return
+	}
+	if back.Cmp(rat(cost)) > 0 {
+		back = rat(cost)
+	}
+	if back.Sign() <= 0 {
+		return
+	}
+	m.taken, m.last = new(big.Rat).Sub(m.missing(now), back), now
+	if !last {
+		m.sum = new(big.Rat).Add(m.given(), back)
+	}
+}
+
+func (m *bucketModel) plain(now clock.Instant, cost int64, g answer) bool {
+	end, alone, last := m.owed(now, cost, g)
+	return last || alone.Cmp(end) <= 0 || alone.Sign() <= 0 || end.Cmp(rat(cost)) >= 0
 }
 
 // windowModel counts calls by window.
@@ -197,6 +251,8 @@ func (m *windowModel) refund(_ clock.Instant, cost int64, given answer) {
 	m.counts[given.takenTo] -= cost
 }
 
+func (m *windowModel) plain(clock.Instant, int64, answer) bool { return true }
+
 // logModel keeps every call for ever.
 type logModel struct {
 	c     ratelimit.Config
@@ -251,3 +307,5 @@ func (m *logModel) refund(_ clock.Instant, cost int64, given answer) {
 		}
 	}
 }
+
+func (m *logModel) plain(clock.Instant, int64, answer) bool { return true }

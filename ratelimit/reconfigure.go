@@ -46,6 +46,9 @@ func (l *Limiter) Reconfigure(cfg Config) error {
 func (l *Limiter) replaceEngine(next *setup, r *rule, old *engine) {
 	e := newEngine(l, r, int64(next.config.MaxKeys), clock.Now())
 	e.keys = old.keys
+	if r == old.rule {
+		e.refunds = old.refunds
+	}
 	e.prev.Store(old)
 	next.engine = e
 	l.swap.Lock()

@@ -32,11 +32,17 @@ func (r *Reservation) DelayAt(now clock.Instant) time.Duration {
 
 // Cancel gives the place back because the call will not happen. What a later
 // reservation was given on top of it cannot be given to anybody else any more:
-// then only the rest comes back.
-func (r *Reservation) Cancel() { r.Decision.Refund() }
+// then only the rest comes back. After its turn the call counts as made, and
+// nothing comes back, so Cancel may be deferred; use [Decision.Refund] for a call
+// that did not happen in spite of its turn.
+func (r *Reservation) Cancel() { r.CancelAt(clock.Now()) }
 
 // CancelAt is [Reservation.Cancel] for a caller that has read the clock.
-func (r *Reservation) CancelAt(now clock.Instant) { r.Decision.RefundAt(now) }
+func (r *Reservation) CancelAt(now clock.Instant) {
+	if now <= r.Decision.at.Add(r.Decision.wait) {
+		r.Decision.RefundAt(now)
+	}
+}
 
 // Reserve takes the next place for a call of key and tells how long to wait for
 // it. Only gcra and leaky_bucket give out places in the future; under the other

@@ -96,17 +96,18 @@ func (r *rule) ask(st state, now clock.Instant, cost int64, patience time.Durati
 	return st, verdict{}
 }
 
-// refund gives back g as far as it still counts at now.
-func (r *rule) refund(st state, now clock.Instant, g given) state {
+// refund gives back g as far as it still counts at now. Past is what is remembered
+// of the refunds before it; only a bucket needs that.
+func (r *rule) refund(st state, now clock.Instant, g given, past refunded) (state, refunded) {
 	switch r.algorithm {
 	case GCRA, LeakyBucket:
-		return r.refundBucket(st, now, g)
+		return r.refundBucket(st, now, g, past)
 	case FixedWindow, SlidingWindow:
-		return refundWindow(st, g.cost, g.mark, r.algorithm == SlidingWindow)
+		return refundWindow(st, g.cost, g.mark, r.algorithm == SlidingWindow), past
 	case SlidingLog:
 		st.log.refund(clock.Instant(g.mark), g.cost)
 	}
-	return st
+	return st, past
 }
 
 // spent reports whether st answers every call at now or later as unused does.

@@ -30,6 +30,8 @@ type Store interface {
 	TakeAll(ctx context.Context, takes []Take) ([]Decision, error)
 	// Refund gives back what a decision of this store took, as
 	// [Decision.Refund] does: by its Taken and Mark, and only as far as it still
-	// counts.
+	// counts. In whatever order decisions are given back, those that are not must
+	// keep the rule; docs/rate-limits.md has the formula. A store that forgets a key
+	// must remember what it gave back to it for as long as there may be receipts.
 	Refund(ctx context.Context, rule Rule, key Key, d Decision) error
 }

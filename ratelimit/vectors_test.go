@@ -3,6 +3,7 @@ package ratelimit_test
 import (
 	"encoding/json"
 	"flag"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -75,6 +76,46 @@ func TestAMemoryStoreForgetsSpentKeysAndFollowsItsRules(t *testing.T) {
 	}
 }
 
+func TestAMemoryStoreKeepsWhatReceiptsNeed(t *testing.T) {
+	var now time.Duration
+	s := ratelimit.NewMemoryStore(func() time.Duration { return now })
+	rule := ratelimit.Rule{Name: "rule", Config: ratelimit.Config{Limit: 1, Per: time.Second, Burst: 10}}
+	call := func(key ratelimit.Key, cost int64) ratelimit.Decision {
+		d, err := s.Take(t.Context(), rule, key, cost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	refund := func(d ratelimit.Decision) {
+		if err := s.Refund(t.Context(), rule, user, d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	most, last := call(user, 8), call(user, 1)
+	refund(most)
+	now = 3 * time.Second
+	for i := range 1_000 { // the key is as if never used; its second receipt is not
+		call(ratelimit.KeyOf(i), 1)
+	}
+	call(user, 10)
+	refund(last)
+	if d := call(user, 1); d.OK {
+		t.Error("eleven calls at one moment at a burst of 10")
+	}
+	now += 20 * time.Second
+	before := call(user, 10)
+	now += 9 * time.Second
+	rule.Config = ratelimit.Config{Limit: 1, Per: time.Hour, Burst: 10}
+	if d := call(user, 0); d.Remaining != 9 {
+		t.Fatal(d)
+	}
+	refund(before)
+	if d := call(user, 0); d.Remaining != 9 {
+		t.Errorf("a receipt from before the change of the rule gave something back: %+v", d)
+	}
+}
+
 // writeVectors makes sequences that touch every edge: the nanosecond before and
 // at RetryAfter, full and empty, costs, refunds, odd rates and large numbers.
 func writeVectors(t *testing.T) {
@@ -102,6 +143,7 @@ func writeVectors(t *testing.T) {
 			all = append(all, vector(a.String()+": "+name, r, random))
 		}
 	}
+	all = append(append(all, staleReceipt()), refundVectors(random)...)
 	raw, err := json.Marshal(all)
 	if err != nil {
 		t.Fatal(err)
@@ -144,4 +186,66 @@ func vector(name string, r storetest.Rule, random *rand.Rand) storetest.Vector {
 		now += []time.Duration{0, 1, r.Per / time.Duration(min(r.Limit, 1000)), r.Per / 3, r.Per}[random.IntN(5)]
 	}
 	return v
+}
+
+// refundVectors are sequences in which any call is given back at any time.
+func refundVectors(random *rand.Rand) (all []storetest.Vector) {
+	for _, a := range algorithms {
+		rules := []storetest.Rule{{Limit: 1, Per: time.Second}, {Limit: 5, Per: time.Minute}, {Limit: 10, Per: time.Second}}
+		if burstOf(a, 1) == 1 {
+			rules[0].Burst, rules[2].Burst = 2, 3
+		}
+		for _, r := range rules {
+			r.Algorithm = a
+			for i := range 2 {
+				all = append(all, refundVector(fmt.Sprintf("%v: %d in %v, refunds in any order %d", a, r.Limit, r.Per, i+1), r, random))
+			}
+		}
+	}
+	return all
+}
+
+func refundVector(name string, r storetest.Rule, random *rand.Rand) storetest.Vector {
+	v, m, now := storetest.Vector{Name: name, Rule: r}, newModel(r.Config()), time.Duration(0)
+	type taken struct {
+		step   int
+		cost   int64
+		answer answer
+	}
+	var open []taken
+	for range 60 {
+		if random.IntN(2) == 0 {
+			now += r.Per / time.Duration(r.Limit) / time.Duration(1+random.IntN(3)) / 1e6 * 1e6
+		}
+		if len(open) > 0 && random.IntN(3) == 0 {
+			i := random.IntN(len(open))
+			if o := open[i]; m.plain(clock.Instant(now), o.cost, o.answer) {
+				m.refund(clock.Instant(now), o.cost, o.answer)
+				v.Steps = append(v.Steps, storetest.Step{At: now, Refund: o.step})
+			}
+			open = slices.Delete(open, i, i+1)
+			continue
+		}
+		cost := min(int64(1+random.IntN(2)), r.Limit)
+		answer := m.allow(clock.Instant(now), cost)
+		v.Steps = append(v.Steps, storetest.Step{At: now, Cost: cost, OK: answer.OK, Remaining: answer.Remaining, RetryAfter: answer.RetryAfter, ResetAfter: answer.ResetAfter})
+		if answer.OK {
+			open = append(open, taken{len(v.Steps), cost, answer})
+		}
+	}
+	return v
+}
+
+// The scenario that a receipt must not be fooled by: a, b; a given back; a second
+// later c, d; b given back; e is one too many.
+func staleReceipt() storetest.Vector {
+	second := time.Second
+	return storetest.Vector{
+		Name: "gcra: a receipt is stale after another refund", Rule: storetest.Rule{Algorithm: ratelimit.GCRA, Limit: 1, Per: second, Burst: 2},
+		Steps: []storetest.Step{
+			{Cost: 1, OK: true, Remaining: 1, ResetAfter: second}, {Cost: 1, OK: true, ResetAfter: 2 * second}, {Refund: 1},
+			{At: second, Cost: 1, OK: true, Remaining: 1, ResetAfter: second}, {At: second, Cost: 1, OK: true, ResetAfter: 2 * second}, {At: second, Refund: 2},
+			{At: second, Cost: 1, RetryAfter: second, ResetAfter: 2 * second},
+		},
+	}
 }

@@ -110,6 +110,7 @@ func (t *words) ask(e *engine, q *question, v *verdict) bool {
 		}
 		moving = true
 	}
+	sum := e.refunds.sum(q.hash) // before the word: see engine.refund
 	for {
 		w := at.word.Load()
 		if w >= dead {
@@ -123,6 +124,7 @@ func (t *words) ask(e *engine, q *question, v *verdict) bool {
 			break
 		}
 	}
+	v.mark = marked(v.mark, sum)
 	if moving {
 		s.help(e, q.now)
 	}

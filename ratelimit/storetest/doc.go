@@ -19,5 +19,6 @@
 //
 // Times are nanoseconds since the zero of the store's clock, where window 0 of
 // the window algorithms begins. A step with "refund": n gives back what step n
-// (counting from 1) took, and expects nothing.
+// (counting from 1) took, and expects nothing. No vector gives back more to a store
+// that knows when a call was made than to one that does not.
 package storetest
