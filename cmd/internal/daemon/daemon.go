@@ -121,8 +121,9 @@ func (d *Daemon) openListeners(ctx context.Context, cfg *config.Config) error {
 	admin := cfg.Admin.WithDefaults()
 	if cfg.Gateway != nil {
 		g := cfg.Gateway.WithDefaults()
-		if err := d.openServer(ctx, "gateway", g.Listen, g.TLS, gatewayServer(d.gateway, g.Limits), func(ln net.Listener) net.Listener {
-			return d.gateway.Listener(limitConnections(ln, g.Limits.MaxConnections))
+		srv := gatewayServer(d.gateway, g.Limits)
+		if err := d.openServer(ctx, "gateway", g.Listen, g.TLS, srv, func(ln net.Listener) net.Listener {
+			return limitConnections(d.gateway.Listener(ln), g.Limits.MaxConnections, srv)
 		}); err != nil {
 			return err
 		}

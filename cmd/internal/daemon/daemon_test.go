@@ -272,10 +272,7 @@ func TestMaxConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(first, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	if n, err := first.Read(make([]byte, 10)); n == 0 || err != nil {
-		t.Fatal(err)
-	}
+	fmt.Fprintf(first, "GET / HTTP/1.1\r\nHos") // not idle: its first request has begun
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"sync"
 	"syscall"
 	"time"
 
@@ -72,61 +71,6 @@ func (s *server) shutdown(ctx context.Context) error {
 		err = fmt.Errorf("%s: requests were still running when the time to drain was over: %w", s.name, errors.Join(err, s.http.Close()))
 	}
 	return err
-}
-
-// limitListener accepts at most max connections at a time; further clients wait
-// in the queue of the operating system.
-type limitListener struct {
-	net.Listener
-
-	slots  chan struct{}
-	closed chan struct{}
-	once   sync.Once
-}
-
-func limitConnections(ln net.Listener, limit int) net.Listener {
-	if limit <= 0 {
-		return ln
-	}
-	return &limitListener{Listener: ln, slots: make(chan struct{}, limit), closed: make(chan struct{})}
-}
-
-func (l *limitListener) Accept() (net.Conn, error) {
-	select {
-	case l.slots <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		<-l.slots
-		return nil, err
-	}
-	return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { <-l.slots })}, nil
-}
-
-func (l *limitListener) Close() error {
-	l.once.Do(func() { close(l.closed) })
-	return l.Listener.Close()
-}
-
-type limitedConn struct {
-	net.Conn
-
-	release func()
-}
-
-func (c *limitedConn) Close() error {
-	defer c.release()
-	return c.Conn.Close()
-}
-
-// CloseWrite ends one direction, for upgraded connections that go on in the other.
-func (c *limitedConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return errors.ErrUnsupported
 }
 
 // The limits of the admin and probe listeners, which have no settings of their own.
