@@ -28,7 +28,7 @@ func writeGRPCRefusal(w http.ResponseWriter, code fault.Code, retryAfter time.Du
 	h.Set("Grpc-Status", strconv.FormatUint(uint64(code.GRPCCode()), 10))
 	h.Set("Grpc-Message", code.Title())
 	if retryAfter > 0 { // what a client with a retry policy waits for
-		h.Set("Grpc-Retry-Pushback-Ms", strconv.FormatInt((retryAfter+time.Millisecond-1).Milliseconds(), 10))
+		h.Set("Grpc-Retry-Pushback-Ms", strconv.FormatInt(ceil(retryAfter, time.Millisecond), 10))
 	}
 	w.WriteHeader(http.StatusOK)
 }

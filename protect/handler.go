@@ -129,6 +129,11 @@ func (e *exchange) left() error { return e.request.Context().Err() }
 // that its client left says nothing about health, and what it reports says more
 // than the panic.
 func (e *exchange) close() {
+	defer e.limit.release()
+	defer e.token.Close() // also if what judges the error panics
+	if e.request.MultipartForm == nil {
+		e.request.MultipartForm = e.inner.MultipartForm // the server removes its files, which it only knows of by its own request
+	}
 	if !e.settled && e.status != 0 {
 		switch reported := e.report.load(); {
 		case e.left() != nil:
@@ -136,11 +141,6 @@ func (e *exchange) close() {
 		case reported != nil:
 			e.token.Done(reported)
 		}
-	}
-	e.token.Close()
-	e.limit.release()
-	if e.request.MultipartForm == nil {
-		e.request.MultipartForm = e.inner.MultipartForm // the server removes its files, which it only knows of by its own request
 	}
 }
 

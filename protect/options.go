@@ -27,11 +27,17 @@ type options struct {
 }
 
 func collect(opts []Option) options {
-	o := options{outcome: StatusOutcome, refuse: WriteRefusal}
+	var o options
 	for _, opt := range opts {
 		if opt != nil {
 			opt(&o)
 		}
+	}
+	if o.outcome == nil {
+		o.outcome = StatusOutcome
+	}
+	if o.refuse == nil {
+		o.refuse = WriteRefusal
 	}
 	return o
 }
@@ -112,7 +118,8 @@ func PriorityBy(fn func(*http.Request) guard.Priority) Option {
 	return func(o *options) { o.priority = fn }
 }
 
-// OutcomeBy replaces [StatusOutcome]. It is asked for final statuses only.
+// OutcomeBy replaces [StatusOutcome], which nil stands for. It is asked for final
+// statuses only.
 func OutcomeBy(fn func(status int) breaker.Outcome) Option {
 	return func(o *options) { o.outcome = fn }
 }
@@ -122,8 +129,8 @@ func Op(name string) Option {
 	return func(o *options) { o.op = name }
 }
 
-// RefuseWith replaces [WriteRefusal] as the writer of refusals and timeouts, for
-// [Handler].
+// RefuseWith replaces [WriteRefusal], which nil stands for, as the writer of refusals
+// and timeouts, for [Handler].
 func RefuseWith(fn func(w http.ResponseWriter, r *http.Request, err error)) Option {
 	return func(o *options) { o.refuse = fn }
 }

@@ -74,10 +74,12 @@ func WriteRefusal(w http.ResponseWriter, r *http.Request, err error) {
 
 // explain reduces any error to a code and a delay.
 func explain(err error) (fault.Code, time.Duration) {
-	if f, ok := errors.AsType[*fault.Error](err); ok {
-		return f.Code(), f.RetryAfter()
-	}
+	f, ok := errors.AsType[*fault.Error](err)
 	switch {
+	case ok && f == nil: // a nil pointer in an error, which nothing may be asked
+		return fault.OperationFailed, 0
+	case ok:
+		return f.Code(), f.RetryAfter()
 	case errors.Is(err, context.Canceled):
 		return fault.Canceled, 0
 	case errors.Is(err, context.DeadlineExceeded):

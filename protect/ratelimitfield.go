@@ -76,13 +76,13 @@ func quote(s string) string {
 // setRateLimit tells a refused client what the fault's evidence says of the
 // quota. Retry-After wins over t, so t repeats it and is never later or earlier.
 func setRateLimit(h http.Header, f *fault.Error, retryAfter int64) {
-	q := Quota{Reset: time.Duration(retryAfter) * time.Second}
+	q := Quota{Reset: seconds(float64(retryAfter))}
 	for _, fact := range f.Evidence() {
 		switch fact.Name {
 		case "limit":
-			q.Limit = int64(fact.Value)
+			q.Limit = int64(min(fact.Value, maxInteger))
 		case "window":
-			q.Window = time.Duration(fact.Value * float64(time.Second))
+			q.Window = seconds(fact.Value)
 		}
 	}
 	q.Set(h)

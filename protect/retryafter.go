@@ -69,9 +69,21 @@ func fullYear(value string, at, now time.Time) time.Time {
 
 // ceilSeconds rounds up to whole seconds, which is what the fields of HTTP carry:
 // a client that waits for what it is told must not come early.
-func ceilSeconds(d time.Duration) int64 {
+func ceilSeconds(d time.Duration) int64 { return ceil(d, time.Second) }
+
+// ceil is how many units make d, rounded up and never negative.
+func ceil(d, unit time.Duration) int64 {
 	if d <= 0 {
 		return 0
 	}
-	return int64((d-1)/time.Second) + 1
+	return int64((d-1)/unit) + 1
+}
+
+// seconds is the reverse; what no duration can say is the greatest.
+func seconds(s float64) time.Duration {
+	d := s * float64(time.Second)
+	if d >= math.MaxInt64 {
+		return math.MaxInt64
+	}
+	return time.Duration(d)
 }

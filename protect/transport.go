@@ -95,14 +95,29 @@ func (t *transport) answer(x *flight, out *http.Request, resp *http.Response) (*
 	if resp.Request == out {
 		resp.Request = x.request // its context does not end with the body
 	}
+	outcome := t.judge(resp)
 	x.handedOver = true
-	x.token.Decide(t.outcome(resp.StatusCode), nil)
+	x.token.Decide(outcome, nil)
 	if resp.Body == nil || resp.Body == http.NoBody {
 		x.end(nil)
 		return resp, nil
 	}
 	resp.Body = x.wrap(resp.Body)
 	return resp, nil
+}
+
+// judge takes the outcome from the status. If the user's function panics, nobody gets
+// the body, and so nobody would close it.
+func (t *transport) judge(resp *http.Response) breaker.Outcome {
+	judged := false
+	defer func() {
+		if !judged && resp.Body != nil {
+			_ = resp.Body.Close()
+		}
+	}()
+	outcome := t.outcome(resp.StatusCode)
+	judged = true
+	return outcome
 }
 
 // closeBody keeps the promise of RoundTripper for a request that was not sent.
@@ -127,13 +142,13 @@ type flight struct {
 
 // fail settles a request without a response and returns the error for the caller.
 func (x *flight) fail(err error) error {
-	x.handedOver = true
 	if x.limit.passed() {
 		x.token.DoneOutcome(breaker.Failure, x.limit.err)
 		err = x.limit.err
 	} else {
 		x.token.Done(err)
 	}
+	x.handedOver = true // and not before: what judges err may panic
 	x.end(nil)
 	return err
 }

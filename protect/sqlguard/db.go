@@ -28,15 +28,20 @@ type DB struct {
 // Option changes how a [DB] judges errors.
 type Option func(*DB)
 
-// WithOutcome replaces [Outcome] as the judge of errors. It must be safe for
-// concurrent use.
+// WithOutcome replaces [Outcome], which nil stands for, as the judge of errors. It must
+// be safe for concurrent use.
 func WithOutcome(fn func(error) breaker.Outcome) Option { return func(d *DB) { d.outcome = fn } }
 
 // New returns db behind g. Closing db stays its owner's affair.
 func New(db *sql.DB, g *guard.Guard, opts ...Option) *DB {
-	d := &DB{db: db, guard: g, outcome: Outcome}
+	d := &DB{db: db, guard: g}
 	for _, opt := range opts {
-		opt(d)
+		if opt != nil {
+			opt(d)
+		}
+	}
+	if d.outcome == nil {
+		d.outcome = Outcome
 	}
 	return d
 }
@@ -134,10 +139,10 @@ func (d *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error
 	r := &Rows{db: d, token: tok}
 	defer r.abandon()
 	rows, err := d.db.QueryContext(r.token.Context(), query, args...)
-	r.Rows, r.handedOver = rows, true
 	if err != nil {
 		return nil, d.settle(r.token, err)
 	}
+	r.Rows, r.handedOver = rows, true
 	return r, nil
 }
 
@@ -158,10 +163,10 @@ func (d *DB) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) {
 	t := &Tx{db: d, token: tok}
 	defer t.abandon()
 	t.Tx, err = d.db.BeginTx(t.token.Context(), opts)
-	t.handedOver = true
 	if err != nil {
 		return nil, d.settle(t.token, err)
 	}
+	t.handedOver = true
 	return t, nil
 }
 

@@ -55,11 +55,12 @@ func (r *Rows) Close() error {
 func (r *Rows) end(err error) {
 	if !r.ended {
 		r.ended = true
+		defer r.token.Close() // also if the judge panics
 		_ = r.db.settle(r.token, err)
 	}
 }
 
-// abandon runs also if the driver panicked.
+// abandon runs also if the driver or the judge of its error panicked.
 func (r *Rows) abandon() {
 	if !r.handedOver {
 		r.token.Close()

@@ -90,20 +90,24 @@ func (t *Tx) note(err error) {
 }
 
 func (t *Tx) end(err error) {
-	t.note(err)
 	t.mu.Lock()
 	first := !t.ended
 	t.ended = true
+	t.mu.Unlock()
+	if !first {
+		return
+	}
+	defer t.token.Close() // also if the judge panics
+	t.note(err)
+	t.mu.Lock()
 	if t.worst != nil {
 		err = t.worst
 	}
 	t.mu.Unlock()
-	if first {
-		_ = t.db.settle(t.token, err)
-	}
+	_ = t.db.settle(t.token, err)
 }
 
-// abandon runs also if the driver panicked.
+// abandon runs also if the driver or the judge of its error panicked.
 func (t *Tx) abandon() {
 	if !t.handedOver {
 		t.token.Close()
