@@ -12,6 +12,7 @@ import (
 
 	"github.com/elixirscope/foundation/config/internal/yamlx"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/hostname"
 )
 
 // minToken is the least length of a token: shorter ones can be guessed.
@@ -304,12 +305,18 @@ func (k *checker) conflict(path yamlx.Path, routes []Route, first, second int) b
 	if pos := k.c.position(other); pos != "" {
 		where += " at " + pos
 	}
-	if routes[first].Match == routes[second].Match {
+	if same(routes[first].Match, routes[second].Match) {
 		k.add(path, routes[second].Match, "the same pattern as %s", where)
 		return true
 	}
 	k.add(path, routes[second].Match, "conflicts with %s (%s): some requests match both, and neither is more specific", where, routes[first].Match)
 	return true
+}
+
+func same(a, b string) bool {
+	a, _ = hostname.Pattern(a)
+	b, _ = hostname.Pattern(b)
+	return a == b
 }
 
 // register adds a pattern to a mux and returns why it cannot be: net/http says
@@ -324,6 +331,10 @@ func register(mux *http.ServeMux, pattern string) (problem string) {
 			problem = "is no pattern: " + reason
 		}
 	}()
-	mux.Handle(pattern, http.NotFoundHandler())
+	normal, port := hostname.Pattern(pattern)
+	if port != "" {
+		return "is no pattern: its host must have no port, which no request is routed by"
+	}
+	mux.Handle(normal, http.NotFoundHandler())
 	return ""
 }

@@ -2,16 +2,20 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"regexp"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/hostname"
 	"github.com/elixirscope/foundation/internal/key"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -105,7 +109,11 @@ func register(mux *http.ServeMux, pattern string, rt *route) (err error) {
 			err = fmt.Errorf("match: %s", registeredAt.ReplaceAllString(fmt.Sprint(p), ""))
 		}
 	}()
-	mux.Handle(pattern, rt)
+	normal, port := hostname.Pattern(pattern)
+	if port != "" {
+		return errors.New("match: the host must have no port, which no request is routed by")
+	}
+	mux.Handle(normal, rt)
 	return nil
 }
 
@@ -150,27 +158,59 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // serve finds the route. What the mux would answer itself, a path or a method
 // that no route has, is answered in the form of all refusals.
 func (t *Table) serve(w *requestInfo, r *http.Request) {
-	if r.Method == http.MethodConnect { // it names no path to be routed, and its answer would be a tunnel
+	if status := unroutable(r); status != 0 {
 		w.refusal = fault.InvalidArgument.String()
-		writeProblem(w, r, http.StatusNotImplemented, fault.InvalidArgument)
+		writeProblem(w, r, status, fault.InvalidArgument)
 		return
 	}
 	if r.RequestURI == "*" {
 		answerAsterisk(w, r)
 		return
 	}
-	if hidesDots(r.URL) {
-		w.refusal = fault.InvalidArgument.String()
-		writeProblem(w, r, http.StatusBadRequest, fault.InvalidArgument)
-		return
-	}
-	h, pattern := t.mux.Handler(r)
-	if pattern != "" {
-		h.ServeHTTP(w, r)
+	h, pattern := t.find(w, r)
+	if rt, ok := h.(*route); ok {
+		rt.ServeHTTP(w, r)
 		return
 	}
 	probe := &headerOnly{header: http.Header{}}
 	h.ServeHTTP(probe, r)
+	if pattern != "" { // of a route, but for a cleaner path
+		http.Redirect(w, r, redirection(r.URL, probe.header.Get("Location")), http.StatusTemporaryRedirect)
+		return
+	}
+	w.answerWithout(r, probe)
+}
+
+// unroutable returns the status of a request whose route cannot be told, or 0.
+func unroutable(r *http.Request) int {
+	switch {
+	case r.Method == http.MethodConnect: // it names no path to be routed, and its answer would be a tunnel
+		return http.StatusNotImplemented
+	case strings.ContainsFunc(r.Method, unicode.IsLower):
+		// "get" is not GET, and no route says what it is; many an upstream takes it for GET.
+		return http.StatusNotImplemented
+	case hidesDots(r.URL):
+		return http.StatusBadRequest
+	}
+	return 0
+}
+
+// find asks the mux for the handler. From then on the request has its host in the
+// form in which it was compared: what a client writes in another way must not lead
+// elsewhere in an upstream than it did here.
+func (t *Table) find(w *requestInfo, r *http.Request) (h http.Handler, pattern string) {
+	host, port := hostname.Split(r.Host)
+	w.host = host
+	r.Host = host // the mux would take the brackets off an address with a port, and only then
+	h, pattern = t.mux.Handler(r)
+	if port != "" {
+		r.Host = host + port
+	}
+	return h, pattern
+}
+
+// answerWithout answers a request that has no route. The mux would answer probe.
+func (w *requestInfo) answerWithout(r *http.Request, probe *headerOnly) {
 	if allow := probe.header.Get("Allow"); allow != "" {
 		w.Header().Set("Allow", allow)
 	}

@@ -20,6 +20,7 @@ type requestInfo struct {
 	request http.Request // with this context
 	client  netip.Addr
 	trusted bool
+	host    string // that the client named, as hostname.Split gives it
 	// draining advises the client to close, so that its next request finds another instance.
 	draining  bool
 	ids       [1]string // the correlation id, as the value of a header

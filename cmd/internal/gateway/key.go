@@ -35,6 +35,9 @@ func keyPart(r *http.Request, part *config.KeyPart) string {
 	case config.KeyRemoteIP:
 		return clientText(infoOf(r.Context()).client, r.RemoteAddr)
 	case config.KeyHeader:
+		if strings.EqualFold(part.Text, "Host") { // which net/http takes out of the header
+			return infoOf(r.Context()).host
+		}
 		return r.Header.Get(part.Text)
 	case config.KeyCookie:
 		return cookieValue(r, part.Text)

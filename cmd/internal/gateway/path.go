@@ -2,34 +2,35 @@ package gateway
 
 import (
 	"net/url"
+	"path"
 	"strings"
 )
 
 // stripPrefix takes prefix off the path, in both of its forms: what is encoded
 // behind it stays so.
 func stripPrefix(u *url.URL, prefix string) {
-	path, ok := strings.CutPrefix(u.Path, prefix)
-	if !ok || path != "" && path[0] != '/' {
+	rest, ok := strings.CutPrefix(u.Path, prefix)
+	if !ok || rest != "" && rest[0] != '/' {
 		return
 	}
 	if u.RawPath != "" {
 		u.RawPath = cutEncoded(u.RawPath, len(prefix))
 	}
-	if u.Path = path; path == "" {
+	if u.Path = rest; rest == "" {
 		u.Path = "/"
 	}
 }
 
 // cutEncoded returns what follows the first n characters of a valid encoded path,
 // any of which may be written as %XX.
-func cutEncoded(path string, n int) string {
+func cutEncoded(encoded string, n int) string {
 	for ; n > 0; n-- {
-		if path[0] == '%' {
-			path = path[2:]
+		if encoded[0] == '%' {
+			encoded = encoded[2:]
 		}
-		path = path[1:]
+		encoded = encoded[1:]
 	}
-	return path
+	return encoded
 }
 
 // hidesDots reports whether the path has a segment "." or ".." that only shows
@@ -46,4 +47,19 @@ func hidesDots(u *url.URL) bool {
 		}
 	}
 	return false
+}
+
+// redirection returns the target of a redirect of the mux: the clean form of the
+// path as it was sent. The mux encodes what is encoded already, or forgets that it
+// was; of its own target only the slash at the end is right.
+func redirection(u *url.URL, target string) string {
+	target, _, _ = strings.Cut(target, "?")
+	clean := path.Clean("/" + u.EscapedPath())
+	if strings.HasSuffix(target, "/") && clean != "/" {
+		clean += "/"
+	}
+	if u.RawQuery != "" {
+		clean += "?" + u.RawQuery
+	}
+	return clean
 }
