@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -51,6 +52,19 @@ func TestAWorkerThatCannotBeMadeOpensTheBreaker(t *testing.T) {
 	}
 	if b.State() != breaker.StateOpen || limit.Peek(ratelimit.Key{}).Remaining != 10 {
 		t.Errorf("breaker %v, %d tokens remain", b.State(), limit.Peek(ratelimit.Key{}).Remaining)
+	}
+}
+
+func TestAWorkerForWhichThisMachineHasNoDescriptorIsNotTheDependencysFault(t *testing.T) {
+	s, b := newStage(), newBreaker(t, breaker.Config{FailureThreshold: 1})
+	s.says(func(context.Context) error {
+		return fault.New(fault.Spec{Code: fault.WorkerFailed, Cause: fmt.Errorf("dial: %w", syscall.EMFILE)})
+	})
+	db := must(guard.Bind[*conn](newGuard(t, guard.Config{Pool: s, Breaker: b})))
+	_, err := guard.DoWith(t.Context(), db, guard.Call{}, func(context.Context, *conn) (int, error) { return 0, nil })
+	wantCode(t, err, fault.WorkerFailed)
+	if b.State() != breaker.StateClosed {
+		t.Errorf("the breaker is %v", b.State())
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -232,6 +233,9 @@ func TestClassification(t *testing.T) {
 		{"a caller that left, further in", nil, func(context.Context) error { return fault.New(fault.Spec{Code: fault.Canceled}) }, guard.CallerLeft},
 		{"a refusal further in", nil, func(context.Context) error { return fault.New(fault.Spec{Code: fault.PoolTimeout}) }, guard.Indifferent},
 		{"a worker that could not be made further in", nil, func(context.Context) error { return fault.New(fault.Spec{Code: fault.WorkerFailed}) }, guard.Failed},
+		{"a worker for which this machine has no descriptor", nil, func(context.Context) error {
+			return fault.New(fault.Spec{Code: fault.WorkerFailed, Cause: syscall.EMFILE})
+		}, guard.Indifferent},
 		{"a timeout further in", nil, func(context.Context) error { return fault.New(fault.Spec{Code: fault.CallTimeout}) }, guard.TimedOut},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

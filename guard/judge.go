@@ -106,7 +106,7 @@ func (v *visit) ranOut(limited context.Context) bool {
 // refusal that is about the dependency.
 func refusedFurtherIn(err error) bool {
 	f, ok := errors.AsType[*fault.Error](err)
-	return ok && f.Code().Refusal() && f.Code() != fault.WorkerFailed
+	return ok && f.Code().Refusal() && (f.Code() != fault.WorkerFailed || !dependencyFailed(err))
 }
 
 func (v *visit) ask(err error, ask func(error) Outcome) Outcome {

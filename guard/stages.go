@@ -7,6 +7,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/internal/exhausted"
 	"github.com/elixirscope/foundation/pool"
 )
 
@@ -165,6 +166,16 @@ func (v *visit) takeTokens(c *Call) error {
 	return nil
 }
 
+// dependencyFailed reports whether a refusal is about the dependency: a worker could
+// not be made, and not because this machine lacks what it takes.
+func dependencyFailed(refusal error) bool {
+	if !errors.Is(refusal, fault.WorkerFailed) {
+		return false
+	}
+	_, own := exhausted.By(refusal)
+	return !own
+}
+
 // checkout borrows a worker. One that cannot be made is the dependency's failure,
 // which the look counts; the zero Look, of a call that holds no place in the
 // breaker's accounts, counts nothing.
@@ -175,7 +186,7 @@ func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Look) (Stage
 	if err := v.borrow(ctx, c); err != nil {
 		now := clock.Now()
 		v.waited(now)
-		if errors.Is(err, fault.WorkerFailed) {
+		if dependencyFailed(err) {
 			look.FailAt(now, err)
 		}
 		return StagePool, err

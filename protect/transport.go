@@ -18,7 +18,8 @@ import (
 // header is here. The request keeps its place in the guard until the response's
 // body has been read to its end or closed, so that a limit of concurrency means
 // what it says; a body that breaks off turns the success into a failure. Close
-// every body, as net/http asks anyway.
+// every body, as net/http asks anyway. A request that is not sent because this
+// machine has run out of descriptors, ports or memory for sockets is neutral.
 //
 // The guard's timeout bounds the time until the header is here; then the body has
 // as long as it takes, or see [BodyIdleTimeout]. A switched protocol, as
@@ -146,7 +147,7 @@ func (x *flight) fail(err error) error {
 		x.token.DoneOutcome(breaker.Failure, x.limit.err)
 		err = x.limit.err
 	} else {
-		x.token.Done(err)
+		x.token.Done(ownFault(err))
 	}
 	x.handedOver = true // and not before: what judges err may panic
 	x.end(nil)

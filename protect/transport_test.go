@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -96,6 +98,19 @@ func TestTransport_ErrorsAreFailuresUnlessTheCallerLeft(t *testing.T) {
 	}
 	if b.State() != breaker.StateOpen {
 		t.Error("a refused connection did not count")
+	}
+}
+
+func TestTransport_WhatThisMachineLacksIsNotTheDependencysFault(t *testing.T) {
+	b := newBreaker(t, 1)
+	rt := protect.Transport(roundTrip(func(*http.Request) (*http.Response, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("socket", syscall.EMFILE)}
+	}), newGuard(t, guard.Config{Breaker: b}))
+	if _, err := rt.RoundTrip(outgoing(t.Context(), nil)); !errors.Is(err, syscall.EMFILE) || guard.IsNeutral(err) {
+		t.Errorf("the transport's error became %v", err)
+	}
+	if c := b.Status().Totals; c.Ignored != 1 || b.State() != breaker.StateClosed {
+		t.Errorf("counted %+v, the breaker is %v", c, b.State())
 	}
 }
 

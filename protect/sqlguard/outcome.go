@@ -7,6 +7,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/exhausted/dialing"
 )
 
 // Outcome says what err means for the health of the database:
@@ -15,6 +16,7 @@ import (
 //	an error with an SQLSTATE           as [StateOutcome] says
 //	context.Canceled, sql.ErrTxDone     ignored: the caller ended it
 //	a refusal by another protection     ignored
+//	no descriptor or port left here     ignored: the database was not asked
 //	anything else                       failure: no connection, a protocol error, a timeout
 //
 // The SQLSTATE is read from any error in the chain with a method SQLState()
@@ -32,6 +34,9 @@ func Outcome(err error) breaker.Outcome {
 	}
 	if s, ok := errors.AsType[stater](err); ok {
 		return StateOutcome(s.SQLState())
+	}
+	if _, own := dialing.Exhausted(err); own {
+		return breaker.Ignored
 	}
 	return breaker.Failure
 }

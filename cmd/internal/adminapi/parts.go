@@ -24,6 +24,9 @@ func (a *api) status(*http.Request) (any, error) {
 // judge says in one word how things are, and why.
 func (s *Status) judge() {
 	s.Verdict = "ok"
+	if len(s.Reasons) > 0 { // the daemon has its own
+		s.Verdict = "attention"
+	}
 	if s.Config.LastReloadError != "" && !s.Config.LastReloadSuccessful {
 		s.attention("the last reload was refused")
 	}

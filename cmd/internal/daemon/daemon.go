@@ -205,7 +205,11 @@ func (d *Daemon) serveAdmin(w http.ResponseWriter, r *http.Request) {
 	(*d.admin.Load()).ServeHTTP(w, r)
 }
 
-func (d *Daemon) isReady() bool { return d.ready.Load() && !d.draining.Load() }
+// isReady says whether requests are accepted, and can be passed on as far as this
+// machine is concerned: others in the balancer may have what it lacks.
+func (d *Daemon) isReady() bool {
+	return d.ready.Load() && !d.draining.Load() && d.gateway.Exhausted() == ""
+}
 
 // Start serves. It returns at once.
 func (d *Daemon) Start() {

@@ -17,6 +17,9 @@ func (d *Daemon) Describe(s *adminapi.Status) {
 	_, revision, at := d.layer.Config()
 	s.StartedAt, s.UptimeSeconds = d.started, time.Since(d.started).Seconds()
 	s.Ready, s.Draining = d.isReady(), d.draining.Load()
+	if lack := d.gateway.Exhausted(); lack != "" {
+		s.Reasons = append(s.Reasons, "this machine cannot connect to upstreams: "+lack)
+	}
 	status := d.layer.Status()
 	s.Build, s.Namespace = d.options.Build, status.Namespace
 	s.Config = adminapi.ConfigStatus{

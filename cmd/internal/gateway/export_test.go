@@ -1,6 +1,10 @@
 package gateway
 
-import "net/http"
+import (
+	"context"
+	"net"
+	"net/http"
+)
 
 // Buffers lets the benchmark's yardstick copy with the buffers that we copy with.
 var Buffers = buffers
@@ -9,5 +13,12 @@ var Buffers = buffers
 func (t *Table) Intercept(rt http.RoundTripper) {
 	for _, r := range t.routes {
 		r.transport.RegisterProtocol("http", rt)
+	}
+}
+
+// DialWith makes rt reach its upstreams by dial.
+func (t *Table) DialWith(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
+	for _, r := range t.routes {
+		r.transport.DialContext = dial
 	}
 }

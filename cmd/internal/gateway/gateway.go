@@ -29,6 +29,8 @@ type Gateway struct {
 	upgrades upgrades
 	clients  inFlight // connections, by the address of the client
 	crowds   crowds
+	// exhaustion outlives every table: what this machine lacks, no reload brings.
+	exhaustion exhaustion
 }
 
 // Table is a prepared set of routes, see [Prepare].
@@ -46,7 +48,7 @@ type Table struct {
 
 // New returns a gateway without routes: it answers 404.
 func New(log *slog.Logger) *Gateway {
-	g := &Gateway{log: log}
+	g := &Gateway{log: log, exhaustion: exhaustion{log: log}}
 	defaults := config.Gateway{}.WithDefaults()
 	g.table.Store(&Table{mux: http.NewServeMux(), access: newAccessLog(defaults.AccessLog, log), idle: defaults.Limits.BodyIdleTimeout})
 	return g
@@ -129,6 +131,7 @@ func (g *Gateway) Use(t *Table, guards func(name string) (*guard.Guard, error)) 
 				return fmt.Errorf("route %q: %w", rt.match, err)
 			}
 		}
+		rt.exhaustion = &g.exhaustion
 		rt.bind(gd, &g.upgrades, g.log)
 	}
 	g.table.Swap(t).connections.closeIdle(t.connections)

@@ -40,6 +40,7 @@ type route struct {
 	changes     *http.Transport // for requests that offer another protocol; nil: as all others
 	upgrades    *upgrades
 	alarms      alarms
+	exhaustion  *exhaustion
 	handler     http.Handler // behind the guard
 }
 
@@ -236,6 +237,11 @@ func (rt *route) answerError(w http.ResponseWriter, r *http.Request, err error) 
 	if bad, is := clientsFault(err); is {
 		protect.ReportError(r.Context(), guard.Neutral(err))
 		infoOf(r.Context()).refuseBad(r, bad)
+		return
+	}
+	if f, own := rt.exhaustion.ownFault(r.Context(), rt.target.Host, err); own {
+		protect.ReportError(r.Context(), guard.Neutral(f))
+		refuse(w, r, f)
 		return
 	}
 	f := classify(r.Context(), err)
