@@ -2,6 +2,7 @@ package protect
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync/atomic"
 
@@ -105,9 +106,9 @@ func (e *exchange) settle() {
 		e.token.DoneOutcome(breaker.Failure, e.limit.err)
 		return
 	}
-	switch {
-	case e.left() != nil && (e.status == 0 || e.status >= http.StatusInternalServerError):
-		e.token.Done(e.left())
+	switch left := e.left(reported); {
+	case left != nil && (e.status == 0 || e.status >= http.StatusInternalServerError):
+		e.token.Done(left)
 	case reported != nil:
 		e.token.Done(reported)
 	case e.status == 0:
@@ -120,8 +121,14 @@ func (e *exchange) settle() {
 
 // left is nil, or why nobody waits for the answer any more: the client has gone,
 // or a deadline from further out has passed. Which of them says something about
-// health is the guard's to judge.
-func (e *exchange) left() error { return e.request.Context().Err() }
+// health is the guard's to judge; that a deadline does not, a handler may know better.
+func (e *exchange) left(reported error) error {
+	err := e.request.Context().Err()
+	if guard.IsNeutral(reported) && errors.Is(err, context.DeadlineExceeded) {
+		return nil
+	}
+	return err
+}
 
 // close runs also when the handler panicked or ended its goroutine. Without
 // recover the panic's value is unknown, and that is as it should be: it is the
@@ -135,9 +142,10 @@ func (e *exchange) close() {
 		e.request.MultipartForm = e.inner.MultipartForm // the server removes its files, which it only knows of by its own request
 	}
 	if !e.settled && e.status != 0 {
-		switch reported := e.report.load(); {
-		case e.left() != nil:
-			e.token.Done(e.left())
+		reported := e.report.load()
+		switch left := e.left(reported); {
+		case left != nil:
+			e.token.Done(left)
 		case reported != nil:
 			e.token.Done(reported)
 		}

@@ -13,15 +13,17 @@ import (
 
 // CodeOutcome says what a gRPC code means for the health of who sent it:
 //
-//	Unavailable, DeadlineExceeded, ResourceExhausted,
-//	Internal, Unknown, DataLoss                           failure
-//	Canceled, Aborted                                     ignored: the caller left, or lost a race
-//	every other code                                      success: the server answered, also when it answered no
+//	Unavailable, DeadlineExceeded, Internal, Unknown, DataLoss   failure
+//	Canceled, Aborted, ResourceExhausted                         ignored: the caller left, lost a race, or met a limit
+//	every other code                                             success: the server answered, also when it answered no
+//
+// ResourceExhausted is what 429 is in HTTP, and what a server answers to a message
+// that is too large: whoever calls can have it at will.
 func CodeOutcome(code codes.Code) breaker.Outcome {
 	switch code {
-	case codes.Unavailable, codes.DeadlineExceeded, codes.ResourceExhausted, codes.Internal, codes.Unknown, codes.DataLoss:
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown, codes.DataLoss:
 		return breaker.Failure
-	case codes.Canceled, codes.Aborted:
+	case codes.Canceled, codes.Aborted, codes.ResourceExhausted:
 		return breaker.Ignored
 	case codes.OK, codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.PermissionDenied,
 		codes.FailedPrecondition, codes.OutOfRange, codes.Unimplemented, codes.Unauthenticated:

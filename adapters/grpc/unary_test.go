@@ -27,7 +27,7 @@ var failures = map[codes.Code]breaker.Outcome{
 	codes.PermissionDenied: breaker.Success, codes.Unauthenticated: breaker.Success, codes.FailedPrecondition: breaker.Success,
 	codes.OutOfRange: breaker.Success, codes.Unimplemented: breaker.Success,
 	codes.Canceled: breaker.Ignored, codes.Aborted: breaker.Ignored,
-	codes.Unavailable: breaker.Failure, codes.DeadlineExceeded: breaker.Failure, codes.ResourceExhausted: breaker.Failure,
+	codes.Unavailable: breaker.Failure, codes.DeadlineExceeded: breaker.Failure, codes.ResourceExhausted: breaker.Ignored,
 	codes.Internal: breaker.Failure, codes.Unknown: breaker.Failure, codes.DataLoss: breaker.Failure,
 }
 

@@ -99,8 +99,9 @@ type responseWriter struct {
 
 	deadlines deadlineSetter // nil where the server has none
 	idle      time.Duration
-	stream    bool // of many on one connection
-	clock     bool // runs for the client of a stream
+	until     time.Time // when the client gives up; the zero time where it has not said
+	stream    bool      // of many on one connection
+	clock     bool      // runs for the client of a stream
 	status    int
 	bytes     int64
 	broken    bool // the upstream's body could not be read to its end
@@ -159,9 +160,28 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 // after the write, because what was written may wait in a buffer for a flush.
 func (w *responseWriter) startClock() {
 	if w.stream && w.deadlines != nil {
-		_ = w.deadlines.SetWriteDeadline(time.Now().Add(w.idle)) // a closed stream is told by Write
+		_ = w.deadlines.SetWriteDeadline(w.readBy(time.Now())) // a closed stream is told by Write
 		w.clock = true
 	}
+}
+
+// lastWord is how long a client whose time is over has to take what it is told of it.
+const lastWord = time.Second
+
+// readBy is when the client must have read what is written now.
+func (w *responseWriter) readBy(now time.Time) time.Time {
+	at := now.Add(w.idle)
+	if w.until.IsZero() {
+		return at
+	}
+	over := w.until
+	if over.Before(now) {
+		over = now
+	}
+	if over = over.Add(lastWord); over.Before(at) {
+		return over
+	}
+	return at
 }
 
 // stopClock reports whether the clock ran. It stands while the upstream is waited

@@ -10,16 +10,19 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/elixirscope/foundation/fault"
 )
 
-// idleBody closes a response body whose next byte does not come within idle.
-// The clock runs during each read and not between them, so that time in which
-// the client, not the upstream, is slow does not count.
+// idleBody is the body of an answer. It is closed when its next byte does not come
+// within idle, if there is such a limit. The clock runs during each read and not
+// between them, so that time in which the client, not the upstream, is slow does not
+// count.
 type idleBody struct {
 	io.ReadCloser
 
-	idle    time.Duration
-	client  *responseWriter // who reads what is read here
+	idle    time.Duration // 0: no limit
+	info    *requestInfo  // of the request that it answers
 	alarms  *alarms
 	alarm   *alarm // from the first read to the last one, unless it went off
 	expired atomic.Bool
@@ -31,16 +34,15 @@ func (b *idleBody) expire() {
 }
 
 func (b *idleBody) Read(p []byte) (int, error) {
-	if b.alarm == nil {
-		b.alarm = b.alarms.get(b)
-	}
-	stopped := b.client.stopClock()
-	b.alarm.timer.Reset(b.idle)
+	stopped := b.info.stopClock()
+	b.info.transfer.asks()
+	b.setAlarm()
 	n, err := b.ReadCloser.Read(p)
-	if !b.alarm.timer.Stop() {
+	if b.alarm != nil && !b.alarm.timer.Stop() {
 		b.alarm = nil
 	}
 	if err == nil {
+		b.info.transfer.hears()
 		return n, nil
 	}
 	if b.alarm != nil {
@@ -48,16 +50,26 @@ func (b *idleBody) Read(p []byte) (int, error) {
 		b.alarm = nil
 	}
 	if stopped { // trailers and what is left in buffers are to come
-		b.client.startClock()
+		b.info.startClock()
 	}
-	if errors.Is(err, io.EOF) {
-		return n, err
-	}
-	b.client.broken = true
-	if b.expired.Load() {
-		err = errBodyIdle
+	if !errors.Is(err, io.EOF) {
+		b.info.broken = true
+		if b.expired.Load() {
+			err = errBodyIdle
+		}
+		b.info.brokeOff(err)
 	}
 	return n, err
+}
+
+func (b *idleBody) setAlarm() {
+	if b.idle == 0 {
+		return
+	}
+	if b.alarm == nil {
+		b.alarm = b.alarms.get(b)
+	}
+	b.alarm.timer.Reset(b.idle)
 }
 
 // alarms keeps the timers of bodies that ended for those that begin: a response
@@ -111,24 +123,55 @@ func uploadError(err error) error {
 type uploadBody struct {
 	io.ReadCloser
 
-	idle    time.Duration
-	waiting atomic.Bool // for the client
 	ended   atomic.Bool // all of it was read
 	woken   atomic.Bool
 	failed  atomic.Bool  // the client left it unfinished, or sent too much
 	spoken  atomic.Int64 // when it last moved, or the answer did: see talkBody
 	starved atomic.Bool  // it was the client that was waited for when the time was over
 
-	// mu guards deadlines, and is held while one is set.
+	// mu guards the fields below, and is held while a deadline is set.
 	mu        sync.Mutex
+	idle      time.Duration  // 0: no limit
 	deadlines deadlineSetter // nil once the handler has returned
+	reading   bool           // the client is waited for
+	unwanted  bool           // the upstream takes no more
+	waits     waits
 }
 
 func (b *uploadBody) setDeadline(at time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.setDeadlineLocked(at)
+}
+
+func (b *uploadBody) setDeadlineLocked(at time.Time) {
 	if b.deadlines != nil {
 		_ = b.deadlines.SetReadDeadline(at) // a closed connection is told by Read
+	}
+}
+
+// allow gives the client another idle time to go on.
+func (b *uploadBody) allow(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.allowLocked(now)
+}
+
+func (b *uploadBody) allowLocked(now time.Time) {
+	if b.idle > 0 {
+		b.setDeadlineLocked(now.Add(b.idle))
+	}
+}
+
+// follow makes the limit that of the answer, which began before the upload ended.
+func (b *uploadBody) follow(idle time.Duration) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.idle == idle {
+		return
+	}
+	if b.idle = idle; idle == 0 && !b.woken.Load() {
+		b.setDeadlineLocked(time.Time{})
 	}
 }
 
@@ -140,15 +183,12 @@ func (b *uploadBody) leave() {
 }
 
 func (b *uploadBody) Read(p []byte) (int, error) {
-	now := time.Now()
-	b.moved(now)
-	b.setDeadline(now.Add(b.idle))
-	if b.woken.Load() { // after the deadline was set: wake sets its own after woken
+	if !b.asks(time.Now()) || b.woken.Load() { // after the deadline was set: wake sets its own after woken
+		b.hears(time.Now())
 		return 0, errUploadFailed
 	}
-	b.waiting.Store(true)
 	n, err := b.ReadCloser.Read(p)
-	b.waiting.Store(false)
+	b.hears(time.Now())
 	if errors.Is(err, io.EOF) {
 		b.ended.Store(true)
 		// The server goes on reading in the background to notice a client that
@@ -162,25 +202,92 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 	return n, uploadError(err)
 }
 
+// asks and hears stand around each read from the client. It reports false if nobody
+// wants more.
+func (b *uploadBody) asks(now time.Time) bool {
+	b.moved(now)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.allowLocked(now)
+	b.waits.forUpstream(now)
+	b.reading = true
+	return !b.unwanted
+}
+
+func (b *uploadBody) hears(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.waits.forClient(now)
+	b.reading = false
+}
+
+// held reports whether the client has held up the upload: an upstream that has a
+// limit of its own for slow requests then gives up, and is right to.
+func (b *uploadBody) held(now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.waits
+	if b.reading {
+		w.forClient(now)
+	} else {
+		w.forUpstream(now)
+	}
+	return w.held()
+}
+
+// blames reports whether f is the doing of the client that uploads: it was the one
+// waited for when the time was over, or when the upstream gave up.
+func (b *uploadBody) blames(f *fault.Error, now time.Time) bool {
+	return f.Code() == fault.CallTimeout && b.starved.Load() || b.failed.Load() || b.held(now)
+}
+
 // wake ends a read that waits for the client. The transport waits for that read
 // before it gives up a request, and the guard's place is held as long.
 func (b *uploadBody) wake() {
 	if b.ended.Load() {
 		return // what the server reads now is not ours
 	}
-	b.starved.Store(b.waiting.Load())
+	b.starved.Store(b.isReading())
 	b.woken.Store(true)
 	b.setDeadline(time.Now())
+}
+
+// sentBody is the body of the request to the upstream. The transport closes it when
+// the upstream takes no more of it, because it has answered to the end or reset the
+// stream; over HTTP/2 it waits for a read from the client then, who may say nothing
+// before he has heard what became of his call.
+type sentBody struct {
+	io.ReadCloser
+
+	upload *uploadBody
+}
+
+// Close implements io.Closer.
+func (b sentBody) Close() error {
+	b.upload.drop()
+	return b.ReadCloser.Close()
+}
+
+// drop ends a read that waits for the client. What the client sends apart from that
+// is the server's to drain.
+func (b *uploadBody) drop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.unwanted = true; b.reading {
+		b.setDeadlineLocked(time.Now())
+	}
+}
+
+func (b *uploadBody) isReading() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.reading
 }
 
 // wakeUploads stands between the guard, which ends the request's context when the
 // time is over, and the proxy.
 func wakeUploads(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Body == http.NoBody {
-			next.ServeHTTP(w, r)
-			return
-		}
 		if upload := infoOf(r.Context()).upload; upload != nil {
 			stop := context.AfterFunc(r.Context(), upload.wake)
 			defer stop()

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"io"
 	"strings"
@@ -117,7 +118,7 @@ func TestIdleBody_AnAlarmThatWentOffIsNotUsedAgain(t *testing.T) {
 }
 
 func newIdleBody(body io.ReadCloser, shared *alarms) *idleBody {
-	return &idleBody{ReadCloser: body, idle: 10 * time.Second, client: &responseWriter{}, alarms: shared}
+	return &idleBody{ReadCloser: body, idle: 10 * time.Second, info: &requestInfo{transfer: transfer{ctx: context.Background(), declared: true}}, alarms: shared}
 }
 
 func wait(d time.Duration) { <-time.NewTimer(d).C }

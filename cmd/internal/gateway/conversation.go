@@ -1,14 +1,12 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"io"
 	"sync/atomic"
 	"time"
 
 	"github.com/elixirscope/foundation/guard"
-	"github.com/elixirscope/foundation/protect"
 )
 
 // talkBody is the body of a response that began while its request was still being
@@ -20,17 +18,20 @@ import (
 type talkBody struct {
 	io.ReadCloser
 
-	ctx     context.Context //nolint:containedctx // of the request, which errors are reported to
 	upload  *uploadBody
-	client  *responseWriter // who reads what is read here
-	timer   *time.Timer
+	info    *requestInfo  // of the request that it answers
+	idle    time.Duration // 0: no limit
+	timer   *time.Timer   // nil without a limit
 	reading atomic.Bool
 	expired atomic.Bool
 }
 
-func newTalkBody(ctx context.Context, body io.ReadCloser, info *requestInfo) *talkBody {
-	b := &talkBody{ReadCloser: body, ctx: ctx, upload: info.upload, client: &info.responseWriter}
-	b.timer = time.AfterFunc(b.upload.idle, b.ring)
+func newTalkBody(body io.ReadCloser, info *requestInfo, idle time.Duration) *talkBody {
+	b := &talkBody{ReadCloser: body, upload: info.upload, info: info, idle: idle}
+	b.upload.follow(idle)
+	if idle > 0 {
+		b.timer = time.AfterFunc(idle, b.ring)
+	}
 	return b
 }
 
@@ -40,8 +41,8 @@ func (b *talkBody) ring() {
 	if !b.reading.Load() {
 		return // the next read sets the timer
 	}
-	if quiet := b.upload.quiet(time.Now()); quiet < b.upload.idle {
-		b.timer.Reset(b.upload.idle - quiet)
+	if quiet := b.upload.quiet(time.Now()); quiet < b.idle {
+		b.timer.Reset(b.idle - quiet)
 		return
 	}
 	b.expired.Store(true)
@@ -49,22 +50,25 @@ func (b *talkBody) ring() {
 }
 
 func (b *talkBody) Read(p []byte) (int, error) {
-	stopped := b.client.stopClock()
+	stopped := b.info.stopClock()
+	b.info.transfer.asks()
 	b.upload.moved(time.Now())
 	b.reading.Store(true)
-	b.timer.Reset(b.upload.idle)
+	if b.timer != nil {
+		b.timer.Reset(b.idle)
+	}
 	n, err := b.ReadCloser.Read(p)
 	b.reading.Store(false)
 	if err == nil {
+		b.info.transfer.hears()
 		b.upload.extend(time.Now())
 		return n, nil
 	}
-	b.timer.Stop()
+	b.stop()
 	if stopped { // trailers and what is left in buffers are to come
-		b.client.startClock()
+		b.info.startClock()
 	}
 	if !errors.Is(err, io.EOF) {
-		b.client.broken = true
 		err = b.blame(err)
 	}
 	return n, err
@@ -72,8 +76,14 @@ func (b *talkBody) Read(p []byte) (int, error) {
 
 // Close implements io.Closer.
 func (b *talkBody) Close() error {
-	b.timer.Stop()
+	b.stop()
 	return b.ReadCloser.Close()
+}
+
+func (b *talkBody) stop() {
+	if b.timer != nil {
+		b.timer.Stop()
+	}
 }
 
 // blame says why a conversation broke off.
@@ -82,8 +92,9 @@ func (b *talkBody) blame(err error) error {
 		err = errBodyIdle
 	}
 	if b.upload.failed.Load() || b.expired.Load() && !b.upload.ended.Load() {
-		protect.ReportError(b.ctx, guard.Neutral(err))
+		b.info.report(guard.Neutral(err))
 	}
+	b.info.brokeOff(err)
 	return err
 }
 
@@ -101,7 +112,7 @@ func (b *uploadBody) extend(now time.Time) {
 	if b.ended.Load() {
 		return
 	}
-	b.setDeadline(now.Add(b.idle))
+	b.allow(now)
 	switch { // what others have set meanwhile is to stand
 	case b.ended.Load():
 		b.setDeadline(time.Time{})

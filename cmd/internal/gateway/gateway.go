@@ -250,6 +250,24 @@ func (h *headerOnly) WriteHeader(status int)      { h.status = status }
 // other instances while this one still accepts.
 func (g *Gateway) Drain() { g.draining.Store(true) }
 
+// RouteStatus is what is known of a route.
+type RouteStatus struct {
+	Match, Guard string
+	// Unfinished counts the answers without a declared length that ended before their
+	// end: the upstream, or the idle limit, broke them off. It stays over reloads.
+	Unfinished uint64
+}
+
+// Routes lists the routes in use, in the order of the configuration.
+func (g *Gateway) Routes() []RouteStatus {
+	routes := g.table.Load().routes
+	list := make([]RouteStatus, 0, len(routes))
+	for _, rt := range routes {
+		list = append(list, RouteStatus{Match: rt.match, Guard: rt.guardName, Unfinished: rt.held.unfinished.Load()})
+	}
+	return list
+}
+
 // Upgraded counts the connections that left HTTP, as WebSockets do.
 func (g *Gateway) Upgraded() int { return g.upgrades.count() }
 
@@ -274,6 +292,13 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		info.refuseBad(r, bad)
 		return
 	}
+	ctx, release, err := boundByClient(r.Context(), r)
+	defer release()
+	if err != nil {
+		refuse(w, r, err)
+		return
+	}
+	info.until, _ = ctx.Deadline()
 	rt.boundBody(info, r)
 	if info.upload != nil {
 		defer info.upload.leave()
@@ -288,7 +313,10 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer rt.held.keys.release(hash)
 	}
 	if p, ok := rt.priority.of(r); ok {
-		r = r.WithContext(guard.WithPriority(r.Context(), p))
+		ctx = guard.WithPriority(ctx, p)
+	}
+	if ctx != r.Context() {
+		r = r.WithContext(ctx)
 	}
 	rt.handler.ServeHTTP(w, r)
 }
@@ -303,10 +331,13 @@ func (rt *route) boundBody(info *requestInfo, r *http.Request) {
 		r.Body = http.MaxBytesReader(nil, r.Body, rt.maxBody)
 	}
 	if info.deadlines != nil {
+		info.upload = &uploadBody{ReadCloser: r.Body, deadlines: info.deadlines, idle: rt.bodyIdle}
+		if rt.speaksHTTP2 && speaksGRPC(r) {
+			info.upload.idle = rt.streamIdle
+		}
 		// Also for a body that nobody reads: before the server answers a refusal it
 		// drains the body, which a client may never send.
-		_ = info.deadlines.SetReadDeadline(time.Now().Add(rt.bodyIdle))
-		info.upload = &uploadBody{ReadCloser: r.Body, deadlines: info.deadlines, idle: rt.bodyIdle}
+		info.upload.allow(time.Now())
 		r.Body = info.upload
 	}
 }

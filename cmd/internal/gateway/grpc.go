@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/elixirscope/foundation/fault"
@@ -27,12 +28,17 @@ func watchGRPC(resp *http.Response) {
 		return
 	}
 	ctx := resp.Request.Context()
-	if code := resp.Header.Get("Grpc-Status"); code != "" { // an answer without messages has it here
+	if code := resp.Header.Get(grpcStatusHeader); code != "" { // an answer without messages has it here
 		reportGRPC(ctx, code)
 		return
 	}
 	resp.Body = &grpcBody{resp.Body, ctx, resp}
 }
+
+const grpcStatusHeader = "Grpc-Status"
+
+// speaksGRPC reports whether the client waits for a gRPC status.
+func speaksGRPC(r *http.Request) bool { return r.ProtoMajor >= 2 && isGRPC(r.Header) }
 
 func isGRPC(h http.Header) bool {
 	rest, ok := strings.CutPrefix(h.Get("Content-Type"), "application/grpc")
@@ -42,20 +48,45 @@ func isGRPC(h http.Header) bool {
 // Read implements io.Reader.
 func (b *grpcBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
-		reportGRPC(b.ctx, b.resp.Trailer.Get("Grpc-Status"))
+	switch {
+	case err == nil:
+	case errors.Is(err, io.EOF):
+		reportGRPC(b.ctx, b.resp.Trailer.Get(grpcStatusHeader))
+	case clientGaveUp(b.ctx):
+		b.endLate()
+		return n, io.EOF
 	}
 	return n, err
 }
 
-// reportGRPC tells the guard what a code means for the health of the upstream, by
-// the table of adapters/grpc, which would bring all of gRPC along. What is not
-// reported is a success.
+// endLate ends the answer as a server does whose time is over, rather than by
+// breaking it off, which a client takes for Internal. Of an answer that has begun it
+// says nothing about the upstream: streams take as long as their clients want.
+func (b *grpcBody) endLate() {
+	protect.ReportError(b.ctx, guard.Neutral(context.DeadlineExceeded))
+	if b.resp.Trailer == nil {
+		b.resp.Trailer = http.Header{}
+	}
+	b.resp.Trailer.Set(grpcStatusHeader, strconv.FormatUint(uint64(fault.CallTimeout.GRPCCode()), 10))
+	b.resp.Trailer.Set("Grpc-Message", fault.CallTimeout.Title())
+}
+
+// reportGRPC tells the guard what a code means for the health of the upstream. The
+// table is that of adapters/grpc, which would bring all of gRPC along, but for
+// Internal: the gateway's clients are strangers, and Internal is what every server
+// of gRPC answers to a message that it cannot parse. What is not reported is a
+// success.
 func reportGRPC(ctx context.Context, code string) {
 	switch code {
-	case "2", "4", "8", "13", "14", "15": // Unknown, DeadlineExceeded, ResourceExhausted, Internal, Unavailable, DataLoss
+	case "4": // DeadlineExceeded, whose deadline it may have been
+		if clientGaveUp(ctx) {
+			protect.ReportError(ctx, guard.Neutral(badStatus(code)))
+			return
+		}
 		protect.ReportError(ctx, badStatus(code))
-	case "1", "10": // Canceled, Aborted
+	case "2", "14", "15": // Unknown, Unavailable, DataLoss
+		protect.ReportError(ctx, badStatus(code))
+	case "1", "8", "10", "13": // Canceled, ResourceExhausted, Aborted, Internal
 		protect.ReportError(ctx, guard.Neutral(badStatus(code)))
 	}
 }

@@ -15,6 +15,8 @@ func TestTheStatusOfAGRPCCallDecidesItsOutcome(t *testing.T) {
 		success, failure, neutrally uint64
 	}{
 		{"0", 1, 0, 0}, {"5", 1, 0, 0}, {"1", 0, 0, 1}, {"10", 0, 0, 1}, {"14", 0, 1, 0}, {"2", 0, 1, 0}, {"", 1, 0, 0},
+		{"3", 1, 0, 0}, {"6", 1, 0, 0}, {"7", 1, 0, 0}, {"9", 1, 0, 0}, {"11", 1, 0, 0}, {"12", 1, 0, 0}, {"16", 1, 0, 0},
+		{"15", 0, 1, 0}, {"4", 0, 1, 0}, {"8", 0, 0, 1}, {"13", 0, 0, 1},
 	} {
 		for _, body := range []string{"", "message"} {
 			r, begin := conversation(t, time.Minute, func(w http.ResponseWriter, r *http.Request) {

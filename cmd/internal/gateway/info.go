@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 
+	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -27,6 +28,7 @@ type requestInfo struct {
 	forwarded forwarded
 	route     *route
 	upload    *uploadBody // nil where there is nothing to send
+	transfer  transfer
 	download  idleBody
 	answer    answerBody
 	refusal   string // the code of the fault that answered, "" if the upstream did
@@ -71,7 +73,11 @@ func (i *requestInfo) Write(p []byte) (int, error) {
 	if i.status == 0 {
 		i.WriteHeader(http.StatusOK)
 	}
-	return i.responseWriter.Write(p)
+	n, err := i.responseWriter.Write(p)
+	if err != nil { // it is the client that did not take it
+		i.report(guard.Neutral(err))
+	}
+	return n, err
 }
 
 // Hijack implements http.Hijacker. The proxy writes the header of an upgrade

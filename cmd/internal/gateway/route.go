@@ -25,8 +25,10 @@ type route struct {
 	target      *url.URL
 	stripPrefix string
 	keepHost    bool
+	speaksHTTP2 bool // to the upstream, or may
 	tellsQuota  bool
 	bodyIdle    time.Duration
+	streamIdle  time.Duration // of event streams and gRPC: only what the route itself says; 0: none
 	maxBody     int64
 	key         keyTemplate
 	heldKey     keyTemplate
@@ -79,7 +81,8 @@ func newRoute(c config.Route, defaults config.Gateway) (*route, error) {
 	}
 	rt := &route{
 		match: c.Match, guardName: c.Guard, target: target, stripPrefix: strings.TrimSuffix(c.StripPrefix, "/"), keepHost: c.PreserveHost, tellsQuota: c.RateLimitHeaders,
-		bodyIdle: c.IdleTimeout, maxBody: defaults.Limits.MaxBody, key: key, priority: priority, h2c: c.H2C,
+		bodyIdle: c.IdleTimeout, streamIdle: c.IdleTimeout, maxBody: defaults.Limits.MaxBody, key: key, priority: priority,
+		h2c: c.H2C, speaksHTTP2: c.H2C || target.Scheme == "https",
 		heldKey: heldKey(key), maxPerKey: max(0, c.MaxInFlightPerKey), maxUpgraded: max(0, cmp.Or(c.MaxUpgraded, config.DefaultMaxUpgraded)),
 		upgradeIdle: max(0, cmp.Or(c.IdleTimeout, defaults.Limits.UpgradeIdleTimeout)), held: &held{},
 	}
@@ -152,6 +155,12 @@ func (rt *route) rewrite(pr *httputil.ProxyRequest) {
 	info := infoOf(pr.In.Context())
 	info.forward(pr.Out.Header, pr.In)
 	pr.Out.Header[requestIDHeader] = info.header()
+	if info.upload != nil && pr.Out.Body != nil {
+		pr.Out.Body = sentBody{pr.Out.Body, info.upload}
+	}
+	if pr.Out.Header.Get("Expect") != "" && !rt.speaksHTTP2 {
+		pr.Out.Close = true // else the transport sends the body also to an upstream that has answered without it
+	}
 }
 
 // errBodyIdle ends a request whose body stood still for too long.
@@ -178,13 +187,18 @@ func (rt *route) watch(resp *http.Response) error {
 
 // watchBody ends a response whose body stands still.
 func (rt *route) watchBody(resp *http.Response) {
-	info := infoOf(resp.Request.Context())
+	ctx := resp.Request.Context()
+	info, idle := infoOf(ctx), rt.bodyIdle
+	if isStream(resp.Header) {
+		idle = rt.streamIdle
+	}
+	info.transfer.ctx, info.transfer.declared = ctx, resp.ContentLength >= 0
 	if info.upload != nil && !info.upload.ended.Load() {
-		resp.Body = newTalkBody(resp.Request.Context(), resp.Body, info)
+		resp.Body = newTalkBody(resp.Body, info, idle)
 		return
 	}
 	body := &info.download
-	body.ReadCloser, body.idle, body.client, body.alarms = resp.Body, rt.bodyIdle, &info.responseWriter, &rt.alarms
+	body.ReadCloser, body.idle, body.info, body.alarms = resp.Body, idle, info, &rt.alarms
 	resp.Body = body
 }
 
@@ -244,6 +258,9 @@ func (rt *route) answerError(w http.ResponseWriter, r *http.Request, err error) 
 		refuse(w, r, f)
 		return
 	}
+	if clientGaveUp(r.Context()) {
+		err = context.DeadlineExceeded
+	}
 	f := classify(r.Context(), err)
 	protect.ReportError(r.Context(), infoOf(r.Context()).verdict(f))
 	refuse(w, r, f)
@@ -253,7 +270,7 @@ func (rt *route) answerError(w http.ResponseWriter, r *http.Request, err error) 
 // sent its body when the time is over, says nothing about the upstream. Else
 // anybody could open the breaker for all others with a few unfinished uploads.
 func (i *requestInfo) verdict(f *fault.Error) error {
-	if f.Code() == fault.Canceled || f.Code() == fault.CallTimeout && i.upload != nil && i.upload.starved.Load() {
+	if f.Code() == fault.Canceled || i.upload != nil && i.upload.blames(f, time.Now()) {
 		return guard.Neutral(f)
 	}
 	return f

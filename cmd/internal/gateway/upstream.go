@@ -23,6 +23,9 @@ const (
 	idleConnTimeout     = 60 * time.Second
 	maxIdlePerHost      = 1024
 	maxResponseHeader   = 1 << 20
+	// How long a client that waits for 100 (Continue) is kept from sending its body by
+	// an upstream that says nothing. One that knows nothing of it waits for the body.
+	expectContinueTimeout = time.Second
 	// A usual answer then comes in with one read, and in one piece, which spares a
 	// write as well. The 4 KiB of net/http cost 6 % at answers of 10 KiB.
 	connBuffer = bufferSize
@@ -75,6 +78,7 @@ func newTransport(id peerID, security *tls.Config) *http.Transport {
 		MaxIdleConnsPerHost:    maxIdlePerHost,
 		IdleConnTimeout:        idleConnTimeout,
 		MaxResponseHeaderBytes: maxResponseHeader,
+		ExpectContinueTimeout:  expectContinueTimeout,
 		ReadBufferSize:         connBuffer,
 		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
