@@ -114,7 +114,7 @@ type Route struct {
 	RateLimitHeaders bool `yaml:"rate_limit_headers"`
 	// TLS says how an https upstream is checked.
 	TLS *UpstreamTLS `yaml:"tls"`
-	// IdleTimeout is how long a body may stand still; default the gateway's body_idle_timeout.
+	// IdleTimeout is how long a body may stand still; default the gateway's body_idle_timeout, upgrade_idle_timeout for connections that left HTTP, and no limit for event streams and gRPC.
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
 }
 

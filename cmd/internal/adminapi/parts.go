@@ -13,7 +13,7 @@ import (
 
 func (a *api) status(*http.Request) (any, error) {
 	s := Status{
-		APIVersion: Version, Reasons: []string{}, Listeners: []Listener{},
+		APIVersion: Version, Reasons: []string{}, Listeners: []Listener{}, Routes: []Route{},
 		Guards: a.guards(), Breakers: a.breakers(), RateLimits: a.rateLimits(), Pools: a.pools(),
 	}
 	a.Daemon.Describe(&s)

@@ -22,6 +22,7 @@ type Status struct {
 	Breakers      []Breaker    `json:"breakers"`
 	RateLimits    []RateLimit  `json:"rate_limits"`
 	Pools         []Pool       `json:"pools"`
+	Routes        []Route      `json:"routes"` // of the gateway, in the order of the configuration
 }
 
 // ConfigStatus says which configuration runs and how the last reload went.
@@ -40,6 +41,13 @@ type Listener struct {
 	Name    string `json:"name"` // "gateway", "admin" or "probes"
 	Address string `json:"address"`
 	TLS     bool   `json:"tls"`
+}
+
+// Route is one route of the gateway.
+type Route struct {
+	Match      string `json:"match"`
+	Guard      string `json:"guard"`
+	Unfinished uint64 `json:"unfinished"` // answers without a declared length that ended before their end
 }
 
 // List is the answer to a request for all parts of one kind, worst first.

@@ -32,6 +32,9 @@ func (d *Daemon) Describe(s *adminapi.Status) {
 	for _, srv := range d.servers {
 		s.Listeners = append(s.Listeners, adminapi.Listener{Name: srv.name, Address: srv.address(), TLS: srv.certs != nil})
 	}
+	for _, r := range d.gateway.Routes() {
+		s.Routes = append(s.Routes, adminapi.Route{Match: r.Match, Guard: r.Guard, Unfinished: r.Unfinished})
+	}
 }
 
 // Parse reads a configuration that came over the network. It may not reach into

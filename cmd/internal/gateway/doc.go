@@ -9,11 +9,13 @@
 //
 // What the guard of a route is told follows DESIGN of the layer: an upstream
 // that cannot be reached, times out or answers 5xx failed; a client that hung up
-// or sent too much did not make it fail.
+// sent too much, or was the one waited for did not make it fail; and an answer
+// without a declared length owes nobody its end.
 //
 // # Time
 //
 // The guard's timeout bounds the time to the response headers. A body may take
 // as long as it likes while something moves at least every body idle timeout.
-// Upgraded connections are not bounded; they end when the gateway drains.
+// Event streams, gRPC streams and upgraded connections are bounded by the idle
+// timeout of their route only; they end when the gateway drains.
 package gateway

@@ -142,7 +142,7 @@ func TestAStreamThatItsRouteEndsForItsQuietIsNeutral(t *testing.T) {
 				w.Header().Set("Content-Type", m.kind)
 				_ = http.NewResponseController(w).Flush()
 				<-r.Context().Done()
-			}), func(s *settings) { s.route.IdleTimeout = 50 * time.Millisecond })
+			}), func(s *settings) { s.route.IdleTimeout = 500 * time.Millisecond })
 			for _, s := range sixStreams(r, m, nil) {
 				if s.err == nil {
 					t.Error("the stream ended as if it were whole")
