@@ -71,7 +71,8 @@ func (a *app) serve(ctx context.Context, path string, log *slog.Logger) error {
 	if a.env.IgnorePipes != nil {
 		a.env.IgnorePipes()
 	}
-	defer captureStandardLog(log)()
+	restore := captureStandardLog(log)
+	defer restore()
 	hangups, stop := a.hangups()
 	defer stop()
 	err := daemon.Run(ctx, daemon.Options{

@@ -30,16 +30,15 @@ const (
 
 // faultKindInfo says how a kind is logged; name is the value of the metric's label.
 var faultKindInfo = [faultKinds]struct {
-	name    string
-	level   slog.Level
-	message string
+	name  string
+	level slog.Level
 }{
-	faultBadRequest: {"bad_request", slog.LevelInfo, "a request was refused before it reached a route"},
-	faultHTTP2:      {"http2", slog.LevelInfo, "a client broke the rules of HTTP/2"},
-	faultTLS:        {"tls_handshake", slog.LevelInfo, "a TLS handshake failed"},
-	faultPanic:      {"panic", slog.LevelError, "a handler panicked"},
-	faultAccept:     {"accept", slog.LevelError, "a connection could not be accepted"},
-	faultOther:      {"other", slog.LevelWarn, "the HTTP server reports a fault"},
+	faultBadRequest: {"bad_request", slog.LevelInfo},
+	faultHTTP2:      {"http2", slog.LevelInfo},
+	faultTLS:        {"tls_handshake", slog.LevelInfo},
+	faultPanic:      {"panic", slog.LevelError},
+	faultAccept:     {"accept", slog.LevelError},
+	faultOther:      {"other", slog.LevelWarn},
 }
 
 var descListenerFaults = &telemetry.Desc{
@@ -76,8 +75,8 @@ func (f *listenerFaults) note(kind faultKind, attrs ...slog.Attr) {
 		return
 	}
 	info := faultKindInfo[kind]
-	f.log.LogAttrs(context.Background(), info.level, info.message,
-		append(attrs, slog.String("listener", f.listener), slog.String("kind", info.name), slog.Uint64("omitted", omitted))...)
+	attrs = append(attrs, slog.String("listener", f.listener), slog.String("kind", info.name), slog.Uint64("omitted", omitted))
+	f.log.LogAttrs(context.Background(), info.level, "fault at a listener", attrs...)
 }
 
 func (f *listenerFaults) collect(emit func(telemetry.Sample)) {

@@ -93,7 +93,7 @@ func TestFaults_WhatTheServerRefusesByItselfIsCountedAndLogged(t *testing.T) {
 			dial := func() (net.Conn, error) {
 				conn, err := net.Dial("tcp", d.Address("gateway"))
 				if err == nil && secure {
-					conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}}) //nolint:gosec // of the test
+					conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}})
 				}
 				return conn, err
 			}

@@ -65,6 +65,7 @@ func (c *watchedConn) CloseWrite() error {
 // of a request that the server refused.
 func (c *watchedConn) moved(to http.ConnState) (refused bool) {
 	switch to {
+	case http.StateNew, http.StateHijacked: // no request yet, and none any more
 	case http.StateActive: // a header was read, or could not be
 		c.began = true
 		c.served.Store(false)
