@@ -68,8 +68,10 @@ func write(t *testing.T, q *logs.Queue, line string) {
 	}
 }
 
-// A kibibyte each, so that the queue has room for 1024 of them.
-func numbered(i int) string { return fmt.Sprintf("%04d%s\n", i, strings.Repeat("x", 1019)) }
+// lineBytes leaves some room beside the last line that the queue holds.
+const lineBytes = 1000
+
+func numbered(i int) string { return fmt.Sprintf("%04d%s\n", i, strings.Repeat("x", lineBytes-5)) }
 
 func TestQueue_AStalledReaderStopsNobodyAndLearnsWhatItMissed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -77,7 +79,7 @@ func TestQueue_AStalledReaderStopsNobodyAndLearnsWhatItMissed(t *testing.T) {
 		q := logs.NewQueue(r, form)
 		write(t, q, numbered(0))
 		synctest.Wait() // the first line is on its way
-		const room, more = logs.MaxQueued / 1024, 500
+		const room, more = logs.MaxQueued / lineBytes, 500
 		for i := 1; i <= room+more; i++ {
 			write(t, q, numbered(i))
 		}
