@@ -64,7 +64,7 @@ func (t *cells) visit(e *engine, h key.Hash, now clock.Instant, fn visitor) visi
 		return visitDone
 	}
 	s.insertLocked(h, st)
-	s.sweepLocked(e, now, sweepStep)
+	s.sweepLocked(e, now.Add(-spentMargin), sweepStep)
 	return visitDone
 }
 
@@ -86,14 +86,15 @@ func (s *cellShard) removeLocked(c *cell) {
 	s.order = s.order[:last]
 }
 
-// sweepLocked looks at the next n cells and drops those that are spent.
-func (s *cellShard) sweepLocked(e *engine, now clock.Instant, n int) (dropped int) {
+// sweepLocked looks at the next n cells and drops those that were spent at the
+// given instant.
+func (s *cellShard) sweepLocked(e *engine, before clock.Instant, n int) (dropped int) {
 	for range min(n, len(s.order)) {
 		s.hand++
 		if s.hand >= len(s.order) {
 			s.hand = 0
 		}
-		if c := s.order[s.hand]; e.rule.spent(c.state, now.Add(-spentMargin)) {
+		if c := s.order[s.hand]; e.rule.spent(c.state, before) {
 			s.removeLocked(c)
 			e.evicted()
 			dropped++
@@ -103,13 +104,14 @@ func (s *cellShard) sweepLocked(e *engine, now clock.Instant, n int) (dropped in
 }
 
 // sweepSome sweeps a part of one shard if nobody is using it.
-func (t *cells) sweepSome(e *engine, i uint64, now clock.Instant, n int) int {
+func (t *cells) sweepSome(e *engine, i uint64, before clock.Instant, n int) (looked, dropped int) {
 	s := &t.shards[i%cellShards]
 	if !s.mu.TryLock() {
-		return 0
+		return 0, 0
 	}
 	defer s.mu.Unlock()
-	return s.sweepLocked(e, now, n)
+	looked = min(n, len(s.order))
+	return looked, s.sweepLocked(e, before, n)
 }
 
 // forget removes a key wherever it is, once: also from the table that this one
@@ -177,11 +179,14 @@ const (
 	// sweepStep is how many cells each new key sweeps: more than one, so that
 	// the sweep gets ahead of the keys that arrive.
 	sweepStep = 4
-	// sweepFull is how many cells of up to sweepShards shards a new key sweeps
-	// when the limiter is full.
-	sweepFull   = 64
-	sweepShards = 8
+	// sweepFull is how many cells of a shard a new key sweeps when the limiter is
+	// full, and sweepLooks of how many it looks in all until it finds one to drop.
+	sweepFull  = 64
+	sweepLooks = 8 * sweepFull
 	// spentMargin is how long a key must have been spent before it is dropped,
-	// for callers whose reading of the clock is older than the sweep.
+	// for callers whose reading of the clock is older than the sweep. A limiter
+	// that is full has no room for keys that are as if they had never been used:
+	// there it is fullMargin.
 	spentMargin = time.Second
+	fullMargin  = 10 * time.Millisecond
 )

@@ -94,6 +94,7 @@ func (r *receipt) refund(now, at clock.Instant, cost int64) {
 	l, rule := r.engine.lim, r.engine.rule
 	for s := l.setup.Load(); s.engine.rule == rule; s = l.newest() { // else void: the key counts differently now
 		if s.engine.refund(r.hash, now, given{at, cost, r.mark}) {
+			l.watching.tell(r.hash)
 			break
 		}
 	}

@@ -23,7 +23,7 @@
 // # Memory
 //
 // A key costs less than 100 bytes (two-word algorithms), is dropped only once it
-// is as if it had never been used, and at most Config.MaxKeys are tracked; beyond
+// is as if it had never been used (for a second, or 10 ms while there is no room), and at most Config.MaxKeys are tracked; beyond
 // that new keys share buckets, so that a flood of keys gets neither memory nor
 // quota.
 //

@@ -179,19 +179,25 @@ func (e *engine) evicted() {
 // makeRoom sweeps a little, of one part of the table after the other. It runs
 // before a key that found no room is sent to the overflow buckets.
 func (e *engine) makeRoom(now clock.Instant) bool {
-	for range sweepShards {
-		if e.sweepSome(e.hand.Add(1), now) > 0 {
+	shards := cellShards
+	if e.words != nil {
+		shards = len(e.words.shards)
+	}
+	for looks := 0; looks < sweepLooks && shards > 0; shards-- {
+		looked, dropped := e.sweepSome(e.hand.Add(1), now.Add(-fullMargin))
+		if dropped > 0 {
 			return true
 		}
+		looks += looked + 1
 	}
 	return false
 }
 
-func (e *engine) sweepSome(i uint64, now clock.Instant) int {
+func (e *engine) sweepSome(i uint64, before clock.Instant) (looked, dropped int) {
 	if e.words != nil {
-		return e.words.sweepSome(e, i, now, sweepFull)
+		return e.words.sweepSome(e, i, before, sweepFull)
 	}
-	return e.cells.sweepSome(e, i, now, sweepFull)
+	return e.cells.sweepSome(e, i, before, sweepFull)
 }
 
 func (e *engine) remove(h key.Hash) (state, bool) {

@@ -6,3 +6,6 @@ func (m *MemoryStore) Len() int {
 	defer m.mu.Unlock()
 	return len(m.keys)
 }
+
+// Watchers returns how many calls watch the rule for their turn.
+func (l *Limiter) Watchers() int64 { return l.watching.count.Load() }

@@ -38,8 +38,9 @@ type Limiter struct {
 	allowed, denied, wouldRefuse stripe.Counter
 	evictions, overflowed        atomic.Uint64
 
-	waiting waiters
-	top     topDenied
+	waiting  waiters
+	watching watchers
+	top      topDenied
 
 	requestAllowed telemetry.Topic[RequestAllowed]
 	requestDenied  telemetry.Topic[RequestDenied]
@@ -174,6 +175,7 @@ func (l *Limiter) ResetBy(actor string, key Key) {
 		s = l.newest()
 		h = key.Hash(s.config.Parts)
 	}
+	l.watching.tell(h)
 	if l.keyReset.Active() {
 		l.keyReset.Emit(context.Background(), KeyReset{Name: l.name, Key: key.First(s.config.Parts).Text(), Actor: actor, At: time.Now()})
 	}
@@ -203,8 +205,14 @@ func (l *Limiter) SetParent(p *Limiter) error {
 	defer l.change.Unlock()
 	next := *l.setup.Load()
 	next.parent = p
-	l.setup.Store(next.ready())
+	l.publish(&next)
 	return nil
+}
+
+// publish makes next what calls are decided by, those that wait already included.
+func (l *Limiter) publish(next *setup) {
+	l.setup.Store(next.ready())
+	l.watching.tellAll()
 }
 
 // parentage orders changes of parents, which look at several limiters.

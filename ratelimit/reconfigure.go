@@ -37,7 +37,7 @@ func (l *Limiter) Reconfigure(cfg Config) error {
 		l.replaceEngine(&next, r, old.engine)
 		return nil
 	}
-	l.setup.Store(next.ready())
+	l.publish(&next)
 	return nil
 }
 
@@ -54,7 +54,7 @@ func (l *Limiter) replaceEngine(next *setup, r *rule, old *engine) {
 	l.swap.Lock()
 	old.seal()
 	e.overflow.inherit(e, old)
-	l.setup.Store(next.ready())
+	l.publish(next)
 	l.swap.Unlock()
 	e.takeOver(old)
 }

@@ -2,85 +2,11 @@ package ratelimit
 
 import (
 	"context"
-	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/clock"
-	"github.com/elixirscope/foundation/internal/key"
 )
-
-// waiters are the calls that wait for their turn, one queue for each key. A
-// waiter takes nothing until its turn has come, so one that gives up leaves no
-// trace and everybody behind it moves up. While a key has waiters, calls that do
-// not wait are refused: nobody overtakes.
-type waiters struct {
-	count atomic.Int64
-
-	mu     sync.Mutex // guards queues and what is in them
-	queues map[key.Hash]*waitQueue
-}
-
-type waitQueue struct {
-	line []*waiter
-	cost wide // of all in line together
-}
-
-type waiter struct {
-	hash key.Hash
-	cost int64
-	head chan struct{} // closed when it is first in its queue
-}
-
-// join puts a call at the end of its queue and returns what those ahead cost.
-func (ws *waiters) join(h key.Hash, cost int64) (w *waiter, ahead int64) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	if ws.queues == nil {
-		ws.queues = make(map[key.Hash]*waitQueue)
-	}
-	q := ws.queues[h]
-	if q == nil {
-		q = &waitQueue{}
-		ws.queues[h] = q
-	}
-	w = &waiter{h, cost, make(chan struct{})}
-	if len(q.line) == 0 {
-		close(w.head)
-	}
-	ahead = q.cost.int64()
-	q.line, q.cost = append(q.line, w), q.cost.plus(wideOf(cost))
-	ws.count.Add(1)
-	return w, ahead
-}
-
-// leave takes a call out of its queue; if it was the first the next one is.
-func (ws *waiters) leave(w *waiter) {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	q := ws.queues[w.hash]
-	i := slices.Index(q.line, w)
-	q.line, q.cost = slices.Delete(q.line, i, i+1), q.cost.minus(wideOf(w.cost))
-	ws.count.Add(-1)
-	switch {
-	case len(q.line) == 0:
-		delete(ws.queues, w.hash)
-	case i == 0:
-		close(q.line[0].head)
-	}
-}
-
-// ahead returns what the waiting calls of a key cost together.
-func (ws *waiters) ahead(h key.Hash) int64 {
-	ws.mu.Lock()
-	defer ws.mu.Unlock()
-	if q := ws.queues[h]; q != nil {
-		return q.cost.int64()
-	}
-	return 0
-}
 
 // Wait blocks until a call of key is admitted. It refuses at once, with
 // [fault.RateLimited], when the context's deadline comes before the turn would,
@@ -90,7 +16,7 @@ func (ws *waiters) ahead(h key.Hash) int64 {
 // Waiting calls of one key go in the order in which they came; gcra and
 // leaky_bucket know their turns beforehand, the other algorithms only the next.
 // When a reset, a refund or a change of a rule makes a turn come sooner, the first
-// in line notices within a tenth of a second.
+// in line notices at once. Who waits costs nothing while nothing happens.
 func (l *Limiter) Wait(ctx context.Context, key Key) error { return l.WaitN(ctx, key, 1) }
 
 // WaitN is [Limiter.Wait] for a call that costs more than one.
@@ -154,11 +80,14 @@ func (l *Limiter) queue(ctx context.Context, d *Decision, k *Key, cost int64) er
 
 // atHead waits until the first of its queue is admitted.
 func (l *Limiter) atHead(ctx context.Context, d *Decision, k *Key, cost int64) error {
+	w := watcher{changed: make(chan struct{}, 1)}
+	defer w.stop()
 	for {
 		*d = Decision{}
 		if ctx.Err() != nil {
 			return l.gaveUp(ctx)
 		}
+		w.watch(l, k) // before it is decided, so that no change is missed
 		l.decide(d, k, call{now: clock.Now(), cost: cost})
 		switch {
 		case d.OK || d.RetryAfter == 0:
@@ -167,33 +96,7 @@ func (l *Limiter) atHead(ctx context.Context, d *Decision, k *Key, cost int64) e
 			d.refuse(tooLong, d.RetryAfter)
 			return d.Err()
 		}
-		l.sleep(ctx, k, cost, d.RetryAfter)
-	}
-}
-
-// recheck is how often the first of a queue looks whether its turn has come
-// sooner than it was told: after a reset, a refund or a change of any rule of its
-// chain. All who are behind it depend on that.
-const recheck = 100 * time.Millisecond
-
-// sleep returns when wait is over, when a call would be admitted or never will
-// be, or when the context ends.
-func (l *Limiter) sleep(ctx context.Context, k *Key, cost int64, wait time.Duration) {
-	turn := clock.Now().Add(wait)
-	timer := time.NewTimer(min(wait, recheck))
-	defer timer.Stop()
-	for {
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			return
-		}
-		now := clock.Now()
-		var d Decision
-		if l.decide(&d, k, call{now: now, cost: cost, peek: true}); now >= turn || d.OK || d.RetryAfter == 0 {
-			return
-		}
-		timer.Reset(max(min(turn.Sub(now), d.RetryAfter, recheck), 1))
+		w.sleep(ctx, l, k, cost, d.RetryAfter)
 	}
 }
 

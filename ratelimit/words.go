@@ -135,7 +135,7 @@ func (t *words) ask(e *engine, q *question, v *verdict) bool {
 // time even while no new keys arrive.
 func (s *wordShard) help(e *engine, now clock.Instant) {
 	if s.mu.TryLock() {
-		s.moveLocked(e, now, moveStep)
+		s.moveLocked(e, now.Add(-spentMargin), moveStep)
 		s.mu.Unlock()
 	}
 }
@@ -165,7 +165,7 @@ func (t *words) visit(e *engine, h key.Hash, now clock.Instant, fn visitor) visi
 	}
 	s.insertLocked(e, h, e.rule.word(s.table.Load().base, st), now)
 	s.live++
-	s.sweepLocked(e, now, sweepStep)
+	s.sweepLocked(e, now.Add(-spentMargin), sweepStep)
 	return visitDone
 }
 
@@ -211,9 +211,9 @@ func (s *wordShard) placeLocked(table *wordTable, h key.Hash, w uint64) *slot {
 	}
 }
 
-// sweepLocked looks at the next n slots and drops keys that are spent. While
-// slots move there is no need: the moving drops them.
-func (s *wordShard) sweepLocked(e *engine, now clock.Instant, n int) {
+// sweepLocked looks at the next n slots and drops keys that were spent at the
+// given instant. While slots move there is no need: the moving drops them.
+func (s *wordShard) sweepLocked(e *engine, before clock.Instant, n int) {
 	table := s.table.Load()
 	if table == nil || table.old.Load() != nil || s.sealed {
 		return
@@ -222,7 +222,7 @@ func (s *wordShard) sweepLocked(e *engine, now clock.Instant, n int) {
 		at := &table.slots[s.sweep&(len(table.slots)-1)]
 		s.sweep++
 		w := at.word.Load()
-		if at.hi.Load() == 0 || w >= dead || !e.rule.spent(e.rule.unpacked(table.base, w), now.Add(-spentMargin)) {
+		if at.hi.Load() == 0 || w >= dead || !e.rule.spent(e.rule.unpacked(table.base, w), before) {
 			continue
 		}
 		if at.word.CompareAndSwap(w, w|dead) {
@@ -233,18 +233,19 @@ func (s *wordShard) sweepLocked(e *engine, now clock.Instant, n int) {
 }
 
 // sweepSome sweeps a part of one shard if nobody is using it.
-func (t *words) sweepSome(e *engine, i uint64, now clock.Instant, n int) int {
+func (t *words) sweepSome(e *engine, i uint64, before clock.Instant, n int) (looked, dropped int) {
 	s := &t.shards[i%uint64(len(t.shards))]
 	if !s.mu.TryLock() {
-		return 0
+		return 0, 0
 	}
 	defer s.mu.Unlock()
-	before := s.live
-	if s.table.Load() != nil {
-		s.moveLocked(e, now, n)
+	table, live := s.table.Load(), s.live
+	if table == nil {
+		return 0, 0
 	}
-	s.sweepLocked(e, now, n)
-	return before - s.live
+	s.moveLocked(e, before, n)
+	s.sweepLocked(e, before, n)
+	return min(n, len(table.slots)), live - s.live
 }
 
 // forget removes a key wherever it is, once: also from the table that this one

@@ -15,7 +15,7 @@ func (s *wordShard) prepareLocked(e *engine, now clock.Instant) {
 	case e.rule.outgrown(table.base, now):
 		s.replaceLocked(e, now)
 	default:
-		s.moveLocked(e, now, moveStep)
+		s.moveLocked(e, now.Add(-spentMargin), moveStep)
 	}
 }
 
@@ -27,7 +27,7 @@ func newWordTable(r *rule, slots int, now clock.Instant) *wordTable {
 // it is finished first; a shard has few enough keys for that.
 func (s *wordShard) replaceLocked(e *engine, now clock.Instant) {
 	old := s.table.Load()
-	s.moveLocked(e, now, maxInt)
+	s.moveLocked(e, now.Add(-spentMargin), maxInt)
 	// Half empty for what is there, and large enough for the keys that can arrive
 	// before the last slot of the old table has moved: one for every moveStep.
 	slots := leastSlots
@@ -38,13 +38,13 @@ func (s *wordShard) replaceLocked(e *engine, now clock.Instant) {
 	table.old.Store(old)
 	s.used, s.sweep, s.moved = 0, 0, 0
 	s.table.Store(table)
-	s.moveLocked(e, now, moveStep)
+	s.moveLocked(e, now.Add(-spentMargin), moveStep)
 }
 
 // moveLocked moves up to n slots of the old table to the newest, if there is an
-// old one. Keys that are spent stay behind. In a sealed shard nothing moves any
+// old one. Keys that were spent at the given instant stay behind. In a sealed shard nothing moves any
 // more: who takes its keys away must find each where it was.
-func (s *wordShard) moveLocked(e *engine, now clock.Instant, n int) {
+func (s *wordShard) moveLocked(e *engine, before clock.Instant, n int) {
 	table := s.table.Load()
 	old := table.old.Load()
 	if old == nil || s.sealed {
@@ -52,14 +52,14 @@ func (s *wordShard) moveLocked(e *engine, now clock.Instant, n int) {
 	}
 	end := s.moved + min(n, len(old.slots)-s.moved)
 	for ; s.moved < end; s.moved++ {
-		s.moveSlotLocked(e, table, old, &old.slots[s.moved], now)
+		s.moveSlotLocked(e, table, old, &old.slots[s.moved], before)
 	}
 	if s.moved == len(old.slots) {
 		table.old.Store(nil)
 	}
 }
 
-func (s *wordShard) moveSlotLocked(e *engine, table, old *wordTable, at *slot, now clock.Instant) {
+func (s *wordShard) moveSlotLocked(e *engine, table, old *wordTable, at *slot, before clock.Instant) {
 	if at.hi.Load() == 0 {
 		return
 	}
@@ -68,7 +68,7 @@ func (s *wordShard) moveSlotLocked(e *engine, table, old *wordTable, at *slot, n
 		return
 	}
 	st := e.rule.unpacked(old.base, w)
-	if e.rule.spent(st, now.Add(-spentMargin)) {
+	if e.rule.spent(st, before) {
 		s.live--
 		e.evicted()
 		return
