@@ -185,18 +185,24 @@ func (l Look) FailAt(now clock.Instant, err error) {
 	if l.era == nil || l.refusal != nil {
 		return
 	}
-	b, class := l.era.breaker, classOf(err)
+	of := typeOf(err)
+	defer func() { l.failAt(now, of) }() // also if the error's own methods panic
+	of = classOf(err)
+}
+
+func (l Look) failAt(now clock.Instant, of class) {
+	b := l.era.breaker
 	b.count(Failure)
 	b.mu.Lock()
 	if b.era.Load().m.generation == l.era.m.generation && (l.late || !l.era.suspended()) {
-		b.failLocked(class, now)
+		b.failLocked(of, now)
 	}
 	b.mu.Unlock()
 	b.edges.flush(b.changed)
 }
 
 // failLocked counts a failure that no permit stands for. REQUIRES: b.mu.
-func (b *Breaker) failLocked(class class, now clock.Instant) {
+func (b *Breaker) failLocked(of class, now clock.Instant) {
 	e := b.catchUpLocked(now)
 	if e.suspended() {
 		return
@@ -205,5 +211,5 @@ func (b *Breaker) failLocked(class class, now clock.Instant) {
 		e = b.stepLocked(event{kind: onCall}, totals{}, CauseCooldownOver, "", now)
 	}
 	b.applyLocked(e, onFailure, false, now)
-	b.classes.add(class, now)
+	b.classes.add(of, now)
 }

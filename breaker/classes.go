@@ -8,6 +8,7 @@ import (
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/internal/errtree"
 )
 
 // errAbandoned stands for a call that ended without a return.
@@ -24,7 +25,14 @@ type class struct {
 	abandoned    bool
 }
 
-// classOf calls the error's Unwrap methods and must not run under a lock.
+// typeOf is what is known of an error without calling it.
+func typeOf(err error) class {
+	t := reflect.TypeOf(err)
+	return class{outer: t, inner: t}
+}
+
+// classOf calls the error's own methods, which may panic: it must run neither under
+// a lock nor where what follows it must happen.
 func classOf(err error) class {
 	if err == nil {
 		return class{}
@@ -32,14 +40,54 @@ func classOf(err error) class {
 	if err == errAbandoned { //nolint:errorlint // identity: nobody else can have this error
 		return class{abandoned: true}
 	}
-	if f, ok := errors.AsType[*fault.Error](err); ok {
-		return class{code: f.Code()}
+	if _, ok := errors.AsType[*fault.Error](err); ok {
+		counts := blamed(err)
+		if f, ok := errors.AsType[*fault.Error](counts); ok && f != nil {
+			return class{code: f.Code()}
+		}
+		return class{outer: reflect.TypeOf(err), inner: reflect.TypeOf(innermost(counts))}
 	}
-	inner := err
-	for next := errors.Unwrap(inner); next != nil; next = errors.Unwrap(inner) {
-		inner = next
+	return class{outer: reflect.TypeOf(err), inner: reflect.TypeOf(innermost(err))}
+}
+
+// blamed is the part of err that counted as a failure, where it joins that with
+// refusals, and else err.
+func blamed(err error) error {
+	counted := err
+	errtree.All(err, func(one error) bool {
+		refusal := fault.IsRefusal(one)
+		if !refusal {
+			counted = one
+		}
+		return refusal
+	})
+	return counted
+}
+
+// innermost goes down to the end of a chain; where errors are joined, by the first.
+func innermost(err error) error {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			if next = firstOf(err); next == nil {
+				return err
+			}
+		}
+		err = next
 	}
-	return class{outer: reflect.TypeOf(err), inner: reflect.TypeOf(inner)}
+}
+
+func firstOf(err error) error {
+	several, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // this one alone
+	if !ok {
+		return nil
+	}
+	for _, e := range several.Unwrap() {
+		if e != nil {
+			return e
+		}
+	}
+	return nil
 }
 
 // String renders the class, as in "*url.Error: syscall.Errno".

@@ -26,8 +26,8 @@ func (e expired) Unwrap() error { return errCallTimeout }
 // still returns only when fn does.
 //
 // A nil error is a success. An error is ignored if the caller canceled ctx and
-// the error says so, or if it is a refusal by another protection; every other
-// error is a failure, and so is a panic, which goes on to the caller, and
+// the error says so, or if it is a refusal by another protection and nothing
+// besides, see [fault.IsRefusal]; every other error is a failure, and so is a panic, which goes on to the caller, and
 // runtime.Goexit. [WithClassifier] replaces this judgement.
 func (b *Breaker) Do(ctx context.Context, fn func(context.Context) error) error {
 	if fn == nil {
@@ -148,8 +148,7 @@ func classify(ctx context.Context, err error) Outcome {
 	if errors.Is(err, context.Canceled) && errors.Is(ctx.Err(), context.Canceled) {
 		return Ignored
 	}
-	f, ok := errors.AsType[*fault.Error](err)
-	if ok && f.Code().Refusal() && f.Code() != fault.WorkerFailed {
+	if fault.IsRefusal(err) {
 		return Ignored
 	}
 	return Failure

@@ -163,16 +163,31 @@ func (p *Permit) calm() bool {
 	return p.lease() == 0 && (e.gate == gateFree || e.gate == gateRamp) && (e.window.run == nil || e.window.run.Load() == 0)
 }
 
+// settleAt settles a permit that is spent. A failure is settled also if the error's
+// own methods, which its class is asked of, panic or end the goroutine: nobody could
+// settle it a second time, and a probe would keep its place.
 func (p *Permit) settleAt(ctx context.Context, now clock.Instant, o Outcome, err error) {
+	if kindOf(o, false) != onFailure {
+		p.account(ctx, now, o, class{})
+		return
+	}
+	of := typeOf(err)
+	defer func() { p.account(ctx, now, o, of) }()
+	of = classOf(err)
+}
+
+// account counts an outcome and tells who listens. It calls no code of the user but
+// handlers of events.
+func (p *Permit) account(ctx context.Context, now clock.Instant, o Outcome, of class) {
 	b := p.era.breaker
 	b.count(o)
 	switch {
 	case p.inert() || p.free(o) || p.bucketed(now, o):
 	default:
-		b.settle(p, now, o, err)
+		b.settle(p, now, o, of)
 	}
 	if b.executed.Active() {
-		b.emitExecuted(ctx, p, now, o, err)
+		b.emitExecuted(ctx, p, now, o, of)
 	}
 }
 
@@ -204,16 +219,13 @@ func (p *Permit) elapsed(now clock.Instant) time.Duration {
 }
 
 // settle counts an outcome under the lock.
-func (b *Breaker) settle(p *Permit, now clock.Instant, o Outcome, err error) {
-	var class class
-	if o == Failure {
-		class = classOf(err) // calls the error's own methods: not under the lock
-	}
+func (b *Breaker) settle(p *Permit, now clock.Instant, o Outcome, of class) {
 	b.mu.Lock()
 	if b.acceptsLocked(p, now) {
-		b.applyLocked(b.era.Load(), kindOf(o, p.slow(now)), p.slow(now), now)
-		if o == Failure {
-			b.classes.add(class, now)
+		kind := kindOf(o, p.slow(now))
+		b.applyLocked(b.era.Load(), kind, p.slow(now), now)
+		if kind == onFailure {
+			b.classes.add(of, now)
 		}
 	}
 	b.mu.Unlock()

@@ -129,7 +129,7 @@ func (c Code) Retryable() bool { return c.row().retryable }
 
 // Refusal reports whether the fault was made locally, before the operation ran:
 // it says nothing bad about the dependency and must not count against it.
-// [WorkerFailed] is the exception that a guard knows of.
+// [WorkerFailed] is the exception that a guard knows of; see [IsRefusal].
 func (c Code) Refusal() bool { return c.row().refusal }
 
 // HTTPStatus returns the status that a gateway answers with.

@@ -2,10 +2,13 @@ package fault
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/elixirscope/foundation/internal/errtree"
 )
 
 // Fact is one number that decided, beside the bound that it was held against.
@@ -118,6 +121,20 @@ func (e *Error) Unwrap() error { return e.spec.Cause }
 func (e *Error) Is(target error) bool {
 	code, ok := target.(Code)
 	return ok && code == e.spec.Code
+}
+
+// IsRefusal reports whether err says only that a protection refused: it is an
+// [Error], wrapped or not, whose code is a refusal other than [WorkerFailed]. That
+// says nothing about the dependency, so breaker and guard ignore it. An error that
+// joins several, as errors.Join makes, is a refusal only if each of them is one: a
+// failure among them must not be overlooked. IsRefusal(nil) is false.
+func IsRefusal(err error) bool {
+	return refuses(err) && errtree.All(err, refuses)
+}
+
+func refuses(err error) bool {
+	f, ok := errors.AsType[*Error](err)
+	return ok && f != nil && f.spec.Code.Refusal() && f.spec.Code != WorkerFailed
 }
 
 // Error renders the fault on one line, as in

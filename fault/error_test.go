@@ -175,3 +175,30 @@ func ExampleError() {
 	// concurrency_limited checkout in_flight 64 of 64
 	// true
 }
+
+func TestIsRefusal(t *testing.T) {
+	refusal := fault.New(fault.Spec{Code: fault.RateLimited})
+	noWorker := fault.New(fault.Spec{Code: fault.WorkerFailed, Cause: refusal})
+	failed := errors.New("connection refused")
+	for name, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"nil":                         {nil, false},
+		"a failure":                   {failed, false},
+		"a refusal":                   {refusal, true},
+		"wrapped":                     {fmt.Errorf("x: %w", refusal), true},
+		"no worker":                   {noWorker, false},
+		"a timeout":                   {fault.New(fault.Spec{Code: fault.CallTimeout, Cause: refusal}), false},
+		"refusals":                    {errors.Join(refusal, nil, fmt.Errorf("x: %w", refusal)), true},
+		"a failure and a refusal":     {errors.Join(failed, refusal), false},
+		"a refusal and a failure":     {fmt.Errorf("x: %w", errors.Join(refusal, failed)), false},
+		"a refusal and no worker":     {errors.Join(refusal, noWorker), false},
+		"a refusal for two reasons":   {fault.New(fault.Spec{Code: fault.PoolFull, Cause: errors.Join(failed, failed)}), true},
+		"two verbs, one is a refusal": {fmt.Errorf("%w: %w", failed, refusal), false},
+	} {
+		if got := fault.IsRefusal(c.err); got != c.want {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}

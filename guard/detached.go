@@ -85,10 +85,11 @@ func detach[T any](ctx context.Context, g *Guard, call Call, bound bool, fn func
 		return zero, err
 	}
 	limited := v.limit(ctx, &d.call)
+	up := limited.Done() // a context of the user's: asked before there is a goroutine
 	go d.work(limited, g, v.loan.Worker, v.has(slot))
 	select {
 	case <-d.done:
-	case <-limited.Done():
+	case <-up:
 		if err, left := d.leave(ctx, limited); left {
 			return zero, err
 		}
@@ -145,10 +146,10 @@ func (d *detached[T]) leave(ctx, limited context.Context) (error, bool) { //noli
 		g.detached.Add(-1)
 		return nil, false
 	}
+	v.holds &^= slot // from here on it is the goroutine's to give back
 	g.stats.detached.Add(1)
 	now, cause := clock.Now(), limited.Err()
 	w := v.judge(ctx, limited, now, cause, nil)
-	v.holds &^= slot
 	v.decide(now, w.outcome, w.result, cause)
 	v.leave(ctx, &d.call, brokenOff)
 	if errors.Is(cause, context.DeadlineExceeded) {

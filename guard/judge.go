@@ -6,6 +6,7 @@ import (
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/internal/errtree"
 )
 
 // Neutral returns err marked as saying nothing about the dependency: the guard
@@ -18,10 +19,13 @@ func Neutral(err error) error {
 	return &neutral{err}
 }
 
-// IsNeutral reports whether err, or one that it wraps, was marked with [Neutral].
-func IsNeutral(err error) bool {
-	_, marked := errors.AsType[*neutral](err)
-	return marked
+// IsNeutral reports whether err, or one that it wraps, was marked with [Neutral]. An
+// error that joins several, as errors.Join makes, is neutral only if each of them is.
+func IsNeutral(err error) bool { return marked(err) && errtree.All(err, marked) }
+
+func marked(err error) bool {
+	_, ok := errors.AsType[*neutral](err)
+	return ok
 }
 
 type neutral struct{ error }
@@ -46,14 +50,15 @@ func (v *visit) judge(ctx, limited context.Context, now clock.Instant, err error
 	if v.pastShadow(ctx, now) {
 		return verdict{Failure, TimedOut, false}
 	}
-	if IsNeutral(err) {
+	neutral := marked(err)
+	if neutral && errtree.All(err, marked) {
 		return verdictOf(Ignored, err)
 	}
 	if err != nil {
 		if w, settled := v.judgeTime(ctx, limited, now, err); settled {
 			return w
 		}
-		if refusedFurtherIn(err) {
+		if (neutral || refusedFurtherIn(err)) && errtree.All(err, quiet) {
 			return verdictOf(Ignored, err)
 		}
 	}
@@ -100,6 +105,10 @@ func (v *visit) judgeTime(ctx, limited context.Context, now clock.Instant, err e
 func (v *visit) ranOut(limited context.Context) bool {
 	return v.cancel != nil && context.Cause(limited) == error(v.rev.expired) //nolint:errorlint // identity is meant: an inner guard's limit is another error
 }
+
+// quiet reports whether err, which joins no others, says nothing about the dependency:
+// it is marked as neutral, or a refusal further in.
+func quiet(err error) bool { return marked(err) || refusedFurtherIn(err) }
 
 // refusedFurtherIn reports whether err is a refusal by a guard, or another part,
 // that the call itself went through. A worker that could not be made is the one

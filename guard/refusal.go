@@ -11,9 +11,10 @@ import (
 
 // refuse gives back what was taken, counts and reports the refusal.
 func (v *visit) refuse(ctx context.Context, c *Call, by Stage, err error) error {
-	v.phase = over
+	code := codeOf(err) // asks an error of the user's stage: before the visit is over
 	v.undo(v.start)
-	v.refusedBy, v.refusal, v.turnedAway = by, codeOf(err), true
+	v.phase = over
+	v.refusedBy, v.refusal, v.turnedAway = by, code, true
 	v.guard.stats.refused.add(v.refusal)
 	v.report(ctx, c)
 	return err

@@ -151,7 +151,11 @@ func (v *visit) takeTokens(c *Call) error {
 	if l == nil {
 		return nil
 	}
+	v.holds |= tokensTaken // before: a handler of the limiter's events may end this goroutine
 	l.AllowInto(&v.decision, v.start, &c.Key, c.cost())
+	if !v.decision.OK {
+		v.holds &^= tokensTaken
+	}
 	switch {
 	case v.decision.OK:
 	case v.rev.config.Mode == Shadow:
@@ -159,7 +163,6 @@ func (v *visit) takeTokens(c *Call) error {
 	default:
 		return v.decision.Err()
 	}
-	v.holds |= tokensTaken
 	if v.decision.WouldRefuse() {
 		v.wouldRefuse(StageRateLimit, v.decision.Code())
 	}

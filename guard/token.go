@@ -232,5 +232,5 @@ func (p *place) decide(end told) {
 // endTrail ends a call whose outcome was settled before.
 func (p *place) endTrail() {
 	p.visit.guard.stats.trailing.Add(-1)
-	p.visit.leave(p.ctx, &p.call, untouched)
+	p.visit.finish(p.ctx, &p.call)
 }

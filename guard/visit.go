@@ -56,7 +56,8 @@ const (
 	admitting phase = iota
 	running
 	decided // the outcome is settled
-	over    // so is the occupancy
+	leaving // the occupancy is being settled
+	over    // everything is settled
 )
 
 // holds is a set of what is to be given back.
@@ -75,27 +76,29 @@ func (v *visit) has(h holds) bool { return v.holds&h != 0 }
 // return one: 350 bytes would be copied to a token's place.
 func (v *visit) begin(g *Guard, bound bool) { v.guard, v.rev, v.bound = g, g.revision.Load(), bound }
 
-// finish ends a visit that did not end by itself: a stage, the call or a
-// classifier panicked or ended its goroutine. It is deferred.
+// finish ends a visit that did not end by itself: a stage, the call, a classifier or
+// a method of its error panicked or ended its goroutine. It is deferred.
 func (v *visit) finish(ctx context.Context, c *Call) {
 	if v.phase != over {
 		v.breakOff(ctx, c)
 	}
 }
 
+// breakOff goes on from where the visit stands. What it calls may panic or end the
+// goroutine in its turn; every step is noted before it is taken, so the rest is done
+// nevertheless, and nothing twice.
 func (v *visit) breakOff(ctx context.Context, c *Call) {
+	defer v.finish(ctx, c)
 	switch v.phase {
 	case admitting:
-		v.phase = over
 		v.undo(clock.Now())
-		return
+		v.phase = over
 	case running:
-		defer v.leave(ctx, c, brokenOff) // whatever a handler of the breaker's events does
 		v.decide(clock.Now(), Failure, Failed, errAbandoned)
-		return
-	case decided, over:
+	case decided, leaving:
+		v.leave(ctx, c, brokenOff)
+	case over:
 	}
-	v.leave(ctx, c, brokenOff)
 }
 
 // errAbandoned stands for the error of a call that returned none.
@@ -106,16 +109,17 @@ var errAbandoned = fault.New(fault.Spec{
 // undo gives back what the stages of a refused or interrupted admission took. The
 // permit is not among it: it comes last.
 func (v *visit) undo(now clock.Instant) {
-	if v.has(slot) {
+	held := v.holds
+	v.holds &= worker
+	if held&slot != 0 {
 		v.guard.slots.giveBack()
 	}
-	if v.has(tokensTaken) {
+	if held&tokensTaken != 0 {
 		v.decision.RefundAt(clock.Now()) // the stage that refused may have waited
 	}
 	v.decision = ratelimit.Decision{} // for another attempt
-	held := v.has(worker)
 	v.holds = 0
-	if held {
+	if held&worker != 0 {
 		v.checkin(now, untouched)
 	}
 }
@@ -133,20 +137,23 @@ func (v *visit) decide(now clock.Instant, o Outcome, result Result, err error) {
 	}
 }
 
-// leave settles the occupancy and tells who listens.
+// leave settles the occupancy and tells who listens. The context ends before the
+// worker is lent again: what the call left behind must not meet the next borrower.
 func (v *visit) leave(ctx context.Context, c *Call, state condition) {
-	v.phase = over
+	v.phase = leaving
 	if v.has(slot) {
+		v.holds &^= slot
 		v.guard.slots.giveBack()
 	}
-	if v.cancel != nil {
-		v.cancel()
+	if cancel := v.cancel; cancel != nil {
+		v.cancel = nil
+		cancel() // asks the caller's context, which may be of any type
 	}
-	held := v.has(worker)
-	v.holds = 0
-	if held {
+	if v.has(worker) {
+		v.holds &^= worker
 		v.checkin(v.began.Add(v.took), state)
 	}
+	v.phase = over
 	if v.rev.config.Recorder != nil || v.guard.executed.Active() {
 		v.report(ctx, c)
 	}

@@ -38,20 +38,20 @@ func (x *flight) Read(p []byte) (int, error) {
 // Close implements [io.Closer]. The body is closed before the context is
 // canceled, or a connection that could be used again would be cut.
 func (x *flight) Close() error {
-	err := x.body.Close()
-	x.end(nil)
-	return err
+	defer x.end(nil) // also if the body panics
+	return x.body.Close()
 }
 
 func (x *flight) readError(err error) error {
+	broken := err // also if its methods panic
+	defer func() { x.end(broken) }()
 	if errors.Is(err, io.EOF) {
-		x.end(nil)
+		broken = nil
 		return err
 	}
 	if cause := x.idle.cause(); cause != nil {
-		err = cause
+		err, broken = cause, cause
 	}
-	x.end(err)
 	return err
 }
 

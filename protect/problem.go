@@ -78,6 +78,8 @@ func explain(err error) (fault.Code, time.Duration) {
 	switch {
 	case ok && f == nil: // a nil pointer in an error, which nothing may be asked
 		return fault.OperationFailed, 0
+	case ok && fault.IsRefusal(f) && !fault.IsRefusal(err): // it is joined with a failure, which decides
+		return fault.OperationFailed, 0
 	case ok && f.Code() == fault.Canceled && errors.Is(f, context.DeadlineExceeded):
 		return fault.CallTimeout, 0 // the caller's time was over before the call
 	case ok:

@@ -90,15 +90,15 @@ func (t *transport) limited(x *flight, req *http.Request) *http.Request {
 // answer takes the outcome from the header and ties the call to the body.
 func (t *transport) answer(x *flight, out *http.Request, resp *http.Response) (*http.Response, error) {
 	if !x.limit.disarm() {
-		_ = resp.Body.Close() // came in the very moment of the timeout
+		closeAnswer(resp) // came in the very moment of the timeout
 		return nil, x.fail(context.DeadlineExceeded)
 	}
+	x.body = resp.Body
 	if resp.Request == out {
 		resp.Request = x.request // its context does not end with the body
 	}
-	outcome := t.judge(resp)
+	x.token.Decide(t.outcome(resp.StatusCode), nil)
 	x.handedOver = true
-	x.token.Decide(outcome, nil)
 	if resp.Body == nil || resp.Body == http.NoBody {
 		x.end(nil)
 		return resp, nil
@@ -107,18 +107,10 @@ func (t *transport) answer(x *flight, out *http.Request, resp *http.Response) (*
 	return resp, nil
 }
 
-// judge takes the outcome from the status. If the user's function panics, nobody gets
-// the body, and so nobody would close it.
-func (t *transport) judge(resp *http.Response) breaker.Outcome {
-	judged := false
-	defer func() {
-		if !judged && resp.Body != nil {
-			_ = resp.Body.Close()
-		}
-	}()
-	outcome := t.outcome(resp.StatusCode)
-	judged = true
-	return outcome
+func closeAnswer(resp *http.Response) {
+	if resp.Body != nil {
+		_ = resp.Body.Close()
+	}
 }
 
 // closeBody keeps the promise of RoundTripper for a request that was not sent.
@@ -143,22 +135,25 @@ type flight struct {
 
 // fail settles a request without a response and returns the error for the caller.
 func (x *flight) fail(err error) error {
+	defer x.end(nil)
 	if x.limit.passed() {
 		x.token.DoneOutcome(breaker.Failure, x.limit.err)
 		err = x.limit.err
 	} else {
 		x.token.Done(ownFault(err))
 	}
-	x.handedOver = true // and not before: what judges err may panic
-	x.end(nil)
 	return err
 }
 
-// abandon runs also when the RoundTripper below panicked or ended its goroutine:
-// closing a token without an outcome is a failure.
+// abandon runs also when the RoundTripper below, or a function that judges, panicked
+// or ended its goroutine: closing a token without an outcome is a failure.
 func (x *flight) abandon() {
-	if !x.handedOver {
-		x.end(nil)
+	if x.handedOver {
+		return
+	}
+	defer x.end(nil)
+	if x.body != nil { // nobody else will close it
+		_ = x.body.Close()
 	}
 }
 
@@ -168,10 +163,10 @@ func (x *flight) end(err error) {
 	if !x.ended.CompareAndSwap(false, true) {
 		return
 	}
+	defer x.limit.release() // all of them also if a method of err panics
+	defer x.idle.release()
+	defer x.token.Close()
 	if err != nil && x.request.Context().Err() == nil {
 		x.token.BreakOff(err)
 	}
-	x.token.Close()
-	x.idle.release()
-	x.limit.release()
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/errtree"
 )
 
 // CodeOutcome says what a gRPC code means for the health of who sent it:
@@ -35,12 +36,15 @@ func CodeOutcome(code codes.Code) breaker.Outcome {
 
 // Outcome is [CodeOutcome] of the status that err carries. A refusal by a guard
 // further in is ignored, as is context.Canceled; an error without a status is a
-// failure, as gRPC makes it Unknown.
+// failure, as gRPC makes it Unknown. Of an error that joins several, as errors.Join
+// makes, each is judged, and a failure wins over a success, which wins over what is
+// ignored.
 func Outcome(err error) breaker.Outcome {
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code().Refusal() && f.Code() != fault.WorkerFailed {
-		return breaker.Ignored
-	}
-	if errors.Is(err, context.Canceled) {
+	return errtree.Worst(err, outcomeOf, breaker.Failure, breaker.Success, breaker.Ignored)
+}
+
+func outcomeOf(err error) breaker.Outcome {
+	if fault.IsRefusal(err) || errors.Is(err, context.Canceled) {
 		return breaker.Ignored
 	}
 	return CodeOutcome(status.Code(err))

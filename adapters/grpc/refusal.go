@@ -31,10 +31,11 @@ func (r *refusal) GRPCStatus() *status.Status { return r.status }
 // StatusError gives a fault in err's chain the gRPC status that its code maps to,
 // with a RetryInfo detail if it is known when to try again. The status carries
 // the code's title and no name and no evidence: those stay with us. Errors
-// without a fault, and those that have a status already, come back as they are.
+// without a fault, those that have a status already, and those that join a refusal
+// with a failure, come back as they are.
 func StatusError(err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
-	if !ok {
+	if !ok || fault.IsRefusal(f) && !fault.IsRefusal(err) {
 		return err
 	}
 	if _, has := errors.AsType[interface {

@@ -44,11 +44,11 @@ func StreamClientInterceptor(g *guard.Guard, opts ...Option) grpc.StreamClientIn
 		s := &clientStream{options: &o, token: tok, single: !desc.ServerStreams}
 		defer s.abandon()
 		s.ClientStream, err = open(s.token.Context(), desc, cc, method, callOpts...)
-		s.handedOver = true
 		if err != nil {
 			return nil, s.end(err)
 		}
-		s.unwatch = context.AfterFunc(ctx, func() { _ = s.end(context.Cause(ctx)) })
+		s.handedOver = true
+		s.unwatch = context.AfterFunc(ctx, func() { s.left(ctx.Err()) })
 		return s, nil
 	}
 }
@@ -89,11 +89,21 @@ func (s *clientStream) end(err error) error {
 	if !s.ended.CompareAndSwap(false, true) {
 		return err
 	}
+	defer s.token.Close() // does nothing, unless the table or a method of err panicked
 	if errors.Is(err, io.EOF) {
 		_ = s.options.settle(s.token, nil)
 		return err
 	}
 	return s.options.settle(s.token, err)
+}
+
+// left settles a call whose context has ended. The guard judges it and not the table,
+// which may be the user's: this is a goroutine of its own, and the context's cause,
+// which the caller is free to choose, says nothing about the server.
+func (s *clientStream) left(why error) {
+	if s.ended.CompareAndSwap(false, true) {
+		s.token.Done(why)
+	}
 }
 
 // abandon runs also if something below panicked.

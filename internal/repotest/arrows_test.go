@@ -15,7 +15,8 @@ type arrow struct {
 // leaves are the internal packages that anyone may use and that use nothing but
 // the standard library and one another.
 var leaves = []string{
-	"internal/clock", "internal/exhausted", "internal/exhausted/dialing", "internal/histogram", "internal/hostname", "internal/key", "internal/localfile", "internal/mode", "internal/stripe", "internal/window",
+	"internal/clock", "internal/errtree", "internal/exhausted", "internal/exhausted/dialing", "internal/histogram", "internal/hostname", "internal/key",
+	"internal/localfile", "internal/mode", "internal/stripe", "internal/window",
 }
 
 // arrows says which packages of this repository a package may import. The first
@@ -25,7 +26,7 @@ var leaves = []string{
 var arrows = []arrow{
 	{"internal/testkit", nil},
 	{"internal/...", leaves},
-	{"fault", nil},
+	{"fault", []string{"internal/errtree"}},
 	{"telemetry", []string{"fault", "internal/clock"}},
 
 	{"breaker", part()},

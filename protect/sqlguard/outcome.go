@@ -7,6 +7,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/errtree"
 	"github.com/elixirscope/foundation/internal/exhausted/dialing"
 )
 
@@ -22,14 +23,18 @@ import (
 // The SQLSTATE is read from any error in the chain with a method SQLState()
 // string, as pgx and lib/pq have. For a driver without one give [WithOutcome] a
 // function that knows its errors and falls back to this one.
+//
+// Of an error that joins several, as errors.Join makes, each is judged, and a failure
+// wins over a success, which wins over what is ignored.
 func Outcome(err error) breaker.Outcome {
+	return errtree.Worst(err, outcomeOf, breaker.Failure, breaker.Success, breaker.Ignored)
+}
+
+func outcomeOf(err error) breaker.Outcome {
 	switch {
 	case err == nil, errors.Is(err, sql.ErrNoRows):
 		return breaker.Success
-	case errors.Is(err, context.Canceled), errors.Is(err, sql.ErrTxDone):
-		return breaker.Ignored
-	}
-	if f, ok := errors.AsType[*fault.Error](err); ok && f.Code().Refusal() && f.Code() != fault.WorkerFailed {
+	case errors.Is(err, context.Canceled), errors.Is(err, sql.ErrTxDone), fault.IsRefusal(err):
 		return breaker.Ignored
 	}
 	if s, ok := errors.AsType[stater](err); ok {

@@ -43,6 +43,7 @@ func (r *Rows) endIfClosed() {
 
 // Close is [sql.Rows.Close].
 func (r *Rows) Close() error {
+	defer r.token.Close() // does nothing, unless the driver or the table panicked
 	err := r.Rows.Close()
 	if fetching := r.Err(); fetching != nil {
 		r.end(fetching)

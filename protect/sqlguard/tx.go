@@ -77,11 +77,19 @@ func (t *Tx) Rollback() error {
 	return err
 }
 
-// note keeps the first error that speaks against the database.
+// note keeps the first error that speaks against the database. One that the table
+// panics at is such an error.
 func (t *Tx) note(err error) {
-	if t.db.outcome(err) != breaker.Failure {
-		return
-	}
+	outcome := breaker.Failure
+	defer func() {
+		if outcome == breaker.Failure {
+			t.keep(err)
+		}
+	}()
+	outcome = t.db.outcome(err)
+}
+
+func (t *Tx) keep(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.worst == nil {

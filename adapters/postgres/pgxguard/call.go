@@ -28,11 +28,22 @@ func (d *DB) begin(ctx context.Context) (*call, error) {
 	return &call{db: d, token: tok}, nil
 }
 
-// note keeps the first error that speaks against the database.
+// note keeps the first error that speaks against the database. One that the table
+// panics at is such an error.
 func (c *call) note(err error) {
-	if err == nil || c.db.outcome(err) != breaker.Failure {
+	if err == nil {
 		return
 	}
+	outcome := breaker.Failure
+	defer func() {
+		if outcome == breaker.Failure {
+			c.keep(err)
+		}
+	}()
+	outcome = c.db.outcome(err)
+}
+
+func (c *call) keep(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.worst == nil {
@@ -41,8 +52,13 @@ func (c *call) note(err error) {
 }
 
 // end settles the call once and returns the error for the caller.
-func (c *call) end(err error) error {
+func (c *call) end(err error) (result error) {
+	defer func() { result = c.settle(err) }() // also if the table panics
 	c.note(err)
+	return err
+}
+
+func (c *call) settle(err error) error {
 	c.mu.Lock()
 	first := !c.ended
 	c.ended = true
@@ -54,6 +70,7 @@ func (c *call) end(err error) error {
 	if !first {
 		return err
 	}
+	defer c.token.Close() // does nothing, unless the table panicked
 	settled := c.db.settle(c.token, judged)
 	if err == nil {
 		return nil // only the account is bad, not this step

@@ -9,6 +9,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/errtree"
 	"github.com/elixirscope/foundation/protect/sqlguard"
 )
 
@@ -26,6 +27,10 @@ type Database interface {
 // [sqlguard.Outcome], with pgx's own errors. A transaction that was closed, or
 // whose commit became a rollback because a statement had failed, is the caller's.
 func Outcome(err error) breaker.Outcome {
+	return errtree.Worst(err, outcomeOf, breaker.Failure, breaker.Success, breaker.Ignored)
+}
+
+func outcomeOf(err error) breaker.Outcome {
 	switch {
 	case errors.Is(err, pgx.ErrTxClosed):
 		return breaker.Ignored

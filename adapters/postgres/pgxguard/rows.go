@@ -25,6 +25,7 @@ func (r *guardedRows) Next() bool {
 
 // Close implements [pgx.Rows].
 func (r *guardedRows) Close() {
+	defer r.call.token.Close() // does nothing, unless pgx or the table panicked
 	r.Rows.Close()
 	_ = r.call.end(r.Err())
 }

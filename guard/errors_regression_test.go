@@ -1,0 +1,279 @@
+package guard_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"runtime"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+// rudeError is an error whose methods do not return.
+type rudeError struct{ end func() }
+
+func (rudeError) Error() string          { return "rude" }
+func (e rudeError) Unwrap() error        { e.end(); return nil }
+func (e rudeError) Is(target error) bool { e.end(); return false }
+
+// ends are the ways in which a method of an error ends its caller.
+var ends = map[string]error{
+	"panic":     rudeError{func() { panic("boom") }},
+	"goexit":    rudeError{runtime.Goexit},
+	"typed nil": (*url.Error)(nil),
+}
+
+// rudeContext is a context whose methods do not return once it is armed.
+type rudeContext struct {
+	context.Context //nolint:containedctx // it is one
+	armed           func() bool
+	end             func()
+}
+
+func (c rudeContext) Value(key any) any {
+	if c.armed() {
+		c.end()
+	}
+	return c.Context.Value(key)
+}
+
+func (c rudeContext) Err() error {
+	if c.armed() {
+		c.end()
+	}
+	return c.Context.Err()
+}
+
+// account is a guard with everything that a call may hold.
+type account struct {
+	*guard.Guard
+	stage   *stage
+	breaker *breaker.Breaker
+	limit   *ratelimit.Limiter
+	bus     *telemetry.Bus
+	told    *recorder
+}
+
+func newAccount(t *testing.T, lends bool) *account {
+	t.Helper()
+	a := &account{stage: newStage(), bus: telemetry.NewBus(), told: &recorder{}}
+	a.breaker = must(breaker.New("payments", breaker.Config{FailureThreshold: 1, Cooldown: time.Second, ProbeLease: time.Hour}, breaker.WithBus(a.bus)))
+	a.limit = must(ratelimit.New("per-user", ratelimit.Config{Limit: 100, Per: 1000 * time.Hour}, ratelimit.WithBus(a.bus)))
+	cfg := guard.Config{
+		Breaker: a.breaker, RateLimit: a.limit, Concurrency: 5, Timeout: time.Minute, Lease: time.Hour, RefundOnFailure: true, Recorder: a.told,
+	}
+	if lends {
+		cfg.Pool = a.stage
+	}
+	a.Guard = newGuard(t, cfg, guard.WithBus(a.bus))
+	p := a.breaker.Allow()
+	p.Failure(errDown)
+	time.Sleep(time.Second) // the next call is a probe
+	return a
+}
+
+// wantOneFailure asserts that one call has ended, as a failure, and left nothing.
+func (a *account) wantOneFailure(t *testing.T) {
+	t.Helper()
+	s, b := a.Status(), a.breaker.Status()
+	if s.InFlight != 0 || s.SlotsTaken != 0 || a.stage.out() != 0 || b.ProbesInFlight != 0 {
+		t.Errorf("held: %d in flight, %d places, %d workers, %d probes", s.InFlight, s.SlotsTaken, a.stage.out(), b.ProbesInFlight)
+	}
+	if s.Results[guard.Failed] != 1 || b.State != breaker.StateOpen || b.Totals.Failures != 2 {
+		t.Errorf("%d failed, the breaker is %v after %d failures", s.Results[guard.Failed], b.State, b.Totals.Failures)
+	}
+	if got := a.limit.Peek(ratelimit.Key{}).Remaining; got != 100 {
+		t.Errorf("%d tokens are left", got)
+	}
+	if len(a.told.all) != 1 || a.told.all[0].Result != guard.Failed {
+		t.Errorf("the recorder was told %+v", a.told.all)
+	}
+}
+
+// Every way out of a call asks the error what it is: if it does not answer, the call
+// is a failure, settled once, and the panic goes on to the caller.
+func TestAnErrorWhoseMethodsPanicIsOneFailure(t *testing.T) {
+	bad := func(err error) func(context.Context) error { return func(context.Context) error { return err } }
+	ways := map[string]func(a *account, err error){
+		"Do": func(a *account, err error) { _ = a.Do(context.Background(), bad(err)) },
+		"Op": func(a *account, err error) {
+			op := guard.Op[int]{Guard: a.Guard, Classify: func(int, error) guard.Outcome { return guard.Failure }}
+			_, _ = op.Do(context.Background(), guard.Call{}, func(context.Context) (int, error) { return 0, err })
+		},
+		"DoDetached": func(a *account, err error) {
+			_, _ = guard.DoDetached(context.Background(), a.Guard, guard.Call{}, func(context.Context) (int, error) { return 0, err })
+		},
+		"Done": func(a *account, err error) { must(a.Enter(context.Background(), guard.Call{})).Done(err) },
+		"DoneOutcome": func(a *account, err error) {
+			must(a.Enter(context.Background(), guard.Call{})).DoneOutcome(guard.Failure, err)
+		},
+		"Decide": func(a *account, err error) {
+			must(a.Enter(context.Background(), guard.Call{})).Decide(guard.Failure, err)
+		},
+	}
+	for way, err := range ends {
+		for name, call := range ways {
+			t.Run(name+" "+way, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					a := newAccount(t, false)
+					if cause, exited := drive(func() { call(a, err) }); cause == nil && !exited {
+						t.Error("the end did not go on to the caller")
+					}
+					a.wantOneFailure(t)
+				})
+			})
+		}
+		t.Run("DoWith "+way, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newAccount(t, true)
+				drive(func() {
+					_, _ = guard.DoWith(context.Background(), must(guard.Bind[*conn](a.Guard)), guard.Call{},
+						func(context.Context, *conn) (int, error) { return 0, err })
+				})
+				a.wantOneFailure(t)
+				if a.stage.discarded != 1 {
+					t.Errorf("%d workers were discarded", a.stage.discarded)
+				}
+			})
+		})
+	}
+}
+
+// The same for an answer that breaks off: the breaker learns of it, the place is free.
+func TestBreakOffByAnErrorWhoseMethodsPanic(t *testing.T) {
+	for way, err := range ends {
+		synctest.Test(t, func(t *testing.T) {
+			a := newAccount(t, false)
+			must(a.Enter(t.Context(), guard.Call{})).Done(nil) // closes the breaker
+			tok := must(a.Enter(t.Context(), guard.Call{}))
+			tok.Decide(guard.Success, nil)
+			drive(func() { tok.BreakOff(err) })
+			if s := a.Status(); s.InFlight != 0 || s.SlotsTaken != 0 || a.breaker.State() != breaker.StateOpen {
+				t.Errorf("%s: %d in flight, %d places, the breaker is %v", way, s.InFlight, s.SlotsTaken, a.breaker.State())
+			}
+		})
+	}
+}
+
+// A context of the user's is asked when the guard lets go of it. The bug: the worker
+// was lost if it did not answer.
+func TestAContextThatDoesNotAnswerLosesNothing(t *testing.T) {
+	for name, end := range map[string]func(){"panic": func() { panic("boom") }, "goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := newAccount(t, true)
+				armed := false
+				ctx := rudeContext{t.Context(), func() bool { return armed }, end}
+				drive(func() {
+					_, _ = guard.DoWith(ctx, must(guard.Bind[*conn](a.Guard)), guard.Call{}, func(context.Context, *conn) (int, error) {
+						armed = true
+						return 0, errDown
+					})
+				})
+				armed = false
+				a.wantOneFailure(t)
+			})
+		})
+	}
+}
+
+// A stage's error is asked for its code when the call is refused.
+func TestARefusalWhoseMethodsPanicLosesNothing(t *testing.T) {
+	for way, err := range ends {
+		synctest.Test(t, func(t *testing.T) {
+			a := newAccount(t, true)
+			a.stage.says(func(context.Context) error { return err })
+			drive(func() {
+				_, _ = guard.DoWith(t.Context(), must(guard.Bind[*conn](a.Guard)), guard.Call{}, func(context.Context, *conn) (int, error) { return 0, nil })
+			})
+			s := a.Status()
+			if s.InFlight != 0 || s.SlotsTaken != 0 || a.breaker.Status().ProbesInFlight != 0 || a.limit.Peek(ratelimit.Key{}).Remaining != 100 {
+				t.Errorf("%s: %d in flight, %d places, %d tokens", way, s.InFlight, s.SlotsTaken, a.limit.Peek(ratelimit.Key{}).Remaining)
+			}
+		})
+	}
+}
+
+// The bug: tokens were taken and the call never ran, because a handler of the rate
+// limit's events had ended the goroutine in between.
+func TestAHandlerThatEndsTheGoroutineCostsNoTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := newAccount(t, false)
+		_, _ = telemetry.Subscribe(a.bus, "rude", func(context.Context, ratelimit.RequestAllowed) { runtime.Goexit() })
+		if _, exited := drive(func() { _ = a.Do(t.Context(), succeed) }); !exited {
+			t.Fatal("the handler did not run")
+		}
+		if s := a.Status(); s.SlotsTaken != 0 || s.InFlight != 0 || a.limit.Peek(ratelimit.Key{}).Remaining != 100 {
+			t.Errorf("%d places, %d in flight, %d tokens left", s.SlotsTaken, s.InFlight, a.limit.Peek(ratelimit.Key{}).Remaining)
+		}
+	})
+}
+
+// The bug: a place was given back twice, by the caller who had left and by the
+// function when it ended.
+func TestADetachedCallGivesItsPlaceBackOnce(t *testing.T) {
+	for name, end := range map[string]func(){"panic": func() { panic("boom") }, "goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := newGuard(t, guard.Config{Concurrency: 2, Recorder: rude(end)})
+				other := must(g.Enter(t.Context(), guard.Call{Lease: -1}))
+				gone, leave := context.WithCancelCause(t.Context())
+				hold := make(chan struct{})
+				drive(func() {
+					leaving := rudeContext{gone, func() bool { return gone.Err() != nil }, end}
+					_, _ = guard.DoDetached(leaving, g, guard.Call{}, func(context.Context) (int, error) {
+						leave(errDown)
+						<-hold
+						return 0, nil
+					})
+				})
+				if taken := g.Status().SlotsTaken; taken != 2 {
+					t.Errorf("%d places are taken while both calls run", taken)
+				}
+				close(hold)
+				synctest.Wait()
+				if taken := g.Status().SlotsTaken; taken != 1 {
+					t.Errorf("%d places are taken, one call runs", taken)
+				}
+				drive(other.Close)
+				if taken := g.Status().SlotsTaken; taken != 0 {
+					t.Errorf("%d places are taken", taken)
+				}
+			})
+		})
+	}
+}
+
+// The bug: a refusal, or an error marked as neutral, hid the failure beside it.
+func TestAFailureBesideARefusalCounts(t *testing.T) {
+	refusal := fault.New(fault.Spec{Code: fault.RateLimited})
+	for name, c := range map[string]struct {
+		err  error
+		want guard.Result
+	}{
+		"refusal":                 {fmt.Errorf("x: %w", refusal), guard.Indifferent},
+		"refusals":                {errors.Join(refusal, refusal), guard.Indifferent},
+		"failure and refusal":     {errors.Join(errDown, refusal), guard.Failed},
+		"refusal and failure":     {fmt.Errorf("x: %w", errors.Join(refusal, errDown)), guard.Failed},
+		"neutral":                 {fmt.Errorf("x: %w", guard.Neutral(errDown)), guard.Indifferent},
+		"neutral as a whole":      {guard.Neutral(errors.Join(errDown, refusal)), guard.Indifferent},
+		"neutral, each":           {errors.Join(guard.Neutral(errDown), guard.Neutral(errDown)), guard.Indifferent},
+		"neutral and refusal":     {errors.Join(guard.Neutral(errDown), refusal), guard.Indifferent},
+		"neutral beside failure":  {errors.Join(guard.Neutral(errDown), errDown), guard.Failed},
+		"failure beside a worker": {errors.Join(refusal, fault.New(fault.Spec{Code: fault.WorkerFailed})), guard.Failed},
+	} {
+		g := newGuard(t, guard.Config{})
+		_ = g.Do(t.Context(), func(context.Context) error { return c.err })
+		if got := g.Status().Results; got[c.want] != 1 {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+}
