@@ -16,13 +16,14 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
 func apply(t *testing.T, f *foundation.Foundation, cfg *config.Config) {
 	t.Helper()
-	if _, err := f.Apply(t.Context(), cfg); err != nil {
+	if _, err := f.Config().Apply(t.Context(), cfg, config.By{}); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -91,10 +92,10 @@ func TestScenario10_ABreakerThatComesBackIsNew(t *testing.T) {
 	b, _ := f.Breaker("b")
 	stale := b.Allow()
 	b.ForceOpen(breaker.Override{Actor: "ops", Reason: "test"})
-	if err := f.RemoveBreaker(t.Context(), "b"); err != nil {
+	if err := removeBreaker(t.Context(), f, "b"); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.AddBreaker(t.Context(), "b", config.Breaker{Config: breaker.Config{FailureThreshold: 1}}); err != nil {
+	if err := addBreaker(t.Context(), f, "b", config.Breaker{Config: breaker.Config{FailureThreshold: 1}}); err != nil {
 		t.Fatal(err)
 	}
 	stale.Failure(errBoom)
@@ -134,33 +135,33 @@ func TestScenario86_ARefusedChangeChangesNothing(t *testing.T) {
 	var made factory
 	f := open(t, foundation.Options{Config: parse(t, allParts, made.kinds()), Kinds: made.kinds()})
 	bad := parse(t, strings.Replace(allParts, "pools: {", "pools: { a: { worker: test, start: strict }, z: { worker: test, options: { fail: true } },", 1)+"  new: {}\n", made.kinds())
-	before := fmt.Sprint(f.GuardNames(), f.PoolNames())
-	revision, err := f.Apply(t.Context(), bad)
-	if err == nil || revision != 1 || fmt.Sprint(f.GuardNames(), f.PoolNames()) != before {
-		t.Errorf("revision %d, %v; has %v %v", revision, err, f.GuardNames(), f.PoolNames())
+	before := fmt.Sprint(names(f).guards, names(f).pools)
+	applied, err := f.Config().Apply(t.Context(), bad, config.By{})
+	if err == nil || applied.Revision != 1 || fmt.Sprint(names(f).guards, names(f).pools) != before {
+		t.Errorf("revision %d, %v; has %v %v", applied.Revision, err, names(f).guards, names(f).pools)
 	}
-	if _, now, _ := f.Config(); now != 1 {
+	if now := f.Config().Current().Number; now != 1 {
 		t.Errorf("revision %d", now)
 	}
-	if revision, err := f.Apply(t.Context(), parse(t, "guards: { g: {} }", nil)); revision != 2 || err != nil {
-		t.Errorf("the next valid one: %d, %v", revision, err)
+	if applied, err := f.Config().Apply(t.Context(), parse(t, "guards: { g: {} }", nil), config.By{}); applied.Revision != 2 || err != nil {
+		t.Errorf("the next valid one: %d, %v", applied.Revision, err)
 	}
 }
 
 func TestPlanSaysWhatApplyWouldDo(t *testing.T) {
 	var made factory
 	f := open(t, foundation.Options{Config: parse(t, allParts, made.kinds()), Kinds: made.kinds()})
-	changes, err := f.Plan(parse(t, strings.Replace(allParts, "size: 2", "size: 1", 1), made.kinds()))
+	changes, err := f.Config().Plan(parse(t, strings.Replace(allParts, "size: 2", "size: 1", 1), made.kinds()))
 	if err != nil || len(changes) != 1 || changes[0].Effect != "shrinks 2 → 1 by attrition" {
 		t.Errorf("%v, %v", changes, err)
 	}
-	if _, err := f.Plan(&config.Config{Guards: map[string]config.Guard{"g": {Pool: "nope"}}}); !errors.Is(err, fault.InvalidConfig) {
+	if _, err := f.Config().Plan(&config.Config{Guards: map[string]config.Guard{"g": {Pool: "nope"}}}); !errors.Is(err, fault.InvalidConfig) {
 		t.Errorf("a faulty one: %v", err)
 	}
-	if _, err := f.Plan(nil); !errors.Is(err, fault.InvalidArgument) {
+	if _, err := f.Config().Plan(nil); !errors.Is(err, fault.InvalidArgument) {
 		t.Errorf("nil: %v", err)
 	}
-	if _, err := f.Apply(t.Context(), nil); !errors.Is(err, fault.InvalidArgument) {
+	if _, err := f.Config().Apply(t.Context(), nil, config.By{}); !errors.Is(err, fault.InvalidArgument) {
 		t.Errorf("nil: %v", err)
 	}
 }
@@ -168,39 +169,75 @@ func TestPlanSaysWhatApplyWouldDo(t *testing.T) {
 func TestPartsAreAddedAndRemovedAtRunTime(t *testing.T) {
 	var made factory
 	f := open(t, foundation.Options{Kinds: made.kinds()})
-	ctx := t.Context()
-	for what, err := range map[string]error{
-		"breaker": f.AddBreaker(ctx, "b", config.Breaker{}), "limit": f.AddRateLimit(ctx, "r", config.RateLimit{Config: ratelimit.Config{Limit: 1}}),
-		"pool": f.AddPool(ctx, "p", config.Pool{Worker: "test"}),
+	for i, change := range []func(*config.Config){
+		func(c *config.Config) { c.Breakers["b"] = config.Breaker{} },
+		func(c *config.Config) { c.RateLimits["r"] = config.RateLimit{Config: ratelimit.Config{Limit: 1}} },
+		func(c *config.Config) { c.Pools["p"] = config.Pool{Worker: "test"} },
+		func(c *config.Config) { c.Guards["g"] = config.Guard{Breaker: "b", RateLimit: "r", Pool: "p"} },
+		func(c *config.Config) { delete(c.Guards, "g") },
+		func(c *config.Config) { delete(c.Breakers, "b") },
+		func(c *config.Config) { delete(c.RateLimits, "r") },
+		func(c *config.Config) { delete(c.Pools, "p") },
 	} {
-		if err != nil {
-			t.Errorf("add %s: %v", what, err)
+		if err := edit(t.Context(), f, change); err != nil {
+			t.Errorf("change %d: %v", i, err)
 		}
 	}
-	if err := f.AddGuard(ctx, "g", config.Guard{Breaker: "b", RateLimit: "r", Pool: "p"}); err != nil {
-		t.Fatal(err)
+	if now := f.Config().Current(); now.Number != 9 || !now.Config.Equal(&config.Config{}) {
+		t.Errorf("eight changes made revision %d:\n%v", now.Number, now.Config)
 	}
-	if err := f.AddGuard(ctx, "g", config.Guard{}); !errors.Is(err, fault.AlreadyExists) {
-		t.Errorf("a taken name: %v", err)
-	}
-	for what, err := range map[string]error{"breaker": f.RemoveBreaker(ctx, "b"), "limit": f.RemoveRateLimit(ctx, "r"), "pool": f.RemovePool(ctx, "p")} {
-		if !errors.Is(err, fault.Conflict) || !strings.Contains(err.Error(), `guard "g" refers to it`) {
-			t.Errorf("remove %s in use: %v", what, err)
-		}
-	}
-	if err := f.RemoveGuard(ctx, "h"); !errors.Is(err, fault.NotFound) {
-		t.Errorf("remove an unknown one: %v", err)
-	}
-	for _, remove := range []func() error{
-		func() error { return f.RemoveGuard(ctx, "g") }, func() error { return f.RemoveBreaker(ctx, "b") },
-		func() error { return f.RemoveRateLimit(ctx, "r") }, func() error { return f.RemovePool(ctx, "p") },
+}
+
+func TestAPartInUseCannotBeRemoved(t *testing.T) {
+	var made factory
+	f := open(t, foundation.Options{Config: parse(t, allParts, made.kinds()), Kinds: made.kinds()})
+	for what, remove := range map[string]func(*config.Config){
+		`breakers; did`: func(c *config.Config) { delete(c.Breakers, "payments") },
+		`"client"`:      func(c *config.Config) { delete(c.RateLimits, "client") },
+		`"all"`:         func(c *config.Config) { delete(c.RateLimits, "all") },
+		`"db"`:          func(c *config.Config) { delete(c.Pools, "db") },
 	} {
-		if err := remove(); err != nil {
-			t.Errorf("remove: %v", err)
+		if err := edit(t.Context(), f, remove); !errors.Is(err, fault.InvalidConfig) || !strings.Contains(err.Error(), strings.TrimSuffix(what, "; did")) {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
-	if _, revision, _ := f.Config(); revision != 9 {
-		t.Errorf("eight changes made revision %d", revision)
+}
+
+func TestEdit(t *testing.T) {
+	f := open(t, foundation.Options{Config: parse(t, "guards: { g: {} }", nil)})
+	before := f.Config().Current()
+	if _, err := f.Config().Edit(t.Context(), func(c *config.Config) error {
+		c.Guards["half"] = config.Guard{}
+		return errBoom
+	}, config.By{}); !errors.Is(err, errBoom) {
+		t.Errorf("the error of the edit: %v", err)
+	}
+	if now := f.Config().Current(); now.Number != 1 || !now.Config.Equal(before.Config) {
+		t.Errorf("an edit that failed left revision %d", now.Number)
+	}
+	applied, err := f.Config().Edit(t.Context(), func(c *config.Config) error {
+		c.Guards["new"] = config.Guard{Timeout: time.Second}
+		return nil
+	}, config.By{Actor: "alice", Reason: "test", Seen: 1})
+	if err != nil || applied.Revision != 2 || applied.Actor != "alice" || applied.Reason != "test" || len(applied.Changes) != 1 {
+		t.Errorf("%+v, %v", applied, err)
+	}
+	if _, shared := before.Config.Guards["new"]; shared {
+		t.Error("the edit changed the configuration that others look at")
+	}
+	if _, err := f.Config().Edit(t.Context(), func(*config.Config) error { return nil }, config.By{Seen: 1}); !errors.Is(err, fault.Conflict) {
+		t.Errorf("an edit of a revision that was overtaken: %v", err)
+	}
+}
+
+func TestAnEditThatPanicsLeavesTheServerUsable(t *testing.T) {
+	f := open(t, foundation.Options{})
+	func() {
+		defer func() { _ = recover() }()
+		_ = edit(t.Context(), f, func(*config.Config) { panic("as told") })
+	}()
+	if err := addGuard(t.Context(), f, "g", config.Guard{}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -233,16 +270,16 @@ func TestPeer26_ABadReloadKeepsTheOldAndTheNextGoodOneWorks(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "foundation.yaml")
 	write(t, path, "guards: { a: {} }")
 	f := open(t, foundation.Options{ConfigFile: path})
-	good, err := f.LastReload()
+	good, err := lastReload(f)
 	if err != nil || time.Since(good) > time.Minute {
 		t.Errorf("after Open: %v, %v", good, err)
 	}
 	for range 3 {
 		write(t, path, "guards: { b: { breaker: nope } }")
-		if err := f.Reload(t.Context()); !errors.Is(err, fault.InvalidConfig) || !strings.Contains(err.Error(), "foundation.yaml:2:25") {
+		if err := reload(t, f); !errors.Is(err, fault.InvalidConfig) || !strings.Contains(err.Error(), "foundation.yaml:2:25") {
 			t.Errorf("a bad file: %v", err)
 		}
-		if _, err := f.LastReload(); err == nil || reloaded(f) != 0 {
+		if _, err := lastReload(f); err == nil || reloaded(f) != 0 {
 			t.Errorf("last reload: %v, metric %v", err, reloaded(f))
 		}
 		if a, err := f.Guard("a"); err != nil || a.Do(t.Context(), fine) != nil {
@@ -250,13 +287,13 @@ func TestPeer26_ABadReloadKeepsTheOldAndTheNextGoodOneWorks(t *testing.T) {
 		}
 	}
 	write(t, path, "guards: { c: {} }")
-	if err := f.Reload(t.Context()); err != nil {
+	if err := reload(t, f); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.LastReload(); err != nil || reloaded(f) != 1 {
+	if _, err := lastReload(f); err != nil || reloaded(f) != 1 {
 		t.Errorf("last reload: %v", err)
 	}
-	if got := fmt.Sprint(f.GuardNames()); got != "[c]" {
+	if got := fmt.Sprint(names(f).guards); got != "[c]" {
 		t.Errorf("guards %s", got)
 	}
 }
@@ -274,21 +311,21 @@ func TestReloadOfTheSameFileKeepsChangesMadeSince(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "foundation.yaml")
 	write(t, path, "guards: { a: {} }")
 	f := open(t, foundation.Options{ConfigFile: path})
-	if err := f.AddGuard(t.Context(), "b", config.Guard{}); err != nil {
+	if err := addGuard(t.Context(), f, "b", config.Guard{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.Reload(t.Context()); err != nil {
+	if err := reload(t, f); err != nil {
 		t.Fatal(err)
 	}
-	if s := f.Status(); fmt.Sprint(f.GuardNames()) != "[a b]" || !s.Drifted || s.Revision != 2 {
-		t.Errorf("guards %v, drifted %v, revision %d", f.GuardNames(), s.Drifted, s.Revision)
+	if s := f.Status(); fmt.Sprint(names(f).guards) != "[a b]" || !s.Drifted || s.Revision != 2 {
+		t.Errorf("guards %v, drifted %v, revision %d", names(f).guards, s.Drifted, s.Revision)
 	}
 	write(t, path, "guards: { c: {} }")
-	if err := f.Reload(t.Context()); err != nil {
+	if err := reload(t, f); err != nil {
 		t.Fatal(err)
 	}
-	if s := f.Status(); fmt.Sprint(f.GuardNames()) != "[c]" || s.Drifted || s.Source != path {
-		t.Errorf("guards %v, drifted %v", f.GuardNames(), s.Drifted)
+	if s := f.Status(); fmt.Sprint(names(f).guards) != "[c]" || s.Drifted || s.Source != path {
+		t.Errorf("guards %v, drifted %v", names(f).guards, s.Drifted)
 	}
 }
 
@@ -301,7 +338,7 @@ func TestScenario85_OneNotificationPerRevisionInOrder(t *testing.T) {
 		got = append(got, fmt.Sprint(e.Revision, len(e.Changes)))
 		if !nested { // a handler may change the configuration itself
 			nested = true
-			if err := f.AddGuard(ctx, "nested", config.Guard{}); err != nil {
+			if err := addGuard(ctx, f, "nested", config.Guard{}); err != nil {
 				t.Error(err)
 			}
 		}
@@ -314,7 +351,7 @@ func TestScenario85_OneNotificationPerRevisionInOrder(t *testing.T) {
 	}
 	apply(t, f, parse(t, "guards: { a: {}, b: {} }", nil))
 	apply(t, f, parse(t, "guards: { a: {} }", nil))
-	_, _ = f.Apply(t.Context(), &config.Config{Guards: map[string]config.Guard{"x": {Pool: "nope"}}})
+	_, _ = f.Config().Apply(t.Context(), &config.Config{Guards: map[string]config.Guard{"x": {Pool: "nope"}}}, config.By{})
 	if want := "[2 2 3 1 4 2]"; fmt.Sprint(got) != want {
 		t.Errorf("got %v, want %s", got, want)
 	}
@@ -341,7 +378,7 @@ func TestNotificationsSurviveAHandlerThatEndsItsGoroutine(t *testing.T) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			_ = f.AddGuard(context.Background(), fmt.Sprint("g", i), config.Guard{})
+			_ = addGuard(context.Background(), f, fmt.Sprint("g", i), config.Guard{})
 		}()
 		<-done
 	}
@@ -350,48 +387,63 @@ func TestNotificationsSurviveAHandlerThatEndsItsGoroutine(t *testing.T) {
 	}
 }
 
-func TestPrepareHasASayInEveryChange(t *testing.T) {
+func TestAForeignSectionHasASayInEveryChange(t *testing.T) {
 	var inForce string
 	refusal := fault.New(fault.Spec{Code: fault.InvalidConfig, Component: "gateway", Name: "refused"})
-	f := open(t, foundation.Options{
-		Config: parse(t, "namespace: first\nguards: { g: {} }", nil),
-		Prepare: func(f *foundation.Foundation, cfg *config.Config) (func(), error) {
-			if cfg.Namespace == "refused" {
-				return nil, refusal
+	section := config.Section{
+		Name: "motto", New: func() any { return new(motto) },
+		Prepare: func(_ context.Context, _, next *config.Config, guards func(string) (*guard.Guard, error)) (config.Transition, error) {
+			text := config.SectionOf[motto](next, "motto").Text
+			if text == "refused" {
+				return config.Transition{}, refusal
 			}
-			return func() {
-				if _, err := f.Guard("g"); err != nil {
+			return config.Transition{Commit: func(config.Revision) {
+				if g, err := guards("g"); err != nil || g.Config().Timeout != next.Guards["g"].Timeout {
 					t.Errorf("the new parts are not in force yet: %v", err)
 				}
-				inForce = cfg.Namespace
-			}, nil
+				inForce = text
+			}}, nil
 		},
-	})
+	}
+	registry := config.Registry{Sections: []config.Section{section}}
+	read := func(text string) *config.Config {
+		c, err := config.Parse("foundation.yaml", []byte("version: 1\n"+text), config.ParseOptions{Registry: registry})
+		if err != nil {
+			t.Fatal(config.Render(err))
+		}
+		return c
+	}
+	f := open(t, foundation.Options{Config: read("motto: { text: first }\nguards: { g: {} }"), Sections: registry.Sections})
 	if inForce != "first" {
 		t.Errorf("after Open %q is in force", inForce)
 	}
-	if _, err := f.Apply(t.Context(), parse(t, "namespace: refused\nguards: { g: { timeout: 1s } }", nil)); !errors.Is(err, fault.InvalidConfig) {
+	if _, err := f.Config().Apply(t.Context(), read("motto: { text: refused }\nguards: { g: { timeout: 1s } }"), config.By{}); !errors.Is(err, fault.InvalidConfig) {
 		t.Errorf("got %v", err)
 	}
-	if cfg, revision, _ := f.Config(); inForce != "first" || revision != 1 || cfg.Guards["g"].Timeout != 0 {
-		t.Errorf("a refused change left %q, revision %d", inForce, revision)
+	if now := f.Config().Current(); inForce != "first" || now.Number != 1 || now.Config.Guards["g"].Timeout != 0 {
+		t.Errorf("a refused change left %q, revision %d", inForce, now.Number)
 	}
-	apply(t, f, parse(t, "namespace: second\nguards: { g: {} }", nil))
+	apply(t, f, read("motto: { text: second }\nguards: { g: { timeout: 3s } }"))
 	if inForce != "second" {
 		t.Errorf("%q is in force", inForce)
 	}
 }
 
+// motto is the settings of a foreign section.
+type motto struct {
+	Text string `yaml:"text"`
+}
+
 // Two operators who look at the same revision and both change it: elsewhere the
 // second undoes what the first did, without either noticing.
-func TestApplyAt_OfThoseWhoSawTheSameRevisionOneWins(t *testing.T) {
+func TestApply_OfThoseWhoSawTheSameRevisionOneWins(t *testing.T) {
 	f := open(t, foundation.Options{Config: parse(t, "guards: { g: {} }", nil)})
 	var wg sync.WaitGroup
 	var won, lost atomic.Int32
 	for i := range 16 {
 		cfg := parse(t, fmt.Sprintf("guards: { g: { timeout: %ds } }", i+1), nil)
 		wg.Go(func() {
-			switch _, err := f.ApplyAt(t.Context(), cfg, 1); {
+			switch _, err := f.Config().Apply(t.Context(), cfg, config.By{Seen: 1}); {
 			case err == nil:
 				won.Add(1)
 			case errors.Is(err, fault.Conflict):
@@ -402,10 +454,10 @@ func TestApplyAt_OfThoseWhoSawTheSameRevisionOneWins(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if _, revision, _ := f.Config(); won.Load() != 1 || lost.Load() != 15 || revision != 2 {
+	if revision := f.Config().Current().Number; won.Load() != 1 || lost.Load() != 15 || revision != 2 {
 		t.Errorf("%d won, %d lost, revision %d", won.Load(), lost.Load(), revision)
 	}
-	if _, err := f.ApplyAt(t.Context(), nil, 2); !errors.Is(err, fault.InvalidArgument) {
+	if _, err := f.Config().Apply(t.Context(), nil, config.By{Seen: 2}); !errors.Is(err, fault.InvalidArgument) {
 		t.Error(err)
 	}
 }

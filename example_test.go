@@ -40,7 +40,7 @@ func ExampleOpen() {
 	// true
 }
 
-func ExampleFoundation_Apply() {
+func ExampleFoundation_Config() {
 	ctx := context.Background()
 	fnd, err := foundation.Open(ctx, foundation.Options{Config: &config.Config{Guards: map[string]config.Guard{"checkout": {}}}})
 	if err != nil {
@@ -49,18 +49,22 @@ func ExampleFoundation_Apply() {
 	}
 	defer func() { _ = fnd.Close(ctx) }()
 
-	now, _, _ := fnd.Config()
-	next := now.Clone()
-	next.Guards["checkout"] = config.Guard{Timeout: time.Second}
-	changes, err := fnd.Plan(next)
-	fmt.Println(changes, err)
-	fmt.Println(fnd.Apply(ctx, next))
+	applied, err := fnd.Config().Edit(ctx, func(c *config.Config) error {
+		c.Breakers["search"] = config.Breaker{}
+		c.Guards["search"] = config.Guard{Breaker: "search", Timeout: time.Second}
+		return nil
+	}, config.By{Actor: "example", Reason: "search is new"})
+	fmt.Println(applied.Revision, err)
+	for _, change := range applied.Changes {
+		fmt.Println(change)
+	}
 	// Output:
-	// [guards.checkout changed: timeout default → 1s; the next call sees the new settings] <nil>
 	// 2 <nil>
+	// breakers.search added; starts closed
+	// guards.search added; answers from now on
 }
 
-func ExampleFoundation_Reload() {
+func ExampleFoundation_Config_reload() {
 	dir, err := os.MkdirTemp("", "example")
 	if err != nil {
 		fmt.Println(err)
@@ -80,14 +84,16 @@ func ExampleFoundation_Reload() {
 	defer func() { _ = fnd.Close(ctx) }()
 
 	say("guards: { checkout: { timeout: 3 } }")
-	fmt.Print(config.Render(fnd.Reload(ctx)))
+	_, err = fnd.Config().Reload(ctx, config.By{})
+	fmt.Print(config.Render(err))
 	say("guards: { checkout: { timeout: 3s } }")
-	fmt.Println(fnd.Reload(ctx))
+	applied, err := fnd.Config().Reload(ctx, config.By{})
+	fmt.Println(applied.Changes, err)
 	// Output:
 	// foundation.yaml:2:32: guards.checkout.timeout 3: 3 of what? write 3s, or another of the units ns, us, ms, s, m, h, d
 	//     guards: { checkout: { timeout: 3 } }
 	//                                    ^
-	// <nil>
+	// [guards.checkout changed: timeout 2s → 3s; the next call sees the new settings] <nil>
 }
 
 func ExamplePoolOf() {
@@ -101,7 +107,7 @@ func ExamplePoolOf() {
 	})}
 	cfg, err := config.Parse("foundation.yaml", []byte(`version: 1
 pools: { hall: { worker: greeter, options: { greeting: hello }, size: 2 } }
-`), config.ParseOptions{Kinds: kinds})
+`), config.ParseOptions{Registry: config.Registry{Kinds: kinds}})
 	if err != nil {
 		fmt.Print(config.Render(err))
 		return
@@ -127,24 +133,4 @@ pools: { hall: { worker: greeter, options: { greeting: hello }, size: 2 } }
 	// Output:
 	// hello
 	// <nil>
-}
-
-func ExampleFoundation_AddBreaker() {
-	ctx := context.Background()
-	fnd, err := foundation.Open(ctx, foundation.Options{})
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	defer func() { _ = fnd.Close(ctx) }()
-
-	fmt.Println(fnd.AddBreaker(ctx, "search", config.Breaker{}))
-	fmt.Println(fnd.AddGuard(ctx, "search", config.Guard{Breaker: "search"}))
-	fmt.Println(errors.Is(fnd.RemoveBreaker(ctx, "search"), fault.Conflict))
-	fmt.Println(fnd.BreakerNames(), fnd.GuardNames())
-	// Output:
-	// <nil>
-	// <nil>
-	// true
-	// [search] [search]
 }

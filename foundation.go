@@ -4,16 +4,17 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/elixirscope/foundation/config"
-	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/telemetry"
 )
+
+// component names this package in its faults.
+const component = "foundation"
 
 // Foundation is an open layer. Make one with [Open]; end it with
 // [Foundation.Close]. It is safe for concurrent use.
@@ -21,25 +22,16 @@ type Foundation struct {
 	options Options
 	bus     *telemetry.Bus
 	log     *slog.Logger
-	news    news
+	config  *config.Server // which configuration is in force, and how it changes
+	table   []section      // what parts there can be
 
-	// revision is what is in force. It is replaced, never changed, by who holds turn.
-	revision atomic.Pointer[revision]
-	reload   atomic.Pointer[reloadResult]
-	file     atomic.Pointer[config.Config] // as it was last read, nil without one; replaced by who holds turn
-
-	// turn admits one change at a time; it is a channel and not a mutex so that who
-	// waits for a change can give up. It guards the fields below. No event is
-	// emitted while it is held.
-	turn    chan struct{}
-	handles map[string]*guard.Guard // every guard that there ever was, by name
-	closed  bool
+	// assembly is what is in force. It is replaced, never changed, by the one change
+	// of the configuration that config lets through at a time.
+	assembly atomic.Pointer[assembly]
 
 	drains   sync.WaitGroup          // pools that are being closed
-	hurry    context.Context         //nolint:containedctx // drains have no caller whose context they could take
-	hurryUp  context.CancelCauseFunc // ends the waiting of drains
-	ending   context.Context         //nolint:containedctx // it ends with the first Close, and the change that runs then with it
-	end      context.CancelFunc
+	drainCtx context.Context         //nolint:containedctx // drains have no caller whose context they could take
+	giveUp   context.CancelCauseFunc // ends the waiting of drains
 	closing  sync.Once
 	closeErr error
 }
@@ -53,15 +45,13 @@ func Open(ctx context.Context, o Options) (*Foundation, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	cfg, err := o.load()
-	if err != nil {
-		return nil, err
-	}
 	f := newFoundation(o)
-	if o.ConfigFile != "" {
-		f.file.Store(cfg)
-	}
-	if _, err := f.change(ctx, cfg, o.source()); err != nil {
+	var err error
+	f.config, err = config.NewServer(ctx, config.ServerOptions{
+		Applier: applier{f}, File: o.ConfigFile, Config: o.Config, Bus: f.bus, Logger: f.log,
+		Parse: config.ParseOptions{LookupEnv: o.LookupEnv, Registry: config.Registry{Kinds: f.options.Kinds, Sections: o.Sections}},
+	})
+	if err != nil {
 		f.undo(ctx)
 		return nil, err
 	}
@@ -72,26 +62,26 @@ func newFoundation(o Options) *Foundation {
 	if o.Kinds == nil {
 		o.Kinds = map[string]pool.Kind{} // none are known, which is not the same as not knowing them
 	}
-	f := &Foundation{options: o, bus: o.Bus, log: o.Logger, turn: make(chan struct{}, 1), handles: make(map[string]*guard.Guard)}
+	f := &Foundation{options: o, bus: o.Bus, log: o.Logger}
 	if f.bus == nil {
 		f.bus = telemetry.NewBus()
 	}
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
-	f.news.log = f.log
-	f.news.applied, f.news.rejected = telemetry.TopicOf[config.Applied](f.bus), telemetry.TopicOf[config.Rejected](f.bus)
+	f.table = f.sections()
+	f.assembly.Store(&assembly{Revision: config.Revision{Config: &config.Config{}}})
 	// The layer outlives the context that it was opened with.
-	f.hurry, f.hurryUp = context.WithCancelCause(context.Background())
-	f.ending, f.end = context.WithCancel(context.Background())
-	now := time.Now()
-	f.revision.Store(&revision{cfg: &config.Config{}, at: now})
-	f.reload.Store(&reloadResult{at: now, success: now}) // it was read; Options.Prepare may look at it before it is in force
+	f.drainCtx, f.giveUp = context.WithCancelCause(context.Background())
 	return f
 }
 
 // Bus returns the bus that all parts emit on.
 func (f *Foundation) Bus() *telemetry.Bus { return f.bus }
+
+// Config returns the server of the configuration: what is in force, and how to
+// change it.
+func (f *Foundation) Config() *config.Server { return f.config }
 
 // Close ends the layer, in order: no more changes (one that is opening a pool is
 // refused with closed), guards refuse calls with closed, pools are drained, which
@@ -103,54 +93,14 @@ func (f *Foundation) Close(ctx context.Context) error {
 }
 
 func (f *Foundation) close(ctx context.Context) error {
-	f.end()
-	f.turn <- struct{}{} // not bounded by ctx: a change ends, and must not find its layer gone
-	f.closed = true
-	<-f.turn
-	stop := context.AfterFunc(ctx, func() { f.hurryUp(context.Cause(ctx)) })
+	f.config.Close() // not bounded by ctx: a change ends, and must not find its layer gone
+	stop := context.AfterFunc(ctx, func() { f.giveUp(context.Cause(ctx)) })
 	defer stop()
-	now := f.revision.Load()
-	for _, g := range now.guards {
-		g.Close()
-	}
-	errs := make(chan error, len(now.pools))
-	for _, p := range now.pools {
-		go func() { errs <- p.Close(ctx) }()
-	}
-	var all []error
-	for range now.pools {
-		all = append(all, <-errs)
+	var errs []error
+	for _, s := range slices.Backward(f.table) {
+		errs = append(errs, s.close(ctx, f.assembly.Load()))
 	}
 	f.drains.Wait()
-	f.hurryUp(nil)
-	return errors.Join(all...)
-}
-
-// errClosed is the answer of a layer that was closed.
-func errClosed() error {
-	return fault.New(fault.Spec{Code: fault.Closed, Component: component, Message: "the layer was closed"})
-}
-
-// take waits for the turn to change something.
-func (f *Foundation) take(ctx context.Context) error {
-	select {
-	case f.turn <- struct{}{}:
-	case <-ctx.Done():
-		return f.gaveUp(ctx)
-	}
-	if f.closed {
-		<-f.turn
-		return errClosed()
-	}
-	return nil
-}
-
-// gaveUp answers a change whose context has ended, if not by its caller, by Close.
-func (f *Foundation) gaveUp(ctx context.Context) error {
-	if f.ending.Err() != nil {
-		return errClosed()
-	}
-	return fault.New(fault.Spec{
-		Code: fault.Canceled, Component: component, Message: "the caller gave up before anything was changed", Cause: context.Cause(ctx),
-	})
+	f.giveUp(nil)
+	return errors.Join(errs...)
 }

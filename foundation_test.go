@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -71,7 +70,7 @@ func open(t *testing.T, o foundation.Options) *foundation.Foundation {
 
 func parse(t *testing.T, text string, kinds map[string]pool.Kind) *config.Config {
 	t.Helper()
-	c, err := config.Parse("foundation.yaml", []byte("version: 1\n"+text), config.ParseOptions{Kinds: kinds})
+	c, err := config.Parse("foundation.yaml", []byte("version: 1\n"+text), config.ParseOptions{Registry: config.Registry{Kinds: kinds}})
 	if err != nil {
 		t.Fatal(config.Render(err))
 	}
@@ -86,16 +85,16 @@ func boom(context.Context) error { return errBoom }
 
 func TestZeroOptionsOpenAnEmptyLayer(t *testing.T) {
 	f := open(t, foundation.Options{})
-	if names := slices.Concat(f.GuardNames(), f.BreakerNames(), f.BreakerGroupNames(), f.RateLimitNames(), f.PoolNames()); len(names) > 0 {
-		t.Errorf("it has %v", names)
+	if n := fmt.Sprint(names(f)); n != "{[] [] [] [] []}" {
+		t.Errorf("it has %s", n)
 	}
-	if _, revision, at := f.Config(); revision != 1 || time.Since(at) > time.Minute {
-		t.Errorf("revision %d, applied %v", revision, at)
+	if now := f.Config().Current(); now.Number != 1 || time.Since(now.At) > time.Minute {
+		t.Errorf("revision %d, applied %v", now.Number, now.At)
 	}
 	if s := f.Status(); s.Namespace != "default" || s.Drifted || s.LastReloadError != nil {
 		t.Errorf("status %+v", s)
 	}
-	if err := f.Reload(t.Context()); !errors.Is(err, fault.InvalidArgument) {
+	if err := reload(t, f); !errors.Is(err, fault.InvalidArgument) {
 		t.Errorf("reload without a file: %v", err)
 	}
 }
@@ -112,7 +111,7 @@ guards:
 func TestPartsAreFoundByName(t *testing.T) {
 	var made factory
 	f := open(t, foundation.Options{Config: parse(t, allParts, made.kinds()), Kinds: made.kinds()})
-	if got := fmt.Sprint(f.GuardNames(), f.BreakerNames(), f.BreakerGroupNames(), f.RateLimitNames(), f.PoolNames()); got != "[checkout orders] [payments] [tenants] [all client] [db]" {
+	if got := fmt.Sprint(names(f)); got != "{[checkout orders] [payments] [tenants] [all client] [db]}" {
 		t.Errorf("names: %s", got)
 	}
 	g, err := f.Guard("checkout")
@@ -174,7 +173,7 @@ func TestScenario80_UnknownNamesAreRefused(t *testing.T) {
 		"guards: { g: { breaker: nope } }", "guards: { g: { rate_limit: nope } }", "guards: { g: { pool: nope } }",
 		"rate_limits: { r: { limit: 1, per: 1s, parent: nope } }", "pools: { p: { worker: nope } }",
 	} {
-		_, err := config.Parse("x.yaml", []byte("version: 1\n"+bad), config.ParseOptions{Kinds: made.kinds()})
+		_, err := config.Parse("x.yaml", []byte("version: 1\n"+bad), config.ParseOptions{Registry: config.Registry{Kinds: made.kinds()}})
 		if !errors.Is(err, fault.InvalidConfig) || !strings.Contains(err.Error(), `"nope"`) {
 			t.Errorf("%s: %v", bad, err)
 		}
@@ -188,7 +187,7 @@ func TestScenario80_UnknownNamesAreRefused(t *testing.T) {
 		if _, err := foundation.Open(t.Context(), foundation.Options{Config: cfg}); !errors.Is(err, fault.InvalidConfig) {
 			t.Errorf("%+v: %v", cfg, err)
 		}
-		if _, err := f.Apply(t.Context(), cfg); !errors.Is(err, fault.InvalidConfig) {
+		if _, err := f.Config().Apply(t.Context(), cfg, config.By{}); !errors.Is(err, fault.InvalidConfig) {
 			t.Errorf("%+v: %v", cfg, err)
 		}
 	}
@@ -199,8 +198,8 @@ func TestScenario77_OpenTwiceCloseTwice(t *testing.T) {
 	cfg := parse(t, allParts, made.kinds())
 	a := open(t, foundation.Options{Config: cfg, Kinds: made.kinds()})
 	b := open(t, foundation.Options{Config: cfg, Kinds: made.kinds()})
-	if revision, err := a.Apply(t.Context(), cfg.Clone()); revision != 1 || err != nil {
-		t.Errorf("the same configuration again is revision %d, %v", revision, err)
+	if applied, err := a.Config().Apply(t.Context(), cfg.Clone(), config.By{}); applied.Revision != 1 || err != nil {
+		t.Errorf("the same configuration again is revision %d, %v", applied.Revision, err)
 	}
 	g, err := a.Guard("checkout")
 	if err != nil {
@@ -226,7 +225,7 @@ func TestScenario77_OpenTwiceCloseTwice(t *testing.T) {
 		t.Errorf("a guard with a pool: %v", err)
 	}
 	for name, err := range map[string]error{
-		"apply": second(a.Apply(t.Context(), &config.Config{})), "add": a.AddGuard(t.Context(), "x", config.Guard{}), "remove": a.RemoveGuard(t.Context(), "checkout"),
+		"apply": second(a.Config().Apply(t.Context(), &config.Config{}, config.By{})), "add": addGuard(t.Context(), a, "x", config.Guard{}), "remove": edit(t.Context(), a, func(c *config.Config) { delete(c.Guards, "checkout") }),
 	} {
 		if !errors.Is(err, fault.Closed) {
 			t.Errorf("%s after the end: %v", name, err)

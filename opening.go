@@ -2,6 +2,7 @@ package foundation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -26,7 +27,7 @@ type opening struct {
 
 // openPool opens a pool in a goroutine of its own, so that ctx bounds the waiting
 // whatever a kind of worker does. Panics and the end of that goroutine are passed
-// on. REQUIRES: f.turn.
+// on.
 func (f *Foundation) openPool(ctx context.Context, name string, p config.Pool) (pool.Managed, error) {
 	kind := f.options.Kinds[p.Worker]
 	ended := make(chan opening, 1)
@@ -53,10 +54,7 @@ func (f *Foundation) openPool(ctx context.Context, name string, p config.Pool) (
 	}()
 	var o opening
 	if o, over = await(ctx, ended); !over {
-		return nil, fault.New(fault.Spec{
-			Code: fault.Canceled, Component: component, Cause: context.Cause(ctx),
-			Message: fmt.Sprintf("the caller gave up while the pool %q was being opened; nothing was changed", name),
-		})
+		return nil, gaveUp(ctx, fmt.Sprintf("the caller gave up while the pool %q was being opened; nothing was changed", name))
 	}
 	return o.outcome(name, p.Worker)
 }
@@ -101,7 +99,7 @@ func (f *Foundation) abandon(name string, ended <-chan opening) {
 		select {
 		case o := <-ended:
 			f.discard(o)
-		case <-f.hurry.Done():
+		case <-f.drainCtx.Done():
 			f.log.Warn("a pool is still being opened: its kind of worker ignores its context", slog.String("pool", name))
 			go func() { f.discard(<-ended) }()
 		}
@@ -122,11 +120,20 @@ func (f *Foundation) undo(ctx context.Context) {
 		defer timer.Stop()
 		select {
 		case <-timer.C:
-			f.hurryUp(context.Cause(ctx))
-		case <-f.hurry.Done():
+			f.giveUp(context.Cause(ctx))
+		case <-f.drainCtx.Done():
 		}
 	})
 	defer stop()
 	f.drains.Wait()
-	f.hurryUp(nil)
+	f.giveUp(nil)
+}
+
+// gaveUp answers a change whose context has ended: by its caller, or because the
+// layer was closed, which is the cause then.
+func gaveUp(ctx context.Context, message string) error {
+	if f, ok := errors.AsType[*fault.Error](context.Cause(ctx)); ok && f.Code() == fault.Closed {
+		return f
+	}
+	return fault.New(fault.Spec{Code: fault.Canceled, Component: component, Message: message, Cause: context.Cause(ctx)})
 }

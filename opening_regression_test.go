@@ -100,14 +100,14 @@ func TestTheContextOfApplyBoundsTheOpeningOfPools(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 				defer cancel()
 				begun := time.Now()
-				revision, err := f.Apply(ctx, strictPools(worker))
+				applied, err := f.Config().Apply(ctx, strictPools(worker), config.By{})
 				if took := time.Since(begun); took > 5*time.Second+soon {
 					t.Errorf("it took %v", took)
 				}
-				if revision != 1 || !errors.Is(err, context.DeadlineExceeded) || len(f.PoolNames()) != 0 {
-					t.Errorf("revision %d, pools %v: %v", revision, f.PoolNames(), err)
+				if applied.Revision != 1 || !errors.Is(err, context.DeadlineExceeded) || len(names(f).pools) != 0 {
+					t.Errorf("revision %d, pools %v: %v", applied.Revision, names(f).pools, err)
 				}
-				if _, err := f.Apply(t.Context(), strictPools("fine")); err != nil {
+				if _, err := f.Config().Apply(t.Context(), strictPools("fine"), config.By{}); err != nil {
 					t.Errorf("the next change: %v", err)
 				}
 				time.Sleep(2 * time.Hour)
@@ -133,7 +133,7 @@ func TestCloseWaitsForNoOpening(t *testing.T) {
 				changes := make(chan error, 2)
 				for range 2 { // one opens the pool, the other waits for its turn
 					go func() {
-						_, err := f.Apply(context.Background(), strictPools(worker))
+						_, err := f.Config().Apply(context.Background(), strictPools(worker), config.By{})
 						changes <- err
 					}()
 				}
@@ -185,7 +185,7 @@ func TestAKindThatMisbehavesChangesNothing(t *testing.T) {
 			var wg sync.WaitGroup
 			wg.Go(func() {
 				defer func() { caught = recover() }()
-				_, err = f.Apply(t.Context(), strictPools("strange"))
+				_, err = f.Config().Apply(t.Context(), strictPools("strange"), config.By{})
 			})
 			wg.Wait()
 			switch about {
@@ -202,8 +202,8 @@ func TestAKindThatMisbehavesChangesNothing(t *testing.T) {
 					t.Errorf("it says %v", err)
 				}
 			}
-			if names := f.PoolNames(); len(names) != 0 {
-				t.Errorf("it has %v", names)
+			if left := names(f).pools; len(left) != 0 {
+				t.Errorf("it has %v", left)
 			}
 			apply(t, f, strictPools("fine"))
 		})
@@ -224,11 +224,11 @@ func TestNilKindsAndOptionsAreRefused(t *testing.T) {
 			t.Errorf("Open with %s: %v", about, err)
 		}
 		f := open(t, foundation.Options{Kinds: kinds})
-		if _, err := f.Plan(cfg); !errors.Is(err, fault.InvalidConfig) {
+		if _, err := f.Config().Plan(cfg); !errors.Is(err, fault.InvalidConfig) {
 			t.Errorf("Plan with %s: %v", about, err)
 		}
-		if err := f.AddPool(t.Context(), "orders", p); !errors.Is(err, fault.InvalidConfig) {
-			t.Errorf("AddPool with %s: %v", about, err)
+		if err := edit(t.Context(), f, func(c *config.Config) { c.Pools["orders"] = p }); !errors.Is(err, fault.InvalidConfig) {
+			t.Errorf("Edit with %s: %v", about, err)
 		}
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/pool"
-	"github.com/elixirscope/foundation/telemetry"
 )
 
 // onePool is a configuration with a pool of the given size, full from the start.
@@ -76,60 +76,62 @@ func TestDriftIsWhatDiffersFromTheFileAndNotWhoSetIt(t *testing.T) {
 		}
 	}
 	expect(false, "the start", nil)
-	expect(true, "adding", f.AddBreaker(t.Context(), "b", config.Breaker{}))
-	expect(false, "removing again", f.RemoveBreaker(t.Context(), "b"))
-	now, _, _ := f.Config()
+	expect(true, "adding", addBreaker(t.Context(), f, "b", config.Breaker{}))
+	expect(false, "removing again", removeBreaker(t.Context(), f, "b"))
+	now := f.Config().Current().Config
 	next := now.Clone()
 	next.Breakers["z"] = config.Breaker{Config: breaker.Config{FailureThreshold: 2}}
-	_, err := f.Apply(t.Context(), next)
+	_, err := f.Config().Apply(t.Context(), next, config.By{})
 	expect(true, "applying a changed clone of what the file said", err)
 	write("version: 1\nbreakers: {a: {}, z: {failure_threshold: 2}}\n")
-	expect(false, "the file caught up", f.Reload(t.Context()))
+	expect(false, "the file caught up", reload(t, f))
 }
 
-func TestPrepareMayLookAtALayerThatIsBeingOpened(t *testing.T) {
-	open(t, foundation.Options{Prepare: func(f *foundation.Foundation, _ *config.Config) (func(), error) {
-		f.Collect(func(telemetry.Sample) {})
-		if at, err := f.LastReload(); at.IsZero() || err != nil || f.Status().Revision != 0 {
-			t.Errorf("read at %v, %v; %+v", at, err, f.Status())
-		}
-		return func() {}, nil
-	}})
+// foreign returns a section whose Prepare is the given one.
+func foreign(prepare func() (config.Transition, error)) []config.Section {
+	return []config.Section{{
+		Name: "motto", New: func() any { return new(motto) },
+		Prepare: func(context.Context, *config.Config, *config.Config, func(string) (*guard.Guard, error)) (config.Transition, error) {
+			return prepare()
+		},
+	}}
 }
 
 func TestAChangeThatEndsEarlyLeavesNothingOpen(t *testing.T) {
-	for name, guest := range map[string]func() (func(), error){
-		"panic":        func() (func(), error) { panic("as told") },
-		"goexit":       func() (func(), error) { runtime.Goexit(); return func() {}, nil },
-		"refusal":      func() (func(), error) { return nil, errBoom },
-		"commit panic": func() (func(), error) { return func() { panic("as told") }, nil },
+	for name, prepare := range map[string]func() (config.Transition, error){
+		"panic":   func() (config.Transition, error) { panic("as told") },
+		"goexit":  func() (config.Transition, error) { runtime.Goexit(); return config.Transition{}, nil },
+		"refusal": func() (config.Transition, error) { return config.Transition{}, errBoom },
+		"commit panic": func() (config.Transition, error) {
+			return config.Transition{Commit: func(config.Revision) { panic("as told") }}, nil
+		},
 	} {
-		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { endEarly(t, guest) }) })
+		t.Run(name, func(t *testing.T) { synctest.Test(t, func(t *testing.T) { endEarly(t, prepare) }) })
 	}
 }
 
-// endEarly applies a configuration whose guest ends as told, then one without
-// pools, and looks for workers that are still there.
-func endEarly(t *testing.T, guest func() (func(), error)) {
+// endEarly applies a configuration whose foreign section ends as told, then one
+// without pools, and looks for workers that are still there.
+func endEarly(t *testing.T, prepare func() (config.Transition, error)) {
 	var made factory
 	calm := true
-	f := open(t, foundation.Options{Kinds: made.kinds(), Prepare: func(*foundation.Foundation, *config.Config) (func(), error) {
+	f := open(t, foundation.Options{Kinds: made.kinds(), Sections: foreign(func() (config.Transition, error) {
 		if calm {
-			return func() {}, nil
+			return config.Transition{}, nil
 		}
-		return guest()
-	}})
+		return prepare()
+	})})
 	attempt := func(cfg *config.Config) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			defer func() { _ = recover() }()
-			_, _ = f.Apply(t.Context(), cfg)
+			_, _ = f.Config().Apply(t.Context(), cfg, config.By{})
 		})
 		wg.Wait()
 	}
 	calm = false
 	attempt(onePool(2))
-	attempt(&config.Config{Namespace: "other"})
+	attempt(&config.Config{Guards: map[string]config.Guard{"other": {}}})
 	calm = true
 	attempt(&config.Config{})
 	synctest.Wait()
@@ -138,21 +140,18 @@ func endEarly(t *testing.T, guest func() (func(), error)) {
 	}
 }
 
-func TestPrepareIsNotAskedAboutAChangeThatWasGivenUp(t *testing.T) {
-	var made factory
+func TestAChangeThatWasGivenUpIsAbandoned(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	kinds := map[string]pool.Kind{"test": pool.KindOf(func(workerOptions) (pool.Factory[*worker], error) {
-		cancel()
-		return pool.Funcs[*worker]{Make: func(context.Context) (*worker, error) { return &worker{id: made.made.Add(1)}, nil }}, nil
-	})}
-	asked := false
-	f := open(t, foundation.Options{Kinds: kinds, Prepare: func(*foundation.Foundation, *config.Config) (func(), error) {
-		asked = true
-		return func() {}, nil
-	}})
-	asked = false
-	if _, err := f.Apply(ctx, onePool(1)); !errors.Is(err, fault.Canceled) || asked {
-		t.Errorf("error %v, asked %v", err, asked)
+	var committed, aborted int
+	f := open(t, foundation.Options{Sections: foreign(func() (config.Transition, error) {
+		if committed > 0 { // not at the start
+			cancel()
+		}
+		return config.Transition{Commit: func(config.Revision) { committed++ }, Abort: func() { aborted++ }}, nil
+	})})
+	_, err := f.Config().Apply(ctx, &config.Config{Guards: map[string]config.Guard{"g": {}}}, config.By{})
+	if !errors.Is(err, fault.Canceled) || committed != 1 || aborted != 1 {
+		t.Errorf("error %v, committed %d, aborted %d", err, committed, aborted)
 	}
 }
 
@@ -164,7 +163,7 @@ func TestAGuardWhoseSettingsStayGetsThePartsThatWereMadeAnew(t *testing.T) {
 	}
 	f := open(t, foundation.Options{Kinds: made.kinds(), Config: layer("8", "x")})
 	for _, next := range []*config.Config{layer("9", "x"), layer("9", "y")} {
-		if _, err := f.Apply(t.Context(), next); err != nil {
+		if _, err := f.Config().Apply(t.Context(), next, config.By{}); err != nil {
 			t.Fatal(err)
 		}
 		a, _ := f.Guard("a")

@@ -62,7 +62,7 @@ func TestScenario84c_CallsWhileTheConfigurationChanges(t *testing.T) {
 		})
 	}
 	for i := 1; ctx.Err() == nil; i++ {
-		if _, err := f.Apply(context.Background(), revisionConfig(i)); err != nil {
+		if _, err := f.Config().Apply(context.Background(), revisionConfig(i), config.By{}); err != nil {
 			t.Errorf("change %d: %v", i, err)
 			break
 		}
@@ -115,19 +115,19 @@ func TestScenario87_RandomUpdatesAreAlwaysValid(t *testing.T) {
 		for side := range 3 {
 			sides.Go(func() {
 				for i := side; i < len(updates); i += 3 {
-					valid := updates[i].Validate(nil) == nil
-					if _, err := f.Apply(context.Background(), updates[i]); (err == nil) != valid {
+					valid := updates[i].Validate(config.Registry{}) == nil
+					if _, err := f.Config().Apply(context.Background(), updates[i], config.By{}); (err == nil) != valid {
 						t.Errorf("valid is %v, but %v", valid, err)
 					}
-					cfg, _, _ := f.Config()
-					if err := cfg.Validate(nil); err != nil {
+					cfg := f.Config().Current().Config
+					if err := cfg.Validate(config.Registry{}); err != nil {
 						t.Errorf("what is in force is not valid: %v", err)
 					}
 				}
 			})
 		}
 		sides.Wait()
-		cfg, _, _ := f.Config()
+		cfg := f.Config().Current().Config
 		for name := range cfg.Guards {
 			g, err := f.Guard(name)
 			if err != nil {
@@ -138,7 +138,7 @@ func TestScenario87_RandomUpdatesAreAlwaysValid(t *testing.T) {
 				t.Errorf("guard %s: %v", name, err)
 			}
 		}
-		if len(f.GuardNames()) != len(cfg.Guards) || len(f.BreakerNames()) != len(cfg.Breakers) || len(f.RateLimitNames()) != len(cfg.RateLimits) {
+		if len(names(f).guards) != len(cfg.Guards) || len(names(f).breakers) != len(cfg.Breakers) || len(names(f).limits) != len(cfg.RateLimits) {
 			t.Errorf("the parts are not those of the configuration")
 		}
 	})

@@ -9,18 +9,14 @@ import (
 
 	"github.com/elixirscope/foundation/config/internal/yamlx"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/pool"
 )
-
-// component names this package in its faults.
-const component = "config"
 
 // Validate checks everything that can be checked without opening anything:
 // names, settings, references between the parts, addresses, patterns. It returns
-// all faults as one [fault.InvalidConfig], or nil. Whether a pool's kind of
-// worker is known is checked against kinds; a nil map leaves that out.
-func (c *Config) Validate(kinds map[string]pool.Kind) error {
-	k := checker{c: c, kinds: kinds}
+// all faults as one [fault.InvalidConfig], or nil. What the configuration may name
+// beyond the layer's own parts is in r.
+func (c *Config) Validate(r Registry) error {
+	k := checker{c: c, registry: r}
 	k.all()
 	var faults fault.Problems
 	for _, f := range k.faults {
@@ -32,8 +28,8 @@ func (c *Config) Validate(kinds map[string]pool.Kind) error {
 }
 
 // Warnings lists what is legal and very likely a mistake.
-func (c *Config) Warnings() []fault.Problem {
-	k := checker{c: c}
+func (c *Config) Warnings(r Registry) []fault.Problem {
+	k := checker{c: c, registry: r}
 	k.all()
 	var warnings []fault.Problem
 	for _, f := range k.faults {
@@ -46,9 +42,9 @@ func (c *Config) Warnings() []fault.Problem {
 
 // checker collects what is wrong with a Config.
 type checker struct {
-	c      *Config
-	kinds  map[string]pool.Kind
-	faults []yamlx.Fault
+	c        *Config
+	registry Registry
+	faults   []yamlx.Fault
 }
 
 func (k *checker) add(path yamlx.Path, value, format string, args ...any) {
@@ -109,16 +105,12 @@ func (k *checker) all() {
 	if k.c.Namespace != "" {
 		k.name("/namespace", k.c.Namespace)
 	}
-	k.admin()
 	k.storage()
 	each(k, "breakers", k.c.Breakers, k.breaker)
 	each(k, "rate_limits", k.c.RateLimits, k.rateLimit)
 	each(k, "pools", k.c.Pools, k.pool)
 	each(k, "guards", k.c.Guards, k.guard)
-	if k.c.Gateway != nil {
-		k.gateway(k.c.Gateway)
-	}
-	k.listeners()
+	k.foreign()
 }
 
 func (k *checker) breaker(path yamlx.Path, _ string, b Breaker) {
@@ -167,7 +159,7 @@ func (k *checker) pool(path yamlx.Path, _ string, p Pool) {
 		k.add(path.Key("worker"), "", "is missing: the kind of worker")
 		return
 	}
-	if k.kinds == nil {
+	if k.registry.Kinds == nil {
 		return
 	}
 	if !k.worker(path.Key("worker"), p.Worker) {

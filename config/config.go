@@ -1,9 +1,8 @@
 package config
 
 import (
-	"maps"
+	"iter"
 	"reflect"
-	"slices"
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
@@ -24,10 +23,6 @@ type Config struct {
 	Version int `yaml:"version"`
 	// Namespace tells several layers apart, as in "production"; default "default".
 	Namespace string `yaml:"namespace"`
-	// Admin is the admin API of the daemon.
-	Admin Admin `yaml:"admin"`
-	// Probes is a listener for probes and metrics alone.
-	Probes Probes `yaml:"probes"`
 	// Storage says where records are kept.
 	Storage Storage `yaml:"storage"`
 	// Breakers are the circuit breakers, by name.
@@ -38,10 +33,21 @@ type Config struct {
 	Pools map[string]Pool `yaml:"pools"`
 	// Guards are the guards, by name.
 	Guards map[string]Guard `yaml:"guards"`
-	// Gateway is the reverse proxy of the daemon.
-	Gateway *Gateway `yaml:"gateway"`
+	// Sections are the settings of foreign sections, by name: what [Section.New]
+	// returned, filled in. A section that the file leaves out is not among them.
+	Sections map[string]any `yaml:",inline"`
 
-	origin *origin // of a parsed Config, else nil
+	origin    *origin // of a parsed Config, else nil
+	checkedBy *Server // which has validated it, so that nobody does so again; nil of a Clone
+}
+
+// Storage says where records are kept. Empty means memory: they are gone at the
+// end.
+type Storage struct {
+	// Path is the directory of the embedded store.
+	Path string `yaml:"path"`
+	// Postgres is the connection string of a shared store; not together with path.
+	Postgres Secret `yaml:"postgres" config:"secret"`
 }
 
 // Breaker is a circuit breaker, or a group of them.
@@ -118,26 +124,57 @@ func (g Guard) Settings() guard.Config {
 // shared: replace them, do not change them.
 func (c *Config) Clone() *Config {
 	out := *c
-	out.Breakers, out.RateLimits = maps.Clone(c.Breakers), maps.Clone(c.RateLimits)
-	out.Pools, out.Guards = maps.Clone(c.Pools), maps.Clone(c.Guards)
-	out.Admin.Tokens, out.Admin.AllowedHosts = slices.Clone(c.Admin.Tokens), slices.Clone(c.Admin.AllowedHosts)
-	out.Admin.TLS = clonePointer(c.Admin.TLS)
-	if out.Gateway = clonePointer(c.Gateway); out.Gateway != nil {
-		g := out.Gateway
-		g.TLS, g.TrustedProxies, g.Routes = clonePointer(g.TLS), slices.Clone(g.TrustedProxies), slices.Clone(g.Routes)
-		for i := range g.Routes {
-			g.Routes[i].TLS = clonePointer(g.Routes[i].TLS)
-		}
+	out.checkedBy = nil
+	unshare(reflect.ValueOf(&out).Elem())
+	for name, settings := range out.Sections {
+		out.Sections[name] = unshared(reflect.ValueOf(settings)).Interface()
 	}
 	return &out
 }
 
-func clonePointer[T any](p *T) *T {
-	if p == nil {
-		return nil
+// unshare gives v its own copy of all that its exported fields and elements refer
+// to, but for what stands behind an interface.
+func unshare(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Slice:
+		v.Set(unshared(v))
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				unshare(v.Field(i))
+			}
+		}
 	}
-	v := *p
-	return &v
+}
+
+// unshared returns a copy of what a pointer, map or slice refers to.
+func unshared(v reflect.Value) reflect.Value {
+	if v.IsNil() {
+		return v
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		out := reflect.New(v.Type().Elem())
+		out.Elem().Set(v.Elem())
+		unshare(out.Elem())
+		return out
+	case reflect.Map:
+		out := reflect.MakeMapWithSize(v.Type(), v.Len())
+		for key, value := range v.Seq2() {
+			entry := reflect.New(v.Type().Elem()).Elem()
+			entry.Set(value)
+			unshare(entry)
+			out.SetMapIndex(key, entry)
+		}
+		return out
+	default:
+		out := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
+		reflect.Copy(out, v)
+		for i := range out.Len() {
+			unshare(out.Index(i))
+		}
+		return out
+	}
 }
 
 // Equal reports whether both set the same; where they were read from does not
@@ -145,5 +182,36 @@ func clonePointer[T any](p *T) *T {
 func (c *Config) Equal(other *Config) bool {
 	a, b := *c, *other
 	a.origin, b.origin = nil, nil
+	a.checkedBy, b.checkedBy = nil, nil
 	return reflect.DeepEqual(a, b)
+}
+
+// makeMaps makes the maps of named parts that are nil, for callers that add to them.
+func (c *Config) makeMaps() {
+	for m := range c.maps() {
+		if m.IsNil() {
+			m.Set(reflect.MakeMap(m.Type()))
+		}
+	}
+}
+
+// dropEmptyMaps undoes makeMaps: for [Config.Equal] no parts are nil.
+func (c *Config) dropEmptyMaps() {
+	for m := range c.maps() {
+		if m.Len() == 0 {
+			m.SetZero()
+		}
+	}
+}
+
+// maps yields the sections of named parts.
+func (c *Config) maps() iter.Seq[reflect.Value] {
+	return func(yield func(reflect.Value) bool) {
+		v := reflect.ValueOf(c).Elem()
+		for i := range v.NumField() {
+			if f := v.Field(i); f.Kind() == reflect.Map && !yield(f) {
+				return
+			}
+		}
+	}
 }

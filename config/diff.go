@@ -73,16 +73,20 @@ func (f FieldChange) String() string {
 
 // Diff lists what changes when next takes the place of old, part by part, with
 // what happens to state. It is empty if both set the same.
-func Diff(old, next *Config) []Change {
+func Diff(old, next *Config, sections ...Section) []Change {
 	d := differ{
 		before: yamlx.Flatten(*old, old.veil), after: yamlx.Flatten(*next, next.veil),
 	}
 	d.group()
-	section(&d, "breakers", old.Breakers, next.Breakers, breakerEffect)
-	section(&d, "rate_limits", old.RateLimits, next.RateLimits, rateLimitEffect)
-	section(&d, "pools", old.Pools, next.Pools, poolEffect)
-	section(&d, "guards", old.Guards, next.Guards, guardEffect)
-	d.daemon("namespace", "admin", "probes", "storage", "gateway")
+	named(&d, "breakers", old.Breakers, next.Breakers, breakerEffect)
+	named(&d, "rate_limits", old.RateLimits, next.RateLimits, rateLimitEffect)
+	named(&d, "pools", old.Pools, next.Pools, poolEffect)
+	named(&d, "guards", old.Guards, next.Guards, guardEffect)
+	d.section("namespace", "")
+	d.section("storage", "")
+	for _, s := range sections {
+		d.section(s.Name, s.Restart...)
+	}
 	return d.changes
 }
 
@@ -125,8 +129,8 @@ func (d *differ) fields(below yamlx.Path) []FieldChange {
 	return out
 }
 
-// section compares the parts of one kind.
-func section[T any](d *differ, name string, old, next map[string]T, effect func(action Action, old, next T, fields []FieldChange) string) {
+// named compares the parts of one kind.
+func named[T any](d *differ, name string, old, next map[string]T, effect func(action Action, old, next T, fields []FieldChange) string) {
 	names := slices.Collect(maps.Keys(old))
 	for part := range next {
 		if _, both := old[part]; !both {
@@ -153,31 +157,21 @@ func section[T any](d *differ, name string, old, next map[string]T, effect func(
 	}
 }
 
-// restarts are the settings of the daemon that are read once, at the start.
-var restarts = []string{
-	"namespace", "admin.listen", "admin.tls", "probes", "storage", "gateway.listen", "gateway.tls",
-	"gateway.limits.max_header", "gateway.limits.read_header_timeout", "gateway.limits.idle_timeout", "gateway.limits.max_connections",
-}
-
-// daemon compares the sections that are not by name.
-func (d *differ) daemon(sections ...string) {
-	for _, name := range sections {
-		c := Change{Section: name, Action: Changed, Fields: d.fields(yamlx.Path("").Key(name))}
-		var need []string
-		for _, f := range c.Fields {
-			full := strings.TrimSuffix(name+"."+f.Field, ".")
-			for _, r := range restarts {
-				if full == r || strings.HasPrefix(full, r+".") {
-					need = append(need, full)
-				}
-			}
+// section compares a section that is not by name. restart are the fields that cannot
+// change while the process runs, "" for all.
+func (d *differ) section(name string, restart ...string) {
+	c := Change{Section: name, Action: Changed, Fields: d.fields(yamlx.Path("").Key(name))}
+	var need []string
+	for _, f := range c.Fields {
+		if slices.ContainsFunc(restart, func(r string) bool { return r == "" || f.Field == r || strings.HasPrefix(f.Field, r+".") }) {
+			need = append(need, strings.TrimSuffix(name+"."+f.Field, "."))
 		}
-		if c.Restart = len(need) > 0; c.Restart {
-			c.Effect = strings.Join(need, ", ") + " needs a restart"
-		}
-		if len(c.Fields) > 0 {
-			d.changes = append(d.changes, c)
-		}
+	}
+	if c.Restart = len(need) > 0; c.Restart {
+		c.Effect = strings.Join(need, ", ") + " needs a restart"
+	}
+	if len(c.Fields) > 0 {
+		d.changes = append(d.changes, c)
 	}
 }
 

@@ -10,6 +10,11 @@
 // [Config.Validate] checks the same. Either way it is given to
 // foundation.Open, or applied to a running layer.
 //
+// A [Server] decides which configuration is in force: one change at a time, with
+// revision numbers, edits, reloads of the file, and events. What the parts of a
+// configuration are it leaves to an [Applier], which package foundation is. A
+// [Section] is a part of the file that belongs to somebody else.
+//
 // # The file
 //
 // Every field has the name of its yaml tag. Durations and sizes need their unit:

@@ -9,7 +9,9 @@ import (
 // the swap, once for each revision.
 type Applied struct {
 	Revision uint64
-	Source   string   // the file it was read from, or "code"
+	Source   string // the file it was read from, or "code"
+	Actor    string // who changed it, see [By]
+	Reason   string
 	Changes  []Change // against the revision before; shared, do not change it
 	// Warnings are what is legal in it and very likely a mistake.
 	Warnings []fault.Problem
@@ -20,6 +22,8 @@ type Applied struct {
 type Rejected struct {
 	Revision uint64 // that stays in force
 	Source   string
+	Actor    string // who wanted the change, see [By]
+	Reason   string
 	Err      error
 }
 

@@ -72,7 +72,7 @@ func ExampleConfig_Validate() {
 		Breakers: map[string]config.Breaker{"payments": {}},
 		Guards:   map[string]config.Guard{"checkout": {Breaker: "paymets", Timeout: -time.Second}},
 	}
-	fmt.Print(config.Render(c.Validate(nil)))
+	fmt.Print(config.Render(c.Validate(config.Registry{})))
 	// Output:
 	// guards.checkout.timeout -1s: must be between 0 and 24h0m0s
 	// guards.checkout.breaker paymets: there is no "paymets" under breakers; did you mean "payments"?
@@ -81,12 +81,12 @@ func ExampleConfig_Validate() {
 
 func ExampleConfig_Warnings() {
 	c := &config.Config{RateLimits: map[string]config.RateLimit{"nobody": {Config: ratelimit.Config{Limit: -1}}}}
-	fmt.Println(c.Warnings())
+	fmt.Println(c.Warnings(config.Registry{}))
 	// Output: [warning: rate_limits.nobody.limit -1: this rule refuses every call]
 }
 
 func ExampleJSONSchema() {
-	schema, err := config.JSONSchema(nil)
+	schema, err := config.JSONSchema(config.Registry{})
 	fmt.Println(strings.Contains(string(schema), "draft/2020-12"), err)
 	// Output: true <nil>
 }
@@ -95,12 +95,6 @@ func ExampleSecret() {
 	token := config.Secret("0123456789abcdef")
 	fmt.Println(token, len(string(token)))
 	// Output: (hidden) 16
-}
-
-func ExampleParseKey() {
-	parts, err := config.ParseKey("{remote_ip}/{header:X-User}")
-	fmt.Println(len(parts), parts[1].Text, err)
-	// Output: 2 X-User <nil>
 }
 
 func ExampleLoad() {

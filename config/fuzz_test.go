@@ -22,7 +22,7 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add("version: 1\nbreakers: {a: &a {window: 1s}, b: *a, c: {<<: *a, probes: 2}}\n")
 	f.Add("version: 1\nnamespace: ${ORDERS_DSN}\npools: {a: {worker: ${BAD_DSN}}}\n")
-	f.Add("version: 1\ngateway: {routes: [{match: /, upstream: \"http://a\", key: \"{path:1}/x\"}]}\n")
+	f.Add("version: 1\nmotto: {lines: [{text: a}, {every: 3s}]}\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := config.Parse("fuzz.yaml", []byte(text), options)
 		if err != nil {

@@ -41,13 +41,13 @@ func newOptions(kind pool.Kind) any {
 
 // worker checks that a pool's kind of worker is one of the known ones.
 func (k *checker) worker(path yamlx.Path, name string) bool {
-	if _, ok := kindOf(k.kinds, name); ok {
+	if _, ok := kindOf(k.registry.Kinds, name); ok {
 		return true
 	}
-	if _, named := k.kinds[name]; named {
+	if _, named := k.registry.Kinds[name]; named {
 		k.add(path, name, "the kind of worker %q is registered and nil", name)
 	} else {
-		k.add(path, name, "there is no kind of worker %q%s", name, yamlx.Suggest(name, knownKinds(k.kinds)))
+		k.add(path, name, "there is no kind of worker %q%s", name, yamlx.Suggest(name, knownKinds(k.registry.Kinds)))
 	}
 	return false
 }

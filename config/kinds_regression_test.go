@@ -39,7 +39,7 @@ func TestKindsAndOptionsThatAreNil(t *testing.T) {
 		"{ worker: none }":                          "",
 		"{ worker: untyped, options: {}, size: 1 }": "",
 	} {
-		_, err := config.Parse("f.yaml", []byte("version: 1\npools: { p: "+text+" }\n"), config.ParseOptions{Kinds: oddKinds})
+		_, err := config.Parse("f.yaml", []byte("version: 1\npools: { p: "+text+" }\n"), config.ParseOptions{Registry: config.Registry{Kinds: oddKinds}})
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%s: %v", text, err)
@@ -47,7 +47,7 @@ func TestKindsAndOptionsThatAreNil(t *testing.T) {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
 	}
-	schema, err := config.JSONSchema(oddKinds)
+	schema, err := config.JSONSchema(config.Registry{Kinds: oddKinds})
 	if err != nil || strings.Contains(string(schema), `"pointer"`) || !strings.Contains(string(schema), `"untyped"`) {
 		t.Errorf("the schema: %v, %s", err, schema)
 	}
@@ -66,7 +66,7 @@ func TestOptionsThatAreNilOrReturnNilErrors(t *testing.T) {
 		"a nil pointer as an error": {&careless{(*fault.Error)(nil)}, "pools.p.options: a nil *fault.Error was returned"},
 	} {
 		cfg := &config.Config{Pools: map[string]config.Pool{"p": {Worker: "fine", Options: c.options}}}
-		err := cfg.Validate(fine)
+		err := cfg.Validate(config.Registry{Kinds: fine})
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", about, err, c.want)
 		}

@@ -250,7 +250,7 @@ func (c *Config) veil(path yamlx.Path, v reflect.Value, isSecret bool) (string, 
 // shown as they were written, secrets that were not read from one are hidden.
 func (c *Config) YAML() ([]byte, error) {
 	shown := *c
-	setDefault(&shown.Version, Version)
+	shown.Version = cmp.Or(shown.Version, Version)
 	return yamlx.Encode(shown, c.veil)
 }
 

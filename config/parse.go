@@ -20,8 +20,7 @@ type ParseOptions struct {
 	// ReadFile finds ${file:/path}; nil refuses it. [Load] reads small regular files
 	// where it is nil, which suits a program.
 	ReadFile func(path string) ([]byte, error)
-	// Kinds are the known kinds of worker, by name.
-	Kinds map[string]pool.Kind
+	Registry
 }
 
 // Load reads and parses the file at path. ${file:…} is allowed even if
@@ -53,16 +52,17 @@ func Parse(file string, data []byte, o ParseOptions) (*Config, error) {
 		return nil, from.refuse(faults)
 	}
 	faults = append(faults, yamlx.Expand(root, yamlx.Sources{LookupEnv: o.LookupEnv, ReadFile: o.ReadFile})...)
-	c := &Config{}
+	c := &Config{Sections: o.prototypes()}
 	var d yamlx.Decoder
 	d.Decode("", root, c)
+	c.dropEmptyMaps()
 	from.found = d.Found
 	c.origin = from
 	faults = append(faults, versionFault(root, c)...)
 	decodeOptions(c, &d, o.Kinds)
 	faults = append(faults, d.Faults...)
 	from.learn(d.Secrets)
-	faults = append(faults, from.check(c, o.Kinds, faults)...)
+	faults = append(faults, from.check(c, o.Registry, faults)...)
 	if len(faults) > 0 {
 		return nil, from.refuse(faults)
 	}
@@ -100,9 +100,9 @@ func decodeOptions(c *Config, d *yamlx.Decoder, kinds map[string]pool.Kind) {
 
 // check checks what was decoded. Of a value that was refused before nothing more
 // is said: what stands in its place is only its absence.
-func (o *origin) check(c *Config, kinds map[string]pool.Kind, before []yamlx.Fault) []yamlx.Fault {
-	if kinds == nil {
-		kinds = map[string]pool.Kind{}
+func (o *origin) check(c *Config, r Registry, before []yamlx.Fault) []yamlx.Fault {
+	if r.Kinds == nil {
+		r.Kinds = map[string]pool.Kind{}
 	}
 	misspelt := make(map[yamlx.Path]bool) // mappings with a key that is not known
 	for _, f := range before {
@@ -110,7 +110,7 @@ func (o *origin) check(c *Config, kinds map[string]pool.Kind, before []yamlx.Fau
 			misspelt[f.Path.Parent()] = true
 		}
 	}
-	k := checker{c: c, kinds: kinds}
+	k := checker{c: c, registry: r}
 	k.all()
 	return slices.DeleteFunc(k.faults, func(f yamlx.Fault) bool {
 		_, stands := o.found[f.Path]

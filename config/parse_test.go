@@ -14,6 +14,7 @@ import (
 
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/testkit"
 	"github.com/elixirscope/foundation/pool"
 )
 
@@ -47,8 +48,32 @@ var env = map[string]string{
 
 var options = config.ParseOptions{
 	LookupEnv: func(name string) (string, bool) { v, ok := env[name]; return v, ok },
-	Kinds:     kinds,
+	Registry:  registry,
 }
+
+// motto is a foreign section.
+type motto struct {
+	Text   string        `yaml:"text"`
+	Author string        `yaml:"author" config:"secret"`
+	Every  time.Duration `yaml:"every"`
+	Lines  []line        `yaml:"lines"`
+}
+
+type line struct {
+	Text string `yaml:"text"`
+}
+
+var registry = config.Registry{Kinds: kinds, Sections: []config.Section{{
+	Name: "motto", New: func() any { return new(motto) }, Restart: []string{"every"},
+	Check: func(c *config.Config) (ps fault.Problems) {
+		if m := config.SectionOf[motto](c, "motto"); m != nil {
+			for i, line := range m.Lines {
+				ps.Require(line.Text != m.Text, fmt.Sprintf("motto.lines[%d].text", i), line.Text, "is said at %s already", c.Position("motto.text"))
+			}
+		}
+		return ps
+	},
+}}}
 
 func parse(t *testing.T, text string) *config.Config {
 	t.Helper()
@@ -67,28 +92,7 @@ func golden(t *testing.T, name, got string) {
 
 func goldenFile(t *testing.T, path, got string) {
 	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s is not as it was; look, then run twice: go test ./config -update. %s", path, firstDifference(got, string(want)))
-	}
-}
-
-func firstDifference(got, want string) string {
-	gotLines, wantLines := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for i, line := range gotLines {
-		if i >= len(wantLines) || line != wantLines[i] {
-			return fmt.Sprintf("From line %d:\n%s", i+1, strings.Join(gotLines[i:min(len(gotLines), i+20)], "\n"))
-		}
-	}
-	return fmt.Sprintf("It ends in line %d", len(gotLines))
+	testkit.Golden(t, path, got, *update)
 }
 
 func TestFullFile(t *testing.T) {
@@ -111,10 +115,10 @@ func TestFullFile(t *testing.T) {
 	if g := c.Guards["checkout"]; g.Priority.String() != "critical" || g.Timeout != 2*time.Second || g.Concurrency != 64 {
 		t.Errorf("guard: %+v", g)
 	}
-	if g := c.Gateway.WithDefaults(); g.Drain.Timeout != 25*time.Second || g.Routes[0].Key != "{remote_ip}" {
-		t.Errorf("gateway: %+v", g)
+	if m := config.SectionOf[motto](c, "motto"); m == nil || m.Text != "be quick" {
+		t.Errorf("foreign section: %+v", m)
 	}
-	if w := c.Warnings(); len(w) != 1 || w[0].Field != "rate_limits.nothing.limit" {
+	if w := c.Warnings(registry); len(w) != 1 || w[0].Field != "rate_limits.nothing.limit" {
 		t.Errorf("want the warning that one rule refuses every call, got %v", w)
 	}
 }
@@ -156,23 +160,7 @@ func TestEveryKindOfMistakeHasItsPlace(t *testing.T) {
 		{"mode", "version: 1\nbreakers: {a: {mode: shadw}}", "2:22", `did you mean "shadow"?`},
 		{"zero", "version: 1\nbreakers: {a: {failure_threshold: 0}}", "2:35", "must not be 0"},
 		{"variable", "version: 1\nbreakers: {a: {window: \"${NOPE}\"}}", "2:24", "NOPE is not set"},
-		{"admin open to all", "version: 1\nadmin: {listen: \":9181\"}", "2:17", "others can reach"},
-		{"admin address", "version: 1\nadmin: {listen: \"9181\"}", "2:17", "host:port"},
-		{"admin port", "version: 1\nadmin: {listen: \"127.0.0.1:99999\"}", "2:17", "from 0 to 65535"},
-		{"short token", "version: 1\nadmin: {tokens: [{name: a, token: short}]}", "2:35", "at least 16"},
-		{"role", "version: 1\nadmin: {tokens: [{name: a, token: 0123456789abcdef, role: writte}]}", "2:59", `did you mean "write"?`},
 		{"two stores", "version: 1\nstorage: {path: a, postgres: b}", "2:30", "together with path"},
-		{"upstream", "version: 1\ngateway: {routes: [{match: /, upstream: localhost:9000}]}", "2:41", "http or https URL"},
-		{"no upstream", "version: 1\ngateway:\n  routes:\n    - match: /", "4:7", "is missing"},
-		{"pattern", "version: 1\ngateway: {routes: [{match: \"/{\", upstream: http://a}]}", "2:28", "is no pattern"},
-		{"same pattern", "version: 1\ngateway:\n  routes:\n    - {match: /a, upstream: http://a}\n    - {match: /a, upstream: http://a}", "5:15", "the same pattern as gateway.routes[0].match at foundation.yaml:4:15"},
-		{"conflict", "version: 1\ngateway:\n  routes:\n    - {match: \"/{x}/b\", upstream: http://a}\n    - {match: \"/a/{y}\", upstream: http://a}", "5:15", "at foundation.yaml:4:15"},
-		{"key", "version: 1\ngateway: {routes: [{match: /, upstream: http://a, key: \"{remote}\"}]}", "2:56", "is not known"},
-		{"proxy", "version: 1\ngateway: {trusted_proxies: [10.0.0.0/33]}", "2:29", "no address or network"},
-		{"access log", "version: 1\ngateway: {access_log: {mode: al}}", "2:30", `did you mean "all"?`},
-		{"route with pool", "version: 1\npools: {p: {worker: postgres, options: {dsn: x}}}\nguards: {g: {pool: p}}\ngateway: {routes: [{match: /, upstream: http://a, guard: g}]}", "4:58", "has a pool"},
-		{"same address", "version: 1\nprobes: {listen: \":8080\"}\ngateway: {listen: \":8080\"}", "3:19", "is also probes.listen"},
-		{"tls", "version: 1\ngateway:\n  tls: {cert_file: a}", "3:3", "is missing"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := config.Parse("foundation.yaml", []byte(c.text), options)
@@ -203,7 +191,7 @@ func chain(n int) string {
 func TestCanary_NoSecretIsShownAnywhere(t *testing.T) {
 	c := parse(t, `
 version: 1
-admin: { tokens: [{ name: ops, token: canary-written-into-the-file }] }
+motto: { author: canary-written-into-the-file }
 storage: { postgres: "${ORDERS_DSN}" }
 pools:
   orders_db: { worker: postgres, options: { dsn: "${ORDERS_DSN}" } }
@@ -239,8 +227,7 @@ func TestCanary_NoSecretIsInErrors(t *testing.T) {
 		"pools: {a: {worker: postgres, size: \"${NOT_A_NUMBER}\", options: {dsn: bad-canary-in-the-file}}}",
 		"guards: {a: {breaker: \"${BAD_DSN}\"}}",
 		"namespace: \"${BAD_DSN}!\"",
-		"admin: {listen: \"${ORDERS_DSN}\"}",
-		"gateway: {listen: \"${ORDERS_DSN}\", trusted_proxies: [\"${ORDERS_DSN}\"], routes: [{match: \"${NOT_A_URL}\", upstream: \"${ORDERS_DSN}\", key: \"{${BAD_DSN}}\", priority: \"${BAD_DSN}\"}]}",
+		"motto: {every: \"${ORDERS_DSN}\"}",
 	} {
 		_, err := config.Parse("foundation.yaml", []byte("version: 1\n"+text), options)
 		if err == nil {
@@ -250,60 +237,6 @@ func TestCanary_NoSecretIsInErrors(t *testing.T) {
 		asJSON, _ := json.Marshal(err)
 		if all := err.Error() + config.Render(err) + string(asJSON) + fmt.Sprintf("%+v", err); strings.Contains(all, "canary") {
 			t.Errorf("%s: a secret is in\n%s", text, all)
-		}
-	}
-}
-
-// A limit for all clients together is what one of them can use up.
-func TestWarnsOfPlacesThatOneClientCanHold(t *testing.T) {
-	const text = "version: 1\nguards: { g: { concurrency: 8 }, none: {} }\n" +
-		"gateway: { routes: [ { match: /, upstream: \"http://a\", guard: %s, %s } ] }\n"
-	for _, c := range []struct {
-		guard, rest, want string
-	}{
-		{"g", `key: "{remote_ip}"`, "one client can hold all 8 places"},
-		{"g", `key: "a/{header:X-User}"`, "one client can hold all 8 places"},
-		{"g", `key: "{remote_ip}", max_in_flight_per_key: 2`, ""},
-		{"g", `key: "{remote_ip}", max_in_flight_per_key: 0`, ""}, // it was meant
-		{"g", `key: "{path:1}"`, ""},
-		{"none", `key: "{remote_ip}"`, ""},
-		{"g", `key: "{remote_ip}/{header:X-User}", max_in_flight_per_key: 2`, ""},
-		{"g", `key: "{header:X-User}", max_in_flight_per_key: 2`, "a client escapes it"},
-	} {
-		w := parse(t, fmt.Sprintf(text, c.guard, c.rest)).Warnings()
-		if c.want == "" && len(w) > 0 || c.want != "" && (len(w) != 1 ||
-			w[0].Field != "gateway.routes[0].max_in_flight_per_key" || !strings.Contains(w[0].Message, c.want)) {
-			t.Errorf("%s %s: %v", c.guard, c.rest, w)
-		}
-	}
-	_, err := config.Parse("f.yaml", fmt.Appendf(nil, text, "g", "max_in_flight_per_key: 2"), config.ParseOptions{})
-	if err == nil || !strings.Contains(err.Error(), "needs a key") {
-		t.Errorf("a limit by key without a key: %v", err)
-	}
-}
-
-func TestWarnsOfKeysThatClientsChoose(t *testing.T) {
-	const text = `
-version: 1
-rate_limits:
-  address: { limit: 100, per: 1m, parts: 1 }
-  client: { limit: 10, per: 1m, parent: %s }
-guards: { g: { rate_limit: client } }
-gateway: { routes: [{ match: /, upstream: http://a, guard: g, key: "%s" }] }
-`
-	for _, c := range []struct {
-		parent, key string
-		warned      bool
-	}{
-		{`""`, "{header:X-Api-Key}", true},
-		{`""`, "{remote_ip}/{header:X-Api-Key}", true},
-		{"address", "{remote_ip}/{header:X-Api-Key}", false},
-		{"address", "{header:X-Api-Key}/{remote_ip}", true},
-		{`""`, "{remote_ip}", false},
-	} {
-		w := parse(t, fmt.Sprintf(text, c.parent, c.key)).Warnings()
-		if (len(w) == 1) != c.warned || c.warned && !strings.HasPrefix(w[0].Position, "foundation.yaml:7:") {
-			t.Errorf("%s below %s: %v", c.key, c.parent, w)
 		}
 	}
 }
@@ -328,12 +261,12 @@ func TestLoad(t *testing.T) {
 	if err := os.WriteFile(secret, []byte("0123456789abcdef\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text := "version: 1\nadmin: {tokens: [{name: ops, token: \"${file:" + secret + "}\"}]}\n"
+	text := "version: 1\nmotto: {author: \"${file:" + secret + "}\"}\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Load(path, config.ParseOptions{})
-	if err != nil || c.Admin.Tokens[0].Token != "0123456789abcdef" {
+	c, err := config.Load(path, config.ParseOptions{Registry: registry})
+	if err != nil || config.SectionOf[motto](c, "motto").Author != "0123456789abcdef" {
 		t.Errorf("%v, %v", c, err)
 	}
 	if _, err := config.Load(filepath.Join(dir, "none.yaml"), config.ParseOptions{}); !errors.Is(err, os.ErrNotExist) || !errors.Is(err, fault.InvalidConfig) {
@@ -350,12 +283,12 @@ func TestVariablesNeedTheirSource(t *testing.T) {
 
 func TestValidateInCode(t *testing.T) {
 	c := &config.Config{Guards: map[string]config.Guard{"a": {Breaker: "none"}}}
-	err := c.Validate(nil)
+	err := c.Validate(config.Registry{})
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || len(f.Problems()) != 1 || f.Problems()[0].Field != "guards.a.breaker" || f.Problems()[0].Position != "" {
 		t.Errorf("got %v", err)
 	}
-	if err := (&config.Config{}).Validate(nil); err != nil {
+	if err := (&config.Config{}).Validate(config.Registry{}); err != nil {
 		t.Errorf("the zero Config is refused: %v", err)
 	}
 }
@@ -380,11 +313,6 @@ func TestScenario88_HugeFilesAreReadInOneGo(t *testing.T) {
 			t.Errorf("%s: %d problems", name, len(f.Problems()))
 		}
 	}
-	routes := strings.ReplaceAll(lines("    - {match: /a%d, upstream: \"http://a\"}\n"), "version: 1\n", "version: 1\ngateway:\n  routes:\n")
-	routes, _, _ = strings.Cut(routes, "    - {match: /a20000,")
-	if _, err := config.Parse("huge.yaml", []byte(routes), options); err != nil {
-		t.Errorf("many routes: %.500v", err)
-	}
 }
 
 func TestCloneIsApart(t *testing.T) {
@@ -397,42 +325,11 @@ func TestCloneIsApart(t *testing.T) {
 	d := c.Clone()
 	d.Breakers["payments"] = config.Breaker{}
 	delete(d.Guards, "checkout")
-	d.Gateway.Routes[0].Match = "/x"
-	d.Admin.Tokens = append(d.Admin.Tokens, config.Token{})
+	config.SectionOf[motto](d, "motto").Text = "be slow"
 	if c.String() != before || c.Equal(d) || !c.Equal(c.Clone()) {
 		t.Error("a change of the clone changed the original")
 	}
 	if !reflect.DeepEqual(d.RateLimits, c.RateLimits) {
 		t.Error("the clone lost its rules")
-	}
-}
-
-func TestParseKey(t *testing.T) {
-	parts, err := config.ParseKey("{header:X-Org}/{remote_ip}/{path:2}/x")
-	want := []config.KeyPart{{Kind: config.KeyHeader, Text: "X-Org"}, {Kind: config.KeyRemoteIP}, {Kind: config.KeyPath, Index: 2}, {Kind: config.KeyLiteral, Text: "x"}}
-	if err != nil || !reflect.DeepEqual(parts, want) {
-		t.Errorf("got %v, %v", parts, err)
-	}
-	for _, bad := range []string{"{", "{}", "{header}", "{header:}", "{header:a b}", "{cookie:}", "{path:0}", "{path:x}", "{ip}", "a//b", "a}b", "1/2/3/4/5"} {
-		if _, err := config.ParseKey(bad); !errors.Is(err, fault.InvalidConfig) {
-			t.Errorf("%q: %v", bad, err)
-		}
-	}
-}
-
-func TestWarnings_TokensInTheClear(t *testing.T) {
-	const text = "version: 1\nadmin: { listen: %q, tokens: [ { name: ops, token: 0123456789abcdef } ]%s }\n"
-	const tls = ", tls: { cert_file: /c, key_file: /k }"
-	for _, c := range []struct {
-		listen, more string
-		want         int
-	}{
-		{":9181", "", 1}, {"10.0.0.1:9181", "", 1}, {"[::]:9181", "", 1}, {"admin.example.org:9181", "", 1},
-		{":9181", tls, 0}, {"127.0.0.1:9181", "", 0}, {"[::1]:9181", "", 0}, {"LOCALHOST:9181", "", 0}, {"off", "", 0},
-	} {
-		w := parse(t, fmt.Sprintf(text, c.listen, c.more)).Warnings()
-		if len(w) != c.want || c.want > 0 && (w[0].Field != "admin.listen" || !strings.Contains(w[0].Message, "in the clear")) {
-			t.Errorf("%s%s: %v", c.listen, c.more, w)
-		}
 	}
 }

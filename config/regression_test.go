@@ -45,11 +45,6 @@ func TestCanary_NoSecretIsInTheLinesThatErrorsQuote(t *testing.T) {
 		`storage: { postgres: "postgres://app:canary@db/orders }`,
 		`storage: { postgres: "postgres://app:canary@db/orders", path: [}`,
 		`storage: { postgres: "host=db password=canary", path: [}`,
-		`admin: { tokens: [{ name: ops, token: !!str canary-written-into-the-file }] }`,
-		`admin: { tokens: canary-written-into-the-file }`,
-		`admin: { tokens: [canary-written-into-the-file] }`,
-		`admin: { token: [canary-written-into-the-file] }`,
-		`admin: { tokens: [{ name: ops, token: 0123456789abcdef, token: canary-in-the-file }] }`,
 	} {
 		_, err := config.Parse("foundation.yaml", []byte("version: 1\n"+text), options)
 		if err == nil {

@@ -12,9 +12,9 @@ import (
 // JSONSchema returns a JSON Schema (draft 2020-12) of the configuration file,
 // for editors and other tools: keys with their descriptions, forms of values,
 // enumerations. It says less than [Parse]: references between parts and the
-// ranges of the parts' settings are not in it. The options of pools are those of
-// kinds, which may be nil.
-func JSONSchema(kinds map[string]pool.Kind) ([]byte, error) {
+// ranges of the parts' settings are not in it. Foreign sections, and the options of
+// pools, are those of r.
+func JSONSchema(r Registry) ([]byte, error) {
 	s := yamlx.SchemaOf(reflect.TypeFor[Config](), describe)
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	s["title"] = "foundation configuration"
@@ -22,7 +22,14 @@ func JSONSchema(kinds map[string]pool.Kind) ([]byte, error) {
 	s["required"] = []string{"version"}
 	sections := s["properties"].(yamlx.Schema) //nolint:errcheck,forcetypeassert // made two lines above
 	sections["version"] = yamlx.Schema{"const": Version, "description": describe(reflect.TypeFor[Config](), "Version")}
-	addKinds(sections["pools"].(yamlx.Schema)["additionalProperties"].(yamlx.Schema), kinds) //nolint:errcheck,forcetypeassert // as above
+	for _, foreign := range r.Sections {
+		section := yamlx.SchemaOf(reflect.TypeOf(foreign.New()), foreign.describe)
+		if foreign.Doc != "" {
+			section["description"] = foreign.Doc
+		}
+		sections[foreign.Name] = section
+	}
+	addKinds(sections["pools"].(yamlx.Schema)["additionalProperties"].(yamlx.Schema), r.Kinds) //nolint:errcheck,forcetypeassert // as above
 	return json.MarshalIndent(s, "", "  ")
 }
 

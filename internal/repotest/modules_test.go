@@ -45,6 +45,16 @@ func TestModules_AConsumerInheritsFew(t *testing.T) {
 	t.Logf("a consumer of breaker, guard and pool lists %d modules", len(modules))
 }
 
+// A program that embeds the layer links no web server that it did not ask for: the
+// daemon's sections are registered by the daemon.
+func TestModules_TheLayerLinksNeitherHTTPNorTLS(t *testing.T) {
+	for _, dep := range strings.Fields(goTool(t, root, "list", "-mod=readonly", "-deps", ".")) {
+		if dep == "net/http" || dep == "crypto/tls" {
+			t.Errorf("package foundation links %s", dep)
+		}
+	}
+}
+
 func absolute(t *testing.T) string {
 	t.Helper()
 	dir, err := filepath.Abs(root)

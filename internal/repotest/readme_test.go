@@ -4,8 +4,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/elixirscope/foundation/config"
 )
 
 const maxProgram = 20 // lines of the README's first program
@@ -43,17 +41,6 @@ func TestReadme_NamesTheTwoCommands(t *testing.T) {
 	for _, command := range []string{"go run ./cmd/foundation quickstart", "make test"} {
 		if !strings.Contains(text, command) {
 			t.Errorf("the README does not name %q", command)
-		}
-	}
-}
-
-func TestReadme_TheConfigurationIsValid(t *testing.T) {
-	for _, m := range block.FindAllStringSubmatch(read(t, "README.md"), -1) {
-		if m[1] != "yaml" {
-			continue
-		}
-		if _, err := config.Parse("README.md", []byte(m[2]), config.ParseOptions{}); err != nil {
-			t.Error(config.Render(err))
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
 )
 
@@ -13,15 +14,15 @@ import (
 func etag(revision uint64) string { return strconv.Quote(strconv.FormatUint(revision, 10)) }
 
 func (a *api) getConfig(w http.ResponseWriter, _ *http.Request) {
-	c, revision, at := a.Layer.Config()
-	file, _ := c.Source()
-	text, err := c.YAML()
+	now := a.Layer.Config().Current()
+	file, _ := now.Config.Source()
+	text, err := now.Config.YAML()
 	if err != nil {
 		writeError(w, err)
 		return
 	}
-	w.Header().Set("ETag", etag(revision))
-	writeJSON(w, http.StatusOK, Config{APIVersion: Version, Revision: revision, Source: file, AppliedAt: at, YAML: string(text)})
+	w.Header().Set("ETag", etag(now.Number))
+	writeJSON(w, http.StatusOK, Config{APIVersion: Version, Revision: now.Number, Source: file, AppliedAt: now.At, YAML: string(text)})
 }
 
 // ConfigRequest is the body of PUT /v1/config.
@@ -29,19 +30,16 @@ type ConfigRequest struct {
 	YAML string `json:"yaml"`
 }
 
-// AnyRevision stands for whatever revision is in force.
-const AnyRevision = 0
-
-// seen is the revision that the request wants to replace. That it is in force is
-// checked here for a good answer, and again when the change has its turn.
-func (a *api) seen(r *http.Request) (uint64, error) {
+// seen is the revision that the request wants to replace, 0 for any. Whether it is
+// in force is decided when the change has its turn.
+func seen(r *http.Request) (uint64, error) {
 	match := r.Header.Get("If-Match")
 	if match == "" || match == "*" {
-		return AnyRevision, nil
+		return 0, nil
 	}
-	_, revision, _ := a.Layer.Config()
-	if !strings.Contains(match, etag(revision)) {
-		return 0, refuse(fault.Conflict, "the configuration is at revision "+etag(revision)+" and not at the one that If-Match names: look at it again")
+	revision, err := strconv.ParseUint(strings.Trim(match, `"`), 10, 64)
+	if err != nil || revision == 0 {
+		return 0, refuse(fault.InvalidArgument, `If-Match must be the ETag of one answer to GET /v1/config, as in "7"`)
 	}
 	return revision, nil
 }
@@ -51,7 +49,7 @@ func (a *api) putConfig(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen, err := a.seen(r)
+	revision, err := seen(r)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +64,7 @@ func (a *api) putConfig(r *http.Request) (any, error) {
 	if dry {
 		return a.Daemon.Plan(c)
 	}
-	applied, err := a.Daemon.Apply(r.Context(), c, seen)
+	applied, err := a.Daemon.Apply(r.Context(), c, config.By{Actor: actorOf(r.Context()), Seen: revision})
 	if err == nil {
 		a.log(r, "apply", "config", "", slog.Uint64("revision", applied.Revision))
 	}

@@ -37,10 +37,8 @@ func (a *api) listGuards(*http.Request) (any, error) { return list(a.guards()), 
 
 func (a *api) guards() []Guard {
 	views := []Guard{}
-	for _, name := range a.Layer.GuardNames() {
-		if g, err := a.Layer.Guard(name); err == nil {
-			views = append(views, guardView(g.Status()))
-		}
+	for _, g := range a.Layer.Status().Guards {
+		views = append(views, guardView(g))
 	}
 	slices.SortStableFunc(views, func(x, y Guard) int {
 		return cmp.Or(cmp.Compare(y.Refused+y.WouldRefuse, x.Refused+x.WouldRefuse), cmp.Compare(y.Failed+y.TimedOut, x.Failed+x.TimedOut),

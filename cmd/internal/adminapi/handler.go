@@ -24,9 +24,9 @@ type Daemon interface {
 	// would change.
 	Reload(ctx context.Context) (Applied, error)
 	PlanReload() (Applied, error)
-	// Apply takes a configuration over that did not come from the file, if the
-	// revision seen, or AnyRevision, is in force; Plan only says what that would change.
-	Apply(ctx context.Context, c *config.Config, seen uint64) (Applied, error)
+	// Apply takes a configuration over that did not come from the file; Plan only says
+	// what that would change.
+	Apply(ctx context.Context, c *config.Config, by config.By) (Applied, error)
 	Plan(c *config.Config) (Applied, error)
 	// Parse reads the text of a configuration that came over the network.
 	Parse(text string) (*config.Config, error)
@@ -94,11 +94,16 @@ func isProbe(path string) bool {
 
 func answer(w http.ResponseWriter, r *http.Request, fn func(*http.Request) (any, error)) {
 	v, err := fn(r)
-	if err != nil {
+	switch {
+	case err == nil:
+		writeJSON(w, http.StatusOK, v)
+	case errors.Is(err, fault.Conflict) && r.Header.Get("If-Match") != "":
+		p := problemOf(err)
+		p.Status = http.StatusPreconditionFailed
+		writeProblem(w, p)
+	default:
 		writeError(w, err)
-		return
 	}
-	writeJSON(w, http.StatusOK, v)
 }
 
 // notFound answers in the form of all faults, and a wrong method with those

@@ -40,13 +40,13 @@ func (s *shell) PlanReload() (adminapi.Applied, error) {
 	return adminapi.Applied{DryRun: true, Changes: []adminapi.Change{}}, s.err
 }
 
-func (s *shell) Apply(ctx context.Context, c *config.Config, _ uint64) (adminapi.Applied, error) {
-	revision, err := s.layer.Apply(ctx, c)
-	return adminapi.Applied{Revision: revision}, err
+func (s *shell) Apply(ctx context.Context, c *config.Config, by config.By) (adminapi.Applied, error) {
+	applied, err := s.layer.Config().Apply(ctx, c, by)
+	return adminapi.Applied{Revision: applied.Revision}, err
 }
 
 func (s *shell) Plan(c *config.Config) (adminapi.Applied, error) {
-	changes, err := s.layer.Plan(c)
+	changes, err := s.layer.Config().Plan(c)
 	return adminapi.Applied{DryRun: true, Changes: adminapi.ChangeViews(changes)}, err
 }
 
@@ -281,7 +281,7 @@ func TestConfigIsReplacedOnlyIfItIsTheOneThatWasSeen(t *testing.T) {
 		t.Errorf("dry run: %d %+v", code, applied)
 	}
 	var p adminapi.Problem
-	if code := r.askWith(http.MethodPut, "/v1/config", string(body), &p, http.Header{"If-Match": {`"7"`}}); code != http.StatusConflict {
+	if code := r.askWith(http.MethodPut, "/v1/config", string(body), &p, http.Header{"If-Match": {`"7"`}}); code != http.StatusPreconditionFailed {
 		t.Errorf("a stale revision: %d %+v", code, p)
 	}
 	if code := r.askWith(http.MethodPut, "/v1/config", string(body), &applied, http.Header{"If-Match": {`"1"`}}); code != 200 || applied.Revision != 2 {
@@ -328,7 +328,7 @@ func TestADryRunThatCannotBeReadIsRefusedAndChangesNothing(t *testing.T) {
 			t.Errorf("config?%s: %d", query, code)
 		}
 	}
-	if _, revision, _ := r.layer.Config(); r.shell.reloads != 0 || revision != 1 {
+	if revision := r.layer.Config().Current().Number; r.shell.reloads != 0 || revision != 1 {
 		t.Errorf("%d reloads, revision %d", r.shell.reloads, revision)
 	}
 }

@@ -32,8 +32,8 @@ func (a *api) listRateLimits(*http.Request) (any, error) { return list(a.rateLim
 
 func (a *api) rateLimits() []RateLimit {
 	views := []RateLimit{}
-	for _, name := range a.Layer.RateLimitNames() {
-		if l, err := a.Layer.RateLimit(name); err == nil {
+	for _, s := range a.Layer.Status().RateLimits {
+		if l, err := a.Layer.RateLimit(s.Name); err == nil {
 			views = append(views, limiterView(l))
 		}
 	}

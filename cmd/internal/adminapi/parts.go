@@ -8,6 +8,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -58,14 +59,12 @@ func list[T any](items []T) List[T] { return List[T]{APIVersion: Version, Items:
 func (a *api) listBreakers(*http.Request) (any, error) { return list(a.breakers()), nil }
 
 func (a *api) breakers() []Breaker {
-	views := []Breaker{}
-	for _, name := range a.Layer.BreakerNames() {
-		if b, err := a.Layer.Breaker(name); err == nil {
-			views = append(views, breakerView(b.Status()))
-		}
+	views, s := []Breaker{}, a.Layer.Status()
+	for _, b := range s.Breakers {
+		views = append(views, breakerView(b))
 	}
-	for _, name := range a.Layer.BreakerGroupNames() {
-		if g, err := a.Layer.BreakerGroup(name); err == nil {
+	for _, group := range s.BreakerGroups {
+		if g, err := a.Layer.BreakerGroup(group.Name); err == nil {
 			views = append(views, groupView(g, false))
 		}
 	}
@@ -161,22 +160,21 @@ func (a *api) listPools(*http.Request) (any, error) { return list(a.pools()), ni
 
 func (a *api) pools() []Pool {
 	views := []Pool{}
-	for _, name := range a.Layer.PoolNames() {
-		if v, err := a.pool(name); err == nil {
-			views = append(views, v)
-		}
+	for _, p := range a.Layer.Status().Pools {
+		views = append(views, a.poolView(p))
 	}
 	sortPools(views)
 	return views
 }
 
-func (a *api) pool(name string) (Pool, error) {
-	p, err := a.Layer.Pool(name)
-	if err != nil {
-		return Pool{}, err
-	}
-	c, _, _ := a.Layer.Config()
-	return poolView(c.Pools[name].Worker, p.Status()), nil
+func (a *api) poolView(s pool.Status) Pool {
+	return poolView(a.Layer.Config().Current().Config.Pools[s.Name].Worker, s)
 }
 
-func (a *api) getPool(r *http.Request) (any, error) { return a.pool(r.PathValue("name")) }
+func (a *api) getPool(r *http.Request) (any, error) {
+	p, err := a.Layer.Pool(r.PathValue("name"))
+	if err != nil {
+		return nil, err
+	}
+	return a.poolView(p.Status()), nil
+}

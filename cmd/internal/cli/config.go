@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/config"
 )
 
@@ -43,7 +44,7 @@ type Validation struct {
 }
 
 func (a *app) validate(file string) error {
-	c, err := config.Load(file, config.ParseOptions{LookupEnv: a.env.LookupEnv, Kinds: workerKinds()})
+	c, err := config.Load(file, config.ParseOptions{LookupEnv: a.env.LookupEnv, Registry: registry()})
 	if err != nil {
 		return failed(err)
 	}
@@ -51,10 +52,10 @@ func (a *app) validate(file string) error {
 		APIVersion: adminapi.Version, File: file, Valid: true, Warnings: []any{},
 		Guards: len(c.Guards), Breakers: len(c.Breakers), RateLimits: len(c.RateLimits), Pools: len(c.Pools),
 	}
-	if c.Gateway != nil {
-		v.Routes = len(c.Gateway.Routes)
+	if g := settings.GatewayOf(c); g != nil {
+		v.Routes = len(g.Routes)
 	}
-	warnings := c.Warnings()
+	warnings := c.Warnings(registry())
 	for _, w := range warnings {
 		v.Warnings = append(v.Warnings, w)
 	}
@@ -113,7 +114,7 @@ func (a *app) schemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "schema", Short: "Write the JSON Schema of the configuration file, for editors", Args: cobra.NoArgs,
 		RunE: a.run(func(context.Context, []string) error {
-			schema, err := config.JSONSchema(workerKinds())
+			schema, err := config.JSONSchema(registry())
 			if err != nil {
 				return err
 			}

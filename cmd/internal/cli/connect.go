@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/elixirscope/foundation/cmd/internal/adminapi"
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 )
 
 // connection says where the daemon's admin API is and how both sides prove who
@@ -20,7 +20,7 @@ import (
 type connection struct{ addr, ca, cert, key string }
 
 func (c *connection) register(flags *pflag.FlagSet) {
-	flags.StringVar(&c.addr, "addr", "", "address of the daemon's admin API (default "+config.DefaultAdminListen+", or $"+envAddr+")")
+	flags.StringVar(&c.addr, "addr", "", "address of the daemon's admin API (default "+settings.DefaultAdminListen+", or $"+envAddr+")")
 	flags.StringVar(&c.ca, "ca-file", "", "authorities that the daemon's certificate may come from, PEM; implies https (default the system's, or $"+envCA+")")
 	flags.StringVar(&c.cert, "cert-file", "", "certificate to show to the daemon, PEM; implies https (or $"+envCert+")")
 	flags.StringVar(&c.key, "key-file", "", "private key of that certificate, PEM (or $"+envKey+")")
@@ -39,7 +39,7 @@ func (c connection) withEnv(getenv func(string) string) connection {
 		c.cert, c.key = getenv(envCert), getenv(envKey)
 	}
 	if c.addr == "" {
-		c.addr = config.DefaultAdminListen
+		c.addr = settings.DefaultAdminListen
 	}
 	if (c.ca != "" || c.cert != "") && !strings.Contains(c.addr, "://") {
 		c.addr = "https://" + c.addr

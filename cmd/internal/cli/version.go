@@ -84,13 +84,13 @@ func (a *app) showApplied(applied adminapi.Applied) error {
 	}
 	t := newTable("SECTION", "NAME", "CHANGE", "SETTINGS", "EFFECT")
 	for _, c := range applied.Changes {
-		t.row(c.Section, c.Name, c.Action, settings(c.Fields), c.Effect)
+		t.row(c.Section, c.Name, c.Action, fieldChanges(c.Fields), c.Effect)
 	}
 	return a.show(t)
 }
 
-// settings renders what changed in one part, as in "limit 5 → 10".
-func settings(fields []adminapi.FieldChange) string {
+// fieldChanges renders what changed in one part, as in "limit 5 → 10".
+func fieldChanges(fields []adminapi.FieldChange) string {
 	var parts []string
 	for _, f := range fields {
 		parts = append(parts, fmt.Sprintf("%s %s → %s", f.Field, orDefault(f.Old), orDefault(f.New)))

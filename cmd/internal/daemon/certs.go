@@ -6,19 +6,19 @@ import (
 	"fmt"
 	"sync/atomic"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/internal/localfile"
 )
 
 // certificates serves a certificate from files and takes over changed ones
 // without closing the listener.
 type certificates struct {
-	files   config.TLS
+	files   settings.TLS
 	current atomic.Pointer[tls.Config]
 }
 
 // newCertificates reads the files; nil files mean no TLS.
-func newCertificates(files *config.TLS) (*certificates, error) {
+func newCertificates(files *settings.TLS) (*certificates, error) {
 	if files == nil {
 		return nil, nil //nolint:nilnil // no TLS is not an error
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/elixirscope/foundation/adapters/prometheus"
 	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 	"github.com/elixirscope/foundation/cmd/internal/gateway"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/telemetry"
@@ -83,22 +84,17 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if err := d.openLayer(ctx); err != nil {
 		return nil, err
 	}
-	cfg, _, _ := d.layer.Config()
-	if err := d.openListeners(ctx, cfg); err != nil {
+	if err := d.openListeners(ctx, d.layer.Config().Current().Config); err != nil {
 		return nil, err
 	}
 	d.watch = newWatch(d.watched)
 	return d, nil
 }
 
-func (d *Daemon) load() (*config.Config, error) {
-	return config.Load(d.options.ConfigFile, config.ParseOptions{LookupEnv: d.options.LookupEnv, Kinds: d.options.Kinds})
-}
-
 func (d *Daemon) openLayer(ctx context.Context) (err error) {
 	d.layer, err = foundation.Open(ctx, foundation.Options{
 		ConfigFile: d.options.ConfigFile, LookupEnv: d.options.LookupEnv, Bus: telemetry.NewBus(), Logger: d.log, Kinds: d.options.Kinds,
-		Prepare: d.prepare,
+		Sections: d.sections(),
 	})
 	return err
 }
@@ -118,9 +114,9 @@ func (d *Daemon) abandon(ctx context.Context) error {
 // openListeners opens every address before any of them answers, so that a taken
 // port ends the start before a request was accepted.
 func (d *Daemon) openListeners(ctx context.Context, cfg *config.Config) error {
-	admin := cfg.Admin.WithDefaults()
-	if cfg.Gateway != nil {
-		g := cfg.Gateway.WithDefaults()
+	admin, probes := settings.AdminOf(cfg), settings.ProbesOf(cfg)
+	if given := settings.GatewayOf(cfg); given != nil {
+		g := given.WithDefaults()
 		srv := gatewayServer(d.gateway, g.Limits)
 		if err := d.openServer(ctx, "gateway", g.Listen, g.TLS, srv, func(ln net.Listener) net.Listener {
 			return limitConnections(d.gateway.Listener(ln), g.Limits.MaxConnections, srv)
@@ -128,7 +124,7 @@ func (d *Daemon) openListeners(ctx context.Context, cfg *config.Config) error {
 			return err
 		}
 	}
-	if admin.Listen != config.ListenOff {
+	if admin.Listen != settings.ListenOff {
 		security := securityOf(admin)
 		if err := security.CheckListen(admin.Listen); err != nil {
 			return err
@@ -138,13 +134,13 @@ func (d *Daemon) openListeners(ctx context.Context, cfg *config.Config) error {
 			return err
 		}
 	}
-	if cfg.Probes.Listen == "" {
+	if probes.Listen == "" {
 		return nil
 	}
-	return d.openServer(ctx, "probes", cfg.Probes.Listen, nil, adminServer(d.probes()), asItIs)
+	return d.openServer(ctx, "probes", probes.Listen, nil, adminServer(d.probes()), asItIs)
 }
 
-func (d *Daemon) openServer(ctx context.Context, name, address string, files *config.TLS, srv *http.Server, wrap func(net.Listener) net.Listener) error {
+func (d *Daemon) openServer(ctx context.Context, name, address string, files *settings.TLS, srv *http.Server, wrap func(net.Listener) net.Listener) error {
 	certs, err := newCertificates(files)
 	if err != nil {
 		return err
@@ -163,7 +159,7 @@ func (d *Daemon) openServer(ctx context.Context, name, address string, files *co
 
 func asItIs(ln net.Listener) net.Listener { return ln }
 
-func gatewayServer(h http.Handler, l config.Limits) *http.Server {
+func gatewayServer(h http.Handler, l settings.Limits) *http.Server {
 	srv := &http.Server{
 		Handler: h, ReadHeaderTimeout: l.ReadHeaderTimeout, IdleTimeout: l.IdleTimeout, MaxHeaderBytes: int(l.MaxHeader),
 		Protocols: new(http.Protocols),
@@ -174,13 +170,13 @@ func gatewayServer(h http.Handler, l config.Limits) *http.Server {
 	return srv
 }
 
-func securityOf(admin config.Admin) adminapi.Security {
+func securityOf(admin settings.Admin) adminapi.Security {
 	s := adminapi.Security{
 		Tokens: map[string]adminapi.Token{}, Hosts: admin.AllowedHosts,
 		ClientCertificates: admin.TLS != nil && admin.TLS.ClientCAFile != "",
 	}
 	for _, t := range admin.Tokens {
-		s.Tokens[t.Name] = adminapi.Token{Secret: string(t.Token), Write: t.Role == config.RoleWrite}
+		s.Tokens[t.Name] = adminapi.Token{Secret: string(t.Token), Write: t.Role == settings.RoleWrite}
 	}
 	return s
 }
@@ -196,7 +192,7 @@ func (d *Daemon) adminHandler(security adminapi.Security) http.Handler {
 }
 
 // guardAdmin puts the tokens and hosts of admin in force.
-func (d *Daemon) guardAdmin(admin config.Admin) {
+func (d *Daemon) guardAdmin(admin settings.Admin) {
 	h := d.adminHandler(securityOf(admin))
 	d.admin.Store(&h)
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
 )
 
 // Describe fills in what the layer does not know of itself.
 func (d *Daemon) Describe(s *adminapi.Status) {
-	_, revision, at := d.layer.Config()
 	s.StartedAt, s.UptimeSeconds = d.started, time.Since(d.started).Seconds()
 	s.Ready, s.Draining = d.isReady(), d.draining.Load()
 	if lack := d.gateway.Exhausted(); lack != "" {
@@ -23,7 +23,7 @@ func (d *Daemon) Describe(s *adminapi.Status) {
 	status := d.layer.Status()
 	s.Build, s.Namespace = d.options.Build, status.Namespace
 	s.Config = adminapi.ConfigStatus{
-		Revision: revision, Source: status.Source, Drifted: status.Drifted, AppliedAt: at,
+		Revision: status.Revision, Source: status.Source, Drifted: status.Drifted, AppliedAt: status.AppliedAt,
 		LastReloadAt: status.LastReload, LastReloadSuccessful: status.LastReloadError == nil,
 	}
 	if status.LastReloadError != nil {
@@ -41,29 +41,34 @@ func (d *Daemon) Describe(s *adminapi.Status) {
 // this machine: neither variables nor files are filled in, and what decides who
 // may do so comes from the local file.
 func (d *Daemon) Parse(text string) (*config.Config, error) {
-	cfg, err := config.Parse("request", []byte(text), config.ParseOptions{Kinds: d.options.Kinds})
+	cfg, err := config.Parse("request", []byte(text), config.ParseOptions{Registry: config.Registry{Kinds: d.options.Kinds, Sections: settings.Sections()}})
 	if err != nil {
 		return nil, err
 	}
-	current, _, _ := d.layer.Config()
+	current := d.layer.Config().Current().Config
 	if foreign := foreignSections(cfg); len(foreign) > 0 {
 		return nil, fault.New(fault.Spec{
 			Code: fault.Forbidden, Component: "config", Message: strings.Join(foreign, " and ") + " can be set in the local file only",
 		})
 	}
 	cfg = cfg.Clone()
-	cfg.Admin, cfg.Probes, cfg.Storage = current.Admin, current.Probes, current.Storage
+	cfg.Storage = current.Storage
+	for _, name := range []string{settings.AdminSection, settings.ProbesSection} {
+		delete(cfg.Sections, name)
+		if s, ok := current.Sections[name]; ok {
+			cfg.Sections[name] = s
+		}
+	}
 	return cfg, nil
 }
 
 // foreignSections names what a request set and may not set.
 func foreignSections(c *config.Config) []string {
 	var names []string
-	if c.Admin.Listen != "" || c.Admin.TLS != nil || len(c.Admin.Tokens) > 0 || len(c.Admin.AllowedHosts) > 0 {
-		names = append(names, "admin")
-	}
-	if c.Probes.Listen != "" {
-		names = append(names, "probes")
+	for _, name := range []string{settings.AdminSection, settings.ProbesSection} {
+		if _, set := c.Sections[name]; set {
+			names = append(names, name)
+		}
 	}
 	if c.Storage != (config.Storage{}) {
 		names = append(names, "storage")

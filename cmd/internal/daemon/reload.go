@@ -1,53 +1,49 @@
 package daemon
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"log/slog"
-	"strings"
 
-	foundation "github.com/elixirscope/foundation"
 	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 	"github.com/elixirscope/foundation/cmd/internal/gateway"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
 )
 
 // Reload reads the configuration file again and takes it over, or returns what
 // is wrong with it and changes nothing. It reports what changed.
 func (d *Daemon) Reload(ctx context.Context) (adminapi.Applied, error) {
-	return d.changing(func() error {
+	return d.changing(func() (config.Applied, error) {
 		d.watch.accept() // what is read now, good or bad, has been tried
 		renew, err := d.readCertificates()
 		if err != nil {
-			return err
+			return config.Applied{}, err
 		}
-		if err := d.reloadRoutes(ctx); err != nil {
-			return err
+		applied, err := d.reloadRoutes(ctx)
+		if err == nil {
+			renew()
 		}
-		renew()
-		return nil
+		return applied, err
 	})
 }
 
 // reloadRoutes reloads the layer and with it the routes. A file that says what it
 // said before is no change to the layer; the certificates that it names for
 // upstreams may be others all the same.
-func (d *Daemon) reloadRoutes(ctx context.Context) error {
-	_, before, _ := d.layer.Config()
-	if err := d.layer.Reload(ctx); err != nil {
-		return err
+func (d *Daemon) reloadRoutes(ctx context.Context) (config.Applied, error) {
+	before := d.layer.Config().Current().Number
+	applied, err := d.layer.Config().Reload(ctx, config.By{})
+	if err != nil || applied.Revision != before { // prepareGateway has seen to them
+		return applied, err
 	}
-	cfg, after, _ := d.layer.Config()
-	if after != before {
-		return nil // prepare has seen to them
-	}
-	table, err := d.prepareGateway(cfg)
+	table, err := d.table(d.layer.Config().Current().Config)
 	if err != nil {
-		return err
+		return applied, err
 	}
-	return d.gateway.Use(table, d.layer.Guard)
+	return applied, d.gateway.Use(table, d.layer.Guard)
 }
 
 // readCertificates reads the certificates of all listeners and returns how to
@@ -69,96 +65,88 @@ func (d *Daemon) readCertificates() (renew func(), err error) {
 	}, nil
 }
 
-// Apply takes over a configuration that did not come from the file, if the
-// revision seen, or adminapi.AnyRevision, is in force.
-func (d *Daemon) Apply(ctx context.Context, cfg *config.Config, seen uint64) (adminapi.Applied, error) {
-	return d.changing(func() (err error) {
-		if seen == adminapi.AnyRevision {
-			_, err = d.layer.Apply(ctx, cfg)
-		} else {
-			_, err = d.layer.ApplyAt(ctx, cfg, seen)
-		}
-		return err
-	})
+// Apply takes over a configuration that did not come from the file.
+func (d *Daemon) Apply(ctx context.Context, cfg *config.Config, by config.By) (adminapi.Applied, error) {
+	return d.changing(func() (config.Applied, error) { return d.layer.Config().Apply(ctx, cfg, by) })
 }
 
 // changing runs one change and reports the difference that it made.
-func (d *Daemon) changing(change func() error) (adminapi.Applied, error) {
+func (d *Daemon) changing(change func() (config.Applied, error)) (adminapi.Applied, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.stopped {
 		return adminapi.Applied{}, fault.New(fault.Spec{Code: fault.Closed, Component: "foundation", Message: "the daemon is stopping"})
 	}
-	old, _, _ := d.layer.Config()
-	err := change()
-	now, revision, _ := d.layer.Config()
-	return adminapi.Applied{APIVersion: adminapi.Version, Revision: revision, Changes: adminapi.ChangeViews(config.Diff(old, now))}, err
+	applied, err := change()
+	return adminapi.Applied{
+		APIVersion: adminapi.Version, Revision: d.layer.Config().Current().Number, Changes: adminapi.ChangeViews(applied.Changes),
+	}, err
 }
 
 // Plan says what cfg would change and changes nothing.
 func (d *Daemon) Plan(cfg *config.Config) (adminapi.Applied, error) {
-	changes, err := d.layer.Plan(cfg)
-	_, revision, _ := d.layer.Config()
-	applied := adminapi.Applied{APIVersion: adminapi.Version, Revision: revision, DryRun: true, Changes: adminapi.ChangeViews(changes)}
-	if err == nil {
-		_, err = d.prepareGateway(cfg)
-	}
-	return applied, err
+	changes, err := d.layer.Config().Plan(cfg)
+	return d.planned(cfg, changes, err)
 }
 
 // PlanReload says what a reload of the file would change.
 func (d *Daemon) PlanReload() (adminapi.Applied, error) {
-	cfg, err := d.load()
-	if err != nil {
-		return adminapi.Applied{}, err
-	}
-	return d.Plan(cfg)
+	cfg, changes, err := d.layer.Config().PlanReload()
+	return d.planned(cfg, changes, err)
 }
 
-// prepare is the daemon's share of a change: everything that can fail of it. The
-// layer calls it before it touches anything, and what it returns once the parts
-// are in force.
-func (d *Daemon) prepare(layer *foundation.Foundation, cfg *config.Config) (commit func(), err error) {
-	old, revision, _ := layer.Config()
-	if revision > 0 { // not at the start
-		if err := needsRestart(config.Diff(old, cfg)); err != nil {
-			return nil, err
+// planned answers with a plan, after a look at what only the gateway knows of it:
+// the certificates that its routes name.
+func (d *Daemon) planned(cfg *config.Config, changes []config.Change, err error) (adminapi.Applied, error) {
+	if err == nil {
+		_, err = d.table(cfg)
+	}
+	return adminapi.Applied{
+		APIVersion: adminapi.Version, Revision: d.layer.Config().Current().Number, DryRun: true, Changes: adminapi.ChangeViews(changes),
+	}, err
+}
+
+// sections are the daemon's own sections of the configuration: the admin API, which
+// takes over tokens and hosts, and the gateway, which takes over its routes.
+func (d *Daemon) sections() []config.Section {
+	all := settings.Sections()
+	for i := range all {
+		switch all[i].Name {
+		case settings.AdminSection:
+			all[i].Prepare = d.prepareAdmin
+		case settings.GatewaySection:
+			all[i].Prepare = d.prepareGateway
 		}
 	}
-	table, err := d.prepareGateway(cfg)
-	if err != nil {
-		return nil, err
-	}
-	return func() {
-		if err := d.gateway.Use(table, layer.Guard); err != nil { // guards were checked with the names
+	return all
+}
+
+type guardLookup = func(name string) (*guard.Guard, error)
+
+func (d *Daemon) prepareAdmin(_ context.Context, _, next *config.Config, _ guardLookup) (config.Transition, error) {
+	return config.Transition{Commit: func(config.Revision) {
+		if d.admin.Load() != nil { // not at the start
+			d.guardAdmin(settings.AdminOf(next))
+		}
+	}}, nil
+}
+
+func (d *Daemon) prepareGateway(_ context.Context, _, next *config.Config, guards guardLookup) (config.Transition, error) {
+	table, err := d.table(next)
+	return config.Transition{Commit: func(config.Revision) {
+		if err := d.gateway.Use(table, guards); err != nil { // guards were checked with the names
 			d.log.Error("the routes are not in use", slog.String("error", err.Error()))
 		}
-		if d.admin.Load() != nil { // not at the start
-			d.guardAdmin(cfg.Admin.WithDefaults())
-		}
-	}, nil
+	}}, err
 }
 
-func (d *Daemon) prepareGateway(cfg *config.Config) (*gateway.Table, error) {
-	if cfg.Gateway == nil {
-		return d.gateway.Prepare(config.Gateway{})
+// table makes the routes of cfg.
+func (d *Daemon) table(cfg *config.Config) (*gateway.Table, error) {
+	g := settings.GatewayOf(cfg)
+	if g == nil {
+		g = &settings.Gateway{}
 	}
-	return d.gateway.Prepare(*cfg.Gateway)
-}
-
-// needsRestart refuses what cannot change while the daemon runs, by its name.
-// Taking over the rest would leave a daemon that no file describes.
-func needsRestart(changes []config.Change) error {
-	var problems fault.Problems
-	for _, c := range changes {
-		if !c.Restart {
-			continue
-		}
-		for _, f := range c.Fields {
-			problems.Add(strings.TrimSuffix(c.Section+"."+f.Field, "."), f.New, "was %s at the start and cannot change while the daemon runs: restart it", cmp.Or(f.Old, "not set"))
-		}
-	}
-	return problems.Err("foundation", "")
+	return d.gateway.Prepare(*g)
 }
 
 // reloadAndLog is a reload that nobody waits for.

@@ -8,7 +8,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 )
 
 // Stop drains and ends the daemon, see the package comment. It returns when
@@ -61,12 +61,12 @@ func (d *Daemon) forbidReloads() {
 }
 
 // drainTimes are those of the configuration in force, not of the start.
-func (d *Daemon) drainTimes() config.Drain {
-	cfg, _, _ := d.layer.Config()
-	if cfg.Gateway == nil {
-		return config.Gateway{}.WithDefaults().Drain
+func (d *Daemon) drainTimes() settings.Drain {
+	g := settings.GatewayOf(d.layer.Config().Current().Config)
+	if g == nil {
+		g = &settings.Gateway{}
 	}
-	return cfg.Gateway.WithDefaults().Drain
+	return g.WithDefaults().Drain
 }
 
 func (d *Daemon) stopGateway(ctx context.Context, timeout time.Duration) error {

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -21,12 +21,12 @@ type accessLog struct {
 	seen  atomic.Uint64
 }
 
-func newAccessLog(c config.AccessLog, log *slog.Logger) *accessLog {
+func newAccessLog(c settings.AccessLog, log *slog.Logger) *accessLog {
 	l := &accessLog{log: log}
 	switch c.Mode {
-	case config.AccessLogAll:
+	case settings.AccessLogAll:
 		l.every = 1
-	case config.AccessLogSampled:
+	case settings.AccessLogSampled:
 		l.every = math.MaxUint64 // a share of nothing: only what is always logged
 		if c.Sample > 0 {
 			l.every = uint64(math.Ceil(1 / c.Sample))

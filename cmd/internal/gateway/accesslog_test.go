@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 )
 
 // accessLines collects a log.
@@ -90,10 +90,10 @@ const bigWrite = 32 << 10
 // and also in a log that samples nothing else.
 func TestAccessLog_AnAnswerThatWasCutIsNotLoggedAsWhole(t *testing.T) {
 	for _, version := range []string{"HTTP/1.1", "HTTP/2.0"} {
-		for _, mode := range []string{config.AccessLogAll, config.AccessLogSampled} {
+		for _, mode := range []string{settings.AccessLogAll, settings.AccessLogSampled} {
 			t.Run(version+" "+mode, func(t *testing.T) {
 				var access accessLines
-				r := newRig(t, http.HandlerFunc(breakingUpstream), func(s *settings) {
+				r := newRig(t, http.HandlerFunc(breakingUpstream), func(s *setup) {
 					s.gateway.AccessLog.Mode, s.log = mode, &access
 				})
 				if version == "HTTP/2.0" {
@@ -105,7 +105,7 @@ func TestAccessLog_AnAnswerThatWasCutIsNotLoggedAsWhole(t *testing.T) {
 						t.Errorf("%s: %+v, cut by %q, want %q", path, got, *got.CutBy, want)
 					}
 				}
-				if r.get("/whole"); mode == config.AccessLogAll {
+				if r.get("/whole"); mode == settings.AccessLogAll {
 					if got := access.line(r, "/whole"); *got.CutBy != "" || got.Status != http.StatusOK {
 						t.Errorf("a whole answer: %+v, cut by %q", got, *got.CutBy)
 					}
@@ -133,8 +133,8 @@ func (r *rig) cut(path, version string) {
 
 func TestAccessLog_APanicIsNoAnswer(t *testing.T) {
 	var access accessLines
-	r := newRig(t, http.HandlerFunc(hello), func(s *settings) {
-		s.gateway.AccessLog.Mode, s.log = config.AccessLogAll, &access
+	r := newRig(t, http.HandlerFunc(hello), func(s *setup) {
+		s.gateway.AccessLog.Mode, s.log = settings.AccessLogAll, &access
 	})
 	inner := r.server.Config.Handler
 	r.server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -158,8 +158,8 @@ func (panickingWriter) Header() http.Header { panic("a defect of ours") }
 // TestOptionsAsterisk_IsForTheServerAndIsLogged: net/http would answer it unseen.
 func TestOptionsAsterisk_IsForTheServerAndIsLogged(t *testing.T) {
 	var access accessLines
-	r := newRig(t, http.HandlerFunc(hello), func(s *settings) {
-		s.gateway.AccessLog.Mode, s.log = config.AccessLogAll, &access
+	r := newRig(t, http.HandlerFunc(hello), func(s *setup) {
+		s.gateway.AccessLog.Mode, s.log = settings.AccessLogAll, &access
 	})
 	r.server.Config.DisableGeneralOptionsHandler = true // as the daemon sets it
 	for method, want := range map[string]int{http.MethodOptions: http.StatusOK, http.MethodGet: http.StatusBadRequest} {

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/ratelimit"
 )
@@ -25,8 +25,8 @@ func TestAHostIsComparedAsTheDNSDoes(t *testing.T) {
 		"xn--bcher-kva.example/": {"xn--bcher-kva.example", "XN--BCHER-KVA.example."},
 		"127.0.0.1/":             {"127.0.0.1", "127.0.0.1:80"},
 	} {
-		r := newRig(t, http.HandlerFunc(mirror), func(s *settings) {
-			s.gateway.Routes = []config.Route{{Match: "/", Upstream: s.route.Upstream}}
+		r := newRig(t, http.HandlerFunc(mirror), func(s *setup) {
+			s.gateway.Routes = []settings.Route{{Match: "/", Upstream: s.route.Upstream}}
 			s.route.Match, s.route.PreserveHost, s.route.Upstream = pattern, true, s.route.Upstream+"/strict"
 		})
 		for _, host := range hosts {
@@ -56,7 +56,7 @@ func (r *rig) toHost(host string) *http.Request {
 }
 
 func TestAHostInAnAbsoluteTargetOrInHTTP2IsTheSame(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) { s.route.Match = "api.example.org/" })
+	r := newRig(t, http.HandlerFunc(mirror), func(s *setup) { s.route.Match = "api.example.org/" })
 	_, answers := r.raw("GET http://API.example.org.:80/ HTTP/1.1\r\nHost: x\r\n\r\n")
 	if code := r.status(answers); code != http.StatusOK {
 		t.Errorf("absolute: %d", code)
@@ -72,7 +72,7 @@ func TestAHostInAnAbsoluteTargetOrInHTTP2IsTheSame(t *testing.T) {
 }
 
 func TestAKeyByHostHasOneForm(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) {
+	r := newRig(t, http.HandlerFunc(mirror), func(s *setup) {
 		s.route.Key, s.limit = "{header:host}", ratelimit.Config{Limit: 1, Per: time.Hour}
 	})
 	for host, want := range map[string]int{"a.example": 200, "b.example:1": 200} {
@@ -89,9 +89,9 @@ func TestAKeyByHostHasOneForm(t *testing.T) {
 
 func TestRoutesWhoseHostsAreTheSameConflict(t *testing.T) {
 	g := newRig(t, http.NotFoundHandler(), nil).gateway
-	route := func(match string) config.Route { return config.Route{Match: match, Upstream: "http://127.0.0.1:1"} }
+	route := func(match string) settings.Route { return settings.Route{Match: match, Upstream: "http://127.0.0.1:1"} }
 	for _, match := range []string{"API.example.org./x", "api.example.org:80/y"} {
-		if _, err := g.Prepare(config.Gateway{Routes: []config.Route{route("api.example.org/x"), route(match)}}); err == nil {
+		if _, err := g.Prepare(settings.Gateway{Routes: []settings.Route{route("api.example.org/x"), route(match)}}); err == nil {
 			t.Errorf("%s was taken", match)
 		}
 	}
@@ -118,7 +118,7 @@ func TestAMethodInLowerCaseReachesNoUpstream(t *testing.T) {
 }
 
 func TestARedirectToACleanPathIsEncodedOnce(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) { s.route.Match = "/tree/" })
+	r := newRig(t, http.HandlerFunc(mirror), func(s *setup) { s.route.Match = "/tree/" })
 	for target, want := range map[string]string{
 		"//tree/a%2Fb":              "/tree/a%2Fb",
 		"/tree//a%20b/?q=%20&x=a;b": "/tree/a%20b/?q=%20&x=a;b",
@@ -144,9 +144,9 @@ func TestARedirectToACleanPathIsEncodedOnce(t *testing.T) {
 
 // docs/gateway.md says so: whoever guards one path guards that path.
 func TestAnExactPathMatchesNothingElse(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) {
+	r := newRig(t, http.HandlerFunc(mirror), func(s *setup) {
 		s.route.Match = "/login"
-		s.gateway.Routes = []config.Route{{Match: "/", Upstream: s.route.Upstream}}
+		s.gateway.Routes = []settings.Route{{Match: "/", Upstream: s.route.Upstream}}
 	})
 	if r.get("/login"); r.outcomes(1).Successes != 1 {
 		t.Error("/login is not guarded")
@@ -179,7 +179,7 @@ func TestARequestWithTwoLengthsIsForwardedWithOne(t *testing.T) {
 		_ = json.NewEncoder(w).Encode(map[string]any{
 			"uri": r.RequestURI, "body": string(body), "te": r.TransferEncoding, "length": r.ContentLength, "header": r.Header["Content-Length"], "whole": err == nil,
 		})
-	}), func(s *settings) { s.guard = guard.Config{} })
+	}), func(s *setup) { s.guard = guard.Config{} })
 	type seen struct {
 		URI, Body string
 		TE        []string

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 )
 
 // The errors of the transport have no types: this holds their texts against those of
@@ -62,7 +62,7 @@ func TestWhatTheTransportRefusesToSendIsTheClientsFault(t *testing.T) {
 
 // What examine lets through, the proxy sends.
 func TestWhatTheProxyRefusesIsTheClientsFault(t *testing.T) {
-	rt, err := newRoute(config.Route{Upstream: "http://127.0.0.1:1"}, config.Gateway{})
+	rt, err := newRoute(settings.Route{Upstream: "http://127.0.0.1:1"}, settings.Gateway{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -92,7 +92,7 @@ func untouched(t *testing.T, over string) (*rig, *atomic.Int64) {
 	t.Helper()
 	var asked atomic.Int64
 	url, change := upstreamOver(t, over, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
-	return newRigTo(t, url, func(s *settings) {
+	return newRigTo(t, url, func(s *setup) {
 		change(s)
 		s.route.PreserveHost = true
 	}), &asked

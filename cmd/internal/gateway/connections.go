@@ -3,7 +3,7 @@ package gateway
 import (
 	"net/http"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/internal/localfile"
 )
 
@@ -27,7 +27,7 @@ type peerID struct {
 // renewed makes new connections, because the old ones rest on the old file.
 type pemFiles struct{ ca, cert, key string }
 
-func readPEM(c config.UpstreamTLS) (f pemFiles, err error) {
+func readPEM(c settings.UpstreamTLS) (f pemFiles, err error) {
 	for _, file := range []struct {
 		path string
 		into *string
@@ -45,7 +45,7 @@ func readPEM(c config.UpstreamTLS) (f pemFiles, err error) {
 }
 
 // to returns the connections to id: those that there are, those of old, or new ones.
-func (c connections) to(id peerID, settings config.UpstreamTLS, old connections) (*http.Transport, error) {
+func (c connections) to(id peerID, settings settings.UpstreamTLS, old connections) (*http.Transport, error) {
 	for _, known := range []connections{c, old} {
 		if t := known[id]; t != nil {
 			c[id] = t

@@ -68,7 +68,7 @@ func TestAGRPCCallEndsWithTheTimeOfItsClient(t *testing.T) {
 		{"a stream that is reset", &late{streams: true, resets: true}, time.Minute, breaker.Counts{Ignored: 1}, "message"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := h2cRig(t, c.up, func(s *settings) { s.guard = guard.Config{Timeout: time.Hour, DeadlineFloor: c.floor} })
+			r := h2cRig(t, c.up, func(s *setup) { s.guard = guard.Config{Timeout: time.Hour, DeadlineFloor: c.floor} })
 			status, messages, err := grpcCall(r, "100m")
 			if status != exceeded || messages != c.message || err != nil {
 				t.Errorf("status %q after %q, %v", status, messages, err)
@@ -85,7 +85,7 @@ func TestAGRPCCallEndsWithTheTimeOfItsClient(t *testing.T) {
 
 // Also where the time is over before anything is asked.
 func TestAGRPCCallWithoutAnyTimeIsLate(t *testing.T) {
-	r := h2cRig(t, &late{}, func(*settings) {})
+	r := h2cRig(t, &late{}, func(*setup) {})
 	for _, timeout := range []string{"0S", "1n"} {
 		if status, _, err := grpcCall(r, timeout); status != exceeded || err != nil {
 			t.Errorf("%s: status %q, %v", timeout, status, err)
@@ -99,7 +99,7 @@ func TestAGRPCCallWithoutAnyTimeIsLate(t *testing.T) {
 // Servers of gRPC answer it with Internal.
 func TestATimeoutThatCannotBeReadReachesNoUpstream(t *testing.T) {
 	var asked atomic.Bool
-	r := h2cRig(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Store(true) }), func(*settings) {})
+	r := h2cRig(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Store(true) }), func(*setup) {})
 	const invalidArgument = "3"
 	if status, _, err := grpcCall(r, "soon"); status != invalidArgument || err != nil || asked.Load() {
 		t.Errorf("status %q, %v, asked %v", status, err, asked.Load())
@@ -116,7 +116,7 @@ func TestAnUpstreamThatIsLateByItsOwnClockFailed(t *testing.T) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			w.Header().Set("Content-Type", "application/grpc")
 			w.Header().Set("Grpc-Status", exceeded)
-		}), func(*settings) {})
+		}), func(*setup) {})
 		if status, _, err := grpcCall(r, timeout); status != exceeded || err != nil {
 			t.Errorf("status %q, %v", status, err)
 		}
@@ -143,7 +143,7 @@ func TestAGRPCStreamThatIsNotReadEndsWithTheTimeOfItsClient(t *testing.T) {
 		for err := error(nil); err == nil && r.Context().Err() == nil; {
 			_, err = w.Write(make([]byte, 1<<20))
 		}
-	}), func(*settings) {})
+	}), func(*setup) {})
 	req := r.request(http.MethodPost, "/", strings.NewReader("\x00\x00\x00\x00\x00"))
 	req.Header.Set("Content-Type", "application/grpc")
 	req.Header.Set("Grpc-Timeout", "200m")

@@ -12,7 +12,7 @@ import (
 	"time"
 	"unicode"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/hostname"
@@ -49,7 +49,7 @@ type Table struct {
 // New returns a gateway without routes: it answers 404.
 func New(log *slog.Logger) *Gateway {
 	g := &Gateway{log: log, exhaustion: exhaustion{log: log}}
-	defaults := config.Gateway{}.WithDefaults()
+	defaults := settings.Gateway{}.WithDefaults()
 	g.table.Store(&Table{mux: http.NewServeMux(), access: newAccessLog(defaults.AccessLog, log), idle: defaults.Limits.BodyIdleTimeout})
 	return g
 }
@@ -57,7 +57,7 @@ func New(log *slog.Logger) *Gateway {
 // Prepare makes a table of c, or reports every fault of it as one
 // [fault.InvalidConfig]. It changes nothing, and takes over the connections of the
 // table in use to upstreams that stay what they are.
-func (g *Gateway) Prepare(c config.Gateway) (*Table, error) {
+func (g *Gateway) Prepare(c settings.Gateway) (*Table, error) {
 	c = c.WithDefaults()
 	t := &Table{
 		mux: http.NewServeMux(), connections: connections{}, held: map[string]*held{}, access: newAccessLog(c.AccessLog, g.log), idle: c.Limits.BodyIdleTimeout,
@@ -81,7 +81,7 @@ func (g *Gateway) Prepare(c config.Gateway) (*Table, error) {
 	return t, nil
 }
 
-func (t *Table) add(c config.Route, defaults config.Gateway, old *Table) error {
+func (t *Table) add(c settings.Route, defaults settings.Gateway, old *Table) error {
 	rt, err := newRoute(c, defaults)
 	if err != nil {
 		return err

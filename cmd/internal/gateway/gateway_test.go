@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/ratelimit"
@@ -94,7 +94,7 @@ func TestCorrelationID(t *testing.T) {
 func TestWhatAClientSaysOfItsWayIsBelievedFromTrustedProxiesOnly(t *testing.T) {
 	claims := []string{"X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Ssl", "X-Real-Ip", "X_forwarded_for", "x_real_ip"}
 	for _, trusted := range []bool{false, true} {
-		r := newRig(t, http.HandlerFunc(mirror), func(s *settings) {
+		r := newRig(t, http.HandlerFunc(mirror), func(s *setup) {
 			if trusted {
 				s.gateway.TrustedProxies = []string{"127.0.0.0/8"}
 			}
@@ -116,7 +116,7 @@ func TestWhatAClientSaysOfItsWayIsBelievedFromTrustedProxiesOnly(t *testing.T) {
 }
 
 func TestForwardedForIsContinuedForTrustedProxies(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) {
+	r := newRig(t, http.HandlerFunc(mirror), func(s *setup) {
 		s.gateway.TrustedProxies = []string{"127.0.0.1"}
 		s.route.PreserveHost = true
 	})
@@ -131,7 +131,7 @@ func TestForwardedForIsContinuedForTrustedProxies(t *testing.T) {
 }
 
 func TestStripPrefix(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) { s.route.Match, s.route.StripPrefix = "/api/", "/api" })
+	r := newRig(t, http.HandlerFunc(mirror), func(s *setup) { s.route.Match, s.route.StripPrefix = "/api/", "/api" })
 	for path, want := range map[string]string{"/api/x/y?q=1": "/x/y?q=1", "/api/": "/", "/api/a%2Fb": "/a%2Fb", "/%61pi/a%2Fb": "/a%2Fb"} {
 		if _, m := r.mirrored(r.request(http.MethodGet, path, nil)); m.URI != want {
 			t.Errorf("%s went on as %s, want %s", path, m.URI, want)
@@ -175,7 +175,7 @@ func (a answer) problem(t *testing.T) publicBody {
 }
 
 func TestPathsAndMethodsWithoutARoute(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) { s.route.Match = "GET /there" })
+	r := newRig(t, http.HandlerFunc(mirror), func(s *setup) { s.route.Match = "GET /there" })
 	if p := r.get("/elsewhere").problem(t); p.Status != http.StatusNotFound || p.Code != "not_found" {
 		t.Errorf("%+v", p)
 	}
@@ -186,7 +186,7 @@ func TestPathsAndMethodsWithoutARoute(t *testing.T) {
 }
 
 func TestRefusalSaysWhenToComeBackAndNothingElse(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) {
+	r := newRig(t, http.HandlerFunc(mirror), func(s *setup) {
 		s.limit = ratelimit.Config{Limit: 2, Per: time.Minute}
 		s.route.Key = "{header:X-User}"
 	})
@@ -249,7 +249,7 @@ func TestWhoseFailure(t *testing.T) {
 		{"no header in time", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), 504, "call_timeout", breaker.Counts{Failures: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			limit := func(s *settings) { s.guard = guard.Config{Timeout: 300 * time.Millisecond} }
+			limit := func(s *setup) { s.guard = guard.Config{Timeout: 300 * time.Millisecond} }
 			var r *rig
 			if c.upstream == nil {
 				r = newRigTo(t, "http://"+address, limit)
@@ -275,7 +275,7 @@ func TestWhoseFailure(t *testing.T) {
 
 func TestAnswersTellWhatIsLeftWhereTheRouteSaysSo(t *testing.T) {
 	for tells, want := range map[bool]string{false: "", true: `"default";r=1;t=30`} {
-		r := newRig(t, http.HandlerFunc(mirror), func(s *settings) {
+		r := newRig(t, http.HandlerFunc(mirror), func(s *setup) {
 			s.limit = ratelimit.Config{Limit: 2, Per: time.Minute}
 			s.route.RateLimitHeaders = tells
 		})
@@ -297,8 +297,8 @@ func TestConnectionsOutliveAReload(t *testing.T) {
 	up.Start()
 	defer up.Close()
 	r := newRigTo(t, up.URL, nil)
-	use := func(routes ...config.Route) {
-		table, err := r.gateway.Prepare(config.Gateway{Routes: routes})
+	use := func(routes ...settings.Route) {
+		table, err := r.gateway.Prepare(settings.Gateway{Routes: routes})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -308,17 +308,17 @@ func TestConnectionsOutliveAReload(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name  string
-		route config.Route
+		route settings.Route
 		want  int64
 	}{
-		{"the first request dials", config.Route{}, 1},
-		{"another path on the way", config.Route{Match: "/", Upstream: up.URL + "/base"}, 1},
-		{"a second route", config.Route{Match: "/{x}", Upstream: up.URL, IdleTimeout: time.Second}, 1},
-		{"other connections", config.Route{Match: "/", Upstream: strings.Replace(up.URL, "127.0.0.1", "localhost", 1)}, 2},
-		{"the old ones were closed", config.Route{Match: "/", Upstream: up.URL}, 3},
+		{"the first request dials", settings.Route{}, 1},
+		{"another path on the way", settings.Route{Match: "/", Upstream: up.URL + "/base"}, 1},
+		{"a second route", settings.Route{Match: "/{x}", Upstream: up.URL, IdleTimeout: time.Second}, 1},
+		{"other connections", settings.Route{Match: "/", Upstream: strings.Replace(up.URL, "127.0.0.1", "localhost", 1)}, 2},
+		{"the old ones were closed", settings.Route{Match: "/", Upstream: up.URL}, 3},
 	} {
 		if c.route.Match != "" {
-			use(c.route, config.Route{Match: "/more/", Upstream: c.route.Upstream})
+			use(c.route, settings.Route{Match: "/more/", Upstream: c.route.Upstream})
 		}
 		if a := r.get("/x"); a.StatusCode != http.StatusOK || dialed.Load() != c.want {
 			t.Errorf("%s: %d, %d connections so far, want %d", c.name, a.StatusCode, dialed.Load(), c.want)
@@ -328,15 +328,15 @@ func TestConnectionsOutliveAReload(t *testing.T) {
 
 func TestPrepareReportsEveryFaultAndChangesNothing(t *testing.T) {
 	r := newRig(t, http.HandlerFunc(mirror), nil)
-	_, err := r.gateway.Prepare(config.Gateway{
+	_, err := r.gateway.Prepare(settings.Gateway{
 		TrustedProxies: []string{"ten"},
-		Routes: []config.Route{
+		Routes: []settings.Route{
 			{Match: "/a/", Upstream: "http://127.0.0.1:1"},
 			{Match: "/a/", Upstream: "http://127.0.0.1:2"},
 			{Match: "/{x}/b", Upstream: "http://127.0.0.1:1"},
 			{Match: "/c/{y}", Upstream: "http://127.0.0.1:1"},
 			{Match: "/no-url", Upstream: "not a url"},
-			{Match: "/no-ca", Upstream: "https://127.0.0.1:1", TLS: &config.UpstreamTLS{CAFile: "/does/not/exist"}},
+			{Match: "/no-ca", Upstream: "https://127.0.0.1:1", TLS: &settings.UpstreamTLS{CAFile: "/does/not/exist"}},
 		},
 	})
 	f, ok := errors.AsType[*fault.Error](err)

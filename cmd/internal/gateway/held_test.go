@@ -51,7 +51,7 @@ func TestAnUpstreamThatGivesUpASlowReaderIsNotToBlame(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			const clients = 6
 			up := &impatient{limit: time.Second, gaveUp: make(chan error, clients)}
-			r := h2cRig(t, up, func(s *settings) { s.route.H2C = c.to == "2" })
+			r := h2cRig(t, up, func(s *setup) { s.route.H2C = c.to == "2" })
 			client := r.client
 			if c.from == "2" {
 				client = r.http2()
@@ -88,7 +88,7 @@ func TestAnUpstreamThatGivesUpASlowUploadIsNotToBlame(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
 		const clients = 6
 		up := &impatient{limit: 500 * time.Millisecond, gaveUp: make(chan error, clients)}
-		r := h2cRig(t, up, func(s *settings) { s.route.H2C = h2 })
+		r := h2cRig(t, up, func(s *setup) { s.route.H2C = h2 })
 		var conns []io.Writer
 		for range clients {
 			conn, _ := r.raw("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\nabc")
@@ -123,7 +123,7 @@ func TestAnUpstreamThatBreaksOffAtOnceFailed(t *testing.T) {
 				}
 				_, _ = io.Copy(io.Discard, r.Body)
 				panic(http.ErrAbortHandler)
-			}), func(s *settings) { s.route.H2C = h2 })
+			}), func(s *setup) { s.route.H2C = h2 })
 			if resp, err := r.client.Do(request(r)); err == nil {
 				_, _ = io.Copy(io.Discard, resp.Body)
 				_ = resp.Body.Close()
@@ -153,7 +153,7 @@ func TestACallThatItsServerEndsIsOverForAClientThatListens(t *testing.T) {
 		"without one": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := h2cRig(t, h, func(*settings) {})
+			r := h2cRig(t, h, func(*setup) {})
 			body, talk := io.Pipe()
 			defer talk.Close()
 			ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second) // for a test that would hang

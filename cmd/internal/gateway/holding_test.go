@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 )
@@ -91,9 +91,9 @@ func sites() http.Handler {
 // others are served. The count outlives a reload.
 func TestWhatOneKeyHasInFlightIsBounded(t *testing.T) {
 	var log lines
-	r := newRig(t, sites(), func(s *settings) {
+	r := newRig(t, sites(), func(s *setup) {
 		s.route.Key, s.route.MaxInFlightPerKey = "{header:X-User}/{remote_ip}", 2
-		s.gateway.AccessLog.Mode = config.AccessLogSampled
+		s.gateway.AccessLog.Mode = settings.AccessLogSampled
 		s.log = &log
 	})
 	conns := make([]net.Conn, 2)
@@ -129,7 +129,7 @@ func TestWhatOneKeyHasInFlightIsBounded(t *testing.T) {
 
 func TestConnectionsOfOneClientAreBounded(t *testing.T) {
 	var log lines
-	r := newRig(t, sites(), func(s *settings) { s.gateway.Limits.MaxConnectionsPerClient, s.log = 2, &log })
+	r := newRig(t, sites(), func(s *setup) { s.gateway.Limits.MaxConnectionsPerClient, s.log = 2, &log })
 	conns := make([]net.Conn, 2)
 	for i := range conns {
 		var answers *bufio.Reader
@@ -158,7 +158,7 @@ func TestConnectionsOfOneClientAreBounded(t *testing.T) {
 }
 
 func TestConnectionsOfTrustedProxiesAreNotCounted(t *testing.T) {
-	r := newRig(t, sites(), func(s *settings) {
+	r := newRig(t, sites(), func(s *setup) {
 		s.gateway.Limits.MaxConnectionsPerClient = 1
 		s.gateway.TrustedProxies = []string{"127.0.0.0/8"}
 	})
@@ -173,7 +173,7 @@ func TestConnectionsOfTrustedProxiesAreNotCounted(t *testing.T) {
 // Two kinds of place: upgraded connections neither take those of requests nor can they
 // be without bound.
 func TestUpgradedConnectionsHoldAPlaceOfTheirOwnKind(t *testing.T) {
-	r := newRig(t, sites(), func(s *settings) {
+	r := newRig(t, sites(), func(s *setup) {
 		s.guard.Concurrency = 1
 		s.route.MaxUpgraded = 2
 	})
@@ -211,14 +211,14 @@ func TestUpgradedConnectionsHoldAPlaceOfTheirOwnKind(t *testing.T) {
 func TestAnUpgradedConnectionThatIsSilentIsClosed(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
-		limits config.Limits
+		limits settings.Limits
 		route  time.Duration
 	}{
-		{"by the gateway's limit", config.Limits{UpgradeIdleTimeout: 200 * time.Millisecond}, 0},
-		{"by the route's", config.Limits{UpgradeIdleTimeout: -1}, 200 * time.Millisecond},
+		{"by the gateway's limit", settings.Limits{UpgradeIdleTimeout: 200 * time.Millisecond}, 0},
+		{"by the route's", settings.Limits{UpgradeIdleTimeout: -1}, 200 * time.Millisecond},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			r := newRig(t, sites(), func(s *settings) { s.gateway.Limits, s.route.IdleTimeout = tc.limits, tc.route })
+			r := newRig(t, sites(), func(s *setup) { s.gateway.Limits, s.route.IdleTimeout = tc.limits, tc.route })
 			conn, answers := r.raw(websocket)
 			r.head(answers)
 			for range 5 { // each of them is heard of within the limit, all of them are not
@@ -246,7 +246,7 @@ func TestAnAnswerThatTheClientDoesNotTakeHoldsNoPlace(t *testing.T) {
 			up.Config.Protocols.SetUnencryptedHTTP2(true)
 			up.Start()
 			defer up.Close()
-			r := newRigTo(t, up.URL, func(s *settings) {
+			r := newRigTo(t, up.URL, func(s *setup) {
 				s.guard.Concurrency = 1
 				s.route.H2C = upstream == "HTTP/2"
 			})
@@ -317,7 +317,7 @@ func TestAClientThatHoldsWhatItCanTakesNothingFromOthers(t *testing.T) {
 		{name: "slow reading", perKey: perKey, attack: holdDownloads},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			r := newRig(t, sites(), func(s *settings) {
+			r := newRig(t, sites(), func(s *setup) {
 				s.guard.Concurrency = 64
 				s.route.Key, s.route.MaxInFlightPerKey = "{remote_ip}", tc.perKey
 			})

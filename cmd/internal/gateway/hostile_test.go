@@ -16,7 +16,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/ratelimit"
 )
@@ -54,7 +54,7 @@ const stalledUpload = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\
 // A server drains a body before it answers: without a deadline it would wait for
 // a client that sends nothing for as long as the client likes.
 func TestARefusedClientThatDoesNotSendItsBodyIsAnsweredAndCut(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), func(s *settings) {
+	r := newRig(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), func(s *setup) {
 		s.limit = ratelimit.Config{Limit: 1, Per: time.Hour}
 	})
 	r.get("/")
@@ -68,7 +68,7 @@ func TestARefusedClientThatDoesNotSendItsBodyIsAnsweredAndCut(t *testing.T) {
 }
 
 func TestAnAdmittedClientThatDoesNotSendItsBodyIsAnsweredAndCut(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }), func(s *settings) {
+	r := newRig(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }), func(s *setup) {
 		s.gateway.Limits.BodyIdleTimeout = 50 * time.Millisecond
 	})
 	_, answers := r.raw(stalledUpload)
@@ -83,7 +83,7 @@ func TestAnAdmittedClientThatDoesNotSendItsBodyIsAnsweredAndCut(t *testing.T) {
 
 // Anybody could open the breaker for all others otherwise.
 func TestAnUploadThatTheClientDoesNotFinishInTimeIsNotTheUpstreamsFault(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }), func(s *settings) {
+	r := newRig(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }), func(s *setup) {
 		s.guard.Timeout = 50 * time.Millisecond
 	})
 	_, answers := r.raw(stalledUpload)
@@ -102,7 +102,7 @@ func TestATimeoutAfterAWholeUploadLeavesTheConnectionUsable(t *testing.T) {
 		if body, _ := io.ReadAll(r.Body); len(body) > 0 {
 			<-r.Context().Done()
 		}
-	}), func(s *settings) {
+	}), func(s *setup) {
 		s.guard.Timeout = 100 * time.Millisecond
 	})
 	conn, answers := r.raw("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc")
@@ -121,7 +121,7 @@ func TestAnUpstreamThatDoesNotAnswerAnUploadInTimeFailed(t *testing.T) {
 	r := newRig(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		<-r.Context().Done()
-	}), func(s *settings) {
+	}), func(s *setup) {
 		s.guard.Timeout = 50 * time.Millisecond
 	})
 	if got := r.do(r.request(http.MethodPost, "/", strings.NewReader("all of it"))); got.StatusCode != http.StatusGatewayTimeout {
@@ -173,7 +173,7 @@ func (s *stream) SetWriteDeadline(at time.Time) error { return s.SetReadDeadline
 // The server of HTTP/2 would end the process with a nil pointer.
 func TestAnUploadThatEndsAfterTheAnswerDoesNotTouchTheStream(t *testing.T) {
 	upstream := early{lingering{make(chan struct{}), make(chan struct{})}, make(chan struct{})}
-	g := gatewayAlone(t, config.Route{Guard: "g"}, guard.Config{}, &upstream)
+	g := gatewayAlone(t, settings.Route{Guard: "g"}, guard.Config{}, &upstream)
 	w := &stream{nowhere: nowhere{header: http.Header{}}}
 	g.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/", upstream.body))
 	w.handled.Store(true)
@@ -211,7 +211,7 @@ func (h *hinted) WriteHeader(status int) {
 // The server of HTTP/2 copies the header of a hint if it has a length. What it does
 // not copy it may read after WriteHeader has returned, when the stream was reset.
 func TestAnEarlyHintOverHTTP2IsCopiedByTheServer(t *testing.T) {
-	g := gatewayAlone(t, config.Route{Guard: "g"}, guard.Config{}, hinting{})
+	g := gatewayAlone(t, settings.Route{Guard: "g"}, guard.Config{}, hinting{})
 	w := &hinted{stream: stream{nowhere: nowhere{header: http.Header{}}}}
 	req := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	req.ProtoMajor, req.ProtoMinor = 2, 0
@@ -269,7 +269,7 @@ func TestAnUpgradeToHTTP2IsNotPassedOn(t *testing.T) {
 }
 
 func TestAnUnclearPathWithoutARouteIsNotFound(t *testing.T) {
-	r := newRig(t, http.NotFoundHandler(), func(s *settings) { s.route.Match = "/api/" })
+	r := newRig(t, http.NotFoundHandler(), func(s *setup) { s.route.Match = "/api/" })
 	if got := r.get("//nowhere"); got.StatusCode != http.StatusNotFound || got.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%d %s", got.StatusCode, got.body)
 	}
@@ -278,7 +278,7 @@ func TestAnUnclearPathWithoutARouteIsNotFound(t *testing.T) {
 // An upstream that decodes such a path first and cleans it then would serve what
 // no route leads to.
 func TestADotSegmentThatHidesInItsEncodingReachesNoUpstream(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) { s.route.Match = "/api/" })
+	r := newRig(t, http.HandlerFunc(mirror), func(s *setup) { s.route.Match = "/api/" })
 	for _, target := range []string{"/api/%2e%2e/admin", "/api/.%2E/admin", "/api/%2e/x", "/api/..%2fadmin", "/api%2f..%2fadmin", "/api/x/..%5cadmin"} {
 		conn, answers := r.raw("GET " + target + " HTTP/1.1\r\nHost: x\r\n\r\n")
 		if code := r.status(answers); code != http.StatusBadRequest {
@@ -315,8 +315,8 @@ func TestAnUpgradeIsLoggedAsWhatItIs(t *testing.T) {
 		_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 		_ = rw.Flush()
 		_ = conn.Close()
-	}), func(s *settings) {
-		s.log, s.gateway.AccessLog.Mode = &log, config.AccessLogAll
+	}), func(s *setup) {
+		s.log, s.gateway.AccessLog.Mode = &log, settings.AccessLogAll
 	})
 	conn, answers := r.raw("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
 	if code := r.status(answers); code != http.StatusSwitchingProtocols {

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/key"
 )
@@ -78,7 +78,7 @@ func (f *inFlight) release(k key.Hash) {
 // the key has it, because the other parts may be what the client chooses.
 func heldKey(parts keyTemplate) keyTemplate {
 	for i := range parts {
-		if parts[i].Kind == config.KeyRemoteIP {
+		if parts[i].Kind == settings.KeyRemoteIP {
 			return parts[i : i+1]
 		}
 	}

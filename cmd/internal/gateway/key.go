@@ -5,13 +5,13 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
-// keyTemplate makes the key of a request, see config.ParseKey for its text.
-type keyTemplate []config.KeyPart
+// keyTemplate makes the key of a request, see settings.ParseKey for its text.
+type keyTemplate []settings.KeyPart
 
 // of returns the key of r; the empty template gives the rule's shared bucket.
 func (t keyTemplate) of(r *http.Request) ratelimit.Key {
@@ -28,20 +28,20 @@ func (t keyTemplate) of(r *http.Request) ratelimit.Key {
 	return ratelimit.KeyOf(values...)
 }
 
-func keyPart(r *http.Request, part *config.KeyPart) string {
+func keyPart(r *http.Request, part *settings.KeyPart) string {
 	switch part.Kind {
-	case config.KeyLiteral:
+	case settings.KeyLiteral:
 		return part.Text
-	case config.KeyRemoteIP:
+	case settings.KeyRemoteIP:
 		return clientText(infoOf(r.Context()).client, r.RemoteAddr)
-	case config.KeyHeader:
+	case settings.KeyHeader:
 		if strings.EqualFold(part.Text, "Host") { // which net/http takes out of the header
 			return infoOf(r.Context()).host
 		}
 		return r.Header.Get(part.Text)
-	case config.KeyCookie:
+	case settings.KeyCookie:
 		return cookieValue(r, part.Text)
-	case config.KeyPath:
+	case settings.KeyPath:
 		return pathSegment(r.URL.Path, part.Index)
 	}
 	return ""

@@ -11,7 +11,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/cmd/internal/gateway"
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/ratelimit"
 )
@@ -24,14 +24,14 @@ type rig struct {
 	server  *httptest.Server
 	breaker *breaker.Breaker
 	guard   *guard.Guard
-	config  config.Gateway
+	config  settings.Gateway
 	client  *http.Client
 }
 
 // settings change the one route of a rig and the guard that it passes.
-type settings struct {
-	gateway config.Gateway
-	route   config.Route
+type setup struct {
+	gateway settings.Gateway
+	route   settings.Route
 	guard   guard.Config
 	limit   ratelimit.Config // no rule if its limit is 0
 	log     io.Writer
@@ -39,22 +39,22 @@ type settings struct {
 
 // newRig serves a gateway whose route goes to upstream through a guard with a
 // breaker that never opens, so that its counts tell what the guard was told.
-func newRig(t *testing.T, upstream http.Handler, change func(*settings)) *rig {
+func newRig(t *testing.T, upstream http.Handler, change func(*setup)) *rig {
 	t.Helper()
 	up := httptest.NewServer(upstream)
 	t.Cleanup(up.Close)
 	return newRigTo(t, up.URL, change)
 }
 
-func newRigTo(t *testing.T, upstream string, change func(*settings)) *rig {
+func newRigTo(t *testing.T, upstream string, change func(*setup)) *rig {
 	t.Helper()
-	s := settings{route: config.Route{Match: "/", Upstream: upstream, Guard: "g"}, log: io.Discard}
+	s := setup{route: settings.Route{Match: "/", Upstream: upstream, Guard: "g"}, log: io.Discard}
 	if change != nil {
 		change(&s)
 	}
 	r := &rig{T: t, gateway: gateway.New(slog.New(slog.NewJSONHandler(s.log, nil)))}
 	r.guard = r.newGuard(s)
-	s.gateway.Routes = append([]config.Route{s.route}, s.gateway.Routes...)
+	s.gateway.Routes = append([]settings.Route{s.route}, s.gateway.Routes...)
 	r.config = s.gateway
 	table, err := r.gateway.Prepare(s.gateway)
 	if err != nil {
@@ -100,7 +100,7 @@ func canceled() context.Context {
 	return ctx
 }
 
-func (r *rig) newGuard(s settings) *guard.Guard {
+func (r *rig) newGuard(s setup) *guard.Guard {
 	r.Helper()
 	var err error
 	if r.breaker, err = breaker.New("b", breaker.Config{FailureThreshold: 1000}); err != nil {

@@ -14,7 +14,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/cmd/internal/gateway"
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/testkit"
 	"github.com/elixirscope/foundation/ratelimit"
@@ -90,11 +90,11 @@ func bareAlone() http.Handler {
 	}
 }
 
-func gatewayAlone(tb testing.TB, route config.Route, cfg guard.Config, upstream http.RoundTripper) http.Handler {
+func gatewayAlone(tb testing.TB, route settings.Route, cfg guard.Config, upstream http.RoundTripper) http.Handler {
 	tb.Helper()
 	g := gateway.New(slog.New(slog.DiscardHandler))
 	route.Match, route.Upstream = "/", "http://upstream"
-	table, err := g.Prepare(config.Gateway{Routes: []config.Route{route}})
+	table, err := g.Prepare(settings.Gateway{Routes: []settings.Route{route}})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func gatewayAlone(tb testing.TB, route config.Route, cfg guard.Config, upstream 
 }
 
 // guarded is a route as most are.
-var guarded = config.Route{Guard: "g", Key: "{remote_ip}"}
+var guarded = settings.Route{Guard: "g", Key: "{remote_ip}"}
 
 // fullGuard has everything that a usual route has.
 func fullGuard(tb testing.TB, timeout time.Duration) guard.Config {
@@ -144,7 +144,7 @@ func BenchmarkAlone(b *testing.B) {
 		handler http.Handler
 	}{
 		{"bare ReverseProxy", bareAlone()},
-		{"no guard", gatewayAlone(b, config.Route{}, guard.Config{}, atOnce{})},
+		{"no guard", gatewayAlone(b, settings.Route{}, guard.Config{}, atOnce{})},
 		{"guard", gatewayAlone(b, guarded, fullGuard(b, 0), atOnce{})},
 		{"guard with a timeout", gatewayAlone(b, guarded, fullGuard(b, 5*time.Second), atOnce{})},
 	} {

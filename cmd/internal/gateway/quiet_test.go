@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 )
 
 // opened is a streaming answer that a test has asked for.
@@ -79,7 +79,7 @@ func sixStreams(r *rig, m manner, then func()) []opened {
 }
 
 // h2cRig has an upstream over HTTP/2, as gRPC needs it.
-func h2cRig(t *testing.T, upstream http.Handler, change func(*settings)) *rig {
+func h2cRig(t *testing.T, upstream http.Handler, change func(*setup)) *rig {
 	t.Helper()
 	up := httptest.NewUnstartedServer(upstream)
 	up.Config.Protocols = new(http.Protocols)
@@ -87,7 +87,7 @@ func h2cRig(t *testing.T, upstream http.Handler, change func(*settings)) *rig {
 	up.Config.Protocols.SetUnencryptedHTTP2(true)
 	up.Start()
 	t.Cleanup(up.Close)
-	return newRigTo(t, up.URL, func(s *settings) {
+	return newRigTo(t, up.URL, func(s *setup) {
 		s.route.H2C = true
 		change(s)
 	})
@@ -120,7 +120,7 @@ func TestAQuietStreamGoesOn(t *testing.T) {
 					_, _ = io.WriteString(w, "news")
 				case <-r.Context().Done():
 				}
-			}), func(s *settings) { s.gateway.Limits.BodyIdleTimeout = idle })
+			}), func(s *setup) { s.gateway.Limits.BodyIdleTimeout = idle })
 			for _, s := range sixStreams(r, m, func() {
 				<-time.NewTimer(6 * idle).C
 				close(more)
@@ -142,7 +142,7 @@ func TestAStreamThatItsRouteEndsForItsQuietIsNeutral(t *testing.T) {
 				w.Header().Set("Content-Type", m.kind)
 				_ = http.NewResponseController(w).Flush()
 				<-r.Context().Done()
-			}), func(s *settings) { s.route.IdleTimeout = 500 * time.Millisecond })
+			}), func(s *setup) { s.route.IdleTimeout = 500 * time.Millisecond })
 			for _, s := range sixStreams(r, m, nil) {
 				if s.err == nil {
 					t.Error("the stream ended as if it were whole")
@@ -180,7 +180,7 @@ func TestAnAnswerThatEndsBeforeItsEnd(t *testing.T) {
 					<-r.Context().Done()
 				}
 				panic(http.ErrAbortHandler)
-			}), func(s *settings) { s.gateway.Limits.BodyIdleTimeout = 100 * time.Millisecond })
+			}), func(s *setup) { s.gateway.Limits.BodyIdleTimeout = 100 * time.Millisecond })
 			client := r.client
 			if h2 {
 				client = r.http2()
@@ -211,7 +211,7 @@ func TestWhatARouteCountsStaysOverAReload(t *testing.T) {
 		_ = resp.Body.Close()
 	}
 	r.outcomes(1)
-	table, err := r.gateway.Prepare(config.Gateway{Routes: []config.Route{
+	table, err := r.gateway.Prepare(settings.Gateway{Routes: []settings.Route{
 		{Match: "/new/", Upstream: "http://127.0.0.1:1"}, {Match: "/", Upstream: "http://127.0.0.1:1"},
 	}})
 	if err != nil {
@@ -232,7 +232,7 @@ func TestAStreamThatItsClientLeavesIsCanceledAndNotCounted(t *testing.T) {
 			w.Header().Set("Content-Type", m.kind)
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
-		}), func(*settings) {})
+		}), func(*setup) {})
 		client := r.client
 		if m.http2 {
 			client = r.http2()
@@ -255,7 +255,7 @@ func TestAStreamThatItsClientLeavesIsCanceledAndNotCounted(t *testing.T) {
 func TestAnUpgradedConnectionIsEndedByTheIdleLimitOfItsRouteOnly(t *testing.T) {
 	const idle = 100 * time.Millisecond
 	for _, limited := range []bool{false, true} {
-		r := newRig(t, http.HandlerFunc(upgradeEcho), func(s *settings) {
+		r := newRig(t, http.HandlerFunc(upgradeEcho), func(s *setup) {
 			s.gateway.Limits.BodyIdleTimeout = idle
 			if limited {
 				s.route.IdleTimeout = idle

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/protect"
@@ -66,12 +66,12 @@ func (p *bufferPool) Put(b []byte) {
 
 // newRoute makes the row without its guard, which exists only once the layer
 // has taken over the configuration, and without its connections.
-func newRoute(c config.Route, defaults config.Gateway) (*route, error) {
+func newRoute(c settings.Route, defaults settings.Gateway) (*route, error) {
 	target, err := upstreamURL(c.Upstream)
 	if err != nil {
 		return nil, err
 	}
-	key, err := config.ParseKey(c.Key)
+	key, err := settings.ParseKey(c.Key)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ func newRoute(c config.Route, defaults config.Gateway) (*route, error) {
 		match: c.Match, guardName: c.Guard, target: target, stripPrefix: strings.TrimSuffix(c.StripPrefix, "/"), keepHost: c.PreserveHost, tellsQuota: c.RateLimitHeaders,
 		bodyIdle: c.IdleTimeout, streamIdle: c.IdleTimeout, maxBody: defaults.Limits.MaxBody, key: key, priority: priority,
 		h2c: c.H2C, speaksHTTP2: c.H2C || target.Scheme == "https",
-		heldKey: heldKey(key), maxPerKey: max(0, c.MaxInFlightPerKey), maxUpgraded: max(0, cmp.Or(c.MaxUpgraded, config.DefaultMaxUpgraded)),
+		heldKey: heldKey(key), maxPerKey: max(0, c.MaxInFlightPerKey), maxUpgraded: max(0, cmp.Or(c.MaxUpgraded, settings.DefaultMaxUpgraded)),
 		upgradeIdle: max(0, cmp.Or(c.IdleTimeout, defaults.Limits.UpgradeIdleTimeout)), held: &held{},
 	}
 	if rt.bodyIdle == 0 {
@@ -93,8 +93,8 @@ func newRoute(c config.Route, defaults config.Gateway) (*route, error) {
 }
 
 // connect gives the route its connections.
-func (t *Table) connect(rt *route, c config.Route, old connections) error {
-	var settings config.UpstreamTLS
+func (t *Table) connect(rt *route, c settings.Route, old connections) error {
+	var settings settings.UpstreamTLS
 	if c.TLS != nil {
 		settings = *c.TLS
 	}

@@ -21,7 +21,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/guard"
 )
 
@@ -38,7 +38,7 @@ func TestServerSentEventsArriveAsTheyAreSent_AndTheTimeoutEndsAtTheHeader(t *tes
 			case <-r.Context().Done():
 			}
 		}
-	}), func(s *settings) { s.guard.Timeout = timeout })
+	}), func(s *setup) { s.guard.Timeout = timeout })
 	resp, err := r.client.Do(r.request(http.MethodGet, "/", nil))
 	if err != nil {
 		t.Fatal(err)
@@ -84,8 +84,8 @@ func TestAClientThatLeavesIsNeutralAndLoggedAs499(t *testing.T) {
 	r := newRig(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		close(reached)
 		<-r.Context().Done()
-	}), func(s *settings) {
-		s.gateway.AccessLog.Mode = config.AccessLogAll
+	}), func(s *setup) {
+		s.gateway.AccessLog.Mode = settings.AccessLogAll
 		s.log = &log
 		s.guard.Timeout = time.Minute
 	})
@@ -119,7 +119,7 @@ func TestABodyThatStandsStillIsCutAndCounts(t *testing.T) {
 		_, _ = io.WriteString(w, "begun")
 		_ = http.NewResponseController(w).Flush()
 		<-r.Context().Done()
-	}), func(s *settings) { s.route.IdleTimeout = 100 * time.Millisecond })
+	}), func(s *setup) { s.route.IdleTimeout = 100 * time.Millisecond })
 	if resp, err := r.client.Do(r.request(http.MethodGet, "/", nil)); err == nil { // else what had come was in a buffer
 		if body, err := io.ReadAll(resp.Body); err == nil {
 			t.Errorf("read %q as if it were all", body)
@@ -147,7 +147,7 @@ func TestTrailersAndLargeBodiesGoThrough(t *testing.T) {
 }
 
 func TestABodyThatIsTooLargeIsTheClientsFault(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) { s.gateway.Limits.MaxBody = 1000 })
+	r := newRig(t, http.HandlerFunc(mirror), func(s *setup) { s.gateway.Limits.MaxBody = 1000 })
 	if a := r.do(r.request(http.MethodPost, "/", strings.NewReader(strings.Repeat("x", 1000)))); a.StatusCode != http.StatusOK {
 		t.Errorf("the largest allowed: %d", a.StatusCode)
 	}
@@ -164,7 +164,7 @@ func TestABodyThatIsTooLargeIsTheClientsFault(t *testing.T) {
 // hears of it, and the client need not send it.
 func TestABodyThatIsDeclaredTooLargeReachesNeitherGuardNorUpstream(t *testing.T) {
 	var calls atomic.Int64
-	r := newRig(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }), func(s *settings) {
+	r := newRig(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { calls.Add(1) }), func(s *setup) {
 		s.gateway.Limits.MaxBody = 1000
 	})
 	_, answers := r.raw("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n")
@@ -201,7 +201,7 @@ func TestABodyMayTurnOutTooLargeWhileTheAnswerComes(t *testing.T) {
 		_, _ = io.CopyN(io.Discard, r.Body, most/2)
 		_ = answer.Flush()
 		_, _ = io.Copy(io.Discard, r.Body)
-	}), func(s *settings) { s.gateway.Limits.MaxBody = most })
+	}), func(s *setup) { s.gateway.Limits.MaxBody = most })
 	for range 100 {
 		resp, err := r.client.Do(r.request(http.MethodPost, "/", io.MultiReader(bytes.NewReader(make([]byte, 2*most)))))
 		if err == nil {
@@ -221,7 +221,7 @@ func TestAnAnswerThatBreaksOffBecauseTheUploadDidIsNotTheUpstreamsFault(t *testi
 		if _, err := io.Copy(w, r.Body); err != nil {
 			panic(http.ErrAbortHandler)
 		}
-	}), func(s *settings) { s.gateway.Limits.MaxBody = 1000 })
+	}), func(s *setup) { s.gateway.Limits.MaxBody = 1000 })
 	body, more := io.Pipe()
 	defer more.Close()
 	answered := make(chan struct{})
@@ -266,7 +266,7 @@ func upgradeEcho(w http.ResponseWriter, _ *http.Request) {
 
 func TestUpgradedConnectionsAreUnboundedAndCloseAtTheEndOfTheDrain(t *testing.T) {
 	const timeout = 100 * time.Millisecond
-	r := newRig(t, http.HandlerFunc(upgradeEcho), func(s *settings) { s.guard.Timeout = timeout })
+	r := newRig(t, http.HandlerFunc(upgradeEcho), func(s *setup) { s.guard.Timeout = timeout })
 	conn, err := net.Dial("tcp", r.server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -314,7 +314,7 @@ func TestAnUpgradedConnectionMayStandStill(t *testing.T) {
 		if rw.Flush() == nil {
 			_, _ = conn.Write(make([]byte, size))
 		}
-	}), func(s *settings) { s.gateway.Limits.BodyIdleTimeout = idle })
+	}), func(s *setup) { s.gateway.Limits.BodyIdleTimeout = idle })
 	_, answers := r.raw("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: flood\r\n\r\n")
 	if resp, err := http.ReadResponse(answers, nil); err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("%v %v", resp, err)
@@ -368,7 +368,7 @@ func TestUpstreamOverH2C(t *testing.T) {
 	up.Config.Protocols.SetUnencryptedHTTP2(true)
 	up.Start()
 	defer up.Close()
-	r := newRigTo(t, up.URL, func(s *settings) { s.route.H2C = true })
+	r := newRigTo(t, up.URL, func(s *setup) { s.route.H2C = true })
 	if a := r.get("/"); a.body != "HTTP/2.0" {
 		t.Errorf("%d %q", a.StatusCode, a.body)
 	}
@@ -384,14 +384,14 @@ func TestUpstreamOverTLS(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name string
-		tls  *config.UpstreamTLS
+		tls  *settings.UpstreamTLS
 		want int
 	}{
-		{"the right authority and name", &config.UpstreamTLS{CAFile: ca, ServerName: "example.com"}, 200},
-		{"another name", &config.UpstreamTLS{CAFile: ca, ServerName: "elsewhere.org"}, 502},
+		{"the right authority and name", &settings.UpstreamTLS{CAFile: ca, ServerName: "example.com"}, 200},
+		{"another name", &settings.UpstreamTLS{CAFile: ca, ServerName: "elsewhere.org"}, 502},
 		{"an unknown authority", nil, 502},
 	} {
-		r := newRigTo(t, up.URL, func(s *settings) { s.route.TLS = c.tls })
+		r := newRigTo(t, up.URL, func(s *setup) { s.route.TLS = c.tls })
 		if a := r.get("/"); a.StatusCode != c.want || c.want == 200 && a.body != "example.com" {
 			t.Errorf("%s: %d %q", c.name, a.StatusCode, a.body)
 		}
@@ -400,7 +400,7 @@ func TestUpstreamOverTLS(t *testing.T) {
 
 func TestPriorityHeaderCountsFromTrustedPeersOnlyAndIsTakenFromOthers(t *testing.T) {
 	for _, trusted := range []bool{false, true} {
-		r := newRig(t, http.HandlerFunc(mirror), func(s *settings) {
+		r := newRig(t, http.HandlerFunc(mirror), func(s *setup) {
 			s.route.Priority = "{header:X-Priority}"
 			s.guard.Priority = guard.Bulk
 			if trusted {
@@ -417,15 +417,15 @@ func TestPriorityHeaderCountsFromTrustedPeersOnlyAndIsTakenFromOthers(t *testing
 }
 
 func TestAccessLog(t *testing.T) {
-	for mode, want := range map[string]int{config.AccessLogOff: 0, config.AccessLogSampled: 2, config.AccessLogAll: 6} {
+	for mode, want := range map[string]int{settings.AccessLogOff: 0, settings.AccessLogSampled: 2, settings.AccessLogAll: 6} {
 		t.Run(mode, func(t *testing.T) {
 			var log lines
 			r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/fail" {
 					w.WriteHeader(http.StatusInternalServerError)
 				}
-			}), func(s *settings) {
-				s.gateway.AccessLog = config.AccessLog{Mode: mode, Sample: 0.1}
+			}), func(s *setup) {
+				s.gateway.AccessLog = settings.AccessLog{Mode: mode, Sample: 0.1}
 				s.log = &log
 			})
 			for range 5 {
@@ -444,7 +444,7 @@ func TestAccessLog(t *testing.T) {
 }
 
 func TestAClientThatStandsStillInTheMiddleOfABodyIsCutAndNeutral(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) { s.route.IdleTimeout = 100 * time.Millisecond })
+	r := newRig(t, http.HandlerFunc(mirror), func(s *setup) { s.route.IdleTimeout = 100 * time.Millisecond })
 	conn, err := net.Dial("tcp", r.server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -460,7 +460,7 @@ func TestAClientThatStandsStillInTheMiddleOfABodyIsCutAndNeutral(t *testing.T) {
 // TestConnectionsAreReusedAfterUploads: the deadline of the upload must not
 // outlive it and cut the next request of the connection.
 func TestConnectionsAreReusedAfterUploads(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) { s.route.IdleTimeout = 200 * time.Millisecond })
+	r := newRig(t, http.HandlerFunc(mirror), func(s *setup) { s.route.IdleTimeout = 200 * time.Millisecond })
 	for range 3 {
 		if _, m := r.mirrored(r.request(http.MethodPost, "/", strings.NewReader("body"))); m.Body != "body" {
 			t.Fatalf("%+v", m)
@@ -478,7 +478,7 @@ func TestTheDeadlineOfALargeAnswerDoesNotCutTheNext(t *testing.T) {
 		if r.URL.Path == "/large" {
 			_, _ = w.Write(make([]byte, 1<<20))
 		}
-	}), func(s *settings) { s.gateway.Limits.BodyIdleTimeout = idle })
+	}), func(s *setup) { s.gateway.Limits.BodyIdleTimeout = idle })
 	for range 3 {
 		if a := r.get("/large"); len(a.body) != 1<<20 {
 			t.Fatalf("%d bytes", len(a.body))
@@ -501,7 +501,7 @@ func TestAStreamOverHTTP2MayBeQuietForLongerThanAClientMay(t *testing.T) {
 			<-time.NewTimer(3 * idle).C
 		}
 		w.Header().Set("X-End", "yes")
-	}), func(s *settings) {
+	}), func(s *setup) {
 		s.gateway.Limits.BodyIdleTimeout = idle
 		s.route.IdleTimeout = time.Minute
 	})
@@ -518,7 +518,7 @@ func TestAStreamOverHTTP2ThatIsNotReadIsCutAndNeutral(t *testing.T) {
 				return
 			}
 		}
-	}), func(s *settings) { s.gateway.Limits.BodyIdleTimeout = 100 * time.Millisecond })
+	}), func(s *setup) { s.gateway.Limits.BodyIdleTimeout = 100 * time.Millisecond })
 	_, frames := r.raw(http2Get)
 	r.untilReset(frames)
 	if c := r.outcomes(1); c.Ignored != 1 {
@@ -541,7 +541,7 @@ func TestTheEndOfAStreamOverHTTP2ThatIsNotReadIsCut(t *testing.T) {
 	up.Config.Protocols.SetUnencryptedHTTP2(true)
 	up.Start()
 	defer up.Close()
-	r := newRigTo(t, up.URL, func(s *settings) {
+	r := newRigTo(t, up.URL, func(s *setup) {
 		s.route.H2C = true
 		s.gateway.Limits.BodyIdleTimeout = 100 * time.Millisecond
 	})
@@ -564,7 +564,7 @@ func (r *rig) untilReset(frames io.Reader) {
 
 // Small answers fit into the buffers of the connection until those are full.
 func TestAClientThatSendsRequestsAndReadsNoAnswersIsCut(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(hello), func(s *settings) { s.gateway.Limits.BodyIdleTimeout = 200 * time.Millisecond })
+	r := newRig(t, http.HandlerFunc(hello), func(s *setup) { s.gateway.Limits.BodyIdleTimeout = 200 * time.Millisecond })
 	conn, err := net.Dial("tcp", r.server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -590,7 +590,7 @@ func TestAClientThatDoesNotReadIsCutAndNeutral(t *testing.T) {
 				return
 			}
 		}
-	}), func(s *settings) { s.gateway.Limits.BodyIdleTimeout = 200 * time.Millisecond })
+	}), func(s *setup) { s.gateway.Limits.BodyIdleTimeout = 200 * time.Millisecond })
 	conn, err := net.Dial("tcp", r.server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -615,7 +615,7 @@ func conversation(t *testing.T, idle time.Duration, upstream http.HandlerFunc) (
 		t.Cleanup(s.Close)
 		return s.URL
 	}
-	r = newRigTo(t, start(upstream), func(s *settings) { s.route.H2C, s.gateway.Limits.BodyIdleTimeout = true, idle })
+	r = newRigTo(t, start(upstream), func(s *setup) { s.route.H2C, s.gateway.Limits.BodyIdleTimeout = true, idle })
 	front := start(r.gateway)
 	transport := &http.Transport{Protocols: protocols}
 	t.Cleanup(transport.CloseIdleConnections)

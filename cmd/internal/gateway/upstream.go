@@ -10,7 +10,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 )
 
 // The limits of connections to upstreams. The idle ones are kept generously:
@@ -48,7 +48,7 @@ func upstreamURL(text string) (*url.URL, error) {
 }
 
 // clientTLS says how an upstream proves who it is, and how the gateway does.
-func clientTLS(c config.UpstreamTLS, files pemFiles) (*tls.Config, error) {
+func clientTLS(c settings.UpstreamTLS, files pemFiles) (*tls.Config, error) {
 	security := &tls.Config{ServerName: c.ServerName, MinVersion: tls.VersionTLS12}
 	if c.CAFile != "" {
 		security.RootCAs = x509.NewCertPool()

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 )
 
 // The ways in which an upstream may be spoken to.
@@ -24,7 +24,7 @@ const (
 )
 
 // upstreamOver serves h and returns how a rig gets there.
-func upstreamOver(t *testing.T, protocol string, h http.Handler) (url string, change func(*settings)) {
+func upstreamOver(t *testing.T, protocol string, h http.Handler) (url string, change func(*setup)) {
 	t.Helper()
 	up := httptest.NewUnstartedServer(h)
 	up.Config.MaxHeaderBytes = 8 << 10
@@ -36,7 +36,7 @@ func upstreamOver(t *testing.T, protocol string, h http.Handler) (url string, ch
 	t.Cleanup(up.Close)
 	if protocol == overHTTP1 || protocol == overH2C {
 		up.Start()
-		return up.URL, func(s *settings) { s.route.H2C = protocol == overH2C }
+		return up.URL, func(s *setup) { s.route.H2C = protocol == overH2C }
 	}
 	up.EnableHTTP2 = true
 	up.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
@@ -60,5 +60,5 @@ func upstreamOver(t *testing.T, protocol string, h http.Handler) (url string, ch
 	if err := os.WriteFile(ca, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return up.URL, func(s *settings) { s.route.TLS = &config.UpstreamTLS{CAFile: ca, ServerName: "example.com"} }
+	return up.URL, func(s *setup) { s.route.TLS = &settings.UpstreamTLS{CAFile: ca, ServerName: "example.com"} }
 }

@@ -154,12 +154,18 @@ func (d *Decoder) structure(path Path, n *Node, v reflect.Value) {
 	if !d.wants(path, n, Mapping, v.Type()) {
 		return
 	}
-	known := fields(v.Type())
+	known, more := fields(v.Type()), entries(v)
+	defer keepFound(more, n)
 	for i := range n.Pairs {
 		pair := &n.Pairs[i]
 		f, ok := find(known, pair.Key)
+		if entry := entry(more, pair.Key); !ok && entry.IsValid() {
+			d.enter(path.Key(pair.Key), pair.Value, pair.KeyPos, tag{})
+			d.value(path.Key(pair.Key), pair.Value, entry, tag{})
+			continue
+		}
 		if !ok {
-			d.unknownKey(path, pair, known)
+			d.unknownKey(path, pair, known, more)
 			if holdsSecret(v.Type()) {
 				d.Conceal(pair.Value)
 			}
@@ -167,6 +173,29 @@ func (d *Decoder) structure(path Path, n *Node, v reflect.Value) {
 		}
 		d.enter(path.Key(pair.Key), pair.Value, pair.KeyPos, f.tag)
 		d.value(path.Key(pair.Key), pair.Value, v.FieldByIndex(f.index), f.tag)
+	}
+}
+
+// entry returns what an inlined entry points to; the zero Value if there is none
+// with this key.
+func entry(more reflect.Value, key string) reflect.Value {
+	if !more.IsValid() {
+		return reflect.Value{}
+	}
+	e := more.MapIndex(reflect.ValueOf(key))
+	if !e.IsValid() {
+		return e
+	}
+	return e.Elem().Elem()
+}
+
+// keepFound drops the inlined entries that are not in the tree, or have no content
+// there: a section without content is no section.
+func keepFound(more reflect.Value, n *Node) {
+	for _, key := range sortedKeys(more) {
+		if found := n.Get(key.String()); found == nil || found.Null {
+			more.SetMapIndex(key, reflect.Value{})
+		}
 	}
 }
 
@@ -179,10 +208,13 @@ func find(known []field, key string) (field, bool) {
 	return field{}, false
 }
 
-func (d *Decoder) unknownKey(path Path, pair *Pair, known []field) {
-	names := make([]string, len(known))
-	for i, f := range known {
-		names[i] = f.key
+func (d *Decoder) unknownKey(path Path, pair *Pair, known []field, more reflect.Value) {
+	var names []string
+	for _, f := range known {
+		names = append(names, f.key)
+	}
+	for _, key := range sortedKeys(more) {
+		names = append(names, key.String())
 	}
 	d.Faults = append(d.Faults, Fault{
 		Path: path.Key(pair.Key), Pos: pair.KeyPos,

@@ -4,7 +4,6 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -64,14 +63,18 @@ func (e *encoder) structure(path Path, v reflect.Value) *yaml.Node {
 			out.Content = append(out.Content, plain(f.key), value)
 		}
 	}
+	more := entries(v)
+	for _, key := range sortedKeys(more) {
+		if value := e.node(path.Key(key.String()), more.MapIndex(key).Elem(), tag{}); value != nil {
+			out.Content = append(out.Content, plain(key.String()), value)
+		}
+	}
 	return out
 }
 
 func (e *encoder) mapping(path Path, v reflect.Value, t tag) *yaml.Node {
 	out := &yaml.Node{Kind: yaml.MappingNode}
-	keys := v.MapKeys()
-	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
-	for _, key := range keys {
+	for _, key := range sortedKeys(v) {
 		value := e.node(path.Key(key.String()), v.MapIndex(key), t)
 		if value == nil { // an entry at its defaults is still an entry
 			value = &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}

@@ -35,6 +35,10 @@ func (f *flattener) value(path Path, v reflect.Value, t tag) {
 		for _, sub := range fields(v.Type()) {
 			f.value(path.Key(sub.key), v.FieldByIndex(sub.index), sub.tag)
 		}
+		more := entries(v)
+		for _, key := range sortedKeys(more) {
+			f.value(path.Key(key.String()), more.MapIndex(key), tag{})
+		}
 	case v.Kind() == reflect.Map:
 		for _, key := range v.MapKeys() {
 			f.value(path.Key(key.String()), v.MapIndex(key), t)

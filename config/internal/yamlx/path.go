@@ -23,12 +23,15 @@ func (p Path) Key(key string) Path {
 func (p Path) Index(i int) Path { return p + "/" + Path(strconv.Itoa(i)) }
 
 // Join returns the path of a field that a part named with dots, as in
-// "options.dsn".
+// "options.dsn" or "routes[0].match".
 func (p Path) Join(field string) Path {
 	if field == "" {
 		return p
 	}
-	for key := range strings.SplitSeq(field, ".") {
+	for key := range strings.SplitSeq(strings.ReplaceAll(field, "[", ".["), ".") {
+		if index, ok := strings.CutPrefix(key, "["); ok {
+			key = strings.TrimSuffix(index, "]")
+		}
 		p = p.Key(key)
 	}
 	return p

@@ -2,12 +2,14 @@ package yamlx
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 )
 
 // tag is what a field of a configuration struct says about itself.
 //
-//	yaml:"limit"             the key; "-" or none: not part of the file; ",inline": its fields stand beside
+//	yaml:"limit"             the key; "-" or none: not part of the file; ",inline": its fields stand beside;
+//	                         of a map[string]any its entries do, see [entries]
 //	config:"zero"            an explicit 0 means none and is −1 in Go
 //	config:"allowzero"       an explicit 0 means 0
 //	config:"size"            a number of bytes, written with a unit
@@ -54,6 +56,9 @@ func fields(t reflect.Type) []field {
 		if !ok {
 			continue
 		}
+		if tg.inline && sf.Type.Kind() == reflect.Map {
+			continue
+		}
 		if !tg.inline {
 			out = append(out, field{tg, []int{i}, sf.Type, t, sf.Name})
 			continue
@@ -64,4 +69,27 @@ func fields(t reflect.Type) []field {
 		}
 	}
 	return out
+}
+
+// entries returns the inlined map[string]any of a struct, whose entries are
+// pointers to structs and stand beside the struct's fields. The zero Value stands
+// for none.
+func entries(v reflect.Value) reflect.Value {
+	for i := range v.NumField() {
+		if tg, ok := parseTag(v.Type().Field(i)); ok && tg.inline && v.Field(i).Kind() == reflect.Map {
+			return v.Field(i)
+		}
+	}
+	return reflect.Value{}
+}
+
+// sortedKeys lists the keys of a map, which are texts, in order; none of the zero
+// Value.
+func sortedKeys(m reflect.Value) []reflect.Value {
+	if !m.IsValid() {
+		return nil
+	}
+	keys := m.MapKeys()
+	slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
+	return keys
 }

@@ -1,15 +1,19 @@
-package config_test
+package settings_test
 
 import (
 	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/internal/testkit"
 )
 
 const referenceMark = "<!-- reference -->\n"
@@ -17,7 +21,7 @@ const referenceMark = "<!-- reference -->\n"
 // TestReferenceIsCurrent keeps the tables of docs/configuration.md: every key
 // with what it takes and what it means, from the schema.
 func TestReferenceIsCurrent(t *testing.T) {
-	const path = "../docs/configuration.md"
+	const path = "../../../docs/configuration.md"
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +30,7 @@ func TestReferenceIsCurrent(t *testing.T) {
 	if !found {
 		t.Fatalf("%s has no %s", path, referenceMark)
 	}
-	raw, err := config.JSONSchema(nil)
+	raw, err := config.JSONSchema(config.Registry{Sections: settings.Sections()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,7 +40,7 @@ func TestReferenceIsCurrent(t *testing.T) {
 	}
 	var b strings.Builder
 	reference(&b, "", s)
-	goldenFile(t, path, before+referenceMark+b.String())
+	testkit.Golden(t, path, before+referenceMark+b.String(), *update)
 }
 
 // node is what of a schema the tables show.
@@ -128,5 +132,47 @@ func reference(b *strings.Builder, path string, n node) {
 		if len(entry.Properties) > 0 {
 			reference(b, path+"."+key+suffix, entry)
 		}
+	}
+}
+
+func TestDescriptionsAreThoseOfTheSource(t *testing.T) {
+	testkit.Golden(t, "descriptions.go", testkit.FieldDocs(t, "settings", "."), *update) // schema and reference follow with the next run
+}
+
+func TestSchemaIsCurrent(t *testing.T) {
+	text, err := config.JSONSchema(config.Registry{Sections: settings.Sections()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	testkit.Golden(t, "testdata/schema.json", string(text)+"\n", *update)
+	if strings.Count(string(text), `"description"`) == 0 {
+		t.Error("nothing is described")
+	}
+}
+
+var yamlBlock = regexp.MustCompile("(?s)```yaml\n(version: 1\n.*?)```")
+
+// Every configuration that stands whole in the README or the docs is one that a
+// daemon takes.
+func TestDocumentedConfigurationsAreValid(t *testing.T) {
+	pages, err := filepath.Glob("../../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, page := range append(pages, "../../../README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range yamlBlock.FindAllStringSubmatch(string(text), -1) {
+			found++
+			if _, err := config.Parse(page, []byte(m[1]), config.ParseOptions{Registry: config.Registry{Sections: settings.Sections()}}); err != nil {
+				t.Error(config.Render(err))
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no page has a configuration")
 	}
 }

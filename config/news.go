@@ -1,11 +1,10 @@
-package foundation
+package config
 
 import (
 	"context"
 	"log/slog"
 	"sync"
 
-	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -13,13 +12,18 @@ import (
 // every lock: a handler may change the configuration itself.
 type news struct {
 	log      *slog.Logger
-	applied  telemetry.Topic[config.Applied]
-	rejected telemetry.Topic[config.Rejected]
+	applied  telemetry.Topic[Applied]
+	rejected telemetry.Topic[Rejected]
 
 	// mu guards the fields below. It is held for moments, never while a handler runs.
-	mu      sync.Mutex
-	waiting []telemetry.Event
-	telling bool // somebody delivers; what others add is delivered by them
+	mu         sync.Mutex
+	waiting    []telemetry.Event
+	delivering bool // somebody delivers, also what others add meanwhile
+}
+
+func (n *news) init(bus *telemetry.Bus, log *slog.Logger) {
+	n.log = log
+	n.applied, n.rejected = telemetry.TopicOf[Applied](bus), telemetry.TopicOf[Rejected](bus)
 }
 
 func (n *news) add(e telemetry.Event) {
@@ -28,11 +32,11 @@ func (n *news) add(e telemetry.Event) {
 	n.waiting = append(n.waiting, e)
 }
 
-// tell delivers what waits, unless somebody does already: then a change made by
+// deliver delivers what waits, unless somebody does already: then a change made by
 // a handler is told after the one that it handles.
-func (n *news) tell() {
+func (n *news) deliver() {
 	for e, ok := n.next(false); ok; e, ok = n.next(true) {
-		n.deliver(e)
+		n.emit(e)
 	}
 }
 
@@ -40,10 +44,10 @@ func (n *news) tell() {
 func (n *news) next(held bool) (telemetry.Event, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.telling && !held {
+	if n.delivering && !held {
 		return nil, false
 	}
-	if n.telling = len(n.waiting) > 0; !n.telling {
+	if n.delivering = len(n.waiting) > 0; !n.delivering {
 		return nil, false
 	}
 	e := n.waiting[0]
@@ -51,27 +55,27 @@ func (n *news) next(held bool) (telemetry.Event, bool) {
 	return e, true
 }
 
-// deliver emits one event. If a handler ends the goroutine, the rest is
-// delivered by the deferred function.
-func (n *news) deliver(e telemetry.Event) {
+// emit emits one event. If a handler ends the goroutine, the rest is delivered by
+// the deferred function.
+func (n *news) emit(e telemetry.Event) {
 	returned := false
 	defer func() {
 		if !returned {
 			n.release()
-			n.tell()
+			n.deliver()
 		}
 	}()
 	// Handlers of a change that was made must run even if its caller gave up since.
 	ctx := context.Background()
 	switch e := e.(type) {
-	case config.Applied:
+	case Applied:
 		n.log.Info("configuration applied",
 			slog.String("source", e.Source), slog.Uint64("revision", e.Revision), slog.Int("changes", len(e.Changes)))
 		for _, w := range e.Warnings {
 			n.log.Warn("the configuration is legal and very likely not meant", slog.String("warning", w.String()))
 		}
 		n.applied.Emit(ctx, e)
-	case config.Rejected:
+	case Rejected:
 		n.log.Warn("configuration refused, the old one stays in force",
 			slog.String("source", e.Source), slog.Uint64("revision", e.Revision), slog.String("error", e.Err.Error()))
 		n.rejected.Emit(ctx, e)
@@ -82,5 +86,5 @@ func (n *news) deliver(e telemetry.Event) {
 func (n *news) release() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.telling = false
+	n.delivering = false
 }

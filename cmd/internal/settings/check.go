@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"fmt"
@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/elixirscope/foundation/config/internal/yamlx"
+	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/hostname"
 )
@@ -19,71 +19,71 @@ import (
 const minToken = 16
 
 func (k *checker) admin() {
-	a := k.c.Admin.WithDefaults()
-	k.tls("/admin/tls", a.TLS)
+	a := AdminOf(k.c)
+	k.tls("admin.tls", a.TLS)
 	seen := map[string]bool{}
 	for i, t := range a.Tokens {
-		path := yamlx.Path("/admin/tokens").Index(i)
-		k.name(path.Key("name"), t.Name)
+		at := field("admin.tokens").index(i)
+		k.name(at.key("name"), t.Name)
 		if seen[t.Name] {
-			k.add(path.Key("name"), t.Name, "two tokens have this name")
+			k.add(at.key("name"), t.Name, "two tokens have this name")
 		}
 		seen[t.Name] = true
 		if len(t.Token) < minToken {
-			k.add(path.Key("token"), "", "must have at least %d characters", minToken)
+			k.add(at.key("token"), "", "must have at least %d characters", minToken)
 		}
 		if t.Role != RoleRead && t.Role != RoleWrite {
-			k.add(path.Key("role"), t.Role, "must be read or write%s", yamlx.Suggest(t.Role, []string{RoleRead, RoleWrite}))
+			k.add(at.key("role"), t.Role, "must be read or write%s", config.Suggest(t.Role, []string{RoleRead, RoleWrite}))
 		}
 	}
-	if a.Listen == ListenOff || !k.address("/admin/listen", a.Listen) {
+	if a.Listen == ListenOff || !k.address("admin.listen", a.Listen) {
 		return
 	}
 	if !loopback(a.Listen) && len(a.Tokens) > 0 && a.TLS == nil {
-		k.warn("/admin/listen", a.Listen, "others can reach this address, and tokens cross the network in the clear: set admin.tls, or listen on 127.0.0.1")
+		k.warn("admin.listen", a.Listen, "others can reach this address, and tokens cross the network in the clear: set admin.tls, or listen on 127.0.0.1")
 	}
 	mutual := a.TLS != nil && a.TLS.ClientCAFile != ""
 	if !loopback(a.Listen) && len(a.Tokens) == 0 && !mutual {
-		k.add("/admin/listen", a.Listen, "others can reach this address: set admin.tokens or admin.tls.client_ca_file, or listen on 127.0.0.1")
+		k.add("admin.listen", a.Listen, "others can reach this address: set admin.tokens or admin.tls.client_ca_file, or listen on 127.0.0.1")
 	}
 }
 
 // listeners checks the addresses of the other listeners, and that no two are
 // the same.
 func (k *checker) listeners() {
-	if k.c.Probes.Listen != "" {
-		k.address("/probes/listen", k.c.Probes.Listen)
+	if ProbesOf(k.c).Listen != "" {
+		k.address("probes.listen", ProbesOf(k.c).Listen)
 	}
 	uses := []struct {
-		path   yamlx.Path
+		at     field
 		listen string
-	}{{"/admin/listen", k.c.Admin.WithDefaults().Listen}, {"/probes/listen", k.c.Probes.Listen}}
-	if k.c.Gateway != nil {
+	}{{"admin.listen", AdminOf(k.c).Listen}, {"probes.listen", ProbesOf(k.c).Listen}}
+	if g := GatewayOf(k.c); g != nil {
 		uses = append(uses, struct {
-			path   yamlx.Path
+			at     field
 			listen string
-		}{"/gateway/listen", k.c.Gateway.WithDefaults().Listen})
+		}{"gateway.listen", g.WithDefaults().Listen})
 	}
 	for i, a := range uses {
 		for _, b := range uses[:i] {
 			if a.listen == b.listen && a.listen != "" && !strings.HasSuffix(a.listen, ":0") {
-				k.add(a.path, a.listen, "is also %s", b.path)
+				k.add(a.at, a.listen, "is also %s", b.at)
 			}
 		}
 	}
 }
 
 // address checks a host:port to listen on.
-func (k *checker) address(path yamlx.Path, listen string) bool {
+func (k *checker) address(at field, listen string) bool {
 	host, port, err := net.SplitHostPort(listen)
 	_, numeric := strconv.ParseUint(port, 10, 16)
 	switch {
 	case err != nil:
-		k.add(path, listen, `is no address; write host:port, as in "127.0.0.1:8080" or ":8080"`)
+		k.add(at, listen, `is no address; write host:port, as in "127.0.0.1:8080" or ":8080"`)
 	case numeric != nil:
-		k.add(path, listen, "the port must be a number from 0 to 65535")
+		k.add(at, listen, "the port must be a number from 0 to 65535")
 	case strings.ContainsAny(host, " /"):
-		k.add(path, listen, "%q is no host", host)
+		k.add(at, listen, "%q is no host", host)
 	default:
 		return true
 	}
@@ -97,108 +97,108 @@ func loopback(listen string) bool {
 	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
-func (k *checker) tls(path yamlx.Path, t *TLS) {
+func (k *checker) tls(at field, t *TLS) {
 	if t == nil {
 		return
 	}
 	if t.CertFile == "" {
-		k.add(path.Key("cert_file"), "", "is missing")
+		k.add(at.key("cert_file"), "", "is missing")
 	}
 	if t.KeyFile == "" {
-		k.add(path.Key("key_file"), "", "is missing")
+		k.add(at.key("key_file"), "", "is missing")
 	}
 }
 
 func (k *checker) gateway(g *Gateway) {
 	d := g.WithDefaults()
-	k.address("/gateway/listen", d.Listen)
-	k.tls("/gateway/tls", g.TLS)
+	k.address("gateway.listen", d.Listen)
+	k.tls("gateway.tls", g.TLS)
 	for i, p := range g.TrustedProxies {
 		_, network := netip.ParsePrefix(p)
 		if _, single := netip.ParseAddr(p); network != nil && single != nil {
-			k.add(yamlx.Path("/gateway/trusted_proxies").Index(i), p, `is no address or network; write for example "10.0.0.0/8"`)
+			k.add(field("gateway.trusted_proxies").index(i), p, `is no address or network; write for example "10.0.0.0/8"`)
 		}
 	}
 	switch d.AccessLog.Mode {
 	case AccessLogOff, AccessLogSampled, AccessLogAll:
 	default:
-		k.add("/gateway/access_log/mode", d.AccessLog.Mode, "must be off, sampled or all%s",
-			yamlx.Suggest(d.AccessLog.Mode, []string{AccessLogOff, AccessLogSampled, AccessLogAll}))
+		k.add("gateway.access_log.mode", d.AccessLog.Mode, "must be off, sampled or all%s",
+			config.Suggest(d.AccessLog.Mode, []string{AccessLogOff, AccessLogSampled, AccessLogAll}))
 	}
 	if s := d.AccessLog.Sample; !(s >= 0 && s <= 1) {
-		k.add("/gateway/access_log/sample", fmt.Sprint(s), "must be above 0 and at most 1")
+		k.add("gateway.access_log.sample", fmt.Sprint(s), "must be above 0 and at most 1")
 	}
 	if n := g.Limits.MaxConnectionsPerClient; n < 0 {
-		k.add("/gateway/limits/max_connections_per_client", strconv.Itoa(n), "must be at least 0, which means no limit")
+		k.add("gateway.limits.max_connections_per_client", strconv.Itoa(n), "must be at least 0, which means no limit")
 	}
 	for i := range g.Routes {
-		k.route(yamlx.Path("/gateway/routes").Index(i), &g.Routes[i])
+		k.route(field("gateway.routes").index(i), &g.Routes[i])
 	}
 	k.patterns(g.Routes)
 }
 
-func (k *checker) route(path yamlx.Path, r *Route) {
-	k.upstream(path, r)
-	if refers(k, path.Key("guard"), r.Guard, "guards", k.c.Guards) && k.c.Guards[r.Guard].Pool != "" {
-		k.add(path.Key("guard"), r.Guard, "the guard has a pool, whose workers a route cannot use; name a guard without one")
+func (k *checker) route(at field, r *Route) {
+	k.upstream(at, r)
+	if k.refersToGuard(at.key("guard"), r.Guard) && k.c.Guards[r.Guard].Pool != "" {
+		k.add(at.key("guard"), r.Guard, "the guard has a pool, whose workers a route cannot use; name a guard without one")
 	}
 	parts, err := ParseKey(r.Key)
-	k.part(path, err)
+	k.part(at, err)
 	if err == nil {
-		k.keyedByClient(path, r, parts)
-		k.held(path, r, parts)
+		k.keyedByClient(at, r, parts)
+		k.held(at, r, parts)
 	}
-	k.priority(path.Key("priority"), r.Priority)
+	k.priority(at.key("priority"), r.Priority)
 	if r.StripPrefix != "" && !strings.HasPrefix(r.StripPrefix, "/") {
-		k.add(path.Key("strip_prefix"), r.StripPrefix, "must begin with /")
+		k.add(at.key("strip_prefix"), r.StripPrefix, "must begin with /")
 	}
 	if r.TLS != nil && (r.TLS.CertFile == "") != (r.TLS.KeyFile == "") {
-		k.add(path.Key("tls"), "", "cert_file and key_file belong together")
+		k.add(at.key("tls"), "", "cert_file and key_file belong together")
 	}
 }
 
-func (k *checker) upstream(path yamlx.Path, r *Route) {
+func (k *checker) upstream(at field, r *Route) {
 	if r.Upstream == "" {
-		k.add(path.Key("upstream"), "", `is missing: the URL that requests go to, as in "http://127.0.0.1:9000"`)
+		k.add(at.key("upstream"), "", `is missing: the URL that requests go to, as in "http://127.0.0.1:9000"`)
 		return
 	}
 	u, err := url.Parse(r.Upstream)
-	path = path.Key("upstream")
+	at = at.key("upstream")
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		k.add(path, r.Upstream, `must be an http or https URL with a host, as in "http://127.0.0.1:9000"`)
+		k.add(at, r.Upstream, `must be an http or https URL with a host, as in "http://127.0.0.1:9000"`)
 	case u.RawQuery != "" || u.Fragment != "":
-		k.add(path, r.Upstream, "must have no query and no fragment")
+		k.add(at, r.Upstream, "must have no query and no fragment")
 	case u.User != nil:
-		k.add(path, "", "must hold no user and password")
+		k.add(at, "", "must hold no user and password")
 	case r.TLS != nil && u.Scheme != "https":
-		k.add(path, r.Upstream, "has tls settings, so it must begin with https://")
+		k.add(at, r.Upstream, "has tls settings, so it must begin with https://")
 	case r.H2C && u.Scheme != "http":
-		k.add(path, r.Upstream, "h2c is HTTP/2 without TLS, so it must begin with http://")
+		k.add(at, r.Upstream, "h2c is HTTP/2 without TLS, so it must begin with http://")
 	}
 }
 
 // priority checks a route's priority: one of the words, or a header's template.
-func (k *checker) priority(path yamlx.Path, text string) {
+func (k *checker) priority(at field, text string) {
 	if text == "" {
 		return
 	}
 	if strings.HasPrefix(text, "{") {
 		part, problem := parseKeyPart(text)
 		if problem != "" || part.Kind != KeyHeader {
-			k.add(path, text, "must be a priority or {header:NAME}")
+			k.add(at, text, "must be a priority or {header:NAME}")
 		}
 		return
 	}
 	var p guard.Priority
 	if err := p.UnmarshalText([]byte(text)); err != nil {
-		k.add(path, text, "%v", err)
+		k.add(at, text, "%v", err)
 	}
 }
 
 // keyedByClient warns of a limit that a client escapes by sending another
 // header: no rule above it counts by address.
-func (k *checker) keyedByClient(path yamlx.Path, r *Route, parts []KeyPart) {
+func (k *checker) keyedByClient(at field, r *Route, parts []KeyPart) {
 	name := k.c.Guards[r.Guard].RateLimit
 	rule, ok := k.c.RateLimits[name]
 	if !ok || !chosenByClient(parts, rule) {
@@ -212,21 +212,21 @@ func (k *checker) keyedByClient(path yamlx.Path, r *Route, parts []KeyPart) {
 			return
 		}
 	}
-	k.warn(path.Key("key"), r.Key, "a client escapes rate limit %q by changing what it sends; "+
+	k.warn(at.key("key"), r.Key, "a client escapes rate limit %q by changing what it sends; "+
 		"put {remote_ip} first and give the rule a parent with parts: 1", name)
 }
 
 // held checks what one key may hold, and warns where one client can hold all of what
 // others wait for.
-func (k *checker) held(path yamlx.Path, r *Route, parts []KeyPart) {
-	path = path.Key("max_in_flight_per_key")
+func (k *checker) held(at field, r *Route, parts []KeyPart) {
+	at = at.key("max_in_flight_per_key")
 	switch n := r.MaxInFlightPerKey; {
 	case n > 0 && len(parts) == 0:
-		k.add(path, strconv.Itoa(n), "needs a key, as in key: \"{remote_ip}\": without one all clients share the limit")
+		k.add(at, strconv.Itoa(n), "needs a key, as in key: \"{remote_ip}\": without one all clients share the limit")
 	case n > 0 && !has(parts, KeyRemoteIP) && fromClient(parts):
-		k.warn(path, strconv.Itoa(n), "a client escapes it by changing what it sends; a key that has {remote_ip} counts by address")
+		k.warn(at, strconv.Itoa(n), "a client escapes it by changing what it sends; a key that has {remote_ip} counts by address")
 	case n == 0 && fromClient(parts) && k.c.Guards[r.Guard].Concurrency > 0:
-		k.warn(path, "", "one client can hold all %d places of guard %q: set it, or 0 to say that no limit is meant",
+		k.warn(at, "", "one client can hold all %d places of guard %q: set it, or 0 to say that no limit is meant",
 			k.c.Guards[r.Guard].Concurrency, r.Guard)
 	}
 }
@@ -241,7 +241,7 @@ func has(parts []KeyPart, kind KeyKind) bool {
 }
 
 // used returns the parts of a key by which the rule counts.
-func used(parts []KeyPart, rule RateLimit) []KeyPart {
+func used(parts []KeyPart, rule config.RateLimit) []KeyPart {
 	n := max(0, rule.Parts) // negative counts everything together
 	if rule.Parts == 0 {
 		n = MaxKeyParts
@@ -249,7 +249,7 @@ func used(parts []KeyPart, rule RateLimit) []KeyPart {
 	return parts[:min(n, len(parts))]
 }
 
-func chosenByClient(parts []KeyPart, rule RateLimit) bool {
+func chosenByClient(parts []KeyPart, rule config.RateLimit) bool {
 	for _, p := range used(parts, rule) {
 		if p.Kind == KeyHeader || p.Kind == KeyCookie {
 			return true
@@ -258,7 +258,7 @@ func chosenByClient(parts []KeyPart, rule RateLimit) bool {
 	return false
 }
 
-func byAddress(parts []KeyPart, rule RateLimit) bool {
+func byAddress(parts []KeyPart, rule config.RateLimit) bool {
 	for _, p := range used(parts, rule) {
 		if p.Kind == KeyRemoteIP {
 			return !chosenByClient(parts, rule)
@@ -272,27 +272,27 @@ func byAddress(parts []KeyPart, rule RateLimit) bool {
 func (k *checker) patterns(routes []Route) {
 	all := http.NewServeMux()
 	for i := range routes {
-		path := yamlx.Path("/gateway/routes").Index(i).Key("match")
+		at := field("gateway.routes").index(i).key("match")
 		if routes[i].Match == "" {
-			k.add(path, "", `is missing: a pattern such as "/" or "GET /payments/"`)
+			k.add(at, "", `is missing: a pattern such as "/" or "GET /payments/"`)
 			continue
 		}
 		if problem := register(http.NewServeMux(), routes[i].Match); problem != "" {
-			k.add(path, routes[i].Match, "%s", problem)
+			k.add(at, routes[i].Match, "%s", problem)
 			continue
 		}
 		if register(all, routes[i].Match) == "" {
 			continue
 		}
 		for j := range i { // who it conflicts with; the first is enough
-			if k.conflict(path, routes, j, i) {
+			if k.conflict(at, routes, j, i) {
 				break
 			}
 		}
 	}
 }
 
-func (k *checker) conflict(path yamlx.Path, routes []Route, first, second int) bool {
+func (k *checker) conflict(at field, routes []Route, first, second int) bool {
 	mux := http.NewServeMux()
 	if routes[first].Match == "" || register(mux, routes[first].Match) != "" {
 		return false
@@ -300,16 +300,16 @@ func (k *checker) conflict(path yamlx.Path, routes []Route, first, second int) b
 	if register(mux, routes[second].Match) == "" {
 		return false
 	}
-	other := yamlx.Path("/gateway/routes").Index(first).Key("match")
-	where := other.String()
-	if pos := k.c.position(other); pos != "" {
+	other := field("gateway.routes").index(first).key("match")
+	where := string(other)
+	if pos := k.c.Position(string(other)); pos != "" {
 		where += " at " + pos
 	}
 	if same(routes[first].Match, routes[second].Match) {
-		k.add(path, routes[second].Match, "the same pattern as %s", where)
+		k.add(at, routes[second].Match, "the same pattern as %s", where)
 		return true
 	}
-	k.add(path, routes[second].Match, "conflicts with %s (%s): some requests match both, and neither is more specific", where, routes[first].Match)
+	k.add(at, routes[second].Match, "conflicts with %s (%s): some requests match both, and neither is more specific", where, routes[first].Match)
 	return true
 }
 

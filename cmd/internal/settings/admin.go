@@ -1,4 +1,10 @@
-package config
+package settings
+
+import (
+	"slices"
+
+	"github.com/elixirscope/foundation/config"
+)
 
 // Admin sets up the admin API of the daemon.
 type Admin struct {
@@ -17,7 +23,7 @@ type Token struct {
 	// Name says whose it is; it stands in the record of what was changed.
 	Name string `yaml:"name"`
 	// Token is the secret itself, at least 16 characters; write it as ${VARIABLE} or ${file:/path}.
-	Token Secret `yaml:"token" config:"secret"`
+	Token config.Secret `yaml:"token" config:"secret"`
 	// Role is read, which may look, or write, which may also change; default read.
 	Role string `yaml:"role"`
 }
@@ -34,15 +40,6 @@ type Probes struct {
 	Listen string `yaml:"listen"`
 }
 
-// Storage says where records are kept. Empty means memory: they are gone at the
-// end.
-type Storage struct {
-	// Path is the directory of the embedded store.
-	Path string `yaml:"path"`
-	// Postgres is the connection string of a shared store; not together with path.
-	Postgres Secret `yaml:"postgres" config:"secret"`
-}
-
 // The defaults of the admin API.
 const (
 	DefaultAdminListen = "127.0.0.1:9181"
@@ -52,6 +49,7 @@ const (
 
 // WithDefaults returns a with its defaults filled in.
 func (a Admin) WithDefaults() Admin {
+	a.Tokens = slices.Clone(a.Tokens)
 	setDefault(&a.Listen, DefaultAdminListen)
 	for i := range a.Tokens {
 		setDefault(&a.Tokens[i].Role, RoleRead)

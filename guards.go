@@ -1,0 +1,77 @@
+package foundation
+
+import (
+	"context"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/ratelimit"
+)
+
+const guardSection = "guards"
+
+func (f *Foundation) guards() section {
+	// handles are all guards that there ever were: a guard follows its name for
+	// ever. It belongs to whoever prepares a change.
+	handles := make(map[string]*guard.Guard)
+	change := func(t *transition, g *guard.Guard, name string, c config.Guard) {
+		if !sameGuard(t, name) {
+			t.steps = append(t.steps, func() error { return g.Reconfigure(guardConfig(t.next, c)) })
+		}
+	}
+	return &parts[config.Guard, *guard.Guard]{
+		name:     guardSection,
+		settings: func(c *config.Config) map[string]config.Guard { return c.Guards },
+		open: func(_ context.Context, t *transition, name string, c config.Guard) (*guard.Guard, error) {
+			if g, removed := handles[name]; removed {
+				change(t, g, name, c)
+				return g, nil
+			}
+			g, err := guard.New(name, guardConfig(t.next, c), guard.WithBus(f.bus), guard.WithLogger(f.log))
+			if err == nil {
+				t.steps = append(t.steps, func() error { handles[name] = g; return nil })
+			}
+			return g, err
+		},
+		change: change,
+		retire: func(_ string, g *guard.Guard) { g.Remove() },
+		end:    func(_ context.Context, g *guard.Guard) error { g.Close(); return nil },
+		show: func(s *Status, all []*guard.Guard) {
+			s.Guards = statuses(all, (*guard.Guard).Status)
+		},
+	}
+}
+
+// sameGuard reports whether a guard has the settings and the parts that it had:
+// then it is left alone, and its revision stays.
+func sameGuard(t *transition, name string) bool {
+	before, was := t.old.Config.Guards[name]
+	old, next := guardConfig(t.old, before), guardConfig(t.next, before)
+	return was && before == t.next.Config.Guards[name] &&
+		old.Breaker == next.Breaker && old.Breakers == next.Breakers && old.RateLimit == next.RateLimit && old.Pool == next.Pool
+}
+
+// guardConfig turns the names of a guard's parts into the parts.
+func guardConfig(a *assembly, g config.Guard) guard.Config {
+	cfg := g.Settings()
+	switch c := partsOf[circuit](a, breakerSection)[g.Breaker].(type) {
+	case *breaker.Breaker:
+		cfg.Breaker = c
+	case *breaker.Group:
+		cfg.Breakers = c
+	}
+	cfg.RateLimit = partsOf[*ratelimit.Limiter](a, rateLimitSection)[g.RateLimit]
+	if p, ok := partsOf[pool.Managed](a, poolSection)[g.Pool]; ok {
+		cfg.Pool = p
+	}
+	return cfg
+}
+
+// Guard returns the guard of a name. The handle follows its name for ever: it
+// serves the newest settings, answers not_found after the guard was removed, and
+// works again if the name comes back.
+func (f *Foundation) Guard(name string) (*guard.Guard, error) {
+	return find[*guard.Guard](f.assembly.Load(), guardSection, "guard", name)
+}
