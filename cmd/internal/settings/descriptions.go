@@ -29,7 +29,7 @@ var descriptions = map[string]string{
 	"settings.Probes.Listen":                  "The address that answers GET /livez /readyz /startupz /metrics and nothing else; default none.",
 	"settings.Route.Guard":                    "Names the guard that the requests pass; default none.",
 	"settings.Route.H2C":                      "Speaks HTTP/2 without tls to an http upstream; default false.",
-	"settings.Route.IdleTimeout":              "How long a body may stand still; default the gateway's body_idle_timeout.",
+	"settings.Route.IdleTimeout":              "How long a body may stand still; default the gateway's body_idle_timeout, upgrade_idle_timeout for connections that left HTTP, and no limit for event streams and gRPC.",
 	"settings.Route.Key":                      "Says whose limit a request counts against, see ParseKey; default the rule's one shared bucket.",
 	"settings.Route.Match":                    "A pattern of net/http's ServeMux, as in \"/payments/\" or \"GET api.example.org/v1/{id}\".",
 	"settings.Route.MaxInFlightPerKey":        "How many requests of one key may be in flight at a time, streams and upgraded connections included; a key with {remote_ip} counts by that part alone; 0 (negative in Go) means no limit; default no limit, because behind a proxy that is not trusted all clients look like one.",
