@@ -162,7 +162,8 @@ func (p *Pool[T]) verified(caller context.Context, b borrowing[T], begun clock.I
 	defer func() { telling = caller.Err() == nil }()
 	ctx, cancel := context.WithTimeout(caller, p.beginCheck(begun, o))
 	defer cancel()
-	defer context.AfterFunc(p.base, cancel)()
+	stop := context.AfterFunc(p.base, cancel)
+	defer stop()
 	err = calling(func() error { return p.factory.Check(ctx, b.slot.value) })
 	return err == nil
 }

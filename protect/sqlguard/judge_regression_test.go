@@ -12,12 +12,8 @@ func TestAJudgeThatPanicsKeepsNoPlace(t *testing.T) {
 	judge := sqlguard.WithOutcome(func(error) breaker.Outcome { panic("as told") })
 	for about, call := range map[string]func(*fixture){
 		"exec":         func(f *fixture) { _, _ = f.db.Exec(t.Context(), "fine") },
-		"failed query": func(f *fixture) { _, _ = f.db.Query(t.Context(), "unique") },
-		"rows": func(f *fixture) {
-			if rows, err := f.db.Query(t.Context(), "three"); err == nil {
-				rows.Close()
-			}
-		},
+		"failed query": func(f *fixture) { closeRows(f.db.Query(t.Context(), "unique")) },
+		"rows":         func(f *fixture) { closeRows(f.db.Query(t.Context(), "three")) },
 		"all rows": func(f *fixture) {
 			if rows, err := f.db.Query(t.Context(), "three"); err == nil {
 				for rows.Next() {
@@ -51,5 +47,11 @@ func TestAJudgeThatPanicsKeepsNoPlace(t *testing.T) {
 	f := newFixture(t, 0, nil, sqlguard.WithOutcome(nil))
 	if _, err := f.db.Exec(t.Context(), "shutdown"); err == nil || !f.open() {
 		t.Errorf("without a judge: %v, open %v", err, f.open())
+	}
+}
+
+func closeRows(rows *sqlguard.Rows, err error) {
+	if err == nil {
+		rows.Close()
 	}
 }
