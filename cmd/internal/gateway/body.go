@@ -135,6 +135,7 @@ type uploadBody struct {
 	deadlines deadlineSetter // nil once the handler has returned
 	reading   bool           // the client is waited for
 	unwanted  bool           // the upstream takes no more
+	asksFirst bool           // the client waits for 100 (Continue)
 	waits     waits
 }
 
@@ -238,7 +239,7 @@ func (b *uploadBody) held(now time.Time) bool {
 // blames reports whether f is the doing of the client that uploads: it was the one
 // waited for when the time was over, or when the upstream gave up.
 func (b *uploadBody) blames(f *fault.Error, now time.Time) bool {
-	return f.Code() == fault.CallTimeout && b.starved.Load() || b.failed.Load() || b.held(now)
+	return f.Code() == fault.CallTimeout && (b.starved.Load() || b.isAwaited()) || b.failed.Load() || b.held(now)
 }
 
 // wake ends a read that waits for the client. The transport waits for that read
@@ -247,7 +248,7 @@ func (b *uploadBody) wake() {
 	if b.ended.Load() {
 		return // what the server reads now is not ours
 	}
-	b.starved.Store(b.isReading())
+	b.starved.Store(b.isAwaited())
 	b.woken.Store(true)
 	b.setDeadline(time.Now())
 }
@@ -278,10 +279,12 @@ func (b *uploadBody) drop() {
 	}
 }
 
-func (b *uploadBody) isReading() bool {
+// isAwaited reports whether it is the client that is waited for: it sends nothing, or
+// has asked whether it should, which takes time that the upstream need not know of.
+func (b *uploadBody) isAwaited() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.reading
+	return b.reading || b.asksFirst && b.waits.since.IsZero()
 }
 
 // wakeUploads stands between the guard, which ends the request's context when the

@@ -331,7 +331,7 @@ func (rt *route) boundBody(info *requestInfo, r *http.Request) {
 		r.Body = http.MaxBytesReader(nil, r.Body, rt.maxBody)
 	}
 	if info.deadlines != nil {
-		info.upload = &uploadBody{ReadCloser: r.Body, deadlines: info.deadlines, idle: rt.bodyIdle}
+		info.upload = &uploadBody{ReadCloser: r.Body, deadlines: info.deadlines, idle: rt.bodyIdle, asksFirst: r.Header.Get("Expect") != ""}
 		if rt.speaksHTTP2 && speaksGRPC(r) {
 			info.upload.idle = rt.streamIdle
 		}

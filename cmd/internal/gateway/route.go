@@ -178,6 +178,7 @@ func (rt *route) watch(resp *http.Response) error {
 	} else {
 		if resp.Body != http.NoBody && resp.ContentLength != 0 {
 			rt.watchBody(resp)
+			makeRoomForTrailers(resp)
 		}
 		watchGRPC(resp)
 	}
@@ -200,6 +201,15 @@ func (rt *route) watchBody(resp *http.Response) {
 	body := &info.download
 	body.ReadCloser, body.idle, body.info, body.alarms = resp.Body, idle, info, &rt.alarms
 	resp.Body = body
+}
+
+// makeRoomForTrailers drops the length of an answer that has announced trailers, which
+// HTTP/2 may have beside it. In HTTP/1 they come after chunks only. That the upstream
+// keeps the length is still watched.
+func makeRoomForTrailers(resp *http.Response) {
+	if len(resp.Trailer) > 0 && infoOf(resp.Request.Context()).request.ProtoMajor == 1 {
+		delete(resp.Header, "Content-Length")
+	}
 }
 
 // refuse answers what the guard refused, and notes it for the access log.
