@@ -18,11 +18,11 @@ import (
 const expecting = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
 
 // overBoth runs a test with an upstream over HTTP/1 and one over HTTP/2.
-func overBoth(t *testing.T, h http.HandlerFunc, change func(*settings), test func(t *testing.T, r *rig)) {
+func overBoth(t *testing.T, h http.HandlerFunc, change func(*setup), test func(t *testing.T, r *rig)) {
 	t.Helper()
 	for name, h2 := range map[string]bool{"to HTTP/1": false, "to HTTP/2": true} {
 		t.Run(name, func(t *testing.T) {
-			test(t, h2cRig(t, h, func(s *settings) {
+			test(t, h2cRig(t, h, func(s *setup) {
 				s.route.H2C = h2
 				if change != nil {
 					change(s)
@@ -128,7 +128,7 @@ func TestAnUpstreamThatDoesNotSay100GetsTheBody(t *testing.T) {
 // A client chooses to ask first: what that costs is not the upstream's doing.
 func TestATimeoutBeforeTheBodyWasAskedForIsNeutral(t *testing.T) {
 	over := make(chan struct{}) // a server does not see its client leave before it has read the body
-	overBoth(t, func(http.ResponseWriter, *http.Request) { <-over }, func(s *settings) {
+	overBoth(t, func(http.ResponseWriter, *http.Request) { <-over }, func(s *setup) {
 		s.guard = guard.Config{Timeout: 100 * time.Millisecond}
 	}, func(t *testing.T, r *rig) {
 		defer func() { over <- struct{}{} }()
@@ -167,7 +167,7 @@ func TestTrailersOfAnUpstreamOverHTTP2ReachAClientOverHTTP1(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := h2cRig(t, h, func(*settings) {})
+			r := h2cRig(t, h, func(*setup) {})
 			a := r.get("/")
 			if got := a.Trailer.Get("X-Sum"); got != "42" || len(a.TransferEncoding) != 1 {
 				t.Errorf("the trailer is %q, in %v", got, a.TransferEncoding)
