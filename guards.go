@@ -2,6 +2,8 @@ package foundation
 
 import (
 	"context"
+	"maps"
+	"weak"
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/config"
@@ -13,9 +15,7 @@ import (
 const guardSection = "guards"
 
 func (f *Foundation) guards() section {
-	// handles are all guards that there ever were: a guard follows its name for
-	// ever. It belongs to whoever prepares a change.
-	handles := make(map[string]*guard.Guard)
+	var known handles // belongs to whoever prepares a change
 	change := func(t *transition, g *guard.Guard, name string, c config.Guard) {
 		if !sameGuard(t, name) {
 			t.steps = append(t.steps, func() error { return g.Reconfigure(guardConfig(t.next, c)) })
@@ -25,13 +25,13 @@ func (f *Foundation) guards() section {
 		name:     guardSection,
 		settings: func(c *config.Config) map[string]config.Guard { return c.Guards },
 		open: func(_ context.Context, t *transition, name string, c config.Guard) (*guard.Guard, error) {
-			if g, removed := handles[name]; removed {
+			if g := known.find(name); g != nil {
 				change(t, g, name, c)
 				return g, nil
 			}
 			g, err := guard.New(name, guardConfig(t.next, c), guard.WithBus(f.bus), guard.WithLogger(f.log))
 			if err == nil {
-				t.steps = append(t.steps, func() error { handles[name] = g; return nil })
+				t.steps = append(t.steps, func() error { known.add(name, g); return nil })
 			}
 			return g, err
 		},
@@ -42,6 +42,28 @@ func (f *Foundation) guards() section {
 			s.Guards = statuses(all, (*guard.Guard).Status)
 		},
 	}
+}
+
+// handles finds the guards that there ever were by their names: a guard follows its
+// name for ever. One that was removed is found as long as anybody holds it. Nobody
+// else could tell it from a new one, and each costs kilobytes.
+type handles struct {
+	guards map[string]weak.Pointer[guard.Guard]
+	bound  int // of the number of guards, above which those that are gone are looked for
+}
+
+// find returns the guard of a name, or nil.
+func (h *handles) find(name string) *guard.Guard { return h.guards[name].Value() }
+
+func (h *handles) add(name string, g *guard.Guard) {
+	if len(h.guards) >= h.bound {
+		maps.DeleteFunc(h.guards, func(_ string, g weak.Pointer[guard.Guard]) bool { return g.Value() == nil })
+		h.bound = 2*len(h.guards) + 16
+	}
+	if h.guards == nil {
+		h.guards = make(map[string]weak.Pointer[guard.Guard])
+	}
+	h.guards[name] = weak.Make(g)
 }
 
 // sameGuard reports whether a guard has the settings and the parts that it had:
@@ -71,7 +93,8 @@ func guardConfig(a *assembly, g config.Guard) guard.Config {
 
 // Guard returns the guard of a name. The handle follows its name for ever: it
 // serves the newest settings, answers not_found after the guard was removed, and
-// works again if the name comes back.
+// works again if the name comes back. What nobody holds is forgotten when it is
+// removed: the guard of that name is then a new one, with counters at zero.
 func (f *Foundation) Guard(name string) (*guard.Guard, error) {
 	return find[*guard.Guard](f.assembly.Load(), guardSection, "guard", name)
 }
