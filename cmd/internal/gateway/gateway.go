@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"regexp"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/hostname"
 	"github.com/elixirscope/foundation/internal/key"
+	"github.com/elixirscope/foundation/internal/routing"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -35,7 +35,7 @@ type Gateway struct {
 
 // Table is a prepared set of routes, see [Prepare].
 type Table struct {
-	mux         *http.ServeMux
+	mux         *routing.Mux
 	routes      []*route
 	connections connections
 	held        map[string]*held // by the route's match
@@ -50,7 +50,7 @@ type Table struct {
 func New(log *slog.Logger) *Gateway {
 	g := &Gateway{log: log, exhaustion: exhaustion{log: log}}
 	defaults := settings.Gateway{}.WithDefaults()
-	g.table.Store(&Table{mux: http.NewServeMux(), access: newAccessLog(defaults.AccessLog, log), idle: defaults.Limits.BodyIdleTimeout})
+	g.table.Store(&Table{mux: routing.New(nil), access: newAccessLog(defaults.AccessLog, log), idle: defaults.Limits.BodyIdleTimeout})
 	return g
 }
 
@@ -60,7 +60,7 @@ func New(log *slog.Logger) *Gateway {
 func (g *Gateway) Prepare(c settings.Gateway) (*Table, error) {
 	c = c.WithDefaults()
 	t := &Table{
-		mux: http.NewServeMux(), connections: connections{}, held: map[string]*held{}, access: newAccessLog(c.AccessLog, g.log), idle: c.Limits.BodyIdleTimeout,
+		mux: muxFor(c.Routes), connections: connections{}, held: map[string]*held{}, access: newAccessLog(c.AccessLog, g.log), idle: c.Limits.BodyIdleTimeout,
 		perClient: c.Limits.MaxConnectionsPerClient,
 	}
 	old := g.table.Load()
@@ -93,30 +93,32 @@ func (t *Table) add(c settings.Route, defaults settings.Gateway, old *Table) err
 	if err := t.connect(rt, c, old.connections); err != nil {
 		return err
 	}
-	if err := register(t.mux, c.Match, rt); err != nil {
+	if err := t.register(c.Match, rt); err != nil {
 		return err
 	}
 	t.routes = append(t.routes, rt)
 	return nil
 }
 
-// registeredAt is what the mux says of our source, which is of no use to a reader
-// of the configuration.
-var registeredAt = regexp.MustCompile(`\s*\(registered at [^)]*\)`)
-
-// register turns the panic of a bad or conflicting pattern into an error.
-func register(mux *http.ServeMux, pattern string, rt *route) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("match: %s", registeredAt.ReplaceAllString(fmt.Sprint(p), ""))
-		}
-	}()
+// register puts rt behind its pattern. Hosts are compared as DNS compares names.
+func (t *Table) register(pattern string, rt *route) error {
 	normal, port := hostname.Pattern(pattern)
 	if port != "" {
 		return errors.New("match: the host must have no port, which no request is routed by")
 	}
-	mux.Handle(normal, rt)
+	if err := t.mux.Handle(normal, rt); err != nil {
+		return fmt.Errorf("match: %w", err)
+	}
 	return nil
+}
+
+// muxFor returns the mux that the routes are to be registered with.
+func muxFor(routes []settings.Route) *routing.Mux {
+	patterns := make([]string, len(routes))
+	for i := range routes {
+		patterns[i], _ = hostname.Pattern(routes[i].Match)
+	}
+	return routing.New(patterns)
 }
 
 // Use binds the routes of t to their guards and answers by them from now on.

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/hostname"
+	"github.com/elixirscope/foundation/internal/routing"
 )
 
 // minToken is the least length of a token: shorter ones can be guessed.
@@ -270,36 +272,37 @@ func byAddress(parts []KeyPart, rule config.RateLimit) bool {
 // patterns checks the routes' patterns with the mux that will serve them, each
 // against those before it.
 func (k *checker) patterns(routes []Route) {
-	all := http.NewServeMux()
+	normal := make([]string, len(routes)) // what is served
+	first := make(map[string]int, len(routes))
+	for i := range routes {
+		normal[i], _ = hostname.Pattern(routes[i].Match)
+	}
+	all := routing.New(normal)
 	for i := range routes {
 		at := field("gateway.routes").index(i).key("match")
 		if routes[i].Match == "" {
 			k.add(at, "", `is missing: a pattern such as "/" or "GET /payments/"`)
 			continue
 		}
-		if problem := register(http.NewServeMux(), routes[i].Match); problem != "" {
-			k.add(at, routes[i].Match, "%s", problem)
+		if _, port := hostname.Pattern(routes[i].Match); port != "" {
+			k.add(at, routes[i].Match, "is no pattern: its host must have no port, which no request is routed by")
 			continue
 		}
-		if register(all, routes[i].Match) == "" {
+		if _, again := first[normal[i]]; !again {
+			first[normal[i]] = i
+		}
+		err := all.Handle(normal[i], http.NotFoundHandler())
+		if c, ok := errors.AsType[*routing.Conflict](err); ok {
+			k.conflict(at, routes, first[c.With], i)
 			continue
 		}
-		for j := range i { // who it conflicts with; the first is enough
-			if k.conflict(at, routes, j, i) {
-				break
-			}
+		if err != nil {
+			k.add(at, routes[i].Match, "%v", err)
 		}
 	}
 }
 
-func (k *checker) conflict(at field, routes []Route, first, second int) bool {
-	mux := http.NewServeMux()
-	if routes[first].Match == "" || register(mux, routes[first].Match) != "" {
-		return false
-	}
-	if register(mux, routes[second].Match) == "" {
-		return false
-	}
+func (k *checker) conflict(at field, routes []Route, first, second int) {
 	other := field("gateway.routes").index(first).key("match")
 	where := string(other)
 	if pos := k.c.Position(string(other)); pos != "" {
@@ -307,34 +310,13 @@ func (k *checker) conflict(at field, routes []Route, first, second int) bool {
 	}
 	if same(routes[first].Match, routes[second].Match) {
 		k.add(at, routes[second].Match, "the same pattern as %s", where)
-		return true
+		return
 	}
 	k.add(at, routes[second].Match, "conflicts with %s (%s): some requests match both, and neither is more specific", where, routes[first].Match)
-	return true
 }
 
 func same(a, b string) bool {
 	a, _ = hostname.Pattern(a)
 	b, _ = hostname.Pattern(b)
 	return a == b
-}
-
-// register adds a pattern to a mux and returns why it cannot be: net/http says
-// so by a panic.
-func register(mux *http.ServeMux, pattern string) (problem string) {
-	defer func() {
-		if p := recover(); p != nil {
-			_, reason, found := strings.Cut(fmt.Sprint(p), ": ")
-			if !found {
-				reason = fmt.Sprint(p)
-			}
-			problem = "is no pattern: " + reason
-		}
-	}()
-	normal, port := hostname.Pattern(pattern)
-	if port != "" {
-		return "is no pattern: its host must have no port, which no request is routed by"
-	}
-	mux.Handle(normal, http.NotFoundHandler())
-	return ""
 }

@@ -1,0 +1,41 @@
+package settings_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/fault"
+)
+
+// manyRoutes is a document with n routes, whose patterns pattern makes.
+func manyRoutes(n int, pattern func(i int) string) []byte {
+	var b strings.Builder
+	b.WriteString("version: 1\ngateway:\n  routes:\n")
+	for i := range n {
+		fmt.Fprintf(&b, "    - { match: %q, upstream: \"http://127.0.0.1:9000\" }\n", pattern(i))
+	}
+	return []byte(b.String())
+}
+
+// A table of thousands of routes of which half are in conflict was compared pair by pair.
+func TestManyRoutesThatConflictAreReportedEachWithItsOther(t *testing.T) {
+	const routes, reported = 10_000, 100
+	_, err := config.Parse("f.yaml", manyRoutes(routes, func(i int) string { return fmt.Sprintf("/p%d/", i%(routes/2)) }), options)
+	f, ok := errors.AsType[*fault.Error](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	problems := f.Problems()
+	if want := fmt.Sprintf("and %d more", routes/2-reported); len(problems) != reported+1 || problems[reported].Message != want {
+		t.Fatalf("%d problems, the last %+v", len(problems), problems[len(problems)-1])
+	}
+	for i, p := range problems[:reported] {
+		want := fmt.Sprintf("the same pattern as gateway.routes[%d].match at f.yaml:%d:", i, i+4)
+		if p.Field != fmt.Sprintf("gateway.routes[%d].match", routes/2+i) || !strings.HasPrefix(p.Message, want) {
+			t.Fatalf("problem %d: %+v", i, p)
+		}
+	}
+}
