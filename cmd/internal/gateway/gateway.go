@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	"unicode"
 
 	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/fault"
@@ -191,7 +190,7 @@ func unroutable(r *http.Request) int {
 	switch {
 	case r.Method == http.MethodConnect: // it names no path to be routed, and its answer would be a tunnel
 		return http.StatusNotImplemented
-	case strings.ContainsFunc(r.Method, unicode.IsLower):
+	case strings.ContainsAny(r.Method, "abcdefghijklmnopqrstuvwxyz"):
 		// "get" is not GET, and no route says what it is; many an upstream takes it for GET.
 		return http.StatusNotImplemented
 	case hidesDots(r.URL):
