@@ -24,7 +24,7 @@ type Config struct {
 	// Namespace tells several layers apart, as in "production"; default "default".
 	Namespace string `yaml:"namespace"`
 	// Storage says where records are kept.
-	Storage Storage `yaml:"storage"`
+	Storage Storage `yaml:"storage" config:"local"`
 	// Breakers are the circuit breakers, by name.
 	Breakers map[string]Breaker `yaml:"breakers"`
 	// RateLimits are the rules of rate limiting, by name.

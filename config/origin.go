@@ -22,6 +22,8 @@ type origin struct {
 	file  string
 	text  []byte
 	found map[yamlx.Path]yamlx.Entry
+	// kept are values that stand in another text, from which they were taken over.
+	kept map[yamlx.Path]yamlx.Entry
 	// secrets are the texts that variables held; they are cut out of every message.
 	secrets []secret
 	// veiled are the values of the file that are secrets themselves.
@@ -239,6 +241,9 @@ func sensitive(text string) []string {
 func (c *Config) veil(path yamlx.Path, v reflect.Value, isSecret bool) (string, bool) {
 	if c.origin != nil {
 		entry, ok := c.origin.found[path]
+		if !ok {
+			entry, ok = c.origin.kept[path]
+		}
 		if ok && entry.Node.Expanded && entry.Holds(v) {
 			return entry.Node.Raw, true
 		}

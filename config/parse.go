@@ -21,6 +21,12 @@ type ParseOptions struct {
 	// where it is nil, which suits a program.
 	ReadFile func(path string) ([]byte, error)
 	Registry
+	// Over is the configuration that a document from the network is to take the place
+	// of; nil for a local file. Such a document may not set what the local file alone
+	// sets: variables, files, the sections that are local, storage, paths of files,
+	// and where workers connect to. It may leave all of that as [Config.YAML] shows it,
+	// and leave out those sections. LookupEnv and ReadFile are then not used.
+	Over *Config
 }
 
 // Load reads and parses the file at path. ${file:…} is allowed even if
@@ -51,7 +57,8 @@ func Parse(file string, data []byte, o ParseOptions) (*Config, error) {
 	if root == nil {
 		return nil, from.refuse(faults)
 	}
-	faults = append(faults, yamlx.Expand(root, yamlx.Sources{LookupEnv: o.LookupEnv, ReadFile: o.ReadFile})...)
+	keep := keeping(root, o)
+	faults = append(faults, yamlx.Expand(root, o.sources())...)
 	c := &Config{Sections: o.prototypes()}
 	var d yamlx.Decoder
 	d.Decode("", root, c)
@@ -61,6 +68,7 @@ func Parse(file string, data []byte, o ParseOptions) (*Config, error) {
 	faults = append(faults, versionFault(root, c)...)
 	decodeOptions(c, &d, o.Kinds)
 	faults = append(faults, d.Faults...)
+	faults = append(faults, keep.check(c, from)...)
 	from.learn(d.Secrets)
 	faults = append(faults, from.check(c, o.Registry, faults)...)
 	if len(faults) > 0 {

@@ -27,6 +27,9 @@ type Section struct {
 	// very likely a mistake. Fields are named from the document on, as in
 	// "gateway.routes[0].match". It is also called where the section is left out.
 	Check func(c *Config) fault.Problems
+	// Local marks a section that the local file alone sets, because it decides who may
+	// do what, see [ParseOptions].
+	Local bool
 	// Restart lists the fields, from the section on, that cannot change while the
 	// process runs, each with all that is below it; "" is the section as a whole.
 	Restart []string

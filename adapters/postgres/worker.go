@@ -38,7 +38,7 @@ const farewell = time.Second
 // Options are the options of the kind.
 type Options struct {
 	// DSN says how to reach the server, as a URL or as key=value pairs; required. It alone counts: no variable such as PGPASSWORD, no ~/.pgpass, no service file and no account of the system adds to it.
-	DSN string `yaml:"dsn" config:"secret"`
+	DSN string `yaml:"dsn" config:"secret,local"`
 	// Reset is session (the default), transaction or none.
 	Reset Reset `yaml:"reset"`
 	// SkipPing takes an open connection for fit without asking the server; false pings.

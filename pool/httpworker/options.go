@@ -13,10 +13,10 @@ import (
 // Options are the options of the kind. BaseURL is required.
 type Options struct {
 	// BaseURL is the absolute http or https URL that all paths are below.
-	BaseURL string `yaml:"base_url"`
+	BaseURL string `yaml:"base_url" config:"local"`
 	// Headers are sent with every request; a request's own value takes precedence.
 	// They are not sent to another host that a redirect leads to.
-	Headers map[string]string `yaml:"headers" config:"secret"`
+	Headers map[string]string `yaml:"headers" config:"secret,local"`
 	// Timeout bounds one request from its begin to the end of the answer's body;
 	// 30 s by default.
 	Timeout time.Duration `yaml:"timeout"`
@@ -27,7 +27,7 @@ type Options struct {
 	// default. A longer one is an error.
 	MaxResponse int64 `yaml:"max_response" config:"size"`
 	// Proxy is the URL of a proxy; empty means none. The environment is not read.
-	Proxy string `yaml:"proxy" config:"secret"`
+	Proxy string `yaml:"proxy" config:"secret,local"`
 	// Isolate gives each worker connections of its own; false lets the workers of a
 	// pool share theirs.
 	Isolate bool `yaml:"isolate"`

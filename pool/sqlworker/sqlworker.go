@@ -40,15 +40,15 @@ import (
 // Options are the options of the kind. Driver and DSN are required.
 type Options struct {
 	// Driver is the name under which the driver registered itself.
-	Driver string `yaml:"driver"`
+	Driver string `yaml:"driver" config:"local"`
 	// DSN says how to reach the database, in the form of the driver. It may hold
 	// secrets and appears in no error of this package.
-	DSN string `yaml:"dsn" config:"secret"`
+	DSN string `yaml:"dsn" config:"secret,local"`
 	// SkipPing takes a connection for fit without asking the database; false pings.
 	SkipPing bool `yaml:"skip_ping"`
 	// Reset is a statement for every connection that comes back, such as "ROLLBACK" or
 	// "DISCARD ALL"; empty means none.
-	Reset string `yaml:"reset"`
+	Reset string `yaml:"reset" config:"local"`
 }
 
 // Validate returns every fault of o as one [fault.InvalidConfig], or nil.

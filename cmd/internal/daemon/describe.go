@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"strings"
 	"time"
 
 	client "github.com/prometheus/client_golang/prometheus"
@@ -10,7 +9,6 @@ import (
 	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/config"
-	"github.com/elixirscope/foundation/fault"
 )
 
 // Describe fills in what the layer does not know of itself.
@@ -38,42 +36,11 @@ func (d *Daemon) Describe(s *adminapi.Status) {
 }
 
 // Parse reads a configuration that came over the network. It may not reach into
-// this machine: neither variables nor files are filled in, and what decides who
-// may do so comes from the local file.
+// this machine: what the local file alone sets it may only leave as it is.
 func (d *Daemon) Parse(text string) (*config.Config, error) {
-	cfg, err := config.Parse("request", []byte(text), config.ParseOptions{Registry: config.Registry{Kinds: d.options.Kinds, Sections: settings.Sections()}})
-	if err != nil {
-		return nil, err
-	}
-	current := d.layer.Config().Current().Config
-	if foreign := foreignSections(cfg); len(foreign) > 0 {
-		return nil, fault.New(fault.Spec{
-			Code: fault.Forbidden, Component: "config", Message: strings.Join(foreign, " and ") + " can be set in the local file only",
-		})
-	}
-	cfg = cfg.Clone()
-	cfg.Storage = current.Storage
-	for _, name := range []string{settings.AdminSection, settings.ProbesSection} {
-		delete(cfg.Sections, name)
-		if s, ok := current.Sections[name]; ok {
-			cfg.Sections[name] = s
-		}
-	}
-	return cfg, nil
-}
-
-// foreignSections names what a request set and may not set.
-func foreignSections(c *config.Config) []string {
-	var names []string
-	for _, name := range []string{settings.AdminSection, settings.ProbesSection} {
-		if _, set := c.Sections[name]; set {
-			names = append(names, name)
-		}
-	}
-	if c.Storage != (config.Storage{}) {
-		names = append(names, "storage")
-	}
-	return names
+	return config.Parse("request", []byte(text), config.ParseOptions{
+		Registry: config.Registry{Kinds: d.options.Kinds, Sections: settings.Sections()}, Over: d.layer.Config().Current().Config,
+	})
 }
 
 // processCollectors describe the process beside the layer.

@@ -56,3 +56,25 @@ func TestAConfigurationOrACertificateThatIsNoFileIsToldAtTheStart(t *testing.T) 
 		}
 	}
 }
+
+// A document over the network told files apart, and /dev/zero ended the process.
+func TestADocumentOfTheNetworkReachesNoFile(t *testing.T) {
+	valid := anywhere + "gateway: { listen: \"127.0.0.1:0\", routes: [ { match: /, upstream: \"https://127.0.0.1:1\" } ] }\n"
+	d := run(t, daemon.Options{ConfigFile: write(t, valid), WatchEvery: -1, LookupEnv: func(string) (string, bool) { return "stolen", true }})
+	said := map[string]bool{}
+	for _, path := range []string{fifo(t), "/dev/zero", "/etc/passwd", "/no/such/file", t.TempDir()} {
+		_, err := d.Parse("version: 1\n" + strings.ReplaceAll(valid, "127.0.0.1:1\"", "127.0.0.1:1\", tls: { ca_file: "+path+" }"))
+		if !errors.Is(err, fault.InvalidConfig) {
+			t.Fatalf("%s: %v", path, err)
+		}
+		said[strings.ReplaceAll(err.Error(), path, "")] = true
+	}
+	if len(said) != 1 {
+		t.Errorf("files are told apart: %v", said)
+	}
+	for _, text := range []string{"namespace: \"${HOME}\"\n", "namespace: \"${file:/etc/hostname}\"\n", "storage: { path: /tmp }\n"} {
+		if c, err := d.Parse("version: 1\n" + text); err == nil {
+			t.Errorf("%s was taken: %v", text, c)
+		}
+	}
+}

@@ -34,23 +34,23 @@ type Drain struct {
 // TLS is the server side of TLS. The files are read again when they change.
 type TLS struct {
 	// CertFile is the path of the certificate chain, PEM.
-	CertFile string `yaml:"cert_file"`
+	CertFile string `yaml:"cert_file" config:"local"`
 	// KeyFile is the path of the private key, PEM.
-	KeyFile string `yaml:"key_file"`
+	KeyFile string `yaml:"key_file" config:"local"`
 	// ClientCAFile is the path of the authorities of client certificates, PEM; if it is set, clients must show one.
-	ClientCAFile string `yaml:"client_ca_file"`
+	ClientCAFile string `yaml:"client_ca_file" config:"local"`
 }
 
 // UpstreamTLS is the client side of TLS to an upstream.
 type UpstreamTLS struct {
 	// CAFile is the path of the authorities that are trusted, PEM; default the system's.
-	CAFile string `yaml:"ca_file"`
+	CAFile string `yaml:"ca_file" config:"local"`
 	// ServerName is the name that the certificate must have; default the upstream's host.
 	ServerName string `yaml:"server_name"`
 	// CertFile is the path of the certificate that is shown to the upstream, PEM.
-	CertFile string `yaml:"cert_file"`
+	CertFile string `yaml:"cert_file" config:"local"`
 	// KeyFile is the path of that certificate's private key, PEM.
-	KeyFile string `yaml:"key_file"`
+	KeyFile string `yaml:"key_file" config:"local"`
 }
 
 // Limits bound what a client may send and how slowly.

@@ -19,11 +19,11 @@ const (
 func Sections() []config.Section {
 	return []config.Section{
 		{
-			Name: AdminSection, Doc: "The admin API of the daemon.", New: func() any { return new(Admin) }, Describe: describe, Restart: []string{"listen", "tls"},
+			Name: AdminSection, Doc: "The admin API of the daemon.", Local: true, New: func() any { return new(Admin) }, Describe: describe, Restart: []string{"listen", "tls"},
 			Check: func(c *config.Config) fault.Problems { return check(c, (*checker).admin) },
 		},
 		{
-			Name: ProbesSection, Doc: "A listener for probes and metrics alone.", New: func() any { return new(Probes) }, Describe: describe, Restart: []string{""},
+			Name: ProbesSection, Doc: "A listener for probes and metrics alone.", Local: true, New: func() any { return new(Probes) }, Describe: describe, Restart: []string{""},
 			Check: func(c *config.Config) fault.Problems { return check(c, (*checker).listeners) },
 		},
 		{

@@ -38,7 +38,7 @@ func (e *expander) node(path Path, n *Node) {
 	for i, item := range n.Items {
 		e.node(path.Index(i), item)
 	}
-	if n.Kind == Scalar && strings.Contains(n.Raw, "${") {
+	if n.Kind == Scalar && !n.Expanded && strings.Contains(n.Raw, "${") {
 		e.scalar(path, n)
 	}
 }

@@ -14,10 +14,11 @@ import (
 //	config:"allowzero"       an explicit 0 means 0
 //	config:"size"            a number of bytes, written with a unit
 //	config:"secret"          never shown
+//	config:"local"           it, and all below it, is set by the local file only
 type tag struct {
-	key                           string
-	inline                        bool
-	zero, allowZero, size, secret bool
+	key                                  string
+	inline                               bool
+	zero, allowZero, size, secret, local bool
 }
 
 func parseTag(f reflect.StructField) (tag, bool) {
@@ -33,6 +34,8 @@ func parseTag(f reflect.StructField) (tag, bool) {
 			t.size = true
 		case "secret":
 			t.secret = true
+		case "local":
+			t.local = true
 		}
 	}
 	return t, f.IsExported() && key != "-" && (key != "" || t.inline)
