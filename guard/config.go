@@ -24,7 +24,8 @@ type Config struct {
 	Memory Admitter
 	// Recorder is told how every call ended.
 	Recorder Recorder
-	// Timeout bounds the call itself, without the wait for a worker; 0 means not.
+	// Timeout bounds the call itself, without the wait for a worker; 0 means not. It
+	// also bounds the wait for a turn of a leaky bucket, which comes before the call.
 	// The caller's own deadline wins if it is earlier.
 	Timeout time.Duration
 	// CheckoutTimeout bounds the wait for a worker; 0 means the pool's.

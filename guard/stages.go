@@ -9,6 +9,7 @@ import (
 	"github.com/elixirscope/foundation/internal/clock"
 	"github.com/elixirscope/foundation/internal/exhausted"
 	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/ratelimit"
 )
 
 // admit takes the call through the stages, in one transaction: it holds all that
@@ -84,7 +85,7 @@ func (v *visit) protect(ctx context.Context, c *Call) (Stage, error) {
 	}
 	b := v.rev.breaker(c)
 	if b == nil {
-		if err := v.takeTokens(c); err != nil {
+		if err := v.takeTokens(ctx, c); err != nil {
 			return StageRateLimit, err
 		}
 		return v.checkout(ctx, c, breaker.Look{})
@@ -140,28 +141,21 @@ func (v *visit) lookAndTake(ctx context.Context, c *Call, b *breaker.Breaker) (S
 	if !look.OK() {
 		return StageBreaker, look.Err()
 	}
-	if err := v.takeTokens(c); err != nil {
+	if err := v.takeTokens(ctx, c); err != nil {
 		return StageRateLimit, err
 	}
 	return v.checkout(ctx, c, look)
 }
 
-func (v *visit) takeTokens(c *Call) error {
+func (v *visit) takeTokens(ctx context.Context, c *Call) error {
 	l := v.rev.config.RateLimit
 	if l == nil {
 		return nil
 	}
 	v.holds |= tokensTaken // before: a handler of the limiter's events may end this goroutine
-	l.AllowInto(&v.decision, v.start, &c.Key, c.cost())
-	if !v.decision.OK {
+	if err := v.askLimit(ctx, l, c); err != nil {
 		v.holds &^= tokensTaken
-	}
-	switch {
-	case v.decision.OK:
-	case v.rev.config.Mode == Shadow:
-		return v.decision.Code() // nobody sees the error: spare it the evidence
-	default:
-		return v.decision.Err()
+		return err
 	}
 	if v.decision.WouldRefuse() {
 		v.wouldRefuse(StageRateLimit, v.decision.Code())
@@ -177,6 +171,29 @@ func dependencyFailed(refusal error) bool {
 	}
 	_, own := exhausted.By(refusal)
 	return !own
+}
+
+// askLimit asks the rule. A call waits for its turn at a leaky bucket, but not in
+// shadow mode, which delays nothing.
+func (v *visit) askLimit(ctx context.Context, l *ratelimit.Limiter, c *Call) error {
+	d := &v.decision
+	if v.rev.config.Mode == Shadow {
+		if l.AllowInto(d, v.start, &c.Key, c.cost()); !d.OK {
+			return d.Code() // nobody sees the error: spare it the evidence
+		}
+		return nil
+	}
+	waited, err := l.AdmitInto(ctx, d, v.start, &c.Key, c.cost(), v.rev.config.Timeout)
+	if waited {
+		v.began = clock.Now() // the wait is none of the dependency's
+		if err != nil || !v.rev.lends {
+			v.waited(v.began)
+		}
+	}
+	if err == nil && !d.OK {
+		return d.Err()
+	}
+	return err
 }
 
 // checkout borrows a worker. One that cannot be made is the dependency's failure,
@@ -195,7 +212,7 @@ func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Look) (Stage
 		return StagePool, err
 	}
 	v.holds |= worker
-	if v.loan.Waited > 0 {
+	if v.loan.Waited > 0 || v.began != v.start {
 		v.began = clock.Now()
 		v.waited(v.began)
 	}
@@ -209,7 +226,7 @@ func (v *visit) borrow(ctx context.Context, c *Call) (err error) {
 	}
 	if clocked := v.rev.clocked; clocked != nil {
 		l := &v.loan
-		l.Worker, l.Ref, l.Generation, l.Waited, err = clocked.CheckoutAt(ctx, v.start, o)
+		l.Worker, l.Ref, l.Generation, l.Waited, err = clocked.CheckoutAt(ctx, v.began, o)
 	} else {
 		v.loan, err = v.rev.config.Pool.Checkout(ctx, o)
 	}

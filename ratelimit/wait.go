@@ -37,6 +37,48 @@ func (l *Limiter) WaitN(ctx context.Context, key Key, cost int64) error {
 	return err
 }
 
+// AdmitInto is [Limiter.AllowInto] for a caller that can wait. A leaky bucket shapes
+// what comes: a call that has to wait for its turn does, in the order of [Limiter.Wait],
+// and for no longer than patience, where that is above 0, and ctx allow; one whose turn
+// would come later is refused at once. Under the other algorithms, and for what a parent
+// refuses, nothing waits. The error is nil, that of the decision, or [fault.Canceled] if
+// ctx ended meanwhile.
+func (l *Limiter) AdmitInto(ctx context.Context, d *Decision, now clock.Instant, key *Key, cost int64, patience time.Duration) (waited bool, err error) {
+	if !l.quick(d, key, now, cost) {
+		l.tryNow(d, key, call{now: now, cost: cost})
+	} else if d.OK && !l.requestAllowed.Active() { // all that report would do
+		l.allowed.Add(1)
+		return false, nil
+	}
+	if d.OK || d.kind != exhausted || d.by != l || l.setup.Load().engine.rule.algorithm != LeakyBucket {
+		l.report(ctx, d, key)
+		return false, nil // and not d.Err(), whose evidence not everybody wants
+	}
+	return true, l.await(ctx, d, key, cost, patience)
+}
+
+// await waits in the queue, for patience at the most.
+func (l *Limiter) await(ctx context.Context, d *Decision, k *Key, cost int64, patience time.Duration) error {
+	inner := ctx
+	if patience > 0 {
+		var cancel context.CancelFunc
+		inner, cancel = context.WithTimeout(ctx, patience)
+		defer cancel()
+	}
+	err := l.queue(inner, d, k, cost)
+	if err != nil && inner.Err() != nil && ctx.Err() == nil { // the turn came later than it seemed
+		*d = Decision{}
+		if l.tryNow(d, k, call{now: clock.Now(), cost: cost}); !d.OK {
+			d.refuse(tooLong, max(d.RetryAfter, 1))
+		}
+		err = d.Err()
+	}
+	if err == nil || d.kind != admitted {
+		l.report(ctx, d, k)
+	}
+	return err
+}
+
 // tryNow decides without waiting, behind those who wait already.
 func (l *Limiter) tryNow(d *Decision, k *Key, c call) {
 	if l.waiting.count.Load() > 0 && c.cost > 0 {

@@ -68,7 +68,7 @@ func (a *api) putConfig(r *http.Request) (any, error) {
 	if err == nil {
 		a.log(r, "apply", "config", "", slog.Uint64("revision", applied.Revision))
 	}
-	return applied, err
+	return applied, a.told(r, err)
 }
 
 func (a *api) reload(r *http.Request) (any, error) {
@@ -83,5 +83,5 @@ func (a *api) reload(r *http.Request) (any, error) {
 	if err == nil {
 		a.log(r, "reload", "config", "", slog.Uint64("revision", applied.Revision))
 	}
-	return applied, err
+	return applied, a.told(r, err)
 }

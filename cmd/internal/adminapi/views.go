@@ -111,7 +111,7 @@ func poolView(worker string, s pool.Status) Pool {
 		v.Worker = s.Worker
 	}
 	if s.LastError != nil {
-		v.LastError = s.LastError.Error()
+		v.LastError = workerFailed
 	}
 	return v
 }

@@ -92,11 +92,24 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 }
 
 func (d *Daemon) openLayer(ctx context.Context) (err error) {
+	bus := telemetry.NewBus()
+	if _, err := telemetry.Subscribe(bus, "log", d.logWorkerFailed); err != nil {
+		return err
+	}
 	d.layer, err = foundation.Open(ctx, foundation.Options{
-		ConfigFile: d.options.ConfigFile, LookupEnv: d.options.LookupEnv, Bus: telemetry.NewBus(), Logger: d.log, Kinds: d.options.Kinds,
+		ConfigFile: d.options.ConfigFile, LookupEnv: d.options.LookupEnv, Bus: bus, Logger: d.log, Kinds: d.options.Kinds,
 		Sections: d.sections(),
 	})
 	return err
+}
+
+// logWorkerFailed tells in full why a worker cannot be made, which the API does not:
+// at the beginning of an outage, and ever more rarely while it lasts.
+func (d *Daemon) logWorkerFailed(_ context.Context, e pool.WorkerFailed) {
+	if e.Failures&(e.Failures-1) == 0 {
+		d.log.Warn("a worker cannot be made", slog.String("pool", e.Pool), slog.Int("failures", e.Failures),
+			slog.Duration("next_attempt_in", e.Pause), slog.String("error", e.Err.Error()))
+	}
 }
 
 // abandon undoes a start that failed in the middle.

@@ -25,7 +25,7 @@ func (d *Daemon) Describe(s *adminapi.Status) {
 		LastReloadAt: status.LastReload, LastReloadSuccessful: status.LastReloadError == nil,
 	}
 	if status.LastReloadError != nil {
-		s.Config.LastReloadError = status.LastReloadError.Error()
+		s.Config.LastReloadError = adminapi.Told(status.LastReloadError).Error()
 	}
 	for _, srv := range d.servers {
 		s.Listeners = append(s.Listeners, adminapi.Listener{Name: srv.name, Address: srv.address(), TLS: srv.certs != nil})

@@ -1,16 +1,39 @@
 package daemon_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
+	"github.com/elixirscope/foundation/adapters/postgres"
 	"github.com/elixirscope/foundation/cmd/internal/daemon"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/pool"
 )
+
+// journal is a log that is read while it is written.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
 
 func fifo(t *testing.T) string {
 	t.Helper()
@@ -76,5 +99,27 @@ func TestADocumentOfTheNetworkReachesNoFile(t *testing.T) {
 		if c, err := d.Parse("version: 1\n" + text); err == nil {
 			t.Errorf("%s was taken: %v", text, c)
 		}
+	}
+}
+
+// Told over the network, the errors of dialling would make the layer a probe of the
+// network behind it.
+func TestWhyAWorkerCannotBeMadeIsLoggedAndNotTold(t *testing.T) {
+	var log journal
+	kinds := map[string]pool.Kind{"postgres": postgres.Kind()}
+	text := anywhere + "pools: { db: { worker: postgres, start: warm, backoff: 10ms, options: { dsn: \"postgres://u@127.0.0.1:1/d?sslmode=disable\" } } }\n"
+	d := run(t, daemon.Options{ConfigFile: write(t, text), WatchEvery: -1, Kinds: kinds, Log: slog.New(slog.NewJSONHandler(&log, nil))})
+	c := client(t, nil)
+	for {
+		_, body := get(t, c, "http://"+d.Address("admin")+"/v1/pools/db")
+		if strings.Contains(body, "127.0.0.1:1") || strings.Contains(body, "connection refused") {
+			t.Fatalf("told: %s", body)
+		}
+		if strings.Contains(body, "the log of the daemon says why") {
+			break
+		}
+	}
+	if !strings.Contains(log.String(), "connection refused") {
+		t.Errorf("logged: %s", log.String())
 	}
 }
