@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -232,4 +233,29 @@ func TestARequestWithTwoLengthsIsForwardedWithOne(t *testing.T) {
 func asJSON(v any) string {
 	text, _ := json.Marshal(v)
 	return string(text)
+}
+
+// Nothing waited, so that of a crowd of requests one was admitted.
+func TestALeakyBucketOnARouteShapes(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) {
+		s.limit = ratelimit.Config{Algorithm: ratelimit.LeakyBucket, Limit: 1000, Per: time.Second, Burst: 100}
+	})
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			resp, err := r.client.Do(r.request(http.MethodGet, "/", nil))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			if _, _ = io.Copy(io.Discard, resp.Body); resp.StatusCode != http.StatusOK {
+				t.Errorf("answered %d", resp.StatusCode)
+			}
+		})
+	}
+	wg.Wait()
+	if c := r.outcomes(20); c.Successes != 20 {
+		t.Errorf("counted %+v", c)
+	}
 }
