@@ -237,7 +237,7 @@ func asJSON(v any) string {
 
 // Nothing waited, so that of a crowd of requests one was admitted.
 func TestALeakyBucketOnARouteShapes(t *testing.T) {
-	r := newRig(t, http.HandlerFunc(mirror), func(s *settings) {
+	r := newRig(t, http.HandlerFunc(mirror), func(s *setup) {
 		s.limit = ratelimit.Config{Algorithm: ratelimit.LeakyBucket, Limit: 1000, Per: time.Second, Burst: 100}
 	})
 	var wg sync.WaitGroup
