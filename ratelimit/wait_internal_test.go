@@ -2,7 +2,10 @@ package ratelimit
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,6 +78,52 @@ func TestAQueueIsAList(t *testing.T) {
 		if len(line) == 0 && len(ws.queues) != 0 {
 			t.Fatal("an empty queue is kept")
 		}
+	}
+}
+
+// Calls that come while the last one leaves find one queue, never two, so that each
+// is the first of its own in the end.
+func TestStressWaitersOfOneKeyComeAndGo(t *testing.T) {
+	var ws waiters
+	var wg sync.WaitGroup
+	var going atomic.Int64
+	h := key.Hash{Hi: 1, Lo: 2}
+	for range 3 { // few, so that the queue is often empty
+		wg.Go(func() {
+			for range 50_000 {
+				w, _ := ws.join(h, 1)
+				<-w.head
+				if going.Add(1) != 1 {
+					t.Error("two calls are the first of one key")
+				}
+				going.Add(-1)
+				ws.leave(w)
+			}
+		})
+	}
+	wg.Wait()
+	if len(ws.queues) != 0 || ws.count.Load() != 0 {
+		t.Errorf("%d queues and %d waiters are left", len(ws.queues), ws.count.Load())
+	}
+}
+
+// A queue that somebody has come to is kept, although its last call found it empty.
+func TestAQueueIsKeptForWhoIsAboutToJoin(t *testing.T) {
+	var ws waiters
+	h := key.Hash{Hi: 1, Lo: 2}
+	w, _ := ws.join(h, 1)
+	q := w.queue
+	ws.mu.Lock()
+	var wg sync.WaitGroup
+	wg.Go(func() { ws.leave(w) })
+	for q.calls.Load() > 0 {
+		runtime.Gosched()
+	}
+	q.calls.Add(1) // as join does, under the lock
+	ws.mu.Unlock()
+	wg.Wait()
+	if ws.queues[h] != q {
+		t.Error("the queue is gone")
 	}
 }
 
