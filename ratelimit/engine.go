@@ -19,7 +19,7 @@ type engine struct {
 	words    *words // one of the two is the table
 	cells    *cells
 	overflow overflow
-	refunds  *refunds // of the engines with this rule together, as their receipts are
+	refunds  refunds
 
 	keys  *atomic.Int64          // in the tables, the previous engine's included; both count in one
 	hand  atomic.Uint64          // where sweepFull continues
@@ -28,7 +28,7 @@ type engine struct {
 }
 
 func newEngine(l *Limiter, r *rule, maxKeys int64, now clock.Instant) *engine {
-	e := &engine{lim: l, rule: r, maxKeys: maxKeys, since: now, keys: new(atomic.Int64), refunds: new(refunds)}
+	e := &engine{lim: l, rule: r, maxKeys: maxKeys, since: now, keys: new(atomic.Int64)}
 	if r.pack.fits {
 		e.words = newWords(maxKeys)
 	} else {

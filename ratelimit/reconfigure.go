@@ -46,8 +46,8 @@ func (l *Limiter) Reconfigure(cfg Config) error {
 func (l *Limiter) replaceEngine(next *setup, r *rule, old *engine) {
 	e := newEngine(l, r, int64(next.config.MaxKeys), clock.Now())
 	e.keys = old.keys
-	if r == old.rule {
-		e.refunds = old.refunds
+	if r == old.rule { // receipts stay good
+		e.refunds.sums.Store(old.refunds.opened())
 	}
 	e.prev.Store(old)
 	next.engine = e

@@ -52,6 +52,13 @@ func (r *refunds) note(h key.Hash, before, after refunded) {
 	if before == after {
 		return
 	}
+	s := &r.opened()[h.Lo%overflowBuckets]
+	update(&s.sum, func(v int64) int64 { return addCapped(v, after.sum-before.sum) })
+	update(&s.turns, func(v int64) int64 { return max(v, int64(after.turns)) })
+}
+
+// opened returns the sums, which another engine with the same rule may share.
+func (r *refunds) opened() *[overflowBuckets]refundSum {
 	if r.sums.Load() == nil {
 		fresh := new([overflowBuckets]refundSum)
 		for i := range fresh {
@@ -59,9 +66,7 @@ func (r *refunds) note(h key.Hash, before, after refunded) {
 		}
 		r.sums.CompareAndSwap(nil, fresh)
 	}
-	s := &r.sums.Load()[h.Lo%overflowBuckets]
-	update(&s.sum, func(v int64) int64 { return addCapped(v, after.sum-before.sum) })
-	update(&s.turns, func(v int64) int64 { return max(v, int64(after.turns)) })
+	return r.sums.Load()
 }
 
 func update(a *atomic.Int64, fn func(int64) int64) {
