@@ -487,13 +487,10 @@ func TestRefundsInAnOverflowBucketAreKnownToAllItsKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := must(t, ratelimit.Config{Limit: 1, Per: time.Second, Burst: 2, MaxKeys: 1})
 		take(l, ratelimit.KeyOf("tracked"), 2)
-		one, other := ratelimit.KeyOf("one"), ratelimit.Key{}
+		one, other := ratelimit.KeyOf("one"), ratelimit.KeyOf("other")
 		a := l.Allow(one)
-		for i := 0; ; i++ { // a key of the same bucket
+		for i := 0; l.Peek(other).Remaining != 1; i++ { // until it is of the same bucket
 			other = ratelimit.KeyOf("other", i)
-			if l.Peek(other).Remaining == 1 {
-				break
-			}
 		}
 		b := l.Allow(other)
 		a.Refund()

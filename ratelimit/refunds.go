@@ -53,8 +53,12 @@ func (r *refunds) note(h key.Hash, before, after refunded) {
 		return
 	}
 	s := &r.opened()[h.Lo%overflowBuckets]
-	update(&s.sum, func(v int64) int64 { return addCapped(v, after.sum-before.sum) })
-	update(&s.turns, func(v int64) int64 { return max(v, int64(after.turns)) })
+	for v := s.sum.Load(); !s.sum.CompareAndSwap(v, addCapped(v, after.sum-before.sum)); {
+		v = s.sum.Load()
+	}
+	for v := s.turns.Load(); !s.turns.CompareAndSwap(v, max(v, int64(after.turns))); {
+		v = s.turns.Load()
+	}
 }
 
 // opened returns the sums, which another engine with the same rule may share.
@@ -67,11 +71,6 @@ func (r *refunds) opened() *[overflowBuckets]refundSum {
 		r.sums.CompareAndSwap(nil, fresh)
 	}
 	return r.sums.Load()
-}
-
-func update(a *atomic.Int64, fn func(int64) int64) {
-	for v := a.Load(); !a.CompareAndSwap(v, fn(v)); v = a.Load() {
-	}
 }
 
 // marked adds to a mark what was given back before it was made, so that the

@@ -243,8 +243,12 @@ func staleReceipt() storetest.Vector {
 	return storetest.Vector{
 		Name: "gcra: a receipt is stale after another refund", Rule: storetest.Rule{Algorithm: ratelimit.GCRA, Limit: 1, Per: second, Burst: 2},
 		Steps: []storetest.Step{
-			{Cost: 1, OK: true, Remaining: 1, ResetAfter: second}, {Cost: 1, OK: true, ResetAfter: 2 * second}, {Refund: 1},
-			{At: second, Cost: 1, OK: true, Remaining: 1, ResetAfter: second}, {At: second, Cost: 1, OK: true, ResetAfter: 2 * second}, {At: second, Refund: 2},
+			{Cost: 1, OK: true, Remaining: 1, ResetAfter: second},
+			{Cost: 1, OK: true, ResetAfter: 2 * second},
+			{Refund: 1},
+			{At: second, Cost: 1, OK: true, Remaining: 1, ResetAfter: second},
+			{At: second, Cost: 1, OK: true, ResetAfter: 2 * second},
+			{At: second, Refund: 2},
 			{At: second, Cost: 1, RetryAfter: second, ResetAfter: 2 * second},
 		},
 	}

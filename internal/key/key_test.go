@@ -69,8 +69,22 @@ func TestKindsNeverCollide(t *testing.T) {
 	n := 1
 	values := []any{
 		nil, true, false, 1.0, 1.5, -0.5, 1e21, math.Inf(1), math.NaN(), 1 + 2i, p, &n, (map[string]int)(nil), (chan int)(nil), (func())(nil),
-		[]int(nil), []int{1}, [1]int{1}, []int{1, 1}, [0]int{}, []float64{1}, []bool{true}, []string{"true"}, []any{nil}, []any{"nil"}, []any{1}, []any{1.0},
-		named{1}, struct{ N float64 }{1}, struct{ N string }{"1"}, [3]int{1, 2, 3},
+		[]int(nil),
+		[]int{1},
+		[1]int{1},
+		[]int{1, 1},
+		[0]int{},
+		[]float64{1},
+		[]bool{true},
+		[]string{"true"},
+		[]any{nil},
+		[]any{"nil"},
+		[]any{1},
+		[]any{1.0},
+		named{1},
+		struct{ N float64 }{1},
+		struct{ N string }{"1"},
+		[3]int{1, 2, 3},
 	}
 	seen := map[key.Hash]string{}
 	check := func(k key.Key, what string) {
