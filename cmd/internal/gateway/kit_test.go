@@ -65,6 +65,7 @@ func newRigTo(t *testing.T, upstream string, change func(*setup)) *rig {
 	}
 	r.server = httptest.NewUnstartedServer(r.gateway)
 	r.server.Listener = r.gateway.Listener(r.server.Listener)
+	r.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	r.server.Config.Protocols = new(http.Protocols)
 	r.server.Config.Protocols.SetHTTP1(true)
 	r.server.Config.Protocols.SetUnencryptedHTTP2(true)
