@@ -75,6 +75,7 @@ type exchange struct {
 	late    bool // the guard's time passed and was answered
 	over    bool // the call ends with the header, see EndCall
 	settled bool
+	gone    atomic.Bool // nothing can be written to the client
 }
 
 // context returns what the handler's request runs under.
@@ -124,7 +125,10 @@ func (e *exchange) settle() {
 // health is the guard's to judge; that a deadline does not, a handler may know better.
 func (e *exchange) left(reported error) error {
 	err := e.request.Context().Err()
-	if guard.IsNeutral(reported) && errors.Is(err, context.DeadlineExceeded) {
+	switch {
+	case err == nil && e.gone.Load():
+		return guard.Neutral(context.Canceled)
+	case guard.IsNeutral(reported) && errors.Is(err, context.DeadlineExceeded):
 		return nil
 	}
 	return err

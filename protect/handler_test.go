@@ -435,3 +435,31 @@ func TestHandler_DeadlineFromFurtherOut(t *testing.T) {
 		})
 	}
 }
+
+// torn is a client that has gone, which its server has not noticed otherwise yet.
+type torn struct{ *httptest.ResponseRecorder }
+
+func (torn) Write([]byte) (int, error)       { return 0, io.ErrClosedPipe }
+func (torn) WriteString(string) (int, error) { return 0, io.ErrClosedPipe }
+
+// The end of a connection fails a write a moment before it ends the context.
+func TestHandler_AClientThatCannotBeWrittenToHasLeft(t *testing.T) {
+	for name, write := range map[string]func(http.ResponseWriter) error{
+		"bytes": func(w http.ResponseWriter) error { _, err := w.Write([]byte("x")); return err },
+		"text":  func(w http.ResponseWriter) error { _, err := io.WriteString(w, "x"); return err },
+	} {
+		g := newGuard(t, guard.Config{Breaker: newBreaker(t, 1)})
+		h := protect.Handler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if write(w) != nil {
+				panic(http.ErrAbortHandler)
+			}
+		}), g)
+		func() {
+			defer func() { _ = recover() }()
+			h.ServeHTTP(torn{httptest.NewRecorder()}, httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+		}()
+		if s := g.Status(); s.Results[guard.CallerLeft] != 1 {
+			t.Errorf("%s: results %v", name, s.Results)
+		}
+	}
+}

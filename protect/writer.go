@@ -2,6 +2,7 @@ package protect
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -27,7 +28,9 @@ func (e *exchange) Write(p []byte) (int, error) {
 	if !e.writable() {
 		return 0, http.ErrHandlerTimeout
 	}
-	return e.ResponseWriter.Write(p)
+	n, err := e.ResponseWriter.Write(p)
+	e.wrote(err)
+	return n, err
 }
 
 // WriteString implements [io.StringWriter].
@@ -35,7 +38,17 @@ func (e *exchange) WriteString(s string) (int, error) {
 	if !e.writable() {
 		return 0, http.ErrHandlerTimeout
 	}
-	return io.WriteString(e.ResponseWriter, s)
+	n, err := io.WriteString(e.ResponseWriter, s)
+	e.wrote(err)
+	return n, err
+}
+
+// wrote notes a client to whom nothing can be written any more. Its server may tell
+// the context a moment later only, when the handler has given up already.
+func (e *exchange) wrote(err error) {
+	if err != nil && !errors.Is(err, http.ErrBodyNotAllowed) && !errors.Is(err, http.ErrContentLength) {
+		e.gone.Store(true)
+	}
 }
 
 // ReadFrom implements [io.ReaderFrom], so that files still go out by sendfile.

@@ -14,7 +14,7 @@ func TestProperty_NoClientOpensTheBreaker(t *testing.T) {
 	for _, over := range []string{overHTTP1, overH2C, overTLS, overTLSHTTP2} {
 		t.Run("to "+over, func(t *testing.T) {
 			url, change := upstreamOver(t, over, http.HandlerFunc(healthy))
-			r := newRigTo(t, url, func(s *settings) {
+			r := newRigTo(t, url, func(s *setup) {
 				change(s)
 				s.route.PreserveHost = true
 				s.gateway.Limits.MaxBody = 100_000
