@@ -3,8 +3,8 @@ package breaker
 import (
 	"context"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // Allow asks whether a call may run. It never blocks. If the permit is OK the

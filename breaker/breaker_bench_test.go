@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // rulesOf are the configurations whose hot paths differ.

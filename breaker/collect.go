@@ -1,7 +1,7 @@
 package breaker
 
 import (
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/telemetry"
 )
 

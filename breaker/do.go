@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // expired is the cause of a context that ends by the timeout of one breaker; it

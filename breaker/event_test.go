@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/telemetry"
 )
 

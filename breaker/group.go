@@ -7,7 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/internal/key"
 )
 

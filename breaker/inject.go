@@ -3,8 +3,8 @@ package breaker
 import (
 	"sync/atomic"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // injection refuses a share of calls for a test.

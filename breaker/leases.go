@@ -3,7 +3,7 @@ package breaker
 import (
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // leases records who holds the places of probes. A place that is not given back

@@ -3,7 +3,7 @@ package breaker
 import (
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // machine is the whole state of the automaton, as a plain value. What it counts

@@ -3,8 +3,8 @@ package breaker
 import (
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // Actor names who acted: a person, a tool, an address. It appears in events and

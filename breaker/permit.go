@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // Permit is the answer to [Breaker.Allow], and the place that a call holds in

@@ -3,7 +3,7 @@ package breaker
 import (
 	"testing"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // A success that found a run of failures, which another success ended a moment

@@ -1,6 +1,6 @@
 package breaker
 
-import "github.com/elixirscope/foundation/internal/clock"
+import "github.com/elixirscope/foundation/clock"
 
 // Reconfigure puts cfg into force without a break: state, counts, the remaining
 // cooldown, overrides and calls in flight stay as they are, and the window keeps

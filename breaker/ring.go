@@ -4,7 +4,7 @@ import (
 	"sort"
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // ring keeps the times of the last N failures, which is all that "N failures

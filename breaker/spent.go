@@ -3,7 +3,7 @@ package breaker
 import (
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // The states as metrics tell them apart: those of the machine and the two that

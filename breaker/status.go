@@ -3,8 +3,8 @@ package breaker
 import (
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // Status is a breaker at one moment, for people and for the admin interface.

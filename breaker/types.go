@@ -1,8 +1,7 @@
 package breaker
 
 import (
-	"fmt"
-
+	"github.com/elixirscope/foundation/internal/enum"
 	"github.com/elixirscope/foundation/internal/mode"
 )
 
@@ -35,15 +34,10 @@ const (
 	Ignored
 )
 
-var outcomeNames = [...]string{Success: "success", Failure: "failure", Ignored: "ignored"}
+var outcomeNames = []string{Success: "success", Failure: "failure", Ignored: "ignored"}
 
 // String returns "success", "failure" or "ignored".
-func (o Outcome) String() string {
-	if int(o) >= len(outcomeNames) {
-		return fmt.Sprintf("outcome(%d)", uint8(o))
-	}
-	return outcomeNames[o]
-}
+func (o Outcome) String() string { return enum.Name("outcome", outcomeNames, o) }
 
 // MarshalText implements [encoding.TextMarshaler].
 func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
@@ -61,15 +55,10 @@ const (
 	StateHalfOpen
 )
 
-var stateNames = [...]string{StateClosed: "closed", StateOpen: "open", StateHalfOpen: "half-open"}
+var stateNames = []string{StateClosed: "closed", StateOpen: "open", StateHalfOpen: "half-open"}
 
 // String returns "closed", "open" or "half-open".
-func (s State) String() string {
-	if int(s) >= len(stateNames) {
-		return fmt.Sprintf("state(%d)", uint8(s))
-	}
-	return stateNames[s]
-}
+func (s State) String() string { return enum.Name("state", stateNames, s) }
 
 // MarshalText implements [encoding.TextMarshaler].
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -1,8 +1,8 @@
 package guard
 
 import (
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 	"github.com/elixirscope/foundation/telemetry"
 )
 

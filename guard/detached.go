@@ -10,8 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // DoDetached is [Do] for a function that may ignore its context: it answers when

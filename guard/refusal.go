@@ -5,8 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // refuse gives back what was taken, counts and reports the refusal.

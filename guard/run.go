@@ -3,7 +3,7 @@ package guard
 import (
 	"context"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // run is the one way of a guarded call; everything else is a shim around it.

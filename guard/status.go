@@ -3,8 +3,8 @@ package guard
 import (
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 	"github.com/elixirscope/foundation/internal/histogram"
 )
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 

@@ -3,7 +3,7 @@ package pool
 import (
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // alarm runs something of the pool's own at a given time, in a goroutine that

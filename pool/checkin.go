@@ -3,7 +3,7 @@ package pool
 import (
 	"context"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // fate says what is to become of a worker that comes back.

@@ -5,8 +5,8 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // borrowing is one lending of a worker, as the pool sees it.

@@ -5,8 +5,8 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // health says how the making of workers goes. The pool's lock guards it.

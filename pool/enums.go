@@ -1,10 +1,6 @@
 package pool
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
+import "github.com/elixirscope/foundation/internal/enum"
 
 // Strategy says which idle worker is lent next. The zero value is [LIFO].
 type Strategy uint8
@@ -51,13 +47,13 @@ func (s Strategy) valid() bool { return int(s) < len(strategyNames) }
 func (s Start) valid() bool    { return int(s) < len(startNames) }
 
 // String returns the name that configuration files use.
-func (s Strategy) String() string { return nameOf(strategyNames, s, "strategy") }
+func (s Strategy) String() string { return enum.Name("strategy", strategyNames, s) }
 
 // String returns the name that configuration files use.
-func (s Start) String() string { return nameOf(startNames, s, "start") }
+func (s Start) String() string { return enum.Name("start", startNames, s) }
 
 // String returns "ready", "overflow" or "full".
-func (s State) String() string { return nameOf(stateNames, s, "state") }
+func (s State) String() string { return enum.Name("state", stateNames, s) }
 
 // MarshalText implements [encoding.TextMarshaler].
 func (s Strategy) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
@@ -70,24 +66,10 @@ func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText implements [encoding.TextUnmarshaler]; it leaves s unchanged when
 // the text names no strategy.
-func (s *Strategy) UnmarshalText(text []byte) error { return parseName(strategyNames, text, s) }
+func (s *Strategy) UnmarshalText(text []byte) error {
+	return enum.Parse("strategy", strategyNames, text, s)
+}
 
 // UnmarshalText implements [encoding.TextUnmarshaler]; it leaves s unchanged when
 // the text names no way to start.
-func (s *Start) UnmarshalText(text []byte) error { return parseName(startNames, text, s) }
-
-func nameOf[E ~uint8](names []string, e E, what string) string {
-	if int(e) >= len(names) {
-		return fmt.Sprintf("%s(%d)", what, e)
-	}
-	return names[e]
-}
-
-func parseName[E ~uint8](names []string, text []byte, into *E) error {
-	i := slices.Index(names, string(text))
-	if i < 0 {
-		return fmt.Errorf("%.40q is not one of %s", text, strings.Join(names, ", "))
-	}
-	*into = E(i)
-	return nil
-}
+func (s *Start) UnmarshalText(text []byte) error { return enum.Parse("start", startNames, text, s) }

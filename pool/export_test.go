@@ -1,6 +1,6 @@
 package pool
 
-import "github.com/elixirscope/foundation/internal/clock"
+import "github.com/elixirscope/foundation/clock"
 
 // Crowd makes the pool behave as if borrowers had met at its lock, so that tests
 // reach the lanes without depending on the scheduler.

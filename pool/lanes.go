@@ -3,7 +3,7 @@ package pool
 import (
 	"sync/atomic"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/internal/stripe"
 )
 

@@ -3,8 +3,8 @@ package pool
 import (
 	"context"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // Lease is the borrowing of one worker. It is a value; copies stand for the same

@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // Config implements [Managed]: it returns what New or Reconfigure was given.

@@ -1,8 +1,8 @@
 package pool
 
 import (
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // waiter is a borrower that waits. The pool's lock guards it while it is queued;

@@ -5,7 +5,7 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/telemetry"
 )
 

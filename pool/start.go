@@ -7,8 +7,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // obedience is how long a call of the factory may take to return once its context

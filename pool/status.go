@@ -3,7 +3,7 @@ package pool
 import (
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // Stats implements [Stage]. It looks at every worker once.

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // watchLocked sets the alarm for the next thing that s, now idle, will need.

@@ -1,9 +1,6 @@
 package ratelimit
 
-import (
-	"fmt"
-	"strings"
-)
+import "github.com/elixirscope/foundation/internal/enum"
 
 // Algorithm says how calls are counted against a limit. The zero value is
 // [GCRA], which is right for most rules; docs/rate-limits.md helps to choose.
@@ -29,7 +26,7 @@ const (
 	LeakyBucket
 )
 
-var algorithms = [...]string{
+var algorithms = []string{
 	GCRA: "gcra", FixedWindow: "fixed_window", SlidingWindow: "sliding_window", SlidingLog: "sliding_log", LeakyBucket: "leaky_bucket",
 }
 
@@ -37,31 +34,15 @@ var algorithms = [...]string{
 func (a Algorithm) Valid() bool { return int(a) < len(algorithms) }
 
 // String returns the name that configuration files use.
-func (a Algorithm) String() string {
-	if !a.Valid() {
-		return fmt.Sprintf("algorithm(%d)", uint8(a))
-	}
-	return algorithms[a]
-}
+func (a Algorithm) String() string { return enum.Name("algorithm", algorithms, a) }
 
 // MarshalText implements [encoding.TextMarshaler].
-func (a Algorithm) MarshalText() ([]byte, error) {
-	if !a.Valid() {
-		return nil, fmt.Errorf("algorithm %d is not one of %s", uint8(a), strings.Join(algorithms[:], ", "))
-	}
-	return []byte(a.String()), nil
-}
+func (a Algorithm) MarshalText() ([]byte, error) { return enum.Text("algorithm", algorithms, a) }
 
 // UnmarshalText implements [encoding.TextUnmarshaler]; it leaves a unchanged
 // when the text names no algorithm.
 func (a *Algorithm) UnmarshalText(text []byte) error {
-	for i, name := range algorithms {
-		if name == string(text) {
-			*a = Algorithm(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("%q is not an algorithm: use one of %s", text, strings.Join(algorithms[:], ", "))
+	return enum.Parse("algorithm", algorithms, text, a)
 }
 
 // paced reports whether the algorithm spaces calls by Per/Limit and so can give

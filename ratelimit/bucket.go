@@ -3,7 +3,7 @@ package ratelimit
 import (
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // The generic cell rate algorithm (ITU-T I.371): the state is the moment at

@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/internal/key"
 )
 

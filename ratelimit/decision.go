@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 	"github.com/elixirscope/foundation/internal/key"
 )
 

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 	"github.com/elixirscope/foundation/internal/key"
 	"github.com/elixirscope/foundation/internal/stripe"
 	"github.com/elixirscope/foundation/telemetry"

@@ -5,7 +5,7 @@ import (
 	"sort"
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // callLog remembers the calls of one key under sliding_log. A nil log is empty.

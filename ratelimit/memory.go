@@ -5,8 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // MemoryStore is the reference [Store]: one map under one lock, in this process.

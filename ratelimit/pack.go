@@ -4,7 +4,7 @@ import (
 	"math/bits"
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // A key's state fits one word of 64 bits under every rule that people write.

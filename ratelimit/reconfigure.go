@@ -1,7 +1,7 @@
 package ratelimit
 
 import (
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // Reconfigure changes the rule. What keys have taken stays taken and runs off at

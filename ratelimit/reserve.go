@@ -4,7 +4,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // Reservation is a place in the future, given by [Limiter.Reserve]. It is a

@@ -3,7 +3,7 @@ package ratelimit
 import (
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // rule is the arithmetic of one Config: pure functions of a key's state and the

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/ratelimit/storetest"
 )

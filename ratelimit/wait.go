@@ -4,8 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/clock"
 )
 
 // Wait blocks until a call of key is admitted. It refuses at once, with

@@ -3,7 +3,7 @@ package ratelimit
 import (
 	"time"
 
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 )
 
 // Window k of a rule covers the instants [k×Per, (k+1)×Per). A call whose clock

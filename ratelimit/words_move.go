@@ -1,7 +1,7 @@
 package ratelimit
 
 import (
-	"github.com/elixirscope/foundation/internal/clock"
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/internal/key"
 )
 

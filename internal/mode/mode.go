@@ -3,10 +3,7 @@
 // each export it as an alias of their own, so that a user imports one package.
 package mode
 
-import (
-	"fmt"
-	"strings"
-)
+import "github.com/elixirscope/foundation/internal/enum"
 
 // Mode says whether a protection refuses, only counts, or does nothing. The
 // zero value enforces.
@@ -21,35 +18,19 @@ const (
 	Off
 )
 
-var names = [...]string{Enforce: "enforce", Shadow: "shadow", Off: "off"}
+const kind = "mode"
+
+var names = []string{Enforce: "enforce", Shadow: "shadow", Off: "off"}
 
 // Valid reports whether m is one of the three modes.
 func (m Mode) Valid() bool { return int(m) < len(names) }
 
 // String returns the name that configuration files use.
-func (m Mode) String() string {
-	if !m.Valid() {
-		return fmt.Sprintf("mode(%d)", uint8(m))
-	}
-	return names[m]
-}
+func (m Mode) String() string { return enum.Name(kind, names, m) }
 
 // MarshalText implements [encoding.TextMarshaler].
-func (m Mode) MarshalText() ([]byte, error) {
-	if !m.Valid() {
-		return nil, fmt.Errorf("mode %d is not one of %s", uint8(m), strings.Join(names[:], ", "))
-	}
-	return []byte(m.String()), nil
-}
+func (m Mode) MarshalText() ([]byte, error) { return enum.Text(kind, names, m) }
 
 // UnmarshalText implements [encoding.TextUnmarshaler]; it leaves m unchanged
 // when the text names no mode.
-func (m *Mode) UnmarshalText(text []byte) error {
-	for i, name := range names {
-		if name == string(text) {
-			*m = Mode(i)
-			return nil
-		}
-	}
-	return fmt.Errorf("%q is not a mode: use one of %s", text, strings.Join(names[:], ", "))
-}
+func (m *Mode) UnmarshalText(text []byte) error { return enum.Parse(kind, names, text, m) }

@@ -27,7 +27,7 @@ var arrows = []arrow{
 	{"internal/testkit", nil},
 	{"internal/...", leaves},
 	{"fault", []string{"internal/errtree"}},
-	{"telemetry", []string{"fault", "internal/clock"}},
+	{"telemetry", []string{"fault", "clock"}},
 
 	{"breaker", part()},
 	{"ratelimit", part()},
