@@ -15,7 +15,7 @@ type arrow struct {
 // leaves are the internal packages that anyone may use and that use nothing but
 // the standard library and one another.
 var leaves = []string{
-	"internal/clock", "internal/errtree", "internal/exhausted", "internal/exhausted/dialing", "internal/histogram", "internal/hostname", "internal/key",
+	"clock", "internal/enum", "internal/errtree", "internal/exhausted", "internal/exhausted/dialing", "internal/histogram", "internal/hostname", "internal/key",
 	"internal/localfile", "internal/mode", "internal/routing", "internal/stripe", "internal/window",
 }
 
@@ -27,6 +27,7 @@ var arrows = []arrow{
 	{"internal/testkit", nil},
 	{"internal/...", leaves},
 	{"fault", []string{"internal/errtree"}},
+	{"clock", nil},
 	{"telemetry", []string{"fault", "clock"}},
 
 	{"breaker", part()},
