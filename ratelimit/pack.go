@@ -128,11 +128,6 @@ func (r *rule) askWord(base int64, w uint64, q *question, v *verdict) (after uin
 	if r.outside(base, q.now) {
 		return w, false
 	}
-	if !r.algorithm.paced() {
-		if after, ok = r.askWindows(base, w, q, v); ok {
-			return after, true
-		}
-	}
 	st, answer := r.ask(r.unpacked(base, w), q.now, q.cost, time.Duration(q.patience))
 	*v = answer
 	if !answer.ok {
@@ -175,69 +170,6 @@ func (r *rule) askPaced(base int64, w uint64, q *question, v *verdict) (after ui
 	v.ok, v.retry, v.mark = true, 0, reset
 	v.remaining, v.reset = min((places-ahead)/r.p, r.capacity), time.Duration(reset)
 	return uint64(start + cost + middle), true
-}
-
-// askWindows is the same as [rule.askFixed] and [rule.askSliding], without
-// unpacking. It reports false for what they must decide: readings of the clock
-// that arrive out of order.
-func (r *rule) askWindows(base int64, w uint64, q *question, v *verdict) (after uint64, ok bool) {
-	index, elapsed := floorDivide(int64(q.now), r.per)
-	size, left := r.pack.bits, r.per-elapsed
-	mask := int64(1)<<size - 1
-	var before int64
-	rest := w
-	if r.algorithm == SlidingWindow {
-		before, rest = int64(w)&mask, w>>size
-	}
-	count, behind := int64(rest)&mask, index-base-int64(rest>>size)
-	switch {
-	case behind < 0:
-		return w, false
-	case behind == 1:
-		before, count = count, 0
-	case behind > 1:
-		before, count = 0, 0
-	}
-	if r.algorithm == FixedWindow {
-		before = 0
-	}
-	weighted := int64(0)
-	if before > 0 {
-		weighted = scaleUp(before, left, r.per)
-	}
-	if q.cost > r.limit-weighted-count {
-		*v = r.fullWindow(sliding{index, count, before, left, 0, r.per}, weighted, q.cost)
-		return w, true
-	}
-	count += q.cost
-	*v = verdict{ok: true, remaining: r.limit - count - weighted, mark: index}
-	after = uint64(index-base)<<size | uint64(count)
-	switch {
-	case r.algorithm == FixedWindow:
-		if count > 0 {
-			v.reset = time.Duration(left)
-		}
-		return after, true
-	case count > 0:
-		v.reset = time.Duration(addCapped(left, r.per))
-	case before > 0:
-		v.reset = time.Duration(left)
-	}
-	return after<<size | uint64(before), true
-}
-
-// fullWindow refuses a call of cost.
-func (r *rule) fullWindow(full sliding, weighted, cost int64) verdict {
-	v := verdict{remaining: max(r.limit-full.count-weighted, 0)}
-	switch {
-	case r.algorithm == SlidingWindow:
-		v.retry, v.reset = time.Duration(full.until(r.limit, cost)), time.Duration(full.untilEmpty())
-	case full.count > 0:
-		v.retry, v.reset = time.Duration(full.left), time.Duration(full.left)
-	default:
-		v.retry = time.Duration(full.left)
-	}
-	return v
 }
 
 // nanoseconds converts units, rounding up.
