@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -59,10 +60,10 @@ func TestLoad_LooksAtWhatItHasOpened(t *testing.T) {
 func TestRead_AFileThatHangsIsGivenUpAndNotTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
-		reads := 0
+		var reads atomic.Int32
 		r := reader{load: func(path string, _ int64) ([]byte, error) {
 			if path == "hung" {
-				reads++
+				reads.Add(1)
 				<-release
 			}
 			return []byte("content"), nil
@@ -72,8 +73,8 @@ func TestRead_AFileThatHangsIsGivenUpAndNotTriedAgain(t *testing.T) {
 			t.Errorf("after %v: %v", time.Since(begun), err)
 		}
 		begun = time.Now()
-		if _, err := r.read("hung", 8); !errors.Is(err, ErrTimeout) || time.Since(begun) != 0 || reads != 1 {
-			t.Errorf("after %v and %d reads: %v", time.Since(begun), reads, err)
+		if _, err := r.read("hung", 8); !errors.Is(err, ErrTimeout) || time.Since(begun) != 0 || reads.Load() != 1 {
+			t.Errorf("after %v and %d reads: %v", time.Since(begun), reads.Load(), err)
 		}
 		if content, err := r.read("other", 8); err != nil || string(content) != "content" {
 			t.Errorf("another file: %q, %v", content, err)

@@ -179,7 +179,7 @@ func (t *Table) serve(w *requestInfo, r *http.Request) {
 	probe := &headerOnly{header: http.Header{}}
 	h.ServeHTTP(probe, r)
 	if pattern != "" { // of a route, but for a cleaner path
-		http.Redirect(w, r, redirection(r.URL, probe.header.Get("Location")), http.StatusTemporaryRedirect)
+		http.Redirect(w, r, redirection(r.URL, probe.header.Get("Location")), http.StatusTemporaryRedirect) //nolint:gosec // a path of this host, with one slash at its beginning
 		return
 	}
 	w.answerWithout(r, probe)
@@ -203,26 +203,30 @@ func unroutable(r *http.Request) int {
 // form in which it was compared: what a client writes in another way must not lead
 // elsewhere in an upstream than it did here.
 func (t *Table) find(w *requestInfo, r *http.Request) (h http.Handler, pattern string) {
-	host, port := hostname.Split(r.Host)
+	named := r.Host
+	host, port := hostname.Split(named)
 	w.host = host
 	r.Host = host // the mux would take the brackets off an address with a port, and only then
 	h, pattern = t.mux.Handler(r)
-	if port != "" {
+	switch {
+	case strings.HasPrefix(named, host) && len(named) == len(host)+len(port):
+		r.Host = named
+	case port != "":
 		r.Host = host + port
 	}
 	return h, pattern
 }
 
 // answerWithout answers a request that has no route. The mux would answer probe.
-func (w *requestInfo) answerWithout(r *http.Request, probe *headerOnly) {
+func (i *requestInfo) answerWithout(r *http.Request, probe *headerOnly) {
 	if allow := probe.header.Get("Allow"); allow != "" {
-		w.Header().Set("Allow", allow)
+		i.Header().Set("Allow", allow)
 	}
 	if probe.status < http.StatusBadRequest { // a redirect to the clean form of a path that has no route either
 		probe.status = http.StatusNotFound
 	}
-	w.refusal = fault.NotFound.String()
-	writeProblem(w, r, probe.status, fault.NotFound)
+	i.refusal = fault.NotFound.String()
+	writeProblem(i, r, probe.status, fault.NotFound)
 }
 
 // answerAsterisk answers a request that is for the server and for no path: OPTIONS
