@@ -86,7 +86,7 @@ func (b *Breaker) enterLocked(now clock.Instant) Permit {
 		return b.passLocked(e, now)
 	}
 	before := e.m
-	e = b.stepLocked(event{kind: onCall}, totals{}, CauseCooldownOver, "", now)
+	e = b.stepLocked(event{kind: onCall}, totals{}, causeCooldownOver, "", now)
 	if e.m == before {
 		return b.passLocked(e, now)
 	}
@@ -119,7 +119,7 @@ func (b *Breaker) passLocked(e *era, now clock.Instant) Permit {
 func (b *Breaker) catchUpLocked(now clock.Instant) *era {
 	e := b.era.Load()
 	if e.override.kind != overrideNone && now >= e.override.until {
-		e = b.releaseLocked(CauseOverrideEnded, e.override.Actor, now)
+		e = b.releaseLocked(causeOverrideEnded, e.override.Actor, now)
 	}
 	if e.gate == gateRamp && now >= e.m.until {
 		e = b.stepLocked(event{kind: onCall}, totals{}, "", "", now)
@@ -208,7 +208,7 @@ func (b *Breaker) failLocked(of class, now clock.Instant) {
 		return
 	}
 	if e.m.view(now) != e.m.state {
-		e = b.stepLocked(event{kind: onCall}, totals{}, CauseCooldownOver, "", now)
+		e = b.stepLocked(event{kind: onCall}, totals{}, causeCooldownOver, "", now)
 	}
 	b.applyLocked(e, onFailure, false, now)
 	b.classes.add(of, now)

@@ -32,10 +32,6 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 			v, _ := breaker.Do(context.Background(), b, func(context.Context) (int, error) { return n, nil })
 			n = v
 		})
-		wantNoAllocs(t, name+": classified Do", func() {
-			_, _ = breaker.DoClassified(context.Background(), b, func(context.Context) (int, error) { return n, nil },
-				func(v int, _ error) breaker.Outcome { n = v; return breaker.Success })
-		})
 		wantNoAllocs(t, name+": look, permit and settlement of a guard", func() {
 			now := clock.Now()
 			if l := b.LookAt(now); l.OK() {

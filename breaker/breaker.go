@@ -30,7 +30,6 @@ type Breaker struct {
 
 // setup is what the options decide, shared by the members of a group.
 type setup struct {
-	classify func(error) Outcome
 	changed  telemetry.Topic[StateChanged]
 	executed telemetry.Topic[CallExecuted]
 	rejected telemetry.Topic[CallRejected]
@@ -47,13 +46,6 @@ func WithBus(bus *telemetry.Bus) Option {
 		s.executed = telemetry.TopicOf[CallExecuted](bus)
 		s.rejected = telemetry.TopicOf[CallRejected](bus)
 	}
-}
-
-// WithClassifier replaces the way in which Do judges the error of a call. fn runs
-// outside every lock, also for a nil error; it must be safe for concurrent use.
-// A nil fn keeps the default, see [Breaker.Do].
-func WithClassifier(fn func(error) Outcome) Option {
-	return func(s *setup) { s.classify = fn }
 }
 
 func newSetup(opts []Option) *setup {

@@ -1,6 +1,9 @@
 package breaker
 
-import "time"
+import (
+	"reflect"
+	"time"
+)
 
 // Config says when a breaker opens, for how long, and how it closes again. A
 // zero field means its default, so Config{} is a good start: five failures
@@ -64,7 +67,16 @@ type Config struct {
 	// Mode is enforce (default), shadow (decides, counts and reports, refuses
 	// nothing) or off.
 	Mode Mode `yaml:"mode"`
+	// Classify judges the error of a call of Do, also a nil one, instead of the
+	// default judgement, see [Breaker.Do]. It runs outside every lock and must be
+	// safe for concurrent use. Default: nil. Breakers below a guard leave it to the
+	// guard.
+	Classify func(error) Outcome `yaml:"-"`
 }
+
+// same reports whether both set the same. Functions cannot be compared: a Config
+// that has one is the same as none.
+func (c Config) same(other Config) bool { return reflect.DeepEqual(c, other) }
 
 // Defaults, and the bounds of what is accepted.
 const (

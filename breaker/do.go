@@ -27,40 +27,28 @@ func (e expired) Unwrap() error { return errCallTimeout }
 //
 // A nil error is a success. An error is ignored if the caller canceled ctx and
 // the error says so, or if it is a refusal by another protection and nothing
-// besides, see [fault.IsRefusal]; every other error is a failure, and so is a panic, which goes on to the caller, and
-// runtime.Goexit. [WithClassifier] replaces this judgement.
+// besides, see [fault.IsRefusal]; every other error is a failure, and so is a panic,
+// which goes on to the caller, and runtime.Goexit. Classify in [Config] replaces the
+// judgement of errors.
 func (b *Breaker) Do(ctx context.Context, fn func(context.Context) error) error {
 	if fn == nil {
 		return b.nilOperation()
 	}
-	return b.run(ctx, fn, nil)
+	return b.run(ctx, fn)
 }
 
 // Do is [Breaker.Do] for a function with a result. If the call is refused, the
-// result is the zero value.
+// result is the zero value. A result that is wrong although its error is nil can
+// count as a failure by [Breaker.Allow], or if fn makes an error of it.
 func Do[T any](ctx context.Context, b *Breaker, fn func(context.Context) (T, error)) (T, error) {
-	return DoClassified(ctx, b, fn, nil)
-}
-
-// DoClassified is [Do] with a judgement of its own: classify sees the result and
-// the error and says what they mean for the dependency, so that a bad answer can
-// count as a failure though its error is nil. A nil classify means the default.
-func DoClassified[T any](
-	ctx context.Context, b *Breaker, fn func(context.Context) (T, error), classify func(T, error) Outcome,
-) (T, error) {
 	var result T
 	if fn == nil {
 		return result, b.nilOperation()
 	}
-	call := func(ctx context.Context) (err error) {
+	err := b.run(ctx, func(ctx context.Context) (err error) {
 		result, err = fn(ctx)
 		return err
-	}
-	if classify == nil {
-		err := b.run(ctx, call, nil)
-		return result, err
-	}
-	err := b.run(ctx, call, func(err error) Outcome { return classify(result, err) })
+	})
 	return result, err
 }
 
@@ -70,9 +58,9 @@ func (b *Breaker) nilOperation() error {
 	})
 }
 
-// run calls fn and judge and nothing else: neither is stored nor started in a
+// run calls fn and nothing else with it: it is neither stored nor started in a
 // goroutine, or every caller's closure would move to the heap.
-func (b *Breaker) run(ctx context.Context, fn func(context.Context) error, judge func(error) Outcome) error {
+func (b *Breaker) run(ctx context.Context, fn func(context.Context) error) error {
 	if ctx.Err() != nil {
 		return b.canceled(ctx)
 	}
@@ -82,10 +70,10 @@ func (b *Breaker) run(ctx context.Context, fn func(context.Context) error, judge
 	}
 	defer p.abandon(ctx)
 	if p.era.rules.bounded() {
-		return p.runTimed(ctx, fn, judge)
+		return p.runTimed(ctx, fn)
 	}
 	err := fn(ctx)
-	p.settle(ctx, p.era.breaker.judge(ctx, err, judge), err)
+	p.settle(ctx, p.era.rules.judge(ctx, err), err)
 	return err
 }
 
@@ -104,7 +92,7 @@ func (p *Permit) abandon(ctx context.Context) {
 	}
 }
 
-func (p *Permit) runTimed(ctx context.Context, fn func(context.Context) error, judge func(error) Outcome) error {
+func (p *Permit) runTimed(ctx context.Context, fn func(context.Context) error) error {
 	b := p.era.breaker
 	limited, cancel := context.WithTimeoutCause(ctx, p.era.rules.CallTimeout, expired{b})
 	defer cancel()
@@ -112,7 +100,7 @@ func (p *Permit) runTimed(ctx context.Context, fn func(context.Context) error, j
 	if err != nil && context.Cause(limited) == error(expired{b}) { //nolint:errorlint // identity: whose timeout it was
 		err = b.timedOut(p.era, err)
 	}
-	p.settle(ctx, b.judge(ctx, err, judge), err)
+	p.settle(ctx, p.era.rules.judge(ctx, err), err)
 	return err
 }
 
@@ -130,12 +118,10 @@ func (b *Breaker) canceled(ctx context.Context) error {
 	})
 }
 
-func (b *Breaker) judge(ctx context.Context, err error, judge func(error) Outcome) Outcome {
+func (c *Config) judge(ctx context.Context, err error) Outcome {
 	switch {
-	case judge != nil:
-		return judge(err)
-	case b.classify != nil:
-		return b.classify(err)
+	case c.Classify != nil:
+		return c.Classify(err)
 	case err == nil:
 		return Success
 	default:

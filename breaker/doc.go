@@ -9,8 +9,7 @@
 //	payments, err := breaker.New("payments", breaker.Config{FailureThreshold: 5, Window: 10 * time.Second})
 //	err = payments.Do(ctx, func(ctx context.Context) error { return charge(ctx, order) })
 //
-// [Do] returns a typed result, [DoClassified] judges a result that is wrong
-// although its error is nil, and [Breaker.Allow] is for code that cannot be put
+// [Do] returns a typed result, and [Breaker.Allow] is for code that cannot be put
 // into a function:
 //
 //	permit := payments.Allow()

@@ -57,9 +57,8 @@ func TestAnErrorWhoseMethodsPanicIsOneFailure(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
 			_ = b.Do(ctx, func(context.Context) error { cancel(); return err })
 		},
-		"DoClassified": func(b *breaker.Breaker, err error) {
-			_, _ = breaker.DoClassified(context.Background(), b, func(context.Context) (int, error) { return 0, err },
-				func(int, error) breaker.Outcome { return breaker.Failure })
+		"typed Do": func(b *breaker.Breaker, err error) {
+			_, _ = breaker.Do(context.Background(), b, func(context.Context) (int, error) { return 0, err })
 		},
 		"Look": func(b *breaker.Breaker, err error) { b.LookAt(clock.Now()).FailAt(clock.Now(), err) },
 	}
@@ -119,12 +118,12 @@ func TestAClassifierThatDoesNotReturnIsOneFailure(t *testing.T) {
 	for way, err := range ends {
 		bubble(t, func(t *testing.T) {
 			armed := false
-			b := halfOpen(t, breaker.Config{CallTimeout: time.Minute}, breaker.WithClassifier(func(got error) breaker.Outcome {
+			b := halfOpen(t, breaker.Config{CallTimeout: time.Minute, Classify: func(got error) breaker.Outcome {
 				if armed {
 					_ = errors.Unwrap(err)
 				}
 				return map[bool]breaker.Outcome{true: breaker.Success, false: breaker.Failure}[got == nil]
-			}))
+			}})
 			armed = true
 			before := b.Status().Totals.Failures
 			ended := apart(func() { _ = b.Do(context.Background(), succeed) })

@@ -11,31 +11,30 @@ import (
 	"github.com/elixirscope/foundation/telemetry"
 )
 
-// Cause says what made a breaker change its state: the name of the rule that
-// tripped, as configured, "probe_failed", or one of the constants.
-type Cause string
-
-// The causes other than rules.
+// What makes a breaker change its state, beside the rules, which go by the name of
+// their setting, and "probe_failed".
 const (
-	CauseProbeFailed      Cause = "probe_failed"
-	CauseCooldownOver     Cause = "cooldown_over"
-	CauseProbesSucceeded  Cause = "probes_succeeded"
-	CauseReset            Cause = "reset"
-	CauseOverride         Cause = "override"
-	CauseOverrideReleased Cause = "override_released"
-	CauseOverrideEnded    Cause = "override_ended"
-	CauseReconfigured     Cause = "reconfigured" // mode off begins or ends
+	causeCooldownOver     = "cooldown_over"
+	causeProbesSucceeded  = "probes_succeeded"
+	causeReset            = "reset"
+	causeOverride         = "override"
+	causeOverrideReleased = "override_released"
+	causeOverrideEnded    = "override_ended"
+	causeReconfigured     = "reconfigured" // mode off begins or ends
 )
 
 // StateChanged is emitted once for every change of state, in order, and for
 // every override and reset, also for one that leaves the state as it is. The end
 // of a cooldown or override is reported by the call that finds it over.
 type StateChanged struct {
-	Name       string
-	Member     string // the key's text, in a group
-	From, To   State
-	Cause      Cause
-	Actor      Actor  // of an override or reset
+	Name     string
+	Member   string // the key's text, in a group
+	From, To State
+	// Cause is the rule that tripped, by the name of its setting, or "probe_failed",
+	// "cooldown_over", "probes_succeeded", "reset", "override", "override_released",
+	// "override_ended", or, where mode off begins or ends, "reconfigured".
+	Cause      string
+	Actor      string // of an override or reset
 	Reason     string // of the override that begins
 	Forced     bool   // To is forced by an override
 	Shadow     bool   // the breaker only watches
@@ -100,12 +99,12 @@ func (b *Breaker) emitRejected(ctx context.Context, p *Permit, now clock.Instant
 
 // reportLocked counts the edge between two eras and queues its event. REQUIRES:
 // b.mu, which is what keeps the events in the order of the transitions.
-func (b *Breaker) reportLocked(old, next *era, why Cause, by Actor, now clock.Instant) {
+func (b *Breaker) reportLocked(old, next *era, why string, by string, now clock.Instant) {
 	from, to := old.shown(), next.shown()
 	if from != to {
 		b.ledger.transitions[from][to].Add(1)
 	}
-	if from == to && old.override == next.override && why != CauseReset || !b.changed.Active() {
+	if from == to && old.override == next.override && why != causeReset || !b.changed.Active() {
 		return
 	}
 	b.edges.add(StateChanged{

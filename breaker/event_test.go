@@ -238,7 +238,7 @@ func TestOperatorsReportTheEndOfAnOverrideBeforeTheirOwn(t *testing.T) {
 					t.Errorf("since %v", since)
 				}
 				act(b)
-				if len(*seen) == 0 || (*seen)[0].Cause != breaker.CauseOverrideEnded || (*seen)[0].Actor != "ada" {
+				if len(*seen) == 0 || (*seen)[0].Cause != "override_ended" || (*seen)[0].Actor != "ada" {
 					t.Errorf("%+v", *seen)
 				}
 				if since := b.Status().Since; (name == "call" || name == "automatic") && time.Since(since) != second {

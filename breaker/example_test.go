@@ -54,14 +54,14 @@ func ExampleWithBus() {
 	// Output: payments closed → open because of failure_threshold [failures 1 of 1]
 }
 
-func ExampleWithClassifier() {
+func ExampleConfig_classify() {
 	errNotFound := errors.New("no such customer")
-	b, _ := breaker.New("customers", breaker.Config{FailureThreshold: 1}, breaker.WithClassifier(func(err error) breaker.Outcome {
+	b, _ := breaker.New("customers", breaker.Config{FailureThreshold: 1, Classify: func(err error) breaker.Outcome {
 		if err == nil || errors.Is(err, errNotFound) {
 			return breaker.Success // the service answered
 		}
 		return breaker.Failure
-	}))
+	}})
 	_ = b.Do(context.Background(), func(context.Context) error { return errNotFound })
 	fmt.Println(b.State())
 	// Output: closed
@@ -72,20 +72,6 @@ func ExampleDo() {
 	price, err := breaker.Do(context.Background(), b, func(context.Context) (int, error) { return 42, nil })
 	fmt.Println(price, err)
 	// Output: 42 <nil>
-}
-
-func ExampleDoClassified() {
-	b, _ := breaker.New("prices", breaker.Config{FailureThreshold: 1})
-	price, err := breaker.DoClassified(context.Background(), b,
-		func(context.Context) (int, error) { return -1, nil },
-		func(price int, err error) breaker.Outcome {
-			if err != nil || price < 0 {
-				return breaker.Failure
-			}
-			return breaker.Success
-		})
-	fmt.Println(price, err, b.State())
-	// Output: -1 <nil> open
 }
 
 func ExampleBreaker_Do() {

@@ -11,18 +11,6 @@ import (
 	"github.com/elixirscope/foundation/internal/key"
 )
 
-// Key names the member of a [Group] that a call belongs to, as a rate limit's
-// key does. Make one with [KeyOf].
-type Key = key.Key
-
-// KeyOf returns the key of the given parts: strings and integers, without
-// allocating.
-func KeyOf(parts ...any) Key { return key.Of(parts...) }
-
-// ParseKey returns the key whose text is given: parts joined by "/", each
-// percent-encoded, as [Breaker.Member] shows it.
-func ParseKey(text string) Key { return key.ParseText(text) }
-
 const (
 	defaultMembers = 1024
 	maxMembers     = 1_000_000
@@ -105,8 +93,8 @@ func (g *Group) Config() Config {
 // kept may have been dropped from the group meanwhile, and protects, but apart.
 func (g *Group) For(parts ...any) *Breaker { return g.ForKey(key.Of(parts...)) }
 
-// ForKey is [Group.For] for a key.
-func (g *Group) ForKey(k Key) *Breaker {
+// ForKey is [Group.For] for a key, as package ratelimit makes them.
+func (g *Group) ForKey(k key.Key) *Breaker {
 	hash := k.Hash(key.All)
 	g.mu.RLock()
 	m := g.members[hash]
@@ -120,8 +108,9 @@ func (g *Group) ForKey(k Key) *Breaker {
 	return m.Breaker
 }
 
-// Lookup returns the breaker of a key without making one.
-func (g *Group) Lookup(k Key) (*Breaker, bool) {
+// Lookup returns the breaker of a key, as package ratelimit makes them, without
+// making one.
+func (g *Group) Lookup(k key.Key) (*Breaker, bool) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	m := g.members[k.Hash(key.All)]
@@ -131,7 +120,7 @@ func (g *Group) Lookup(k Key) (*Breaker, bool) {
 	return m.Breaker, true
 }
 
-func (g *Group) admit(hash key.Hash, k Key) *Breaker {
+func (g *Group) admit(hash key.Hash, k key.Key) *Breaker {
 	now := clock.Now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -211,7 +200,7 @@ func (g *Group) Reconfigure(cfg Config) error {
 	}
 	cfg = cfg.WithDefaults()
 	g.mu.Lock()
-	if g.rules.Config == cfg {
+	if g.rules.same(cfg) {
 		g.mu.Unlock()
 		return nil
 	}

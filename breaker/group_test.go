@@ -11,6 +11,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/key"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -30,14 +31,14 @@ func TestGroupKeepsKeysApart(t *testing.T) {
 	failures(g.For("eu", 7), 1)
 	wantState(t, g.For("eu", 7), breaker.StateOpen)
 	wantState(t, g.For("eu", 8), breaker.StateClosed)
-	f := wantRefused(t, g.ForKey(breaker.KeyOf("eu", 7)))
+	f := wantRefused(t, g.ForKey(key.Of("eu", 7)))
 	if f.Name() != "hosts" || !strings.Contains(f.Message(), "eu/7") || (*seen)[0].Member != "eu/7" {
 		t.Errorf("%v, %+v", f, *seen)
 	}
-	if b, ok := g.Lookup(breaker.ParseKey("eu/7")); !ok || b != g.For("eu", 7) {
+	if b, ok := g.Lookup(key.ParseText("eu/7")); !ok || b != g.For("eu", 7) {
 		t.Error("not found by its text")
 	}
-	if _, ok := g.Lookup(breaker.KeyOf("us")); ok || len(g.Members()) != 2 {
+	if _, ok := g.Lookup(key.Of("us")); ok || len(g.Members()) != 2 {
 		t.Error("a lookup made a member")
 	}
 	if s := g.Status(); s.Members != 2 || s.ByState[breaker.StateOpen] != 1 || s.Totals.Failures != 1 || s.Totals.Rejected != 1 {
@@ -72,7 +73,7 @@ func TestFullGroupFailsOpenAndRecovers(t *testing.T) {
 			time.Sleep(11 * second)
 			g.For("newcomer")
 		}
-		if b, ok := g.Lookup(breaker.KeyOf("newcomer")); !ok || b.Member() != "newcomer" {
+		if b, ok := g.Lookup(key.Of("newcomer")); !ok || b.Member() != "newcomer" {
 			t.Error("no place was made")
 		}
 		wantState(t, g.For(0), breaker.StateOpen) // what is open is never dropped
@@ -185,7 +186,7 @@ func flood(g *breaker.Group, n int, pause time.Duration) {
 }
 
 func has(g *breaker.Group, name string) bool {
-	_, ok := g.Lookup(breaker.KeyOf(name))
+	_, ok := g.Lookup(key.Of(name))
 	return ok
 }
 

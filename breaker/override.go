@@ -7,13 +7,11 @@ import (
 	"github.com/elixirscope/foundation/fault"
 )
 
-// Actor names who acted: a person, a tool, an address. It appears in events and
-// in the status.
-type Actor = string
-
 // Override is an operator's decision that lies over the automaton.
 type Override struct {
-	Actor  Actor  // who decides; required, at most 256 bytes
+	// Actor is a person, a tool or an address, for events and the status; required,
+	// at most 256 bytes.
+	Actor  string
 	Reason string // why, for those who find it later; at most 1024 bytes
 	// For is how long the override holds; 0 means until it is released.
 	For time.Duration
@@ -79,11 +77,11 @@ func (b *Breaker) ForceClosed(o Override) error { return b.force(overrideClosed,
 // Automatic releases an override. The automaton goes on where it stood, with the
 // time that has passed: what was open still is if its cooldown is not over. It
 // does nothing if there is no override.
-func (b *Breaker) Automatic(by Actor) {
+func (b *Breaker) Automatic(by string) {
 	now := clock.Now()
 	b.mu.Lock()
 	if b.catchUpLocked(now).override.kind != overrideNone {
-		b.releaseLocked(CauseOverrideReleased, by, now)
+		b.releaseLocked(causeOverrideReleased, by, now)
 	}
 	b.mu.Unlock()
 	b.edges.flush(b.changed)
@@ -91,12 +89,12 @@ func (b *Breaker) Automatic(by Actor) {
 
 // Reset closes the breaker and empties its counts and its memory of earlier
 // openings. An override stays in force above it.
-func (b *Breaker) Reset(by Actor) {
+func (b *Breaker) Reset(by string) {
 	now := clock.Now()
 	b.mu.Lock()
 	b.catchUpLocked(now)
 	b.classes.clear()
-	b.stepLocked(event{kind: onReset}, totals{}, CauseReset, by, now)
+	b.stepLocked(event{kind: onReset}, totals{}, causeReset, by, now)
 	b.mu.Unlock()
 	b.edges.flush(b.changed)
 }
@@ -112,7 +110,7 @@ func (b *Breaker) force(kind overrideKind, o Override) error {
 	}
 	b.mu.Lock()
 	b.catchUpLocked(now)
-	b.overrideLocked(in, CauseOverride, o.Actor, now)
+	b.overrideLocked(in, causeOverride, o.Actor, now)
 	b.mu.Unlock()
 	b.edges.flush(b.changed)
 	return nil
@@ -130,14 +128,14 @@ func (o Override) check(name string) error {
 }
 
 // releaseLocked REQUIRES: b.mu.
-func (b *Breaker) releaseLocked(why Cause, by Actor, now clock.Instant) *era {
+func (b *Breaker) releaseLocked(why string, by string, now clock.Instant) *era {
 	return b.overrideLocked(override{}, why, by, now)
 }
 
 // overrideLocked lays o over the machine, or takes away what lies there. The
 // machine stands still below: its results in flight no longer count, and its
 // probes give back their places. REQUIRES: b.mu.
-func (b *Breaker) overrideLocked(o override, why Cause, by Actor, now clock.Instant) *era {
+func (b *Breaker) overrideLocked(o override, why string, by string, now clock.Instant) *era {
 	old := b.era.Load()
 	next := *old
 	next.override = o

@@ -269,6 +269,6 @@ func (b *Breaker) applyLocked(e *era, kind eventKind, slow bool, now clock.Insta
 	if kind == onFailure || kind == onSlow {
 		ev = opening(kind)
 	}
-	e = b.stepLocked(ev, t, CauseProbesSucceeded, "", now)
+	e = b.stepLocked(ev, t, causeProbesSucceeded, "", now)
 	b.markBusyLocked(e, now)
 }

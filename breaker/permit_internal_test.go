@@ -30,7 +30,7 @@ func TestAnOlderRevisionOfTheGroupArrivesLate(t *testing.T) {
 	second.FailureThreshold = 2
 	b.reconfigure(first, 3)
 	b.reconfigure(second, 2)
-	if got := b.Config(); got != first {
+	if got := b.Config(); !got.same(first) {
 		t.Errorf("revision 2 replaced revision 3: %+v", got)
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 // stepLocked applies e to the machine and publishes what becomes of it. It
 // returns the era in force afterwards. REQUIRES: b.mu.
-func (b *Breaker) stepLocked(e event, t totals, why Cause, by Actor, now clock.Instant) *era {
+func (b *Breaker) stepLocked(e event, t totals, why string, by string, now clock.Instant) *era {
 	old := b.era.Load()
 	m := old.rules.step(old.m, e, t, now)
 	if m == old.m {
@@ -27,14 +27,14 @@ func (b *Breaker) stepLocked(e event, t totals, why Cause, by Actor, now clock.I
 	}
 	if m.state == StateOpen && old.m.state != StateOpen {
 		next.opened = old.rules.evidence(m.why, t)
-		why = Cause(m.why.String())
+		why = m.why.String()
 	}
 	return b.publishLocked(&next, why, by, now)
 }
 
 // publishLocked makes next, a changed copy of the present era, the era in force
 // and queues the event of the edge, if it is one. REQUIRES: b.mu.
-func (b *Breaker) publishLocked(next *era, why Cause, by Actor, now clock.Instant) *era {
+func (b *Breaker) publishLocked(next *era, why string, by string, now clock.Instant) *era {
 	old := b.era.Load()
 	next.began, next.spent = max(now, old.began), old.spentAt(now)
 	next.settleGate()

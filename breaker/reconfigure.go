@@ -12,7 +12,8 @@ import "github.com/elixirscope/foundation/clock"
 // closing on.
 //
 // A faulty cfg is refused with all its faults and changes nothing; one that is
-// equal to the present is a no-op and leaves the revision as it is.
+// equal to the present is a no-op and leaves the revision as it is. One with a
+// Classify is equal to none: functions cannot be compared.
 func (b *Breaker) Reconfigure(cfg Config) error {
 	if err := check(b.name, cfg); err != nil {
 		return err
@@ -27,7 +28,7 @@ func (b *Breaker) Reconfigure(cfg Config) error {
 func (b *Breaker) reconfigure(cfg Config, group uint64) {
 	now := clock.Now()
 	b.mu.Lock()
-	if present := b.era.Load().rules; group > present.group || group == 0 && present.Config != cfg {
+	if present := b.era.Load().rules; group > present.group || group == 0 && !present.same(cfg) {
 		next := &rules{Config: cfg, revision: max(group, present.revision+1), group: max(group, present.group)}
 		b.reconfigureLocked(next, now)
 	}
@@ -44,5 +45,5 @@ func (b *Breaker) reconfigureLocked(r *rules, now clock.Instant) {
 	if (r.Mode == Off) != (old.rules.Mode == Off) {
 		next.m = old.rules.step(old.m, event{kind: onSuspend}, totals{}, now)
 	}
-	b.markBusyLocked(b.publishLocked(&next, CauseReconfigured, "", now), now)
+	b.markBusyLocked(b.publishLocked(&next, causeReconfigured, "", now), now)
 }

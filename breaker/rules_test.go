@@ -270,16 +270,27 @@ func TestRefusalsOfOthersAreIgnored(t *testing.T) {
 }
 
 func TestClassifierReplacesTheJudgement(t *testing.T) {
-	b := mustNew(t, breaker.Config{FailureThreshold: 1}, breaker.WithClassifier(func(err error) breaker.Outcome {
+	cfg := breaker.Config{FailureThreshold: 1}
+	cfg.Classify = func(err error) breaker.Outcome {
 		if err == nil {
 			return breaker.Failure
 		}
 		return breaker.Success
-	}))
-	failures(b, 3)
-	wantState(t, b, breaker.StateClosed)
-	wantAdmitted(t, b)
-	wantState(t, b, breaker.StateOpen)
+	}
+	for name, b := range map[string]*breaker.Breaker{
+		"new": mustNew(t, cfg), "reconfigured": mustNew(t, breaker.Config{FailureThreshold: 1}),
+	} {
+		if err := b.Reconfigure(cfg); err != nil {
+			t.Fatal(err)
+		}
+		if b.Status().Revision != 2 {
+			t.Errorf("%s: a function was taken for the same: revision %d", name, b.Status().Revision)
+		}
+		failures(b, 3)
+		wantState(t, b, breaker.StateClosed)
+		wantAdmitted(t, b)
+		wantState(t, b, breaker.StateOpen)
+	}
 }
 
 func TestLastErrorsAreClassesNeverMessages(t *testing.T) {

@@ -47,7 +47,7 @@ type Status struct {
 // OverrideStatus is an override in force.
 type OverrideStatus struct {
 	State  State // open or closed, as forced
-	Actor  Actor
+	Actor  string
 	Reason string
 	Since  time.Time
 	Until  time.Time // zero: until released
