@@ -86,7 +86,7 @@ type Pool struct {
 
 // Guard is a guard and the names of the parts that it uses.
 type Guard struct {
-	// Priority is critical, degraded, best_effort or bulk: who is refused first when memory is short; default critical.
+	// Priority is critical, normal, best_effort or bulk: who is refused first when memory is short; default normal.
 	Priority guard.Priority `yaml:"priority"`
 	// RateLimit names a rule of rate_limits; default none.
 	RateLimit string `yaml:"rate_limit"`

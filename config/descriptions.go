@@ -37,7 +37,7 @@ var descriptions = map[string]string{
 	"config.Guard.MaxDetached":           "Bounds the detached calls that ran past their time; default the guard's.",
 	"config.Guard.Mode":                  "Enforce, shadow (decide and count, but refuse nothing) or off; default enforce.",
 	"config.Guard.Pool":                  "Names a pool of pools; default none.",
-	"config.Guard.Priority":              "Critical, degraded, best_effort or bulk: who is refused first when memory is short; default critical.",
+	"config.Guard.Priority":              "Critical, normal, best_effort or bulk: who is refused first when memory is short; default normal.",
 	"config.Guard.RateLimit":             "Names a rule of rate_limits; default none.",
 	"config.Guard.RefundOnFailure":       "Gives the rate limit's tokens back when the call fails; default false.",
 	"config.Guard.Timeout":               "Bounds each call; default none.",

@@ -29,7 +29,7 @@ func TestAllocationsOfGoodCalls(t *testing.T) {
 	p := must(pool.New("orders", pool.Config{}, pool.Funcs[*conn]{Make: func(context.Context) (*conn, error) { return &conn{}, nil }}))
 	defer func() { _ = p.Close(context.Background()) }()
 	limit := must(ratelimit.New("per-user", ratelimit.Config{Limit: 1 << 30, Per: time.Second}))
-	full := guard.Config{Memory: &quiet{}, Recorder: &quiet{}, Concurrency: 10, Breaker: newBreaker(t, breaker.Config{}), RateLimit: limit}
+	full := guard.Config{Admission: &quiet{}, Recorder: &quiet{}, Concurrency: 10, Breaker: newBreaker(t, breaker.Config{}), RateLimit: limit}
 	g := newGuard(t, full)
 	full.Pool = p
 	db := must(guard.Bind[*conn](newGuard(t, full)))

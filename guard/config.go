@@ -19,9 +19,10 @@ type Config struct {
 	// RateLimit bounds how often the calls of a key may happen.
 	RateLimit *ratelimit.Limiter
 	// Pool lends each call a worker. Such a guard is used with [Bind] and [DoWith].
-	Pool pool.Stage
-	// Memory refuses calls by priority while memory is short.
-	Memory Admitter
+	Pool pool.Lender
+	// Admission refuses calls by priority, before anything else is asked, while memory
+	// is short.
+	Admission Admitter
 	// Recorder is told how every call ended.
 	Recorder Recorder
 	// Timeout bounds the call itself, without the wait for a worker; 0 means not. It
@@ -40,7 +41,7 @@ type Config struct {
 	// Concurrency bounds how many calls are in flight; 0 means not.
 	Concurrency int
 	// Priority is that of calls that have none and whose context has none. Unset
-	// means [Critical].
+	// means [Normal].
 	Priority Priority
 	// Mode is enforce (the default), shadow or off.
 	Mode Mode
@@ -89,7 +90,7 @@ func (c *Config) problems() fault.Problems {
 	ps.Require(c.Lease <= 0 || c.Lease >= c.Timeout, "lease", c.Lease, "must not be shorter than timeout %v: healthy calls would be taken for lost", c.Timeout)
 	ps.Require(c.Concurrency >= 0 && c.Concurrency <= maxConcurrency, "concurrency", c.Concurrency, "must be between 1 and %d, or left out for no bound", maxConcurrency)
 	ps.Require(c.MaxDetached >= 0 && c.MaxDetached <= maxConcurrency, "max_detached", c.MaxDetached, "must be between 1 and %d", maxConcurrency)
-	ps.Require(c.Priority.Valid(), "priority", uint8(c.Priority), "must be critical, degraded, best_effort or bulk")
+	ps.Require(c.Priority.Valid(), "priority", uint8(c.Priority), "must be critical, normal, best_effort or bulk")
 	ps.Require(c.Mode.Valid(), "mode", uint8(c.Mode), "must be enforce, shadow or off")
 	return ps
 }
@@ -127,7 +128,7 @@ func (c Config) effective() Config {
 		c.MaxDetached = DefaultMaxDetached
 	}
 	if c.Priority == 0 {
-		c.Priority = Critical
+		c.Priority = Normal
 	}
 	return c
 }

@@ -116,7 +116,7 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 		{time.Minute, 6 * time.Second, 2 * time.Minute},
 	} {
 		c := newGuard(t, guard.Config{Timeout: tc.timeout}).Config()
-		if c.DeadlineFloor != tc.floor || c.Lease != tc.lease || c.MaxDetached != guard.DefaultMaxDetached || c.Priority != guard.Critical {
+		if c.DeadlineFloor != tc.floor || c.Lease != tc.lease || c.MaxDetached != guard.DefaultMaxDetached || c.Priority != guard.Normal {
 			t.Errorf("timeout %v: %+v", tc.timeout, c)
 		}
 	}
@@ -124,7 +124,7 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 
 func TestPriorityText(t *testing.T) {
 	for p, text := range map[guard.Priority]string{
-		guard.Critical: "critical", guard.Degraded: "degraded", guard.BestEffort: "best_effort", guard.Bulk: "bulk",
+		guard.Critical: "critical", guard.Normal: "normal", guard.BestEffort: "best_effort", guard.Bulk: "bulk",
 	} {
 		got, err := p.MarshalText()
 		var back guard.Priority
@@ -139,7 +139,7 @@ func TestPriorityText(t *testing.T) {
 	if _, err := guard.Priority(9).MarshalText(); err == nil {
 		t.Error("an invalid priority was written")
 	}
-	if text := guard.Priority(0).String(); text != "critical" {
+	if text := guard.Priority(0).String(); text != "normal" {
 		t.Errorf("unset shows as %q", text)
 	}
 }

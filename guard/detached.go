@@ -24,30 +24,15 @@ import (
 // the caller, and so is the end of a goroutine, if the caller still waits; later
 // it is recovered, counted, logged, and reported as [DetachedPanicked].
 //
-// The guard needs a time limit, or the caller a deadline, for all this to matter.
+// The guard needs a time limit, or the caller a deadline, for all this to matter. A
+// guard with a pool refuses DoDetached: a worker that a late function may still use
+// cannot be lent again.
 func DoDetached[T any](ctx context.Context, g *Guard, call Call, fn func(context.Context) (T, error)) (T, error) {
 	if fn == nil {
 		var zero T
 		return zero, g.invalid("the function is nil")
 	}
-	return detach(ctx, g, call, false, func(ctx context.Context, _ any) (T, error) { return fn(ctx) })
-}
-
-// DoDetachedWith is [DoWith] in the manner of [DoDetached]. The worker of a call
-// that was left alone is closed and replaced, though the call may still use it.
-func DoDetachedWith[W, R any](ctx context.Context, b Bound[W], call Call, fn func(context.Context, W) (R, error)) (R, error) {
-	if fn == nil {
-		var zero R
-		return zero, b.guard.invalid("the function is nil")
-	}
-	return detach(ctx, b.guard, call, true, func(ctx context.Context, worker any) (R, error) {
-		w, err := workerOf[W](b.guard, worker)
-		if err != nil {
-			var zero R
-			return zero, err
-		}
-		return fn(ctx, w)
-	})
+	return detach(ctx, g, call, fn)
 }
 
 // detached is a call in a goroutine of its own. The caller has the visit; the
@@ -55,7 +40,7 @@ func DoDetachedWith[W, R any](ctx context.Context, b Bound[W], call Call, fn fun
 type detached[T any] struct {
 	visit visit
 	call  Call
-	fn    func(context.Context, any) (T, error)
+	fn    func(context.Context) (T, error)
 
 	left   atomic.Bool // whoever sets it first (caller: leaves; goroutine: ends) decides
 	done   chan struct{}
@@ -74,10 +59,10 @@ const (
 	returned
 )
 
-func detach[T any](ctx context.Context, g *Guard, call Call, bound bool, fn func(context.Context, any) (T, error)) (T, error) {
+func detach[T any](ctx context.Context, g *Guard, call Call, fn func(context.Context) (T, error)) (T, error) {
 	d := &detached[T]{call: call, fn: fn, done: make(chan struct{})}
 	v := &d.visit
-	v.begin(g, bound)
+	v.begin(g, false)
 	v.apart = true
 	defer v.finish(ctx, &d.call)
 	var zero T
@@ -86,7 +71,7 @@ func detach[T any](ctx context.Context, g *Guard, call Call, bound bool, fn func
 	}
 	limited := v.limit(ctx, &d.call)
 	up := limited.Done() // a context of the user's: asked before there is a goroutine
-	go d.work(limited, g, v.loan.Worker, v.has(slot))
+	go d.work(limited, g, v.has(slot))
 	select {
 	case <-d.done:
 	case <-up:
@@ -100,7 +85,7 @@ func detach[T any](ctx context.Context, g *Guard, call Call, bound bool, fn func
 
 // work runs the function and hands its end to the caller. If the caller has left,
 // it gives back what stayed taken for as long as the function ran.
-func (d *detached[T]) work(ctx context.Context, g *Guard, worker any, hasSlot bool) {
+func (d *detached[T]) work(ctx context.Context, g *Guard, hasSlot bool) {
 	op := d.call.Op
 	defer func() {
 		if d.end == exited {
@@ -120,7 +105,7 @@ func (d *detached[T]) work(ctx context.Context, g *Guard, worker any, hasSlot bo
 			g.tellPanic(ctx, op, d.cause)
 		}
 	}()
-	d.result, d.err = d.fn(ctx, worker)
+	d.result, d.err = d.fn(ctx)
 	d.end = returned
 }
 

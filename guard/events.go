@@ -36,7 +36,7 @@ type Protections uint8
 
 func protectionsOf(c *Config) (p Protections) {
 	for stage, on := range map[Stage]bool{
-		StageMemory: c.Memory != nil, StageConcurrency: c.Concurrency > 0,
+		StageMemory: c.Admission != nil, StageConcurrency: c.Concurrency > 0,
 		StageBreaker: c.Breaker != nil || c.Breakers != nil, StageRateLimit: c.RateLimit != nil, StagePool: c.Pool != nil,
 	} {
 		if on {

@@ -195,16 +195,6 @@ func ExampleDoDetached() {
 	// Output: true 1
 }
 
-func ExampleDoDetachedWith() {
-	sessions := must(pool.New("sessions", pool.Config{Size: 1}, pool.Funcs[*session]{
-		Make: func(context.Context) (*session, error) { return &session{"only"}, nil },
-	}))
-	defer func() { _ = sessions.Close(ctx) }()
-	db := must(guard.Bind[*session](must(guard.New("orders", guard.Config{Pool: sessions, Timeout: time.Minute}))))
-	fmt.Println(guard.DoDetachedWith(ctx, db, guard.Call{}, func(_ context.Context, s *session) (string, error) { return s.name, nil }))
-	// Output: only <nil>
-}
-
 func ExampleNeutral() {
 	b := must(breaker.New("search", breaker.Config{FailureThreshold: 1}))
 	g := must(guard.New("search", guard.Config{Breaker: b}))

@@ -143,7 +143,7 @@ func (w *world) lend(ctx context.Context) error {
 func (w *world) config() guard.Config {
 	c := guard.Config{Mode: w.s.mode, RefundOnFailure: w.s.refund, Lease: 24 * time.Hour}
 	if w.s.memory {
-		c.Memory = w
+		c.Admission = w
 	}
 	if w.s.concurrency {
 		c.Concurrency = places
@@ -274,10 +274,6 @@ var ways = map[bool][]way{
 	true: {
 		func(w *world, ctx context.Context, fn func(context.Context) error) error {
 			_, err := guard.DoWith(ctx, must(guard.Bind[*conn](w.g)), guard.Call{}, func(ctx context.Context, _ *conn) (int, error) { return 1, fn(ctx) })
-			return err
-		},
-		func(w *world, ctx context.Context, fn func(context.Context) error) error {
-			_, err := guard.DoDetachedWith(ctx, must(guard.Bind[*conn](w.g)), guard.Call{}, func(ctx context.Context, _ *conn) (int, error) { return 1, fn(ctx) })
 			return err
 		},
 	},

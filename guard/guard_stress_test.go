@@ -120,10 +120,6 @@ func oneCall(t *testing.T, db guard.Bound[*conn], halves [2]*half) {
 		}
 		return 1, nil
 	}
-	if rand.IntN(4) == 0 {
-		_, _ = guard.DoDetachedWith(ctx, db, guard.Call{}, use)
-		return
-	}
 	_, err := guard.DoWith(ctx, db, guard.Call{}, use)
 	if errors.Is(err, fault.InvalidArgument) || errors.Is(err, fault.Internal) {
 		t.Error(err)

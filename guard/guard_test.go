@@ -118,7 +118,7 @@ func TestScenario84_MemoryRefusesByPriority(t *testing.T) {
 			refused = append(refused, e)
 		}
 	}))
-	g := newGuard(t, guard.Config{Memory: m, Priority: guard.Bulk}, guard.WithBus(bus))
+	g := newGuard(t, guard.Config{Admission: m, Priority: guard.Bulk}, guard.WithBus(bus))
 	bulk := guard.WithPriority(t.Context(), guard.Bulk)
 	critical := guard.WithPriority(t.Context(), guard.Critical)
 	for _, tc := range []struct {
@@ -129,7 +129,7 @@ func TestScenario84_MemoryRefusesByPriority(t *testing.T) {
 	}{
 		{"the guard's priority", t.Context(), guard.Call{}, false},
 		{"the context's over the guard's", critical, guard.Call{}, true},
-		{"the call's over the context's", bulk, guard.Call{Priority: guard.Degraded}, true},
+		{"the call's over the context's", bulk, guard.Call{Priority: guard.Normal}, true},
 		{"the call's over the context's, downwards", critical, guard.Call{Priority: guard.BestEffort}, false},
 		{"a call that releases memory", bulk, guard.Call{ReleasesMemory: true}, true},
 	} {
@@ -152,7 +152,7 @@ func TestScenario84b_AnInnerRefusalIsIgnored(t *testing.T) {
 	for name, inner := range map[string]*guard.Guard{
 		"limit":       newGuard(t, guard.Config{RateLimit: must(ratelimit.New("none", ratelimit.Config{Limit: -1}))}),
 		"breaker":     newGuard(t, guard.Config{Breaker: openBreaker(t)}),
-		"memory":      newGuard(t, guard.Config{Memory: &memory{refuse: func(guard.Call) bool { return true }}}),
+		"memory":      newGuard(t, guard.Config{Admission: &memory{refuse: func(guard.Call) bool { return true }}}),
 		"concurrency": full(t),
 	} {
 		err := g.Do(t.Context(), func(ctx context.Context) error {
@@ -345,7 +345,7 @@ func TestAHandlerThatEndsTheGoroutineKeepsNothingOfABrokenCall(t *testing.T) {
 
 func TestADoneContextIsRefusedBeforeAnythingIsTaken(t *testing.T) {
 	m, limit := &memory{}, newLimit(t, 1)
-	g := newGuard(t, guard.Config{Memory: m, RateLimit: limit})
+	g := newGuard(t, guard.Config{Admission: m, RateLimit: limit})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := g.Do(ctx, succeed)
@@ -407,7 +407,7 @@ func TestNilFunctionsAreRefused(t *testing.T) {
 	db := must(guard.Bind[*conn](newGuard(t, guard.Config{Pool: newStage()})))
 	_, err = guard.DoWith[*conn, int](t.Context(), db, guard.Call{}, nil)
 	wantCode(t, err, fault.InvalidArgument)
-	_, err = guard.DoDetachedWith[*conn, int](t.Context(), db, guard.Call{}, nil)
+	_, err = guard.DoDetached(t.Context(), db.Guard(), guard.Call{}, func(context.Context) (int, error) { return 1, nil })
 	wantCode(t, err, fault.InvalidArgument)
 	if guard.Neutral(nil) != nil {
 		t.Error("Neutral(nil) is an error")

@@ -88,7 +88,7 @@ type stage struct {
 	last      pool.CheckoutOptions
 }
 
-var _ pool.Stage = (*stage)(nil)
+var _ pool.Lender = (*stage)(nil)
 
 func newStage() *stage { return &stage{lent: make(map[uint64]bool)} }
 

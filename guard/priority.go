@@ -1,54 +1,49 @@
 package guard
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-	"strings"
+
+	"github.com/elixirscope/foundation/internal/enum"
 )
 
 // Priority says which calls are refused first when memory is short. The zero
-// value is unset: what stands behind it counts, in the end [Critical].
+// value is unset: what stands behind it counts, in the end [Normal].
 type Priority uint8
 
 // The priorities, the most important first.
 const (
 	Critical   Priority = 1 + iota // what the service exists for
-	Degraded                       // missed, but the service goes on
+	Normal                         // what most calls are
 	BestEffort                     // nice to have
 	Bulk                           // can be done at any time
 )
 
-var priorityNames = [...]string{"critical", "critical", "degraded", "best_effort", "bulk"}
+var priorityNames = []string{"critical", "normal", "best_effort", "bulk"}
+
+// set returns the place of p in the names; an unset priority is [Normal].
+func (p Priority) set() Priority { return cmp.Or(p, Normal) - Critical }
 
 // Valid reports whether p is one of the priorities or unset.
-func (p Priority) Valid() bool { return int(p) < len(priorityNames) }
+func (p Priority) Valid() bool { return int(p.set()) < len(priorityNames) }
 
-// String returns the name that configuration files use; "critical" if unset.
-func (p Priority) String() string {
-	if !p.Valid() {
-		return fmt.Sprintf("priority(%d)", uint8(p))
-	}
-	return priorityNames[p]
-}
+// String returns the name that configuration files use; "normal" if unset.
+func (p Priority) String() string { return enum.Name("priority", priorityNames, p.set()) }
 
 // MarshalText implements [encoding.TextMarshaler].
 func (p Priority) MarshalText() ([]byte, error) {
-	if !p.Valid() {
-		return nil, fmt.Errorf("priority %d is not one of %s", uint8(p), strings.Join(priorityNames[1:], ", "))
-	}
-	return []byte(p.String()), nil
+	return enum.Text("priority", priorityNames, p.set())
 }
 
 // UnmarshalText implements [encoding.TextUnmarshaler]; it leaves p unchanged
 // when the text names no priority.
 func (p *Priority) UnmarshalText(text []byte) error {
-	for i, name := range priorityNames[1:] {
-		if name == string(text) {
-			*p = Priority(i + 1)
-			return nil
-		}
+	var named Priority
+	if err := enum.Parse("priority", priorityNames, text, &named); err != nil {
+		return err
 	}
-	return fmt.Errorf("%.40q is not a priority: use one of %s", text, strings.Join(priorityNames[1:], ", "))
+	*p = named + Critical
+	return nil
 }
 
 type priorityKey struct{}

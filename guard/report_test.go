@@ -22,17 +22,17 @@ func TestTheSummaryTellsWhatHappened(t *testing.T) {
 		var events []guard.Executed
 		must(telemetry.Subscribe(bus, "test", func(_ context.Context, e guard.Executed) { events = append(events, e) }))
 		rec := &recorder{}
-		g := newGuard(t, guard.Config{RateLimit: newLimit(t, 1), Concurrency: 9, Recorder: rec, Priority: guard.Degraded}, guard.WithBus(bus))
+		g := newGuard(t, guard.Config{RateLimit: newLimit(t, 1), Concurrency: 9, Recorder: rec, Priority: guard.Normal}, guard.WithBus(bus))
 		call := guard.Call{Key: ratelimit.KeyOf("user", 17), Op: "pay"}
 		_ = g.DoCall(t.Context(), call, func(context.Context) error { time.Sleep(time.Second); return errDown })
 		_ = g.DoCall(t.Context(), call, succeed)
 		want := []guard.Executed{
 			{
-				Guard: "checkout", Op: "pay", Key: "user/17", Priority: guard.Degraded,
+				Guard: "checkout", Op: "pay", Key: "user/17", Priority: guard.Normal,
 				Protections: 1<<guard.StageConcurrency | 1<<guard.StageRateLimit, Result: guard.Failed, Duration: time.Second, Revision: 1,
 			},
 			{
-				Guard: "checkout", Op: "pay", Key: "user/17", Priority: guard.Degraded,
+				Guard: "checkout", Op: "pay", Key: "user/17", Priority: guard.Normal,
 				Protections: 1<<guard.StageConcurrency | 1<<guard.StageRateLimit,
 				RefusedBy:   guard.StageRateLimit, Code: fault.RateLimited, Revision: 1,
 			},

@@ -33,7 +33,7 @@ func newRevision(name string, cfg Config, number uint64) *revision {
 	r.expired = fault.New(fault.Spec{Code: fault.CallTimeout, Component: component, Name: name})
 	r.active = protectionsOf(&cfg)
 	r.lends = cfg.Pool != nil
-	r.crowds = cfg.Memory != nil || cfg.Concurrency > 0
+	r.crowds = cfg.Admission != nil || cfg.Concurrency > 0
 	r.looks = r.config.RateLimit != nil || r.config.Pool != nil
 	return r
 }

@@ -91,7 +91,7 @@ func TestShadowImposesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard(t, guard.Config{
 			Mode: guard.Shadow, Concurrency: 1, Timeout: time.Second, Breaker: openBreaker(t), RateLimit: newLimit(t, 1),
-			Memory: &memory{refuse: func(guard.Call) bool { return true }},
+			Admission: &memory{refuse: func(guard.Call) bool { return true }},
 		})
 		for range 3 {
 			err := g.Do(t.Context(), func(ctx context.Context) error {
@@ -204,7 +204,7 @@ func TestAPartInShadowIsReported(t *testing.T) {
 func TestOffDecidesNothing(t *testing.T) {
 	b, limit := openBreaker(t), newLimit(t, 1)
 	m := &memory{refuse: func(guard.Call) bool { return true }}
-	g := newGuard(t, guard.Config{Mode: guard.Off, Breaker: b, RateLimit: limit, Memory: m, Concurrency: 1, Timeout: time.Nanosecond})
+	g := newGuard(t, guard.Config{Mode: guard.Off, Breaker: b, RateLimit: limit, Admission: m, Concurrency: 1, Timeout: time.Nanosecond})
 	for range 3 {
 		if err := g.Do(t.Context(), func(ctx context.Context) error { return ctx.Err() }); err != nil {
 			t.Error(err)

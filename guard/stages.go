@@ -109,10 +109,10 @@ func (v *visit) protect(ctx context.Context, c *Call) (Stage, error) {
 // enter is what comes before the dependency is looked at: memory, concurrency.
 func (v *visit) enter(ctx context.Context, c *Call) (Stage, error) {
 	cfg := &v.rev.config
-	if cfg.Memory != nil && !c.ReleasesMemory {
+	if cfg.Admission != nil && !c.ReleasesMemory {
 		asked := *c
 		asked.Priority = v.rev.priority(ctx, c)
-		if refusal := cfg.Memory.Admit(ctx, asked); refusal != nil {
+		if refusal := cfg.Admission.Admit(ctx, asked); refusal != nil {
 			return StageMemory, refusal
 		}
 	}

@@ -16,7 +16,7 @@ const (
 	fateUnused  // it was never in the borrower's hands
 )
 
-// Checkin implements [Stage].
+// Checkin implements [Lender].
 func (p *Pool[T]) Checkin(loan Loan) {
 	p.CheckinAt(clock.Now(), loan.Ref, loan.Generation, loan.Suspect)
 }
@@ -30,7 +30,7 @@ func (p *Pool[T]) CheckinAt(now clock.Instant, ref any, generation uint64, suspe
 	p.endLoan(now, ref, generation, f)
 }
 
-// Discard implements [Stage].
+// Discard implements [Lender].
 func (p *Pool[T]) Discard(loan Loan) { p.DiscardAt(clock.Now(), loan.Ref, loan.Generation) }
 
 // DiscardAt implements [Clocked].

@@ -17,7 +17,7 @@ type borrowing[T any] struct {
 	began      clock.Instant // when the worker was there
 }
 
-// Checkout implements [Stage].
+// Checkout implements [Lender].
 func (p *Pool[T]) Checkout(ctx context.Context, o CheckoutOptions) (Loan, error) {
 	b, err := p.borrow(ctx, clock.Now(), o)
 	if err != nil {

@@ -9,7 +9,7 @@
 // [Pool.With] is what most callers want: it returns the worker on every way out.
 // [Pool.Acquire] gives a [Lease] for borrowings that do not fit one function, and
 // [Pool.TryAcquire] does not wait for other borrowers. Guards use the type-free
-// view, [Stage].
+// view, [Lender].
 //
 // # States
 //

@@ -114,10 +114,10 @@ func open[T any](ctx context.Context, name string, cfg Config, f Factory[T], opt
 // Name returns the name that the pool was made with.
 func (p *Pool[T]) Name() string { return p.name }
 
-// WorkerType implements [Stage]: it is the type T.
+// WorkerType implements [Lender]: it is the type T.
 func (p *Pool[T]) WorkerType() reflect.Type { return p.worker }
 
-// Degraded implements [Stage].
+// Degraded implements [Lender].
 func (p *Pool[T]) Degraded() error {
 	if err := p.degraded.Load(); err != nil {
 		return err

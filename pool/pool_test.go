@@ -236,7 +236,7 @@ func TestReconfigureKeepsStateAndRefusesNonsense(t *testing.T) {
 func TestTheStageViewLendsTheSameWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{}
-		var stage pool.Stage = open(t, pool.Config{Size: 1}, s)
+		var stage pool.Lender = open(t, pool.Config{Size: 1}, s)
 		l, err := stage.Checkout(background, pool.CheckoutOptions{})
 		if err != nil {
 			t.Fatal(err)

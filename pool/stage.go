@@ -9,10 +9,10 @@ import (
 	"github.com/elixirscope/foundation/telemetry"
 )
 
-// Stage lends workers of any type: what a guard needs to know of a pool. [Pool]
+// Lender lends workers of any type: what a guard needs to know of a pool. [Pool]
 // implements it; so do adapters over pools that do their own pooling, such as
 // *sql.DB. Implementations are safe for concurrent use.
-type Stage interface {
+type Lender interface {
 	// Name is the configured name.
 	Name() string
 	// Checkout borrows a worker. It blocks as o and ctx allow and fails with a
@@ -33,11 +33,11 @@ type Stage interface {
 	WorkerType() reflect.Type
 }
 
-// Clocked is a [Stage] that accepts the time from a caller who has read the
+// Clocked is a [Lender] that accepts the time from a caller who has read the
 // clock already. Its loans come and go in pieces, which stay in registers: a
 // [Loan] is copied through memory by every function on its way.
 type Clocked interface {
-	Stage
+	Lender
 	// CheckoutAt is Checkout, begun at now.
 	CheckoutAt(ctx context.Context, now clock.Instant, o CheckoutOptions) (worker, ref any, generation uint64, waited time.Duration, err error)
 	// CheckinAt is Checkin at now.
@@ -76,7 +76,7 @@ type Loan struct {
 // Managed is a pool of workers of any type, as those see it who configure,
 // observe and end pools.
 type Managed interface {
-	Stage
+	Lender
 	telemetry.Source
 	// Config returns the configuration in force, as it was given.
 	Config() Config

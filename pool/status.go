@@ -6,7 +6,7 @@ import (
 	"github.com/elixirscope/foundation/clock"
 )
 
-// Stats implements [Stage]. It looks at every worker once.
+// Stats implements [Lender]. It looks at every worker once.
 func (p *Pool[T]) Stats() Stats {
 	p.mu.Lock()
 	s := p.statsLocked(clock.Now())

@@ -26,7 +26,7 @@ func describe(t *testing.T, r *http.Request, opts ...protect.Option) guard.Call 
 	t.Helper()
 	s := &spy{}
 	w := &plainWriter{header: http.Header{}}
-	protect.Handler(answer(200), newGuard(t, guard.Config{Memory: s}), opts...).ServeHTTP(w, r)
+	protect.Handler(answer(200), newGuard(t, guard.Config{Admission: s}), opts...).ServeHTTP(w, r)
 	if w.status != http.StatusServiceUnavailable {
 		t.Fatalf("the spy was not asked: %d", w.status)
 	}
@@ -80,8 +80,8 @@ func TestDescriptions(t *testing.T) {
 		t.Errorf("%+v", call)
 	}
 	r := request("")
-	r = r.WithContext(guard.WithPriority(r.Context(), guard.Degraded))
-	if got := describe(t, r).Priority; got != guard.Degraded {
+	r = r.WithContext(guard.WithPriority(r.Context(), guard.Normal))
+	if got := describe(t, r).Priority; got != guard.Normal {
 		t.Errorf("the context's priority arrived as %v", got)
 	}
 }

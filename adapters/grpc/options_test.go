@@ -30,7 +30,7 @@ func (s *spy) Admit(_ context.Context, c guard.Call) *fault.Error {
 func describe(ctx context.Context, t *testing.T, opts ...guardgrpc.Option) guard.Call {
 	t.Helper()
 	s := &spy{}
-	g, err := guard.New("shop", guard.Config{Memory: s})
+	g, err := guard.New("shop", guard.Config{Admission: s})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ type Adopted struct {
 	counts  struct{ checkouts, waits, timeouts, full, canceled, failed, stale atomic.Uint64 }
 }
 
-var _ pool.Stage = (*Adopted)(nil)
+var _ pool.Lender = (*Adopted)(nil)
 
 // Adopt makes a stage of p. timeout is how long a checkout waits; 0 means
 // [pool.DefaultCheckoutTimeout].
@@ -51,16 +51,16 @@ type borrowed struct {
 	ended atomic.Bool
 }
 
-// Name implements [pool.Stage].
+// Name implements [pool.Lender].
 func (a *Adopted) Name() string { return a.name }
 
-// WorkerType implements [pool.Stage]: it is *pgx.Conn.
+// WorkerType implements [pool.Lender]: it is *pgx.Conn.
 func (a *Adopted) WorkerType() reflect.Type { return reflect.TypeFor[*pgx.Conn]() }
 
-// Degraded implements [pool.Stage]. It is always nil: pgxpool does not tell.
+// Degraded implements [pool.Lender]. It is always nil: pgxpool does not tell.
 func (a *Adopted) Degraded() error { return nil }
 
-// Checkout implements [pool.Stage]. pgxpool has no checkout that does not wait, so
+// Checkout implements [pool.Lender]. pgxpool has no checkout that does not wait, so
 // with NoWait a checkout that finds every connection borrowed is refused, and one
 // that loses the last connection to another borrower at that moment waits.
 func (a *Adopted) Checkout(ctx context.Context, o pool.CheckoutOptions) (pool.Loan, error) {
@@ -133,7 +133,7 @@ func (a *Adopted) fault(code fault.Code, cause error) error {
 	})
 }
 
-// Checkin implements [pool.Stage]. A connection with an open transaction is closed
+// Checkin implements [pool.Lender]. A connection with an open transaction is closed
 // by pgxpool; a suspect one is pinged first, because pgxpool would lend it on as it
 // is.
 func (a *Adopted) Checkin(l pool.Loan) {
@@ -153,7 +153,7 @@ func answers(c *pgx.Conn) bool {
 	return c.Ping(ctx) == nil
 }
 
-// Discard implements [pool.Stage].
+// Discard implements [pool.Lender].
 func (a *Adopted) Discard(l pool.Loan) { a.end(l, func(*pgx.Conn) bool { return false }) }
 
 func (a *Adopted) end(l pool.Loan, fit func(*pgx.Conn) bool) {
@@ -173,7 +173,7 @@ func (a *Adopted) end(l pool.Loan, fit func(*pgx.Conn) bool) {
 	b.conn.Release()
 }
 
-// Stats implements [pool.Stage], as far as pgxpool tells.
+// Stats implements [pool.Lender], as far as pgxpool tells.
 func (a *Adopted) Stats() pool.Stats {
 	s := a.pool.Stat()
 	return pool.Stats{

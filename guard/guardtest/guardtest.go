@@ -25,7 +25,7 @@ func Admit() *guard.Guard { return mustNew("admit", guard.Config{}) }
 // given code, to be retried after a second. Calls that release memory are
 // exempt, because the refusal stands where that of memory would.
 func Refuse(code fault.Code) *guard.Guard {
-	return mustNew("refuse", guard.Config{Memory: refuser(code)})
+	return mustNew("refuse", guard.Config{Admission: refuser(code)})
 }
 
 // Lend returns a guard with a pool that lends worker to every call, also to
@@ -40,7 +40,7 @@ type lender struct {
 	of     reflect.Type
 }
 
-var _ pool.Stage = lender{}
+var _ pool.Lender = lender{}
 
 func (lender) Name() string               { return "lend" }
 func (lender) Checkin(pool.Loan)          {}

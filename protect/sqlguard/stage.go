@@ -24,7 +24,7 @@ type Stage struct {
 }
 
 var (
-	_ pool.Stage       = (*Stage)(nil)
+	_ pool.Lender       = (*Stage)(nil)
 	_ telemetry.Source = (*Stage)(nil)
 )
 
@@ -44,17 +44,17 @@ func NewStage(name string, db *sql.DB, timeout time.Duration) (*Stage, error) {
 
 const component = "connection_pool"
 
-// Name implements [pool.Stage].
+// Name implements [pool.Lender].
 func (s *Stage) Name() string { return s.name }
 
-// WorkerType implements [pool.Stage]: *sql.Conn.
+// WorkerType implements [pool.Lender]: *sql.Conn.
 func (s *Stage) WorkerType() reflect.Type { return reflect.TypeFor[*sql.Conn]() }
 
-// Degraded implements [pool.Stage]. database/sql does not say whether its last
+// Degraded implements [pool.Lender]. database/sql does not say whether its last
 // attempt to connect failed, so it is always nil.
 func (s *Stage) Degraded() error { return nil }
 
-// Checkout implements [pool.Stage]. database/sql cannot try without waiting: with
+// Checkout implements [pool.Lender]. database/sql cannot try without waiting: with
 // NoWait the answer is pool_full if all connections are out when asked, which
 // another borrower may change a moment later.
 func (s *Stage) Checkout(ctx context.Context, o pool.CheckoutOptions) (pool.Loan, error) {
@@ -108,7 +108,7 @@ func (s *Stage) refuse(code fault.Code, cause error) error {
 	})
 }
 
-// Checkin implements [pool.Stage]: the connection goes back to the database,
+// Checkin implements [pool.Lender]: the connection goes back to the database,
 // which checks and resets it by itself.
 func (s *Stage) Checkin(loan pool.Loan) {
 	if conn, ok := loan.Worker.(*sql.Conn); ok {
@@ -116,7 +116,7 @@ func (s *Stage) Checkin(loan pool.Loan) {
 	}
 }
 
-// Discard implements [pool.Stage]: the connection is closed, not lent again.
+// Discard implements [pool.Lender]: the connection is closed, not lent again.
 func (s *Stage) Discard(loan pool.Loan) {
 	if conn, ok := loan.Worker.(*sql.Conn); ok {
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // makes database/sql forget it
@@ -124,7 +124,7 @@ func (s *Stage) Discard(loan pool.Loan) {
 	}
 }
 
-// Stats implements [pool.Stage]. Of what database/sql does not count, the fields
+// Stats implements [pool.Lender]. Of what database/sql does not count, the fields
 // stay zero.
 func (s *Stage) Stats() pool.Stats {
 	st := s.db.Stats()

@@ -102,7 +102,7 @@ type Route struct {
 	MaxInFlightPerKey int `yaml:"max_in_flight_per_key" config:"zero"`
 	// MaxUpgraded is how many connections of the route may have left HTTP, as WebSockets do; they hold no place of the guard's concurrency; 0 (negative in Go) means no limit; default 1024.
 	MaxUpgraded int `yaml:"max_upgraded" config:"zero"`
-	// Priority is critical, degraded, best_effort, bulk, or a template such as "{header:X-Priority}"; default the guard's.
+	// Priority is critical, normal, best_effort, bulk, or a template such as "{header:X-Priority}"; default the guard's.
 	Priority string `yaml:"priority"`
 	// StripPrefix is removed from the path before the request is forwarded.
 	StripPrefix string `yaml:"strip_prefix"`
