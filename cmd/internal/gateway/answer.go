@@ -25,14 +25,14 @@ const unknown = -1
 // ends it with the header; so does a connection that leaves HTTP, which holds a place
 // of its own kind.
 func endsCall(resp *http.Response, info *requestInfo) {
-	ctx := resp.Request.Context()
-	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == http.NoBody || resp.ContentLength == 0 {
+	ctx, grpc := resp.Request.Context(), isGRPC(resp.Header)
+	if resp.StatusCode == http.StatusSwitchingProtocols || resp.Body == http.NoBody || resp.ContentLength == 0 && !grpc {
 		protect.EndCall(ctx)
 		return
 	}
 	body := &info.answer
 	body.ReadCloser, body.ctx, body.left = resp.Body, ctx, unknown
-	if info.upload == nil && !isGRPC(resp.Header) { // the truth of gRPC comes after the body
+	if info.upload == nil && !grpc { // the truth of gRPC comes after the body, also after an empty one
 		body.left = resp.ContentLength
 	}
 	resp.Body = body

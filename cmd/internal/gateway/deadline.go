@@ -57,7 +57,7 @@ func parseGRPCTimeout(text string) (time.Duration, bool) {
 	if n > math.MaxInt64/uint64(unit) {
 		return math.MaxInt64, true
 	}
-	return time.Duration(n) * unit, true //nolint:gosec // n has eight digits
+	return time.Duration(n) * unit, true
 }
 
 // grpcUnit returns 0 for what is no unit.

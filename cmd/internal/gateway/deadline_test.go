@@ -83,6 +83,20 @@ func TestAGRPCCallEndsWithTheTimeOfItsClient(t *testing.T) {
 	}
 }
 
+// An answer that is none of gRPC has no status to end with.
+func TestAnAnswerThatHasBegunEndsWithTheTimeOfItsClientAndIsNeutral(t *testing.T) {
+	r := h2cRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Length", "100")
+		_, _ = io.WriteString(w, "text")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	}), func(s *setup) { s.guard.DeadlineFloor = time.Millisecond })
+	if status, text, err := grpcCall(r, "100m"); err == nil {
+		t.Errorf("ended with status %q after %q as if it were whole", status, text)
+	}
+	r.nobodyBlamed(1, true)
+}
+
 // Also where the time is over before anything is asked.
 func TestAGRPCCallWithoutAnyTimeIsLate(t *testing.T) {
 	r := h2cRig(t, &late{}, func(*setup) {})
@@ -123,6 +137,24 @@ func TestAnUpstreamThatIsLateByItsOwnClockFailed(t *testing.T) {
 		if c := r.outcomes(1); c != (breaker.Counts{Failures: 1}) {
 			t.Errorf("timeout %q: counted %+v", timeout, c)
 		}
+	}
+}
+
+// It has the client's deadline from the request.
+func TestAnUpstreamThatIsLateByTheClockOfItsClientIsNotToBlame(t *testing.T) {
+	for _, messages := range []string{"", "message"} {
+		r := h2cRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-time.NewTimer(480 * time.Millisecond).C // a moment before the client's time is over
+			w.Header().Set("Content-Type", "application/grpc")
+			w.Header().Set("Trailer", "Grpc-Status")
+			_, _ = io.WriteString(w, messages)
+			w.Header().Set("Grpc-Status", exceeded)
+		}), func(s *setup) { s.guard.DeadlineFloor = time.Minute })
+		if status, _, err := grpcCall(r, "500m"); status != exceeded || err != nil {
+			t.Errorf("status %q, %v", status, err)
+		}
+		r.nobodyBlamed(1, true)
 	}
 }
 

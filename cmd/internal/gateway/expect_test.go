@@ -83,6 +83,22 @@ func TestAClientWhoseUpstreamRefusesItsBodyIsNotAskedForIt(t *testing.T) {
 	})
 }
 
+// On a connection that is to be used again the transport sends the body in any case.
+func TestARequestThatAsksFirstHasAConnectionOfItsOwn(t *testing.T) {
+	for expect, own := range map[string]bool{"100-continue": true, "": false} {
+		alone := make(chan bool, 1)
+		r := newRig(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { alone <- r.Close }), nil)
+		req := r.request(http.MethodPost, "/", strings.NewReader("body"))
+		if expect != "" {
+			req.Header.Set("Expect", expect)
+		}
+		r.do(req)
+		if got := <-alone; got != own {
+			t.Errorf("%q: a connection of its own %v", expect, got)
+		}
+	}
+}
+
 // The server of HTTP/2 keeps the field to itself and says 100 when the body is read.
 func TestAClientOverHTTP2ContinuesOnce(t *testing.T) {
 	overBoth(t, mirror, nil, func(t *testing.T, r *rig) {

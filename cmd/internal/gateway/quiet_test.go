@@ -134,6 +134,23 @@ func TestAQuietStreamGoesOn(t *testing.T) {
 	}
 }
 
+// Servers of gRPC send the header with the first message, if they may.
+func TestAGRPCStreamMayBeQuietBeforeItsAnswerBegins(t *testing.T) {
+	const idle = 50 * time.Millisecond
+	m := manner{kind: "application/grpc", http2: true, talks: true}
+	r := h2cRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		<-time.NewTimer(6 * idle).C
+		w.Header().Set("Content-Type", m.kind)
+		_, _ = io.WriteString(w, "news")
+	}), func(s *setup) { s.gateway.Limits.BodyIdleTimeout = idle })
+	for _, s := range sixStreams(r, m, nil) {
+		if s.tail != "news" || s.err != nil {
+			t.Errorf("%q, %v", s.tail, s.err)
+		}
+	}
+	r.nobodyBlamed(6, false)
+}
+
 // Nobody can tell a quiet server from one that hangs.
 func TestAStreamThatItsRouteEndsForItsQuietIsNeutral(t *testing.T) {
 	for _, m := range manners {

@@ -193,7 +193,7 @@ func (rt *route) watchBody(resp *http.Response) {
 	if isStream(resp.Header) {
 		idle = rt.streamIdle
 	}
-	info.transfer.ctx, info.transfer.declared = ctx, resp.ContentLength >= 0
+	info.transfer.begin(ctx, resp.ContentLength >= 0)
 	if info.upload != nil && !info.upload.ended.Load() {
 		resp.Body = newTalkBody(resp.Body, info, idle)
 		return

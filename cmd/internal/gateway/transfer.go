@@ -18,6 +18,8 @@ type transfer struct {
 	waits    waits           // measured where the length is declared: nothing else depends on it
 }
 
+func (t *transfer) begin(ctx context.Context, declared bool) { t.ctx, t.declared = ctx, declared }
+
 // asks and hears stand around each read from the upstream. Before the first one
 // nobody was waited for, so that the clock need not be read for an answer that
 // comes in one piece.
