@@ -18,13 +18,8 @@ func (b *Breaker) Allow() Permit {
 	if e.fast && !b.executed.Active() {
 		return Permit{era: e, flags: permitOK}
 	}
-	return b.allowNow()
+	return b.AllowAt(clock.Now())
 }
-
-// allowNow is apart so that the usual way through Allow stays short.
-//
-//go:noinline
-func (b *Breaker) allowNow() Permit { return b.AllowAt(clock.Now()) }
 
 // AllowAt is [Breaker.Allow] for a caller that has read the clock.
 func (b *Breaker) AllowAt(now clock.Instant) Permit {

@@ -75,7 +75,7 @@ func check(name string, cfg Config) error {
 func newBreaker(name, member string, r *rules, s *setup, l *ledger) *Breaker {
 	b := &Breaker{name: name, member: member, setup: s, ledger: l}
 	now := clock.Now()
-	first := &era{breaker: b, m: machine{since: now}, rules: r, window: newWindow(r, s.single, now, 0), began: now, since: now.Time()}
+	first := &era{breaker: b, m: machine{since: now}, rules: r, window: newWindow(r, s.single), began: now, since: now.Time()}
 	first.member = member != ""
 	first.settleGate()
 	b.era.Store(first)

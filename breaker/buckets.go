@@ -68,8 +68,14 @@ func newBuckets(window time.Duration, single bool) *buckets {
 // rounds down, also for negative instants.
 func (b *buckets) epoch(now clock.Instant) int64 { return int64(now) >> (b.shift & 63) }
 
-// add counts one call at now.
+// add counts one call at now, in the caller's lane.
 func (b *buckets) add(now clock.Instant, failed, slow bool) {
+	epoch := b.epoch(now)
+	s := &b.lanes[stripe.Lane()&(len(b.lanes)-1)].slot[epoch&(bucketCount-1)]
+	if s.epoch.Load() != epoch && !b.turn(s, epoch) {
+		return
+	}
+	s.calls.Add(1)
 	var packed uint64
 	if failed {
 		packed = 1 << 32
@@ -77,29 +83,6 @@ func (b *buckets) add(now clock.Instant, failed, slow bool) {
 	if slow {
 		packed |= 1
 	}
-	b.addMany(b.epoch(now), 1, packed)
-}
-
-// addCall is add for a call that was neither failed nor slow.
-func (b *buckets) addCall(now clock.Instant) {
-	epoch := b.epoch(now)
-	s := b.slot(epoch)
-	if s.epoch.Load() == epoch || b.turn(s, epoch) {
-		s.calls.Add(1)
-	}
-}
-
-// slot returns the place of an epoch in the caller's lane.
-func (b *buckets) slot(epoch int64) *slot {
-	return &b.lanes[stripe.Lane()&(len(b.lanes)-1)].slot[epoch&(bucketCount-1)]
-}
-
-func (b *buckets) addMany(epoch int64, calls, packed uint64) {
-	s := b.slot(epoch)
-	if s.epoch.Load() != epoch && !b.turn(s, epoch) {
-		return
-	}
-	s.calls.Add(calls)
 	if packed != 0 {
 		s.packed.Add(packed)
 	}
@@ -135,16 +118,4 @@ func (b *buckets) sums(now clock.Instant) (calls, failed, slow uint64) {
 		}
 	}
 	return max(calls, failed, slow), failed, slow // a call is counted before its failure, but read without a lock
-}
-
-// each calls yield for every used slice, oldest time of the slice first in it.
-func (b *buckets) each(yield func(at clock.Instant, calls, packed uint64)) {
-	for i := range b.lanes {
-		for j := range b.lanes[i].slot {
-			s := &b.lanes[i].slot[j]
-			if at := s.epoch.Load(); at != never {
-				yield(clock.Instant(at<<b.shift), s.calls.Load(), s.packed.Load())
-			}
-		}
-	}
 }

@@ -65,24 +65,8 @@ func (p *Permit) Success() {
 		p.settle(context.Background(), Success, nil)
 		return
 	}
-	if buckets := p.era.window.buckets; buckets != nil {
-		p.succeedIn(buckets)
-		return
-	}
 	p.flags |= permitSpent
 	p.era.breaker.ledger.success.Add(1)
-}
-
-// succeedIn settles a success under a ratio rule: one look at the clock, two adds.
-func (p *Permit) succeedIn(buckets *buckets) {
-	now := clock.Now()
-	if !p.current() || p.era.breaker.executed.Active() { // reading the clock took a while
-		p.SettleAt(now, Success, nil)
-		return
-	}
-	p.flags |= permitSpent
-	p.era.breaker.ledger.success.Add(1)
-	buckets.addCall(now)
 }
 
 // Failure settles the permit: the dependency is to blame. Of err, which may be
@@ -96,20 +80,9 @@ func (p *Permit) Ignore() { p.settle(context.Background(), Ignored, nil) }
 // a failure. The call took the time since the permit was given, which decides
 // whether it was slow.
 func (p *Permit) SettleAt(now clock.Instant, o Outcome, err error) {
-	if o == Success && p.flags == permitOK|permitTimed && p.unheard() {
-		p.flags |= permitSpent
-		p.era.breaker.ledger.success.Add(1)
-		return
-	}
 	if p.spend() {
 		p.settleAt(context.Background(), now, o, err)
 	}
-}
-
-// unheard reports whether a success would be a tick of a counter and nothing else:
-// the case that nearly every call is, apart from the steps of the others.
-func (p *Permit) unheard() bool {
-	return p.era.simple && p.era.window.buckets == nil && p.current() && !p.era.breaker.executed.Active()
 }
 
 // RevokeAt tells that a call that was settled as a success went wrong after all:

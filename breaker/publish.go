@@ -23,7 +23,7 @@ func (b *Breaker) stepLocked(e event, t totals, why string, by string, now clock
 		next.window = window{} // only a closed breaker counts
 	}
 	if m.generation != old.m.generation && m.state == StateClosed {
-		next.window = newWindow(old.rules, b.single, now, b.counts().Successes)
+		next.window = newWindow(old.rules, b.single)
 	}
 	if m.state == StateOpen && old.m.state != StateOpen {
 		next.opened = old.rules.evidence(m.why, t)
@@ -51,7 +51,7 @@ func (e *era) settleGate() {
 	e.gate = e.gateOf()
 	e.shadow = e.rules.Mode == Shadow
 	e.fast = e.gate == gateFree && e.injected == nil && !e.needsStart()
-	e.simple = e.fast && e.window.run == nil && !e.member
+	e.simple = e.fast && e.window.run == nil && e.window.buckets == nil && !e.member
 }
 
 func (e *era) gateOf() gate {

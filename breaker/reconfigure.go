@@ -2,14 +2,13 @@ package breaker
 
 import "github.com/elixirscope/foundation/clock"
 
-// Reconfigure puts cfg into force without a break: state, counts, the remaining
-// cooldown, overrides and calls in flight stay as they are, and the window keeps
-// what it counted, also when its length or the rules change (to the precision of
-// the ratio rules where counting by time and by failure meet; a ratio that follows
-// a failure count takes the successes since the closing as evenly spread). New
-// thresholds are applied from the next call on: a reconfiguration by itself
-// neither opens nor closes. A new cooldown or ramp holds from the next opening or
-// closing on.
+// Reconfigure puts cfg into force without a break: state, totals, the remaining
+// cooldown, overrides and calls in flight stay as they are. The window keeps what it
+// counted under other thresholds; of another length it begins afresh, but for the
+// failures in a row, and a rule that counts in a form that was not in use (failures,
+// failures in a row, calls by time) begins with nothing counted. New thresholds are
+// applied from the next call on: a reconfiguration by itself neither opens nor
+// closes. A new cooldown or ramp holds from the next opening or closing on.
 //
 // A faulty cfg is refused with all its faults and changes nothing; one that is
 // equal to the present is a no-op and leaves the revision as it is. One with a
@@ -41,7 +40,7 @@ func (b *Breaker) reconfigureLocked(r *rules, now clock.Instant) {
 	old := b.catchUpLocked(now)
 	next := *old
 	next.rules = r
-	next.window = old.window.carriedLocked(old.rules, next.rules, b.single, now, b.counts().Successes)
+	next.window = old.window.underLocked(old.rules, r, b.single)
 	if (r.Mode == Off) != (old.rules.Mode == Off) {
 		next.m = old.rules.step(old.m, event{kind: onSuspend}, totals{}, now)
 	}
