@@ -247,11 +247,7 @@ func TestRulesChangeTheirParents(t *testing.T) {
 	apply(t, f, parse(t, fmt.Sprintf(rules, ", parent: b", ", parent: c", ""), nil)) // turned round
 	for name, want := range map[string]string{"a": "b", "b": "c", "c": ""} {
 		r, _ := f.RateLimit(name)
-		got := ""
-		if p := r.Parent(); p != nil {
-			got = p.Name()
-		}
-		if got != want {
+		if got := r.Status().Parent; got != want {
 			t.Errorf("the parent of %s is %q, want %q", name, got, want)
 		}
 	}

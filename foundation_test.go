@@ -324,7 +324,7 @@ func TestRateLimitHandleCounts(t *testing.T) {
 	if d := r.Allow(ratelimit.KeyOf("a")); d.OK {
 		t.Error("a sixth call of five is allowed")
 	}
-	if p := r.Parent(); p == nil || p.Name() != "all" {
-		t.Errorf("the parent is %v", p)
+	if p := r.Status().Parent; p != "all" {
+		t.Errorf("the parent is %q", p)
 	}
 }

@@ -35,7 +35,7 @@ func (f *Foundation) rateLimits() section {
 func changeLimiter(t *transition, l *ratelimit.Limiter, _ string, r config.RateLimit) {
 	parent := partsOf[*ratelimit.Limiter](t.next, rateLimitSection)[r.Parent] // nil without one
 	t.steps = append(t.steps, func() error {
-		if err := l.Reconfigure(r.Config); err != nil || l.Parent() == parent {
+		if err := l.Reconfigure(r.Config); err != nil {
 			return err
 		}
 		return l.SetParent(parent)

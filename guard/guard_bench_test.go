@@ -73,7 +73,10 @@ func BenchmarkDo(b *testing.B) {
 	})
 	now := clock.Now()
 	both(b, "clock", func() { clock.Now() })
-	both(b, "parts/limit", func() { limit.AllowAt(now, key, 1) })
+	both(b, "parts/limit", func() {
+		var d ratelimit.Decision
+		_, _ = limit.Admit(ctx, &d, now, &key, 1, -1)
+	})
 	both(b, "parts/breaker", func() { p := br.AllowAt(1); p.SettleAt(2, breaker.Success, nil) })
 }
 

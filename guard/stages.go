@@ -178,12 +178,12 @@ func dependencyFailed(refusal error) bool {
 func (v *visit) askLimit(ctx context.Context, l *ratelimit.Limiter, c *Call) error {
 	d := &v.decision
 	if v.rev.config.Mode == Shadow {
-		if l.AllowInto(d, v.start, &c.Key, c.cost()); !d.OK {
-			return d.Code() // nobody sees the error: spare it the evidence
+		if _, err := l.Admit(ctx, d, v.start, &c.Key, c.cost(), -1); err != nil || d.OK {
+			return err
 		}
-		return nil
+		return d.Code() // nobody sees the error: spare it the evidence
 	}
-	waited, err := l.AdmitInto(ctx, d, v.start, &c.Key, c.cost(), v.rev.config.Timeout)
+	waited, err := l.Admit(ctx, d, v.start, &c.Key, c.cost(), v.rev.config.Timeout)
 	if waited {
 		v.began = clock.Now() // the wait is none of the dependency's
 		if err != nil || !v.rev.lends {

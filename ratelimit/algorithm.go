@@ -30,8 +30,7 @@ var algorithms = []string{
 	GCRA: "gcra", FixedWindow: "fixed_window", SlidingWindow: "sliding_window", SlidingLog: "sliding_log", LeakyBucket: "leaky_bucket",
 }
 
-// Valid reports whether a is one of the algorithms.
-func (a Algorithm) Valid() bool { return int(a) < len(algorithms) }
+func (a Algorithm) known() bool { return int(a) < len(algorithms) }
 
 // String returns the name that configuration files use.
 func (a Algorithm) String() string { return enum.Name("algorithm", algorithms, a) }

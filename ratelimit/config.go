@@ -20,11 +20,11 @@ const (
 )
 
 const (
-	// DefaultPer is the window of a rule that names none.
-	DefaultPer = time.Second
-	// DefaultMaxKeys is how many keys a rule tracks that does not say. A key of a
+	// defaultPer is the window of a rule that names none.
+	defaultPer = time.Second
+	// defaultMaxKeys is how many keys a rule tracks that does not say. A key of a
 	// bucket or a window costs less than 100 bytes.
-	DefaultMaxKeys = 1_000_000
+	defaultMaxKeys = 1_000_000
 
 	longLog   = 10_000
 	mostKeys  = 1 << 28
@@ -82,7 +82,7 @@ func (c Config) Warnings() []fault.Problem {
 
 func (c Config) problems() fault.Problems {
 	var ps fault.Problems
-	ps.Require(c.Algorithm.Valid(), "algorithm", uint8(c.Algorithm), "must be gcra, fixed_window, sliding_window, sliding_log or leaky_bucket")
+	ps.Require(c.Algorithm.known(), "algorithm", uint8(c.Algorithm), "must be gcra, fixed_window, sliding_window, sliding_log or leaky_bucket")
 	if c.Limit == 0 {
 		ps.Add("limit", "", "is missing: a number of calls of at least 1 (0 in a file and -1 in Go refuse every call)")
 	}
@@ -97,7 +97,7 @@ func (c Config) problems() fault.Problems {
 func (c Config) checkBurst(ps *fault.Problems) {
 	ps.Require(c.Burst >= 0, "burst", c.Burst, "must be at least 1")
 	ps.Require(c.Burst == 0 || c.Limit >= 0, "burst", c.Burst, "must be left out of a rule that refuses every call")
-	if c.Burst != 0 && c.Algorithm.Valid() {
+	if c.Burst != 0 && c.Algorithm.known() {
 		ps.Require(c.Algorithm.paced(), "burst", c.Burst, "%s has no burst: its limit is what it admits at once; leave it out or use gcra", c.Algorithm)
 	}
 }
@@ -105,7 +105,7 @@ func (c Config) checkBurst(ps *fault.Problems) {
 // withDefaults returns c with every default filled in.
 func (c Config) withDefaults() Config {
 	if c.Per == 0 {
-		c.Per = DefaultPer
+		c.Per = defaultPer
 	}
 	if c.Burst == 0 && c.Algorithm.paced() {
 		c.Burst = max(c.Limit, 0)
@@ -114,7 +114,7 @@ func (c Config) withDefaults() Config {
 		c.Parts = key.All
 	}
 	if c.MaxKeys == 0 {
-		c.MaxKeys = DefaultMaxKeys
+		c.MaxKeys = defaultMaxKeys
 	}
 	return c
 }

@@ -29,7 +29,7 @@ type Decision struct {
 	ResetAfter time.Duration
 	// Taken is what the decision took: the cost of an admitted call, else 0.
 	Taken int64
-	// Mark is a note of the [Store] that made the decision, for its refund. The
+	// Mark is a note of the store that made the decision, for its refund. The
 	// decisions of a [Limiter] have none.
 	Mark int64
 
@@ -121,17 +121,8 @@ func (d *Decision) Err() error {
 	return d.refused()
 }
 
-// Refusal returns the fault of a refused call, also of one that shadow mode let
-// pass; nil if nothing was refused.
-func (d *Decision) Refusal() *fault.Error {
-	if d.kind == admitted {
-		return nil
-	}
-	return d.refused()
-}
-
-// Code is the code of [Decision.Refusal], without building it: 0 if nothing was
-// refused.
+// Code says why the call was refused, also one that shadow mode let pass, without
+// building an error: 0 if nothing was refused.
 func (d *Decision) Code() fault.Code {
 	switch {
 	case d.kind == admitted:

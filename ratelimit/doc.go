@@ -35,8 +35,8 @@
 //
 // # What is not promised
 //
-// Limiters of different processes know nothing of each other; see [Store] for
-// counters that are shared. With parents, a call that the parent refuses holds
+// Limiters of different processes know nothing of each other; see package shared
+// for counters that are. With parents, a call that the parent refuses holds
 // its child's tokens for a moment, in which another call of that child may be
 // refused.
 package ratelimit

@@ -37,7 +37,7 @@ func TestEventsTellWhatHappened(t *testing.T) {
 	l = must(t, ratelimit.Config{Limit: 1, Per: 1 << 62, MaxKeys: 1}, ratelimit.WithBus(bus))
 	l.Allow(user)
 	l.Allow(user)
-	l.ResetBy("ops@example.com", user)
+	l.Reset(user, "ops@example.com")
 	l.Allow(user)
 	l.Allow(ratelimit.KeyOf("new"))
 	l.Allow(ratelimit.KeyOf("newer"))
@@ -72,7 +72,7 @@ func TestSeriesExistFromTheStart(t *testing.T) {
 		"foundation_limiter_tracked_keys[rule]":                 1,
 		"foundation_limiter_evictions_total[rule]":              0,
 		"foundation_limiter_overflowed_total[rule]":             0,
-		"foundation_limiter_max_keys[rule]":                     ratelimit.DefaultMaxKeys,
+		"foundation_limiter_max_keys[rule]":                     1_000_000,
 		"foundation_limiter_waiting[rule]":                      0,
 	} {
 		if v, ok := got[name]; !ok || v != want {

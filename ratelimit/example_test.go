@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/telemetry"
@@ -61,7 +62,7 @@ func ExampleLimiter_Wait() {
 func ExampleLimiter_Reserve() {
 	jobs, _ := ratelimit.New("jobs", ratelimit.Config{Limit: 1, Per: time.Minute})
 	jobs.Allow(ratelimit.Key{})
-	r := jobs.Reserve(ratelimit.Key{})
+	r := jobs.Reserve(ratelimit.Key{}, 1)
 	fmt.Println(r.OK, r.Delay().Round(time.Minute))
 	r.Cancel() // the job is not worth the wait
 	// Output: true 1m0s
@@ -79,7 +80,7 @@ func ExampleLimiter_Reset() {
 	logins, _ := ratelimit.New("logins", ratelimit.Config{Limit: 1, Per: time.Hour})
 	user := ratelimit.KeyOf("user", 42)
 	logins.AllowN(user, 1)
-	logins.Reset(user)
+	logins.Reset(user, "")
 	d := logins.Allow(user)
 	fmt.Println(d.OK)
 	// Output: true
@@ -158,15 +159,21 @@ func ExampleKeyOf() {
 	// Output: acme/42 a%2Fb a/b
 }
 
-func ExampleMemoryStore() {
-	store := ratelimit.NewMemoryStore(nil)
-	rule := ratelimit.Rule{Name: "per_user", Config: ratelimit.Config{Limit: 2, Per: time.Hour}}
-	for range 3 {
-		d, err := store.Take(context.Background(), rule, ratelimit.KeyOf("user", 42), 1)
-		fmt.Println(d.OK, d.Remaining, err)
+// A guard of your own reads the clock once for all of its parts and keeps the decision
+// where it keeps the call.
+func ExampleLimiter_Admit() {
+	type visit struct {
+		began    clock.Instant
+		decision ratelimit.Decision
+	}
+	shaper, _ := ratelimit.New("mails", ratelimit.Config{Algorithm: ratelimit.LeakyBucket, Limit: 100, Per: time.Second, Burst: 5})
+	key := ratelimit.KeyOf("acme")
+	for range 2 {
+		v := visit{began: clock.Now()}
+		waited, err := shaper.Admit(context.Background(), &v.decision, v.began, &key, 1, time.Second)
+		fmt.Println(v.decision.OK, waited, err)
 	}
 	// Output:
-	// true 1 <nil>
-	// true 0 <nil>
-	// false 0 <nil>
+	// true false <nil>
+	// true true <nil>
 }

@@ -121,7 +121,7 @@ func (l *Limiter) Config() Config { return l.setup.Load().given }
 
 // Allow decides about one call of key, now, without waiting.
 func (l *Limiter) Allow(key Key) (d Decision) {
-	l.AllowInto(&d, clock.Now(), &key, 1) // and not AllowAt, inlined: that copies key and d once more
+	l.allow(&d, clock.Now(), &key, 1)
 	return d
 }
 
@@ -129,21 +129,13 @@ func (l *Limiter) Allow(key Key) (d Decision) {
 // takes nothing. A cost of 0 takes nothing either; a cost below 0 or above what
 // the rule ever admits is refused, and waiting does not help.
 func (l *Limiter) AllowN(key Key, cost int64) (d Decision) {
-	l.AllowInto(&d, clock.Now(), &key, cost)
+	l.allow(&d, clock.Now(), &key, cost)
 	return d
 }
 
-// AllowAt is [Limiter.AllowN] for a caller that has read the clock. Readings may
-// arrive out of order.
-func (l *Limiter) AllowAt(now clock.Instant, key Key, cost int64) (d Decision) {
-	l.AllowInto(&d, now, &key, cost)
-	return d
-}
-
-// AllowInto is [Limiter.AllowAt] for a caller that has a place for the decision,
-// which must be zero: a guard's calls are spared the copies. It keeps neither
-// pointer.
-func (l *Limiter) AllowInto(d *Decision, now clock.Instant, key *Key, cost int64) {
+// allow puts the decision into d, which must be zero: returned by value through every
+// layer it would be copied once for each.
+func (l *Limiter) allow(d *Decision, now clock.Instant, key *Key, cost int64) {
 	if !l.quick(d, key, now, cost) {
 		l.tryNow(d, key, call{now: now, cost: cost})
 	} else if d.OK && !l.requestAllowed.Active() { // all that report would do
@@ -155,20 +147,17 @@ func (l *Limiter) AllowInto(d *Decision, now clock.Instant, key *Key, cost int64
 
 // Peek answers what [Limiter.Allow] would, also while others wait, and takes
 // nothing: Remaining is what is left before such a call.
-func (l *Limiter) Peek(key Key) Decision { return l.PeekAt(clock.Now(), key) }
+func (l *Limiter) Peek(key Key) Decision { return l.peekAt(clock.Now(), key) }
 
-// PeekAt is [Limiter.Peek] for a caller that has read the clock.
-func (l *Limiter) PeekAt(now clock.Instant, key Key) (d Decision) {
+func (l *Limiter) peekAt(now clock.Instant, key Key) (d Decision) {
 	l.tryNow(&d, &key, call{now: now, cost: 1, peek: true})
 	return d
 }
 
 // Reset forgets what key has taken under this rule, not under its parents. What
-// is counted in an overflow bucket stays: it is not of this key alone.
-func (l *Limiter) Reset(key Key) { l.ResetBy("", key) }
-
-// ResetBy is [Limiter.Reset] in the name of an actor, which the event carries.
-func (l *Limiter) ResetBy(actor string, key Key) {
+// is counted in an overflow bucket stays: it is not of this key alone. The event
+// carries the actor, who asked for it; empty if that is not known.
+func (l *Limiter) Reset(key Key, actor string) {
 	s := l.setup.Load()
 	h := key.Hash(s.config.Parts)
 	for !s.engine.reset(h) { // replaced meanwhile
@@ -181,9 +170,6 @@ func (l *Limiter) ResetBy(actor string, key Key) {
 	}
 }
 
-// Parent returns the limiter that every call also counts against, or nil.
-func (l *Limiter) Parent() *Limiter { return l.setup.Load().parent }
-
 const maxDepth = 8
 
 // SetParent replaces the parent; nil removes it. A parent that the limiter is
@@ -194,7 +180,7 @@ func (l *Limiter) SetParent(p *Limiter) error {
 	parentage.Lock() // no two changes may close a circle together
 	defer parentage.Unlock()
 	depth := 0
-	for a := p; a != nil; a = a.Parent() {
+	for a := p; a != nil; a = a.setup.Load().parent {
 		if depth++; a == l || depth >= maxDepth {
 			return fault.New(fault.Spec{Code: fault.InvalidConfig, Component: component, Name: l.name, Problems: []fault.Problem{{
 				Field: "parent", Value: p.name, Message: "must not lead back to the rule itself, nor through more than 8 rules",
@@ -204,6 +190,9 @@ func (l *Limiter) SetParent(p *Limiter) error {
 	l.change.Lock()
 	defer l.change.Unlock()
 	next := *l.setup.Load()
+	if next.parent == p {
+		return nil
+	}
 	next.parent = p
 	l.publish(&next)
 	return nil

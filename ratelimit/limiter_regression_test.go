@@ -110,7 +110,7 @@ func TestAShadowRuleDelaysNoReservation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := must(t, ratelimit.Config{Limit: 1, Per: time.Second, Mode: ratelimit.Shadow})
 		for i := range 3 {
-			r := l.Reserve(user)
+			r := l.Reserve(user, 1)
 			if !r.OK || r.Delay() != 0 || r.Decision.WouldRefuse() != (i > 0) {
 				t.Errorf("reservation %d: a delay of %v, %+v", i, r.Delay(), r.Decision)
 			}
@@ -124,7 +124,7 @@ func TestAShadowRuleKeepsTheDelayOfItsParent(t *testing.T) {
 		parent := must(t, ratelimit.Config{Limit: 1, Per: time.Second})
 		l := must(t, ratelimit.Config{Algorithm: ratelimit.FixedWindow, Limit: 1, Per: time.Hour, Mode: ratelimit.Shadow}, ratelimit.WithParent(parent))
 		for i := range 3 {
-			r := l.Reserve(user)
+			r := l.Reserve(user, 1)
 			if want := time.Duration(i) * time.Second; !r.OK || r.Delay() != want {
 				t.Errorf("the parent's turn is in %v, the delay is %v", want, r.Delay())
 			}
@@ -137,10 +137,10 @@ func TestAShadowRuleKeepsTheDelayOfItsParent(t *testing.T) {
 func TestACancelInALeakyBucketGivesNobodyTheTurnOfAnother(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := must(t, ratelimit.Config{Algorithm: ratelimit.LeakyBucket, Limit: 1, Per: time.Second, Burst: 10})
-		l.Reserve(user)
-		second, third := l.Reserve(user), l.Reserve(user)
+		l.Reserve(user, 1)
+		second, third := l.Reserve(user, 1), l.Reserve(user, 1)
 		second.Cancel()
-		if fourth := l.Reserve(user); fourth.Delay() <= third.Delay() {
+		if fourth := l.Reserve(user, 1); fourth.Delay() <= third.Delay() {
 			t.Errorf("the third has its turn in %v, the fourth in %v", third.Delay(), fourth.Delay())
 		}
 	})
@@ -185,20 +185,20 @@ func TestTheFirstWaiterNoticesThatItsTurnHasCome(t *testing.T) {
 	off := ratelimit.Config{Limit: 1, Per: time.Hour, Mode: ratelimit.Off}
 	for name, act := range map[string]func(l, parent *ratelimit.Limiter, d *ratelimit.Decision) error{
 		"reset": func(l, parent *ratelimit.Limiter, _ *ratelimit.Decision) error {
-			l.Reset(user)
-			parent.Reset(user)
+			l.Reset(user, "")
+			parent.Reset(user, "")
 			return nil
 		},
 		"refund": func(_, _ *ratelimit.Limiter, d *ratelimit.Decision) error { d.Refund(); return nil },
 		"a faster rule": func(l, parent *ratelimit.Limiter, _ *ratelimit.Decision) error {
-			parent.Reset(user)
+			parent.Reset(user, "")
 			return l.Reconfigure(fast)
 		},
 		"mode off": func(l, parent *ratelimit.Limiter, _ *ratelimit.Decision) error {
-			parent.Reset(user)
+			parent.Reset(user, "")
 			return l.Reconfigure(off)
 		},
-		"no parent": func(l, _ *ratelimit.Limiter, _ *ratelimit.Decision) error { l.Reset(user); return l.SetParent(nil) },
+		"no parent": func(l, _ *ratelimit.Limiter, _ *ratelimit.Decision) error { l.Reset(user, ""); return l.SetParent(nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -226,7 +226,7 @@ func TestTheFirstWaiterNoticesThatItsTurnHasCome(t *testing.T) {
 func TestTheFirstWaiterWatchesTheRulesAboveItsOwn(t *testing.T) {
 	cfg := ratelimit.Config{Limit: 1, Per: time.Hour}
 	for name, act := range map[string]func(top *ratelimit.Limiter, d *ratelimit.Decision) error{
-		"reset":  func(top *ratelimit.Limiter, _ *ratelimit.Decision) error { top.Reset(user); return nil },
+		"reset":  func(top *ratelimit.Limiter, _ *ratelimit.Decision) error { top.Reset(user, ""); return nil },
 		"refund": func(_ *ratelimit.Limiter, d *ratelimit.Decision) error { d.Refund(); return nil },
 		"a faster rule": func(top *ratelimit.Limiter, _ *ratelimit.Decision) error {
 			return top.Reconfigure(ratelimit.Config{Limit: 1, Per: time.Millisecond})
@@ -402,8 +402,8 @@ func TestACancelAfterItsTurnGivesNothingBack(t *testing.T) {
 	for _, a := range []ratelimit.Algorithm{ratelimit.GCRA, ratelimit.LeakyBucket} {
 		synctest.Test(t, func(t *testing.T) {
 			l := must(t, ratelimit.Config{Algorithm: a, Limit: 1, Per: time.Second, Burst: 1})
-			l.Reserve(user)
-			second, third := l.Reserve(user), l.Reserve(user)
+			l.Reserve(user, 1)
+			second, third := l.Reserve(user, 1), l.Reserve(user, 1)
 			time.Sleep(second.Delay())
 			if third.OK {
 				third.Cancel()
@@ -423,7 +423,7 @@ func TestACancelAfterItsTurnGivesNothingBack(t *testing.T) {
 func TestACancelFromUnderATurnLeavesThatTurnAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := must(t, ratelimit.Config{Limit: 1, Per: time.Second, Burst: 3})
-		first, under, turn := l.AllowN(user, 3), l.ReserveN(user, 3), l.ReserveN(user, 1)
+		first, under, turn := l.AllowN(user, 3), l.Reserve(user, 3), l.Reserve(user, 1)
 		if turn.Delay() != 4*time.Second {
 			t.Fatal(turn.Delay())
 		}

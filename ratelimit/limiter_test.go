@@ -219,11 +219,11 @@ func TestScenario46_ResetForgetsOneKey(t *testing.T) {
 		l, other := must(t, ratelimit.Config{Algorithm: a, Limit: 1, Per: time.Hour}), ratelimit.KeyOf("other")
 		take(l, user, 2)
 		take(l, other, 2)
-		l.Reset(user)
+		l.Reset(user, "")
 		if take(l, user, 2) != 1 || take(l, other, 1) != 0 {
 			t.Error("a reset did not forget exactly its key")
 		}
-		l.Reset(ratelimit.KeyOf("never seen"))
+		l.Reset(ratelimit.KeyOf("never seen"), "")
 		if n := l.Status().TrackedKeys; n != 2 {
 			t.Errorf("%d keys are tracked", n)
 		}
@@ -271,7 +271,7 @@ func TestACostThatCanNeverBeAdmittedIsRefusedClearly(t *testing.T) {
 		if err := l.WaitN(context.Background(), user, cost); !errors.Is(err, fault.InvalidArgument) {
 			t.Errorf("waiting with cost %d: %v", cost, err)
 		}
-		if r := l.ReserveN(user, cost); r.OK {
+		if r := l.Reserve(user, cost); r.OK {
 			t.Errorf("cost %d was reserved", cost)
 		}
 	}
@@ -306,15 +306,15 @@ func TestScenario50_WaitsOfALeakyBucketGrowUpToTheLongest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := must(t, ratelimit.Config{Algorithm: ratelimit.LeakyBucket, Limit: 10, Per: time.Second, Burst: 3})
 		for want := range 4 {
-			if r := l.Reserve(user); !r.OK || r.Delay() != time.Duration(want)*100*time.Millisecond {
+			if r := l.Reserve(user, 1); !r.OK || r.Delay() != time.Duration(want)*100*time.Millisecond {
 				t.Errorf("reservation %d: %+v, %v", want, r.OK, r.Delay())
 			}
 		}
-		if r := l.Reserve(user); r.OK || r.Decision.RetryAfter == 0 {
+		if r := l.Reserve(user, 1); r.OK || r.Decision.RetryAfter == 0 {
 			t.Errorf("a fifth call found a place: %+v", r)
 		}
 		time.Sleep(150 * time.Millisecond)
-		if r := l.Reserve(user); !r.OK || r.Delay() != 250*time.Millisecond {
+		if r := l.Reserve(user, 1); !r.OK || r.Delay() != 250*time.Millisecond {
 			t.Errorf("after one has left: %v, %v", r.OK, r.Delay())
 		}
 		time.Sleep(time.Second)
@@ -467,7 +467,7 @@ func TestScenario54d_ARefusalOfTheParentGivesTheChildsTokensBack(t *testing.T) {
 		if d.OK || !strings.Contains(d.Err().Error(), "20m") && d.RetryAfter != 20*time.Minute {
 			t.Errorf("%+v", d)
 		}
-		org.Reset(alice)
+		org.Reset(alice, "")
 		if after := l.Peek(bob); after.Remaining > before.Remaining+10 || !after.OK {
 			t.Errorf("before %+v, after %+v", before, after)
 		}
@@ -548,7 +548,7 @@ func TestAKeyThatLeavesTheOverflowKeepsWhatItTook(t *testing.T) {
 		if take(l, user, 9) != 4 || l.Status().Overflowed != 9 {
 			t.Fatal("it did not overflow")
 		}
-		l.Reset(first)
+		l.Reset(first, "")
 		if take(l, user, 1) != 0 || l.Status().Overflowed != 9 {
 			t.Error("entering the table gave free quota")
 		}
@@ -582,7 +582,7 @@ func TestModes(t *testing.T) {
 	if d := shadow.Allow(user); d.Taken != 0 || d.Remaining != 0 || d.Limit != 1 || d.RetryAfter <= 0 {
 		t.Errorf("a refusal in shadow mode shows %+v", d)
 	}
-	if r := shadow.Reserve(ratelimit.KeyOf("window")); !r.OK || r.Delay() != 0 {
+	if r := shadow.Reserve(ratelimit.KeyOf("window"), 1); !r.OK || r.Delay() != 0 {
 		t.Errorf("a reservation in shadow mode: %+v", r)
 	}
 	off := must(t, ratelimit.Config{Limit: 1, Per: time.Hour, Mode: ratelimit.Off})

@@ -1,8 +1,6 @@
 package ratelimit
 
-import (
-	"github.com/elixirscope/foundation/clock"
-)
+import "github.com/elixirscope/foundation/clock"
 
 // Reconfigure changes the rule. What keys have taken stays taken and runs off at
 // the new rate from now on; only a change of Parts begins anew, because the keys
@@ -12,7 +10,11 @@ import (
 // It returns when every key has moved to the new rule, which takes some tenths
 // of a second for a million keys; calls go on meanwhile and see the new rule as
 // soon as Reconfigure has begun.
-func (l *Limiter) Reconfigure(cfg Config) error {
+func (l *Limiter) Reconfigure(cfg Config) error { return l.ReconfigureAt(clock.Now(), cfg) }
+
+// ReconfigureAt is [Limiter.Reconfigure] for a caller that has a clock of its own and
+// calls [Limiter.Admit] by it.
+func (l *Limiter) ReconfigureAt(now clock.Instant, cfg Config) error {
 	ps := cfg.problems()
 	if err := ps.Err(component, l.name); err != nil {
 		return err
@@ -32,9 +34,9 @@ func (l *Limiter) Reconfigure(cfg Config) error {
 	switch {
 	case next.config.Parts != old.config.Parts:
 		fresh := *r // a rule of its own: receipts of the old keys are void
-		next.engine = newEngine(l, &fresh, int64(next.config.MaxKeys), clock.Now())
+		next.engine = newEngine(l, &fresh, int64(next.config.MaxKeys), now)
 	case r != old.engine.rule || next.config.MaxKeys != old.config.MaxKeys:
-		l.replaceEngine(&next, r, old.engine)
+		l.replaceEngine(now, &next, r, old.engine)
 		return nil
 	}
 	l.publish(&next)
@@ -43,8 +45,8 @@ func (l *Limiter) Reconfigure(cfg Config) error {
 
 // replaceEngine publishes next with an engine that takes over the keys of old.
 // REQUIRES: l.change is held.
-func (l *Limiter) replaceEngine(next *setup, r *rule, old *engine) {
-	e := newEngine(l, r, int64(next.config.MaxKeys), clock.Now())
+func (l *Limiter) replaceEngine(now clock.Instant, next *setup, r *rule, old *engine) {
+	e := newEngine(l, r, int64(next.config.MaxKeys), now)
 	e.keys = old.keys
 	if r == old.rule { // receipts stay good
 		e.refunds.sums.Store(old.refunds.opened())

@@ -20,10 +20,9 @@ type Reservation struct {
 
 // Delay is how long to wait, from now, before the call may go on: 0 if its turn
 // has come, and also if there is no place.
-func (r *Reservation) Delay() time.Duration { return r.DelayAt(clock.Now()) }
+func (r *Reservation) Delay() time.Duration { return r.delayAt(clock.Now()) }
 
-// DelayAt is [Reservation.Delay] for a caller that has read the clock.
-func (r *Reservation) DelayAt(now clock.Instant) time.Duration {
+func (r *Reservation) delayAt(now clock.Instant) time.Duration {
 	if !r.OK {
 		return 0
 	}
@@ -35,29 +34,24 @@ func (r *Reservation) DelayAt(now clock.Instant) time.Duration {
 // then only the rest comes back. After its turn the call counts as made, and
 // nothing comes back, so Cancel may be deferred; use [Decision.Refund] for a call
 // that did not happen in spite of its turn.
-func (r *Reservation) Cancel() { r.CancelAt(clock.Now()) }
+func (r *Reservation) Cancel() { r.cancelAt(clock.Now()) }
 
-// CancelAt is [Reservation.Cancel] for a caller that has read the clock.
-func (r *Reservation) CancelAt(now clock.Instant) {
+func (r *Reservation) cancelAt(now clock.Instant) {
 	if now <= r.Decision.at.Add(r.Decision.wait) {
 		r.Decision.RefundAt(now)
 	}
 }
 
-// Reserve takes the next place for a call of key and tells how long to wait for
-// it. Only gcra and leaky_bucket give out places in the future; under the other
-// algorithms a reservation is OK only if the call may go at once. Reservations
+// Reserve takes the next place for a call of key with the given cost and tells how
+// long to wait for it. Only gcra and leaky_bucket give out places in the future; under
+// the other algorithms a reservation is OK only if the call may go at once. Reservations
 // do not queue behind calls in [Limiter.Wait]: use one or the other for a key.
 // Wait is simpler; Reserve is for callers that can do something else meanwhile.
-func (l *Limiter) Reserve(key Key) Reservation { return l.ReserveN(key, 1) }
-
-// ReserveN is [Limiter.Reserve] for a call that costs more than one.
-func (l *Limiter) ReserveN(key Key, cost int64) Reservation {
-	return l.ReserveAt(clock.Now(), key, cost)
+func (l *Limiter) Reserve(key Key, cost int64) Reservation {
+	return l.reserveAt(clock.Now(), key, cost)
 }
 
-// ReserveAt is [Limiter.ReserveN] for a caller that has read the clock.
-func (l *Limiter) ReserveAt(now clock.Instant, key Key, cost int64) Reservation {
+func (l *Limiter) reserveAt(now clock.Instant, key Key, cost int64) Reservation {
 	var d Decision
 	l.decide(&d, &key, call{now: now, cost: cost, patience: time.Duration(maxInt64)})
 	l.report(context.Background(), &d, &key)

@@ -37,22 +37,26 @@ func (l *Limiter) WaitN(ctx context.Context, key Key, cost int64) error {
 	return err
 }
 
-// AdmitInto is [Limiter.AllowInto] for a caller that can wait. A leaky bucket shapes
-// what comes: a call that has to wait for its turn does, in the order of [Limiter.Wait],
-// and for no longer than patience, where that is above 0, and ctx allow; one whose turn
-// would come later is refused at once. Under the other algorithms, and for what a parent
-// refuses, nothing waits. The error is nil, that of the decision, or [fault.Canceled] if
-// ctx ended meanwhile.
-func (l *Limiter) AdmitInto(ctx context.Context, d *Decision, now clock.Instant, key *Key, cost int64, patience time.Duration) (waited bool, err error) {
+// Admit is [Limiter.AllowN] for whoever guards calls: it takes the instant at which
+// the clock was read, puts the decision into d, which must be zero, and keeps neither
+// pointer. Instants may arrive out of order. The error of a refusal that did not wait
+// is left to [Decision.Err], as not everybody wants its evidence.
+//
+// A leaky bucket shapes what comes: a call that has to wait for its turn does, in the
+// order of [Limiter.Wait], and for no longer than patience, where that is above 0, and
+// ctx allow; one whose turn would come later is refused at once. With a patience below
+// 0, under the other algorithms, and for what a parent refuses, nothing waits. Whoever
+// waited gets the error of the decision, or [fault.Canceled] if ctx ended meanwhile.
+func (l *Limiter) Admit(ctx context.Context, d *Decision, now clock.Instant, key *Key, cost int64, patience time.Duration) (waited bool, err error) {
 	if !l.quick(d, key, now, cost) {
 		l.tryNow(d, key, call{now: now, cost: cost})
 	} else if d.OK && !l.requestAllowed.Active() { // all that report would do
 		l.allowed.Add(1)
 		return false, nil
 	}
-	if d.OK || d.kind != exhausted || d.by != l || l.setup.Load().engine.rule.algorithm != LeakyBucket {
+	if d.OK || patience < 0 || d.kind != exhausted || d.by != l || l.setup.Load().engine.rule.algorithm != LeakyBucket {
 		l.report(ctx, d, key)
-		return false, nil // and not d.Err(), whose evidence not everybody wants
+		return false, nil
 	}
 	return true, l.await(ctx, d, key, cost, patience)
 }

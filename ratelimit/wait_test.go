@@ -198,7 +198,7 @@ func TestReserveGivesOutTurnsAndTakesThemBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := must(t, ratelimit.Config{Limit: 1, Per: time.Second, Burst: 2})
 		for want := range 5 {
-			r := l.Reserve(user)
+			r := l.Reserve(user, 1)
 			if wait := time.Duration(max(want-1, 0)) * time.Second; !r.OK || r.Delay() != wait {
 				t.Errorf("reservation %d has a delay of %v", want, r.Delay())
 			}
@@ -207,7 +207,7 @@ func TestReserveGivesOutTurnsAndTakesThemBack(t *testing.T) {
 				r.Cancel()
 			}
 		}
-		r := l.Reserve(user)
+		r := l.Reserve(user, 1)
 		if r.Delay() != 3*time.Second {
 			t.Errorf("after a cancel the delay is %v", r.Delay())
 		}
@@ -222,9 +222,9 @@ func TestACancelGivesNothingThatALaterReservationStandsOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := must(t, ratelimit.Config{Limit: 1, Per: time.Second, Burst: 1})
 		take(l, user, 1)
-		first, second := l.Reserve(user), l.Reserve(user)
+		first, second := l.Reserve(user, 1), l.Reserve(user, 1)
 		first.Cancel()
-		third := l.Reserve(user)
+		third := l.Reserve(user, 1)
 		if third.Delay() == second.Delay() || third.Delay() != 3*time.Second {
 			t.Errorf("two calls have the turn in %v", third.Delay())
 		}
@@ -234,10 +234,10 @@ func TestACancelGivesNothingThatALaterReservationStandsOn(t *testing.T) {
 func TestReserveOfWindowsGivesNoFuture(t *testing.T) {
 	for _, a := range algorithms[1:4] {
 		l := must(t, ratelimit.Config{Algorithm: a, Limit: 1, Per: time.Hour})
-		if r := l.Reserve(user); !r.OK || r.Delay() != 0 {
+		if r := l.Reserve(user, 1); !r.OK || r.Delay() != 0 {
 			t.Errorf("%v: %+v", a, r)
 		}
-		if r := l.Reserve(user); r.OK || r.Decision.RetryAfter <= 0 {
+		if r := l.Reserve(user, 1); r.OK || r.Decision.RetryAfter <= 0 {
 			t.Errorf("%v: %+v", a, r)
 		}
 	}

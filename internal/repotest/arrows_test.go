@@ -32,7 +32,8 @@ var arrows = []arrow{
 
 	{"breaker", part()},
 	{"ratelimit", part()},
-	{"ratelimit/storetest", part("ratelimit")},
+	{"ratelimit/shared", part("ratelimit")},
+	{"ratelimit/shared/storetest", part("ratelimit", "ratelimit/shared")},
 	{"pool", part()},
 	{"memory", part()},
 	{"perf", part()},

@@ -73,7 +73,7 @@ func (a *api) resetKey(r *http.Request) (any, error) {
 		return nil, err
 	}
 	key := ratelimit.ParseKey(r.PathValue("key"))
-	l.ResetBy(actorOf(r.Context()), key)
+	l.Reset(key, actorOf(r.Context()))
 	a.log(r, "reset", "rate_limit", l.Name(), slog.String("key", key.Text()))
 	return decisionView(l, key, l.Peek(key)), nil
 }

@@ -1,4 +1,4 @@
-// Package storetest holds every implementation of [ratelimit.Store] to one
+// Package storetest holds every implementation of [shared.Store] to one
 // meaning.
 //
 // # Usage

@@ -1,23 +1,26 @@
-package ratelimit
+package shared
 
-import "context"
+import (
+	"context"
+
+	"github.com/elixirscope/foundation/ratelimit"
+)
 
 // Rule is what a [Store] needs to know of a rule. Stores share counters by its
 // name, so processes that use one store must agree on what a name means.
 type Rule struct {
 	Name   string
-	Config Config // Parts, MaxKeys and Mode are the limiter's affair and ignored
+	Config ratelimit.Config // Parts, MaxKeys and Mode are the limiter's affair and ignored
 }
 
 // Take is one call that a [Store] is asked about.
 type Take struct {
 	Rule Rule
-	Key  Key
+	Key  ratelimit.Key
 	Cost int64
 }
 
-// Store keeps counters that several processes share. It stands above the local
-// table, which does not pay for it.
+// Store keeps counters that several processes share.
 //
 // Every Store decides as the local limiter does: package storetest runs it
 // through the same test vectors. Its clock is its own. It must be safe for
@@ -25,13 +28,13 @@ type Take struct {
 // about the call and nothing should be assumed taken; a refusal is no error.
 type Store interface {
 	// Take decides one call. A refused call takes nothing.
-	Take(ctx context.Context, rule Rule, key Key, cost int64) (Decision, error)
+	Take(ctx context.Context, rule Rule, key ratelimit.Key, cost int64) (ratelimit.Decision, error)
 	// TakeAll decides several calls in one exchange, each for itself, in order.
-	TakeAll(ctx context.Context, takes []Take) ([]Decision, error)
+	TakeAll(ctx context.Context, takes []Take) ([]ratelimit.Decision, error)
 	// Refund gives back what a decision of this store took, as
-	// [Decision.Refund] does: by its Taken and Mark, and only as far as it still
+	// [ratelimit.Decision.Refund] does: by its Taken and Mark, and only as far as it still
 	// counts. In whatever order decisions are given back, those that are not must
 	// keep the rule; docs/rate-limits.md has the formula. A store that forgets a key
 	// must remember what it gave back to it for as long as there may be receipts.
-	Refund(ctx context.Context, rule Rule, key Key, d Decision) error
+	Refund(ctx context.Context, rule Rule, key ratelimit.Key, d ratelimit.Decision) error
 }

@@ -10,12 +10,13 @@ import (
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/ratelimit/shared"
 )
 
 // Harness is a store and the hand that sets its clock.
 type Harness struct {
 	// Store is the implementation, empty.
-	Store ratelimit.Store
+	Store shared.Store
 	// Set puts the store's clock at a time since its zero. Times never fall.
 	Set func(now time.Duration)
 }
@@ -48,7 +49,7 @@ func testVectors(t *testing.T, open func(t *testing.T) Harness) {
 
 func (v Vector) run(t *testing.T, h Harness) {
 	t.Helper()
-	rule, key := ratelimit.Rule{Name: "rule", Config: v.Rule.Config()}, ratelimit.KeyOf("key")
+	rule, key := shared.Rule{Name: "rule", Config: v.Rule.Config()}, ratelimit.KeyOf("key")
 	taken := make([]ratelimit.Decision, len(v.Steps))
 	for i, s := range v.Steps {
 		h.Set(s.At)
@@ -69,8 +70,8 @@ func (v Vector) run(t *testing.T, h Harness) {
 	}
 }
 
-func hourly(name string, limit int64) ratelimit.Rule {
-	return ratelimit.Rule{Name: name, Config: ratelimit.Config{Limit: limit, Per: time.Hour}}
+func hourly(name string, limit int64) shared.Rule {
+	return shared.Rule{Name: name, Config: ratelimit.Config{Limit: limit, Per: time.Hour}}
 }
 
 func testApart(t *testing.T, h Harness) {
@@ -79,7 +80,7 @@ func testApart(t *testing.T, h Harness) {
 	keys := []ratelimit.Key{
 		{}, ratelimit.KeyOf(""), ratelimit.KeyOf("a", "b"), ratelimit.KeyOf("a/b"), ratelimit.KeyOf("\xff\x00"), ratelimit.KeyOf("ключ"),
 	}
-	for _, rule := range []ratelimit.Rule{hourly("one", 1), hourly("other", 1)} {
+	for _, rule := range []shared.Rule{hourly("one", 1), hourly("other", 1)} {
 		for _, k := range keys {
 			for i, want := range []bool{true, false} {
 				if d, err := h.Store.Take(t.Context(), rule, k, 1); err != nil || d.OK != want {
@@ -115,9 +116,9 @@ func testAtomic(t *testing.T, h Harness) {
 func testBatch(t *testing.T, h Harness) {
 	t.Helper()
 	h.Set(0)
-	var takes []ratelimit.Take
+	var takes []shared.Take
 	for _, cost := range []int64{2, 3, 1, 1} {
-		takes = append(takes, ratelimit.Take{Rule: hourly("rule", 4), Key: ratelimit.KeyOf("k"), Cost: cost})
+		takes = append(takes, shared.Take{Rule: hourly("rule", 4), Key: ratelimit.KeyOf("k"), Cost: cost})
 	}
 	got, err := h.Store.TakeAll(t.Context(), takes)
 	if err != nil || len(got) != len(takes) {
