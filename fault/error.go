@@ -60,6 +60,9 @@ type Spec struct {
 	RetryAt time.Time
 	// Problems are the single faults of a refused configuration.
 	Problems []Problem
+	// Quota is what the rate limit that refused may tell, nil if none did. It belongs
+	// to the Error as Evidence does.
+	Quota *Quota
 	// Cause is the error underneath, reachable with Unwrap.
 	Cause error
 }
@@ -96,6 +99,14 @@ func (e *Error) Evidence() []Fact { return e.spec.Evidence }
 // Problems lists the single faults of a refused configuration. The slice is
 // shared: do not change it.
 func (e *Error) Problems() []Problem { return e.spec.Problems }
+
+// Quota is what the rate limit that refused may tell; it reports false if none did.
+func (e *Error) Quota() (q Quota, ok bool) {
+	if e.spec.Quota == nil {
+		return Quota{}, false
+	}
+	return *e.spec.Quota, true
+}
 
 // RetryAt is the moment from which the call may succeed; the zero time means
 // that it is not known.

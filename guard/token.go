@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
-	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/fault"
 )
 
 // Token is a call that was admitted by [Guard.Enter] and has not ended. It is a
@@ -123,10 +123,10 @@ func (t Token) Answered() {
 // Quota returns what the rate limit left to the caller when it admitted the call.
 // It reports false without a rate limit, where that or the guard does not enforce,
 // and once the outcome is known.
-func (t Token) Quota() (q ratelimit.Quota, ok bool) {
+func (t Token) Quota() (q fault.Quota, ok bool) {
 	p := t.place
 	if p == nil || !p.look(t.serial) {
-		return ratelimit.Quota{}, false
+		return fault.Quota{}, false
 	}
 	if v := &p.visit; v.has(tokensTaken) && v.rev.config.Mode == Enforce {
 		q, ok = v.decision.Quota()

@@ -3,6 +3,7 @@ package protect_test
 import (
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -104,7 +105,7 @@ func TestAHandlerWhoseJudgePanicsKeepsNoPlace(t *testing.T) {
 func TestRefusalsWithoutAnEndInSight(t *testing.T) {
 	err := fault.New(fault.Spec{
 		Code: fault.RateLimited, RetryAt: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC),
-		Evidence: []fault.Fact{fault.Measure("limit", 1e30, ""), fault.Measure("window", 1e30, "seconds")},
+		Quota: &fault.Quota{Limit: math.MaxInt64, Window: math.MaxInt64},
 	})
 	w := httptest.NewRecorder()
 	protect.WriteRefusal(w, httptest.NewRequest(http.MethodGet, "/", nil), err)

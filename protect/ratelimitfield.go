@@ -73,19 +73,11 @@ func quote(s string) string {
 	return b.String()
 }
 
-// setRateLimit tells a refused client what the fault's evidence says of the
-// quota. Retry-After wins over t, so t repeats it and is never later or earlier.
+// setRateLimit tells a refused client the quota of the rule that refused. Retry-After
+// wins over t, so t repeats it and is never later or earlier.
 func setRateLimit(h http.Header, f *fault.Error, retryAfter int64) {
-	q := Quota{Reset: seconds(float64(retryAfter))}
-	for _, fact := range f.Evidence() {
-		switch fact.Name {
-		case "limit":
-			q.Limit = int64(min(fact.Value, maxInteger))
-		case "window":
-			q.Window = seconds(fact.Value)
-		}
-	}
-	q.Set(h)
+	q, _ := f.Quota()
+	Quota{Limit: q.Limit, Window: q.Window, Reset: seconds(float64(retryAfter))}.Set(h)
 }
 
 // tellQuota adds to an answer what its client has left.

@@ -148,14 +148,18 @@ func (d *Decision) refused() *fault.Error {
 	if d.RetryAfter > 0 {
 		spec.RetryAt = d.at.Add(d.RetryAfter).Time()
 	}
-	limit, window := d.rate()
-	spec.Evidence = []fault.Fact{
+	q, _ := d.Quota()
+	told := &struct { // allocated together
+		quota fault.Quota
+		facts [5]fault.Fact
+	}{q, [...]fault.Fact{
 		fault.Against("remaining", float64(d.Remaining), float64(d.Limit), ""),
 		fault.Measure("cost", float64(d.cost), ""),
-		fault.Measure("limit", float64(limit), ""),
-		fault.Measure("window", window.Seconds(), "seconds"),
+		fault.Measure("limit", float64(q.Limit), ""),
+		fault.Measure("window", q.Window.Seconds(), "seconds"),
 		fault.Measure("reset_after", d.ResetAfter.Seconds(), "seconds"),
-	}
+	}}
+	spec.Quota, spec.Evidence = &told.quota, told.facts[:]
 	return fault.New(spec)
 }
 
@@ -164,14 +168,4 @@ func (d *Decision) name() string {
 		return ""
 	}
 	return d.by.name
-}
-
-// rate is the rule's limit in its window, where Limit above is what a key can
-// take at once.
-func (d *Decision) rate() (limit int64, window time.Duration) {
-	if d.by == nil {
-		return 0, 0
-	}
-	c := d.by.setup.Load().config
-	return max(0, c.Limit), c.Per
 }
