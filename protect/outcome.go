@@ -8,15 +8,19 @@ import (
 
 // StatusOutcome says what a response status means for the health of who sent it:
 //
-//	5xx       failure
+//	5xx       failure, but 501 and 505
 //	429, 499  ignored: a limit, or a client that left, says nothing about health
 //	others    success: the server answered, also when it answered no
 //
+// 501 and 505 are such a no: they speak of the method and the version of the request,
+// so a client that sends five of either would open the breaker for everybody else.
 // 0, which no response has, is a failure.
 func StatusOutcome(status int) breaker.Outcome {
 	switch {
 	case status == http.StatusTooManyRequests || status == statusClientClosed:
 		return breaker.Ignored
+	case status == http.StatusNotImplemented || status == http.StatusHTTPVersionNotSupported:
+		return breaker.Success
 	case status < 100 || status >= 500:
 		return breaker.Failure
 	default:
