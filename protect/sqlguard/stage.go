@@ -24,7 +24,7 @@ type Stage struct {
 }
 
 var (
-	_ pool.Lender       = (*Stage)(nil)
+	_ pool.Lender      = (*Stage)(nil)
 	_ telemetry.Source = (*Stage)(nil)
 )
 
