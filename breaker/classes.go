@@ -67,22 +67,22 @@ func blamed(err error) error {
 // innermost goes down to the end of a chain; where errors are joined, by the first.
 func innermost(err error) error {
 	for {
-		next := errors.Unwrap(err)
+		var next error
+		switch x := err.(type) { //nolint:errorlint // it is the chain itself that is walked
+		case interface{ Unwrap() error }:
+			next = x.Unwrap()
+		case interface{ Unwrap() []error }:
+			next = firstOf(x.Unwrap())
+		}
 		if next == nil {
-			if next = firstOf(err); next == nil {
-				return err
-			}
+			return err
 		}
 		err = next
 	}
 }
 
-func firstOf(err error) error {
-	several, ok := err.(interface{ Unwrap() []error }) //nolint:errorlint // this one alone
-	if !ok {
-		return nil
-	}
-	for _, e := range several.Unwrap() {
+func firstOf(errs []error) error {
+	for _, e := range errs {
 		if e != nil {
 			return e
 		}

@@ -79,7 +79,7 @@ type CallRejected struct {
 // EventName implements [telemetry.Event].
 func (CallRejected) EventName() string { return telemetry.Prefix + "circuit_breaker.call_rejected" }
 
-func (b *Breaker) emitExecuted(ctx context.Context, p *Permit, now clock.Instant, o Outcome, of class) {
+func (b *Breaker) emitExecuted(ctx context.Context, p *Permit, now clock.Instant, o Outcome, of *class) {
 	e := CallExecuted{
 		Name: b.name, Member: b.member, Outcome: o, Duration: p.elapsed(now),
 		Probe: p.lease() != 0, Slow: p.slow(now),

@@ -136,22 +136,27 @@ func (p *Permit) calm() bool {
 	return p.lease() == 0 && (e.gate == gateFree || e.gate == gateRamp) && (e.window.run == nil || e.window.run.Load() == 0)
 }
 
-// settleAt settles a permit that is spent. A failure is settled also if the error's
-// own methods, which its class is asked of, panic or end the goroutine: nobody could
-// settle it a second time, and a probe would keep its place.
+// settleAt settles a permit that is spent.
 func (p *Permit) settleAt(ctx context.Context, now clock.Instant, o Outcome, err error) {
-	if kindOf(o, false) != onFailure {
-		p.account(ctx, now, o, class{})
+	if kindOf(o, false) == onFailure {
+		p.failAt(ctx, now, o, err)
 		return
 	}
+	p.account(ctx, now, o, &class{})
+}
+
+// failAt settles a failure, also if the error's own methods, which its class is asked
+// of, panic or end the goroutine: nobody could settle it a second time, and a probe
+// would keep its place.
+func (p *Permit) failAt(ctx context.Context, now clock.Instant, o Outcome, err error) {
 	of := typeOf(err)
-	defer func() { p.account(ctx, now, o, of) }()
+	defer p.account(ctx, now, o, &of) // with the class that is found until then
 	of = classOf(err)
 }
 
 // account counts an outcome and tells who listens. It calls no code of the user but
 // handlers of events.
-func (p *Permit) account(ctx context.Context, now clock.Instant, o Outcome, of class) {
+func (p *Permit) account(ctx context.Context, now clock.Instant, o Outcome, of *class) {
 	b := p.era.breaker
 	b.count(o)
 	switch {
@@ -192,13 +197,13 @@ func (p *Permit) elapsed(now clock.Instant) time.Duration {
 }
 
 // settle counts an outcome under the lock.
-func (b *Breaker) settle(p *Permit, now clock.Instant, o Outcome, of class) {
+func (b *Breaker) settle(p *Permit, now clock.Instant, o Outcome, of *class) {
 	b.mu.Lock()
 	if b.acceptsLocked(p, now) {
 		kind := kindOf(o, p.slow(now))
 		b.applyLocked(b.era.Load(), kind, p.slow(now), now)
 		if kind == onFailure {
-			b.classes.add(of, now)
+			b.classes.add(*of, now)
 		}
 	}
 	b.mu.Unlock()
