@@ -102,12 +102,13 @@ func (t *topic[E]) call(ctx context.Context, event E, handlers []handler[E], i i
 			return
 		}
 		cause := recover()
+		defer func() {
+			if !more { // runtime.Goexit, of the handler or of what is told of its failure: nothing after this frame runs
+				t.deliver(ctx, event, handlers[i+1:])
+			}
+		}()
 		t.failed(ctx, h.subscription, cause)
-		if cause == nil { // runtime.Goexit: nothing after this frame runs
-			t.deliver(ctx, event, handlers[i+1:])
-			return
-		}
-		more = true
+		more = cause != nil
 	}()
 	if h.typed != nil {
 		h.typed(ctx, event)
