@@ -123,6 +123,9 @@ func (o *origin) scrub(text string) string {
 // excerpt returns the line at pos and a caret below the place.
 func (o *origin) excerpt(pos yamlx.Pos) string {
 	line := []rune(yamlx.Line(o.text, pos.Line))
+	if len(line) == 0 {
+		return ""
+	}
 	for n, veiled := range o.veiled { // a secret written into the file stays there
 		if veiled && n.Pos.Line == pos.Line {
 			line = mask(line, n)

@@ -134,24 +134,24 @@ func spread(patterns []string, level, children, few int) (node, bool) {
 }
 
 func bucket(part string, children int) int {
-	return int(maphash.String(seed, part) % uint64(children)) //nolint:gosec // children is small and positive
+	return int(maphash.String(seed, part) % uint64(children))
 }
 
 // registeredAt is what a ServeMux says of our source, which is of no use to a reader of
 // the configuration.
 var registeredAt = regexp.MustCompile(`\s*\(registered at [^)]*\)`)
 
-// Conflict is a pattern that cannot stand beside another: the two are the same, or both
+// ConflictError is a pattern that cannot stand beside another: the two are the same, or both
 // match some requests and neither is more specific.
-type Conflict struct {
+type ConflictError struct {
 	With   string // the other pattern
 	reason string
 }
 
 // Error says which requests match both.
-func (c *Conflict) Error() string { return c.reason }
+func (c *ConflictError) Error() string { return c.reason }
 
-// Handle puts h behind a pattern that New was given. The error is a [*Conflict], or says
+// Handle puts h behind a pattern that New was given. The error is a [*ConflictError], or says
 // what is wrong with the pattern. Then others may be tried for what is wrong with them, but
 // no request is to be led by the Mux.
 func (m *Mux) Handle(pattern string, h http.Handler) error { return m.root.handle(pattern, h) }
@@ -186,7 +186,7 @@ func register(mux *http.ServeMux, pattern string, h http.Handler) (err error) {
 		if _, after, conflict := strings.Cut(reason, " conflicts with pattern "); conflict {
 			quoted, _ := strconv.QuotedPrefix(after)
 			with, _ := strconv.Unquote(quoted)
-			err = &Conflict{With: with, reason: reason}
+			err = &ConflictError{With: with, reason: reason}
 			return
 		}
 		if _, why, ok := strings.Cut(reason, ": "); ok {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,7 +55,7 @@ func TestAMuxIsAsOneServeMux(t *testing.T) {
 		var good []string
 		for _, p := range drawn {
 			if reference(one, p) {
-				if err := fill(append(good[:len(good):len(good)], p), few); err == nil {
+				if err := fill(append(slices.Clip(good), p), few); err == nil {
 					t.Fatalf("%q was taken beside %q", p, good)
 				}
 				continue
@@ -100,7 +101,7 @@ func TestAConflictNamesTheOther(t *testing.T) {
 	}
 	for _, p := range []string{"/{y}/b", "/a/{x}"} {
 		err := m.Handle(p, named(""))
-		if c, ok := errors.AsType[*routing.Conflict](err); !ok || c.With != "/a/{x}" || strings.Contains(err.Error(), "registered at") {
+		if c, ok := errors.AsType[*routing.ConflictError](err); !ok || c.With != "/a/{x}" || strings.Contains(err.Error(), "registered at") {
 			t.Errorf("%q: %v", p, err)
 		}
 	}

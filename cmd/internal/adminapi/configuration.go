@@ -53,11 +53,12 @@ func (a *api) putConfig(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	var request ConfigRequest
-	if err := read(r, &request); err != nil {
+	release, err := a.Turns.take(r.Context())
+	if err != nil {
 		return nil, err
 	}
-	c, err := a.Daemon.Parse(request.YAML)
+	defer release()
+	c, err := a.readConfig(r)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +70,22 @@ func (a *api) putConfig(r *http.Request) (any, error) {
 		a.log(r, "apply", "config", "", slog.Uint64("revision", applied.Revision))
 	}
 	return applied, a.told(r, err)
+}
+
+// readConfig reads the configuration in the body of r, as long as somebody waits for it.
+func (a *api) readConfig(r *http.Request) (*config.Config, error) {
+	var request ConfigRequest
+	if err := read(r, &request); err != nil {
+		return nil, err
+	}
+	if err := gone(r.Context()); err != nil {
+		return nil, err
+	}
+	c, err := a.Daemon.Parse(request.YAML)
+	if err == nil {
+		err = gone(r.Context())
+	}
+	return c, err
 }
 
 func (a *api) reload(r *http.Request) (any, error) {

@@ -39,6 +39,7 @@ type Options struct {
 	Security Security
 	Probes   http.Handler // answers the probes and /metrics, without proof of identity
 	Failures *AuthFailures
+	Turns    *Turns // of those who send a configuration
 	Log      *slog.Logger
 }
 

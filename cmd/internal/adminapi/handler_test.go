@@ -79,7 +79,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{T: t, shell: &shell{layer: layer}, layer: layer, log: &bytes.Buffer{}}
 	r.http = adminapi.Handler(adminapi.Options{
 		Layer: layer, Daemon: r.shell, Log: slog.New(slog.NewJSONHandler(r.log, nil)),
-		Failures: adminapi.NewAuthFailures(slog.New(slog.DiscardHandler)),
+		Failures: adminapi.NewAuthFailures(slog.New(slog.DiscardHandler)), Turns: adminapi.NewTurns(),
 		Probes:   adminapi.Probes(func() bool { return false }, http.NotFoundHandler()),
 		Security: adminapi.Security{Tokens: map[string]adminapi.Token{"ops": {Secret: token, Write: true}}},
 	})

@@ -3,7 +3,9 @@ package adminapi
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
+	"strconv"
 
 	"github.com/elixirscope/foundation/fault"
 )
@@ -51,6 +53,9 @@ func problemOf(err error) *Problem {
 }
 
 func writeError(w http.ResponseWriter, err error) {
+	if f, ok := errors.AsType[*fault.Error](err); ok && f.RetryAfter() > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64(math.Ceil(f.RetryAfter().Seconds())), 10))
+	}
 	writeProblem(w, problemOf(err))
 }
 

@@ -149,6 +149,9 @@ func elapsed(t time.Time) float64 {
 	return max(0, time.Since(t).Seconds())
 }
 
+// WarningViews renders warnings.
+func WarningViews(warnings []fault.Problem) []fault.Problem { return nonNil(warnings) }
+
 // ChangeViews renders a plan.
 func ChangeViews(changes []config.Change) []Change {
 	views := make([]Change, 0, len(changes))

@@ -1,6 +1,10 @@
 package adminapi
 
-import "time"
+import (
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+)
 
 // Version is the version of the wire format, in every top-level answer.
 const Version = "v1"
@@ -249,6 +253,8 @@ type Applied struct {
 	Revision   uint64   `json:"revision"`
 	DryRun     bool     `json:"dry_run"`
 	Changes    []Change `json:"changes"`
+	// Warnings are what is legal in the configuration and very likely a mistake.
+	Warnings []fault.Problem `json:"warnings"`
 }
 
 // Change is one difference that a configuration makes, and what it does to state.

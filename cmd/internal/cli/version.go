@@ -75,6 +75,9 @@ func (a *app) reloadCommand() *cobra.Command {
 }
 
 func (a *app) showApplied(applied adminapi.Applied) error {
+	for _, w := range applied.Warnings {
+		fmt.Fprintln(a.env.Stderr, w.String())
+	}
 	if len(applied.Changes) == 0 {
 		a.say("nothing differs: revision %d stays", applied.Revision)
 		return nil

@@ -44,6 +44,7 @@ type Daemon struct {
 	layer        *foundation.Foundation
 	gateway      *gateway.Gateway
 	authFailures *adminapi.AuthFailures
+	turns        *adminapi.Turns
 	admin        atomic.Pointer[http.Handler] // replaced by a reload, so that a token that was taken away ends at once
 	started      time.Time
 	servers      []*server // in the order of their start
@@ -75,7 +76,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if o.LookupEnv == nil {
 		o.LookupEnv = func(string) (string, bool) { return "", false }
 	}
-	d := &Daemon{options: o, log: o.Log, gateway: gateway.New(o.Log), authFailures: adminapi.NewAuthFailures(o.Log), started: time.Now(), quit: make(chan struct{})}
+	d := &Daemon{options: o, log: o.Log, gateway: gateway.New(o.Log), authFailures: adminapi.NewAuthFailures(o.Log), turns: adminapi.NewTurns(), started: time.Now(), quit: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.abandon(ctx))
@@ -200,7 +201,7 @@ func (d *Daemon) probes() http.Handler {
 
 func (d *Daemon) adminHandler(security adminapi.Security) http.Handler {
 	return adminapi.Handler(adminapi.Options{
-		Layer: d.layer, Security: security, Failures: d.authFailures, Log: d.log, Probes: d.probes(), Daemon: d,
+		Layer: d.layer, Security: security, Failures: d.authFailures, Turns: d.turns, Log: d.log, Probes: d.probes(), Daemon: d,
 	})
 }
 

@@ -173,6 +173,21 @@ func TestReload_ErrorLeavesEverythingAsItWas(t *testing.T) {
 	}
 }
 
+// Whoever asks what a configuration would do is told what is wrong with it all the same.
+func TestAPlanTellsWhatIsVeryLikelyAMistake(t *testing.T) {
+	const text = "guards: { g: { concurrency: 8 } }\n" +
+		"gateway: { listen: \"127.0.0.1:0\", routes: [ { match: \"/\", upstream: \"http://127.0.0.1:1\", guard: g, key: \"{remote_ip}\" } ] }\n"
+	d := run(t, daemon.Options{ConfigFile: write(t, anywhere+text), WatchEvery: -1})
+	cfg, err := d.Parse("version: 1\n" + text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	applied, err := d.Plan(cfg)
+	if err != nil || len(applied.Warnings) != 1 || applied.Warnings[0].Field != "gateway.routes[0].max_in_flight_per_key" {
+		t.Errorf("%v: %+v", err, applied.Warnings)
+	}
+}
+
 func TestAFaultyFileThatIsMendedIsNoticed(t *testing.T) {
 	file := write(t, anywhere+"guards: { a: {} }\n")
 	d := run(t, daemon.Options{ConfigFile: file, WatchEvery: 5 * time.Millisecond})

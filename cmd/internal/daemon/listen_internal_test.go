@@ -14,7 +14,7 @@ func TestACountedConnectionCanBeHalfClosed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ln = limitConnections(ln, 1, &http.Server{}) //nolint:gosec // it does not serve
+	ln = limitConnections(ln, 1, &http.Server{})
 	defer ln.Close()
 	client, err := new(net.Dialer).DialContext(t.Context(), "tcp", ln.Addr().String())
 	if err != nil {

@@ -79,7 +79,7 @@ func (d *Daemon) changing(change func() (config.Applied, error)) (adminapi.Appli
 	}
 	applied, err := change()
 	return adminapi.Applied{
-		APIVersion: adminapi.Version, Revision: d.layer.Config().Current().Number, Changes: adminapi.ChangeViews(applied.Changes),
+		APIVersion: adminapi.Version, Revision: d.layer.Config().Current().Number, Changes: adminapi.ChangeViews(applied.Changes), Warnings: adminapi.WarningViews(applied.Warnings),
 	}, err
 }
 
@@ -103,6 +103,7 @@ func (d *Daemon) planned(cfg *config.Config, changes []config.Change, err error)
 	}
 	return adminapi.Applied{
 		APIVersion: adminapi.Version, Revision: d.layer.Config().Current().Number, DryRun: true, Changes: adminapi.ChangeViews(changes),
+		Warnings: adminapi.WarningViews(d.warnings(cfg, err)),
 	}, err
 }
 
@@ -157,4 +158,12 @@ func (d *Daemon) reloadAndLog(ctx context.Context, why string) {
 		return
 	}
 	d.log.Info("the configuration is in use", slog.String("why", why), slog.Uint64("revision", applied.Revision), slog.Int("changes", len(applied.Changes)))
+}
+
+// warnings lists what is very likely a mistake in a configuration that can be used.
+func (d *Daemon) warnings(cfg *config.Config, err error) []fault.Problem {
+	if err != nil {
+		return nil
+	}
+	return cfg.Warnings(config.Registry{Kinds: d.options.Kinds, Sections: settings.Sections()})
 }

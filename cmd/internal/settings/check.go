@@ -292,7 +292,7 @@ func (k *checker) patterns(routes []Route) {
 			first[normal[i]] = i
 		}
 		err := all.Handle(normal[i], http.NotFoundHandler())
-		if c, ok := errors.AsType[*routing.Conflict](err); ok {
+		if c, ok := errors.AsType[*routing.ConflictError](err); ok {
 			k.conflict(at, routes, first[c.With], i)
 			continue
 		}

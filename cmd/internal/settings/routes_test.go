@@ -3,6 +3,7 @@ package settings_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -37,5 +38,35 @@ func TestManyRoutesThatConflictAreReportedEachWithItsOther(t *testing.T) {
 		if p.Field != fmt.Sprintf("gateway.routes[%d].match", routes/2+i) || !strings.HasPrefix(p.Message, want) {
 			t.Fatalf("problem %d: %+v", i, p)
 		}
+	}
+}
+
+// What a configuration costs while it is read is bounded by its size. Most of it is the
+// tree of the YAML library, half a kilobyte for each value.
+func TestReadingManyRoutesCostsABoundedMultipleOfTheirText(t *testing.T) {
+	text := manyRoutes(10_000, func(i int) string { return fmt.Sprintf("/p%d/", i) })
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if _, err := config.Parse("f.yaml", text, options); err != nil {
+		t.Fatal(err)
+	}
+	runtime.ReadMemStats(&after)
+	if times := (after.TotalAlloc - before.TotalAlloc) / uint64(len(text)); times > 80 {
+		t.Errorf("%d bytes cost %d times their size", len(text), times)
+	}
+}
+
+// A hundred faults in one line of 4 MiB copied it a hundred times.
+func TestFaultsInALongLineCostNoMore(t *testing.T) {
+	text := []byte("version: 1\nbreakers: {" + strings.Repeat("a: {}, ", 20_000) + strings.Repeat(" ", 1<<20) + "}\n")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := config.Parse("f.yaml", text, options)
+	runtime.ReadMemStats(&after)
+	if err == nil {
+		t.Fatal("a key may stand there twice")
+	}
+	if times := (after.TotalAlloc - before.TotalAlloc) / uint64(len(text)); times > 80 {
+		t.Errorf("%d bytes cost %d times their size", len(text), times)
 	}
 }

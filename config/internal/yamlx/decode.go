@@ -17,6 +17,21 @@ type Decoder struct {
 	// Secrets are the values that are secrets, and those that may be meant to be one:
 	// whatever stands in the wrong place near one.
 	Secrets []*Node
+	// known are the fields of the types that were met: to list them anew for each
+	// element of a long list would cost fifty times its text.
+	known map[reflect.Type][]field
+}
+
+func (d *Decoder) fields(t reflect.Type) []field {
+	known, ok := d.known[t]
+	if !ok {
+		if d.known == nil {
+			d.known = make(map[reflect.Type][]field)
+		}
+		known = fields(t)
+		d.known[t] = known
+	}
+	return known
 }
 
 // Conceal adds every single value of n to the secrets.
@@ -154,7 +169,7 @@ func (d *Decoder) structure(path Path, n *Node, v reflect.Value) {
 	if !d.wants(path, n, Mapping, v.Type()) {
 		return
 	}
-	known, more := fields(v.Type()), entries(v)
+	known, more := d.fields(v.Type()), entries(v)
 	defer keepFound(more, n)
 	for i := range n.Pairs {
 		pair := &n.Pairs[i]

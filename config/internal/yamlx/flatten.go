@@ -23,6 +23,7 @@ type flattener struct {
 	veil  Veil
 	named bool // the elements of lists go by their names
 	out   map[Path]Leaf
+	known Decoder // for its fields
 }
 
 // value lists v, which stands at place; the path is what it goes by.
@@ -35,7 +36,7 @@ func (f *flattener) value(path, place Path, v reflect.Value, t tag) {
 	case isScalar(v):
 		f.leaf(path, place, v, t)
 	case v.Kind() == reflect.Struct:
-		for _, sub := range fields(v.Type()) {
+		for _, sub := range f.known.fields(v.Type()) {
 			sub.local = sub.local || t.local
 			f.value(path.Key(sub.key), place.Key(sub.key), v.FieldByIndex(sub.index), sub.tag)
 		}

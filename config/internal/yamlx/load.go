@@ -1,6 +1,7 @@
 package yamlx
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,11 +13,15 @@ import (
 // The limits of a file. They are far above what a person writes and far below
 // what would make the process slow.
 const (
-	MaxBytes  = 4 << 20  // of the whole file
-	MaxText   = 64 << 10 // of one key or value
-	MaxDepth  = 32       // of nesting
-	MaxNodes  = 100_000  // after aliases are resolved
-	maxFaults = 100      // reported of one file; what is behind them is left for the next try
+	MaxBytes = 4 << 20  // of the whole file
+	MaxText  = 64 << 10 // of one key or value
+	MaxDepth = 32       // of nesting
+	MaxNodes = 100_000  // after aliases are resolved
+	// maxMarks bounds what may begin a value or a key in the text. The library builds a
+	// tree of half a kilobyte for each of them before we see one, and a text of 4 MiB
+	// has room for two million.
+	maxMarks  = 3 * MaxNodes
+	maxFaults = 100 // reported of one file; what is behind them is left for the next try
 )
 
 // Parse reads the one document of data. The tree is nil if the text is no YAML;
@@ -24,6 +29,9 @@ const (
 // are found in the same run.
 func Parse(data []byte) (*Node, []Fault) {
 	if f, bad := checkText(data); bad {
+		return nil, []Fault{f}
+	}
+	if f, bad := countMarks(data); bad {
 		return nil, []Fault{f}
 	}
 	var documents []yaml.Node
@@ -80,6 +88,40 @@ func checkText(data []byte) (Fault, bool) {
 	return Fault{}, false
 }
 
+// countMarks refuses a text that may have too many values, before it is read as YAML.
+// What it counts is never less than what there is, and more where texts have
+// commas, brackets or hyphens.
+func countMarks(data []byte) (Fault, bool) {
+	marks, line := 0, 1
+	begins, comment := true, false // a value may begin at the first character of a line
+	for i, c := range data {
+		next := byte('\n')
+		if i+1 < len(data) {
+			next = data[i+1]
+		}
+		space := next == ' ' || next == '\t' || next == '\r' || next == '\n'
+		switch {
+		case c == '\n':
+			line, begins, comment = line+1, true, false
+			continue
+		case comment || begins && c == '#':
+			comment = true
+			continue
+		case c == ' ' || c == '\t' || c == '\r':
+			continue
+		case c == ',' || c == '[' || c == '{' || begins,
+			c == ':' && (space || strings.IndexByte(",[]{}", next) >= 0 || i > 0 && (data[i-1] == '"' || data[i-1] == '\'')),
+			(c == '-' || c == '?') && space:
+			marks++
+		}
+		begins = false
+		if marks > maxMarks {
+			return Fault{Pos: Pos{line, 1}, Message: fmt.Sprintf("the file has more than %d values up to here; split it, or leave out what is not needed", MaxNodes)}, true
+		}
+	}
+	return Fault{}, false
+}
+
 // syntaxFault turns the library's error into ours.
 func syntaxFault(data []byte, err error) Fault {
 	var load *yaml.LoadError
@@ -111,11 +153,19 @@ func at(data []byte, pos Pos) rune {
 	return line[pos.Column-1]
 }
 
-// Line returns the text of a line, without its end; "" if there is none.
+// longLine is how long a line may be to be shown: nobody has written a longer one, and
+// a hundred faults would each look through it for what must not be shown.
+const longLine = 4 << 10
+
+// Line returns the text of a line, without its end; "" if there is none, or if it is too
+// long to be shown.
 func Line(data []byte, line int) string {
-	for text := range strings.Lines(string(data)) {
+	for text := range bytes.Lines(data) {
 		if line--; line == 0 {
-			return strings.TrimRight(text, "\r\n")
+			if len(text) > longLine {
+				return ""
+			}
+			return string(bytes.TrimRight(text, "\r\n"))
 		}
 	}
 	return ""

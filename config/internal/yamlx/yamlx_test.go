@@ -3,6 +3,7 @@ package yamlx_test
 import (
 	"fmt"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +155,45 @@ func nested(depth int) string {
 		b.WriteString(strings.Repeat(" ", i) + "a:\n")
 	}
 	return b.String()
+}
+
+// The library builds half a kilobyte for each value before we see one: a text of 4 MiB
+// could cost 800 MB.
+func TestATextWithTooManyValuesIsRefusedBeforeItIsRead(t *testing.T) {
+	for name, text := range map[string]string{
+		"a list":          "x: [" + strings.Repeat("a,", 2_000_000) + "]",
+		"lists":           "x: [" + strings.Repeat("[],", 1_300_000) + "]",
+		"keys":            "x: {" + strings.Repeat("a: 1, ", 600_000) + "}",
+		"keys in quotes":  "x: {" + strings.Repeat(`"a":1,`, 600_000) + "}",
+		"mappings":        "x: [" + strings.Repeat("a:,", 1_300_000) + "]",
+		"lines":           strings.Repeat("a:\n", 1_000_000),
+		"hyphens":         "x:\n" + strings.Repeat("- - - - - - - - a\n", 200_000),
+		"question marks":  "x:\n" + strings.Repeat("? a\n", 1_000_000),
+		"carriage return": strings.Repeat("a:\r\n", 800_000),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		root, faults := yamlx.Parse([]byte(text))
+		runtime.ReadMemStats(&after)
+		if root != nil || len(faults) != 1 || !strings.Contains(faults[0].Message, "more than 100000 values") {
+			t.Errorf("%s: %v", name, faults)
+		}
+		if cost := after.TotalAlloc - before.TotalAlloc; cost > 2*uint64(len(text)) { // one is our copy of it
+			t.Errorf("%s: %d bytes cost %d", name, len(text), cost)
+		}
+	}
+}
+
+func TestWhatIsNoValueDoesNotCount(t *testing.T) {
+	for name, text := range map[string]string{
+		"comments":    strings.Repeat("# a, b: [c], - d\n", 200_000) + "x: 1\n",
+		"empty lines": strings.Repeat("\n", 4_000_000) + "x: 1\n",
+		"addresses":   "x: [" + strings.Repeat(`"http://[::1]:80/a-b?c=d:e",`, 90_000) + "]",
+	} {
+		if root, faults := yamlx.Parse([]byte(text)); root == nil || len(faults) > 0 {
+			t.Errorf("%s: %v", name, faults)
+		}
+	}
 }
 
 func TestAliasesAndMergeKeys(t *testing.T) {
