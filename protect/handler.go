@@ -103,8 +103,12 @@ func (e *exchange) settle() {
 	}
 	e.settled = true
 	reported := e.report.load()
-	if e.late && !guard.IsNeutral(reported) {
-		e.token.DoneOutcome(breaker.Failure, e.limit.err)
+	if e.late { // whose context may be over as well, for the connection goes with the answer
+		if guard.IsNeutral(reported) {
+			e.token.Done(reported)
+		} else {
+			e.token.DoneOutcome(breaker.Failure, e.limit.err)
+		}
 		return
 	}
 	switch left := e.left(reported); {

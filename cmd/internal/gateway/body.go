@@ -197,7 +197,7 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 		// without it the server would wait for the rest of the body.
 		b.setDeadline(time.Time{})
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && !errors.Is(err, io.EOF) && !b.isUnwanted() {
 		b.failed.Store(true)
 	}
 	return n, uploadError(err)
@@ -277,6 +277,14 @@ func (b *uploadBody) drop() {
 	if b.unwanted = true; b.reading {
 		b.setDeadlineLocked(time.Now())
 	}
+}
+
+// isUnwanted reports whether the upstream takes no more: a read that fails then was
+// ended by drop, and not by the client.
+func (b *uploadBody) isUnwanted() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.unwanted
 }
 
 // isAwaited reports whether it is the client that is waited for: it sends nothing, or

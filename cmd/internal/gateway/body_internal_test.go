@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -162,5 +163,25 @@ func TestUploadBody_SetsNoDeadlineOnceTheHandlerHasReturned(t *testing.T) {
 	_, _ = io.ReadAll(body)
 	if len(d.read) > 0 {
 		t.Errorf("set %v", d.read)
+	}
+}
+
+// dropped is a client from whom nothing comes until the upstream wants no more.
+type dropped struct{ upload *uploadBody }
+
+func (d *dropped) Read([]byte) (int, error) {
+	d.upload.drop()
+	return 0, os.ErrDeadlineExceeded
+}
+
+func (*dropped) Close() error { return nil }
+
+// What ends then is not the client's doing, or an upstream that dies in the middle of
+// an upload would never have failed.
+func TestUploadBody_AReadThatTheUpstreamsEndCutsShortIsNotTheClientsFault(t *testing.T) {
+	client := &dropped{}
+	client.upload = &uploadBody{ReadCloser: client, deadlines: &deadlines{}, idle: time.Minute}
+	if _, err := client.upload.Read(make([]byte, 1)); err == nil || client.upload.failed.Load() {
+		t.Errorf("%v, the client failed: %v", err, client.upload.failed.Load())
 	}
 }

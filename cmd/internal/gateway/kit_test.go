@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -35,6 +36,7 @@ type setup struct {
 	guard   guard.Config
 	limit   ratelimit.Config // no rule if its limit is 0
 	log     io.Writer
+	dial    func(ctx context.Context, network, address string) (net.Conn, error) // nil: over the network
 }
 
 // newRig serves a gateway whose route goes to upstream through a guard with a
@@ -59,6 +61,9 @@ func newRigTo(t *testing.T, upstream string, change func(*setup)) *rig {
 	table, err := r.gateway.Prepare(s.gateway)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s.dial != nil {
+		table.DialWith(s.dial)
 	}
 	if err := r.gateway.Use(table, func(string) (*guard.Guard, error) { return r.guard, nil }); err != nil {
 		t.Fatal(err)
