@@ -33,9 +33,9 @@ var ends = map[string]error{
 
 // rudeContext is a context whose methods do not return once it is armed.
 type rudeContext struct {
-	context.Context //nolint:containedctx // it is one
-	armed           func() bool
-	end             func()
+	context.Context
+	armed func() bool
+	end   func()
 }
 
 func (c rudeContext) Value(key any) any {

@@ -92,10 +92,10 @@ func (p *path) Unwrap() error { return p.rest }
 
 // Is is what errors.Is would find at the head alone.
 func (p *path) Is(target error) bool {
-	if reflect.TypeOf(target).Comparable() && p.head == target { //nolint:errorlint // the head alone
+	if reflect.TypeOf(target).Comparable() && p.head == target {
 		return true
 	}
-	x, ok := p.head.(interface{ Is(target error) bool }) //nolint:errorlint // as above
+	x, ok := p.head.(interface{ Is(target error) bool })
 	return ok && x.Is(target)
 }
 
@@ -106,6 +106,6 @@ func (p *path) As(target any) bool {
 		to.Set(reflect.ValueOf(p.head))
 		return true
 	}
-	x, ok := p.head.(interface{ As(target any) bool }) //nolint:errorlint // as above
+	x, ok := p.head.(interface{ As(target any) bool })
 	return ok && x.As(target)
 }

@@ -19,11 +19,15 @@ import (
 
 func TestOutcome(t *testing.T) {
 	for want, errs := range map[breaker.Outcome][]error{
-		breaker.Success: {nil, sql.ErrNoRows, stateError("23505"), stateError("22001"), stateError("42P01"), stateError("P0001"), stateError("25P02"),
-			errors.Join(stateError("23505"), sql.ErrTxDone), errors.Join(fault.New(fault.Spec{Code: fault.RateLimited}), sql.ErrNoRows)},
-		breaker.Ignored: {context.Canceled, sql.ErrTxDone, stateError("40001"), stateError("40P01"), stateError("55P03"), fault.New(fault.Spec{Code: fault.RateLimited}),
+		breaker.Success: {
+			nil, sql.ErrNoRows, stateError("23505"), stateError("22001"), stateError("42P01"), stateError("P0001"), stateError("25P02"),
+			errors.Join(stateError("23505"), sql.ErrTxDone), errors.Join(fault.New(fault.Spec{Code: fault.RateLimited}), sql.ErrNoRows),
+		},
+		breaker.Ignored: {
+			context.Canceled, sql.ErrTxDone, stateError("40001"), stateError("40P01"), stateError("55P03"), fault.New(fault.Spec{Code: fault.RateLimited}),
 			syscall.EMFILE, fault.New(fault.Spec{Code: fault.WorkerFailed, Cause: syscall.EADDRNOTAVAIL}),
-			errors.Join(context.Canceled, sql.ErrTxDone), errors.Join(stateError("40001"), fault.New(fault.Spec{Code: fault.PoolFull}))},
+			errors.Join(context.Canceled, sql.ErrTxDone), errors.Join(stateError("40001"), fault.New(fault.Spec{Code: fault.PoolFull})),
+		},
 		breaker.Failure: {
 			errNoRoute, sql.ErrConnDone, context.DeadlineExceeded, stateError("08006"), stateError("53300"), stateError("57P01"), stateError("57014"),
 			stateError("58030"), stateError("XX000"), stateError("28P01"), stateError("3D000"), stateError(""), stateError("2"), stateError("ZZ999"),

@@ -49,7 +49,7 @@ func TestUserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 		}{
 			"exec":       {"any", func(ctx context.Context, db *sqlguard.DB) { _, _ = db.Exec(ctx, "shutdown") }},
 			"exec, good": {"nil", func(ctx context.Context, db *sqlguard.DB) { _, _ = db.Exec(ctx, "fine") }},
-			"query":      {"any", func(ctx context.Context, db *sqlguard.DB) { _, _ = db.Query(ctx, "shutdown") }}, //nolint:sqlclosecheck,rowserrcheck // there are none
+			"query":      {"any", func(ctx context.Context, db *sqlguard.DB) { readAll(ctx, db, "shutdown") }},
 			"rows":       {"any", func(ctx context.Context, db *sqlguard.DB) { readAll(ctx, db, "breaks") }},
 			"rows, good": {"nil", func(ctx context.Context, db *sqlguard.DB) { readAll(ctx, db, "three") }},
 			"closed":     {"nil", func(ctx context.Context, db *sqlguard.DB) { closeEarly(ctx, db) }},

@@ -95,7 +95,10 @@ func TestUserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 			run func(ctx context.Context, db *pgxguard.DB)
 		}{
 			"exec":  {&scripted{err: down}, func(ctx context.Context, db *pgxguard.DB) { _, _ = db.Exec(ctx, "") }},
-			"query": {&scripted{queries: down}, func(ctx context.Context, db *pgxguard.DB) { _, _ = db.Query(ctx, "") }},
+			"query": {&scripted{queries: down}, func(ctx context.Context, db *pgxguard.DB) {
+				rows, _ := db.Query(ctx, "")
+				rows.Close()
+			}},
 			"rows": {&scripted{err: down}, func(ctx context.Context, db *pgxguard.DB) {
 				rows, _ := db.Query(ctx, "")
 				defer rows.Close()
