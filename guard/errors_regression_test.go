@@ -13,6 +13,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -215,6 +216,30 @@ func TestAHandlerThatEndsTheGoroutineCostsNoTokens(t *testing.T) {
 			t.Errorf("%d places, %d in flight, %d tokens left", s.SlotsTaken, s.InFlight, a.limit.Peek(ratelimit.Key{}).Remaining)
 		}
 	})
+}
+
+// The same for a worker that was checked out.
+func TestAHandlerThatEndsTheGoroutineCostsNoWorker(t *testing.T) {
+	bus := telemetry.NewBus()
+	p := must(pool.New("orders", pool.Config{Size: 1}, pool.Funcs[*conn]{Make: func(context.Context) (*conn, error) { return &conn{}, nil }}, pool.WithBus(bus)))
+	defer func() { _ = p.Close(context.Background()) }()
+	db := must(guard.Bind[*conn](newGuard(t, guard.Config{Pool: p, Concurrency: 5})))
+	for range 3 {
+		s, err := bus.SubscribePrefix("", "rude", func(context.Context, telemetry.Event) { runtime.Goexit() })
+		if err != nil {
+			t.Fatal(err)
+		}
+		drive(func() {
+			_, _ = guard.DoWith(context.Background(), db, guard.Call{}, func(context.Context, *conn) (int, error) { return 0, nil })
+		})
+		s.Cancel()
+		if st := p.Stats(); st.InUse != 0 {
+			t.Errorf("%d workers are lost", st.InUse)
+		}
+		if s := db.Guard().Status(); s.SlotsTaken != 0 || s.InFlight != 0 {
+			t.Errorf("%d places, %d in flight", s.SlotsTaken, s.InFlight)
+		}
+	}
 }
 
 // The bug: a place was given back twice, by the caller who had left and by the

@@ -94,7 +94,7 @@ func TestUserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 			db  *scripted
 			run func(ctx context.Context, db *pgxguard.DB)
 		}{
-			"exec":  {&scripted{err: down}, func(ctx context.Context, db *pgxguard.DB) { _, _ = db.Exec(ctx, "") }},
+			"exec": {&scripted{err: down}, func(ctx context.Context, db *pgxguard.DB) { _, _ = db.Exec(ctx, "") }},
 			"query": {&scripted{queries: down}, func(ctx context.Context, db *pgxguard.DB) {
 				rows, _ := db.Query(ctx, "")
 				rows.Close()
