@@ -38,7 +38,7 @@ type Config struct {
 	Sections map[string]any `yaml:",inline"`
 
 	origin    *origin // of a parsed Config, else nil
-	checkedBy *Server // which has validated it, so that nobody does so again; nil of a Clone
+	checkedBy any     // the *Server that has validated it, so that it need not again; nil of a Clone
 }
 
 // Storage says where records are kept. Empty means memory: they are gone at the
@@ -144,6 +144,7 @@ func unshare(v reflect.Value) {
 				unshare(v.Field(i))
 			}
 		}
+	default: // a copy of the value is one already
 	}
 }
 
@@ -208,8 +209,8 @@ func (c *Config) dropEmptyMaps() {
 func (c *Config) maps() iter.Seq[reflect.Value] {
 	return func(yield func(reflect.Value) bool) {
 		v := reflect.ValueOf(c).Elem()
-		for i := range v.NumField() {
-			if f := v.Field(i); f.Kind() == reflect.Map && !yield(f) {
+		for _, f := range v.Fields() {
+			if f.Kind() == reflect.Map && !yield(f) {
 				return
 			}
 		}

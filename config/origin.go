@@ -51,15 +51,6 @@ func (c *Config) problem(f yamlx.Fault) fault.Problem {
 	return c.origin.describe(f)
 }
 
-// position returns file:line:column of a path, or "".
-func (c *Config) position(path yamlx.Path) string {
-	if c.origin == nil {
-		return ""
-	}
-	pos, _ := c.origin.locate(path)
-	return c.origin.at(pos)
-}
-
 func (o *origin) at(pos yamlx.Pos) string {
 	return filepath.Base(o.file) + ":" + strconv.Itoa(pos.Line) + ":" + strconv.Itoa(pos.Column)
 }

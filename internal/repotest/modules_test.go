@@ -48,7 +48,7 @@ func TestModules_AConsumerInheritsFew(t *testing.T) {
 // A program that embeds the layer links no web server that it did not ask for: the
 // daemon's sections are registered by the daemon.
 func TestModules_TheLayerLinksNeitherHTTPNorTLS(t *testing.T) {
-	for _, dep := range strings.Fields(goTool(t, root, "list", "-mod=readonly", "-deps", ".")) {
+	for dep := range strings.FieldsSeq(goTool(t, root, "list", "-mod=readonly", "-deps", ".")) {
 		if dep == "net/http" || dep == "crypto/tls" {
 			t.Errorf("package foundation links %s", dep)
 		}

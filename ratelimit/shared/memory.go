@@ -77,7 +77,8 @@ func (m *memory) limiter(ctx context.Context, rule Rule, now clock.Instant) (*ra
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if l := m.rules[rule.Name]; l != nil {
-		return l, l.ReconfigureAt(now, c)
+		err := l.ReconfigureAt(now, c)
+		return l, err
 	}
 	l, err := ratelimit.New(rule.Name, c)
 	if err == nil {

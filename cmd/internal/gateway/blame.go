@@ -11,16 +11,16 @@ import (
 // nothing about its health.
 var errOtherProtocol = errors.New("the upstream changed to another protocol than the one that was offered")
 
-// streamReset is how net/http hands out a reset of a stream of HTTP/2: an error of
+// streamResetError is how net/http hands out a reset of a stream of HTTP/2: an error of
 // its own becomes any type that has the same fields.
-type streamReset struct {
+type streamResetError struct {
 	StreamID uint32
 	Code     uint32
 	Cause    error
 }
 
 // Error implements error.
-func (streamReset) Error() string { return "the stream was reset" }
+func (streamResetError) Error() string { return "the stream was reset" }
 
 // The codes of RFC 9113, section 7, that are about the request.
 const (
@@ -33,7 +33,7 @@ const (
 // line behind [route.examine], for what only the transport, or the upstream, can
 // find.
 func clientsFault(err error) (badRequest, bool) {
-	switch reset := (streamReset{}); {
+	switch reset := (streamResetError{}); {
 	case errors.Is(err, errHTTP2Only):
 		return badRequest{http.StatusNotImplemented, http2Only}, true
 	case errors.Is(err, errOtherProtocol):

@@ -247,8 +247,15 @@ func TestWarnings_TokensInTheClear(t *testing.T) {
 		listen, more string
 		want         int
 	}{
-		{":9181", "", 1}, {"10.0.0.1:9181", "", 1}, {"[::]:9181", "", 1}, {"admin.example.org:9181", "", 1},
-		{":9181", tls, 0}, {"127.0.0.1:9181", "", 0}, {"[::1]:9181", "", 0}, {"LOCALHOST:9181", "", 0}, {"off", "", 0},
+		{":9181", "", 1},
+		{"10.0.0.1:9181", "", 1},
+		{"[::]:9181", "", 1},
+		{"admin.example.org:9181", "", 1},
+		{":9181", tls, 0},
+		{"127.0.0.1:9181", "", 0},
+		{"[::1]:9181", "", 0},
+		{"LOCALHOST:9181", "", 0},
+		{"off", "", 0},
 	} {
 		w := parse(t, fmt.Sprintf(text, c.listen, c.more)).Warnings(registry)
 		if len(w) != c.want || c.want > 0 && (w[0].Field != "admin.listen" || !strings.Contains(w[0].Message, "in the clear")) {
