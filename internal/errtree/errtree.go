@@ -72,7 +72,7 @@ func walk(err error, is func(error) bool) bool {
 }
 
 func below(err error) []error {
-	switch x := err.(type) {
+	switch x := err.(type) { //nolint:errorlint // the walk itself
 	case interface{ Unwrap() error }:
 		return []error{x.Unwrap()}
 	case interface{ Unwrap() []error }:
