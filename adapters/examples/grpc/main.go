@@ -64,6 +64,8 @@ func run(ctx context.Context, out io.Writer) error {
 	}
 	defer conn.Close() //nolint:errcheck // nothing follows
 	health := grpc_health_v1.NewHealthClient(conn)
+	// The fifth call is over the server's limit, which says nothing about its health: it
+	// is no second failure, and the sixth is sent.
 	for _, name := range []string{"good", "good", "broken", "good", "good", "good"} {
 		resp, err := health.Check(ctx, &grpc_health_v1.HealthCheckRequest{Service: name})
 		fmt.Fprintln(out, name+":", tell(resp, err))

@@ -16,5 +16,5 @@ func Example_run() {
 	// broken: Internal
 	// good: SERVING
 	// good: ResourceExhausted, try again in 15s
-	// good: not sent: circuit_open, try again in 30s
+	// good: ResourceExhausted, try again in 15s
 }
