@@ -19,14 +19,14 @@ const moment = 100 * time.Millisecond
 func clientsRows() []blamed {
 	every, pair := []string{clientHTTP1, clientHTTP2, clientGRPC}, []string{clientHTTP1, clientHTTP2}
 	idle := func(s *setup) { s.gateway.Limits.BodyIdleTimeout = moment }
-	limited := func(s *setup) { s.guard.Timeout = moment }
+	patient := func(s *setup) { s.guard.Timeout = 5 * moment } // the byte that comes is with the upstream by then
 	small := func(s *setup) { s.gateway.Limits.MaxBody = 1000 }
 	return []blamed{
 		{row: "client-gone-sending", over: every, gets: "gone", counted: "canceled", upstream: readAll, act: leavesSending},
 		{row: "client-gone-waiting", over: every, gets: "gone", counted: "canceled", upstream: untilTheEnd, act: leavesWaiting},
 		{row: "client-gone-reading", over: every, gets: "gone", counted: "canceled", upstream: beginsAndHangs, act: leavesReading},
 		{row: "client-half-closed", over: []string{clientHTTP1}, gets: "499", counted: "canceled", upstream: untilTheEnd, act: halfCloses1},
-		{row: "client-slow-sending", over: every, gets: "504", getGRPC: "4", counted: "ignored", upstream: readAll, change: limited, act: stallsSending},
+		{row: "client-slow-sending", over: every, gets: "504", getGRPC: "4", counted: "ignored", upstream: readAll, change: patient, act: stallsSending},
 		{row: "client-idle-sending", over: pair, gets: "499", counted: "canceled", upstream: readAll, change: idle, act: stallsSending},
 		{row: "client-slow-sending-given-up", over: pair, gets: "502", counted: "ignored", upstream: impatientlyTo(http.MethodPost), act: pausesSending},
 		{row: "client-slow-reading", over: pair, gets: "cut", counted: "ignored", upstream: impatientlyTo(http.MethodGet), act: pausesReading},

@@ -184,6 +184,9 @@ func (b *uploadBody) leave() {
 }
 
 func (b *uploadBody) Read(p []byte) (int, error) {
+	if b.ended.Load() { // the server closes its body when the answer begins, and would say so instead
+		return 0, io.EOF
+	}
 	if !b.asks(time.Now()) || b.woken.Load() { // after the deadline was set: wake sets its own after woken
 		b.hears(time.Now())
 		return 0, errUploadFailed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -183,5 +184,30 @@ func TestUploadBody_AReadThatTheUpstreamsEndCutsShortIsNotTheClientsFault(t *tes
 	client.upload = &uploadBody{ReadCloser: client, deadlines: &deadlines{}, idle: time.Minute}
 	if _, err := client.upload.Read(make([]byte, 1)); err == nil || client.upload.failed.Load() {
 		t.Errorf("%v, the client failed: %v", err, client.upload.failed.Load())
+	}
+}
+
+// once is a body that ends with its first read and is closed then, as the server of
+// HTTP/1 closes it when the answer begins.
+type once struct{ read bool }
+
+func (o *once) Read([]byte) (int, error) {
+	if o.read {
+		return 0, http.ErrBodyReadAfterClose
+	}
+	o.read = true
+	return 1, io.EOF
+}
+
+func (*once) Close() error { return nil }
+
+// The transport reads once more to be sure. What it is told then ends the connection
+// to the upstream, in the middle of the answer.
+func TestUploadBody_TheEndStaysTheEnd(t *testing.T) {
+	upload := &uploadBody{ReadCloser: &once{}, deadlines: &deadlines{}, idle: time.Minute}
+	for range 3 {
+		if _, err := upload.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+			t.Errorf("read %v", err)
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/elixirscope/foundation/breaker"
 )
@@ -203,5 +204,42 @@ func TestAHeaderThatIsTooLargeForTheUpstreamIsTheClientsFault(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A client that has the probe of a half-open breaker must not decide with a bad
+// request whether others are served.
+func TestAFaultOfTheRequestDoesNotDecideAProbe(t *testing.T) {
+	var down atomic.Bool
+	url, change := upstreamOver(t, overH2C, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if down.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+	}))
+	r := newRigTo(t, url, change)
+	const cooldown = 50 * time.Millisecond
+	if err := r.breaker.Reconfigure(breaker.Config{FailureThreshold: 1, Cooldown: cooldown}); err != nil {
+		t.Fatal(err)
+	}
+	r.get("/")
+	down.Store(true)
+	r.get("/")
+	r.eventually("the opening", func() bool { return r.breaker.State() == breaker.StateOpen })
+	down.Store(false)
+	<-time.NewTimer(2 * cooldown).C
+	for _, request := range []string{
+		webSocket, "GET / HTTP/1.1\r\nHost: x\r\nX-Large: " + strings.Repeat("x", 16<<10) + "\r\n\r\n",
+	} {
+		_, answers := r.raw(request)
+		if code := r.status(answers); code == http.StatusServiceUnavailable || code < 400 {
+			t.Errorf("answered %d", code)
+		}
+	}
+	r.eventually("the end of the probe", func() bool { return r.breaker.Status().ProbesInFlight == 0 })
+	if s := r.breaker.Status(); s.State == breaker.StateClosed || s.Totals.Failures != 1 {
+		t.Errorf("the breaker is %v, counted %+v", s.State, s.Totals)
+	}
+	if got := r.get("/"); got.StatusCode != http.StatusOK || r.breaker.State() != breaker.StateClosed {
+		t.Errorf("an honest client got %d, the breaker is %v", got.StatusCode, r.breaker.State())
 	}
 }
