@@ -20,6 +20,7 @@ func clientsRows() []blamed {
 	every, pair := []string{clientHTTP1, clientHTTP2, clientGRPC}, []string{clientHTTP1, clientHTTP2}
 	idle := func(s *setup) { s.gateway.Limits.BodyIdleTimeout = moment }
 	patient := func(s *setup) { s.guard.Timeout = 5 * moment } // the byte that comes is with the upstream by then
+	patientReader := func(s *setup) { s.gateway.Limits.BodyIdleTimeout = 5 * moment } // the upstream has given all by then
 	small := func(s *setup) { s.gateway.Limits.MaxBody = 1000 }
 	return []blamed{
 		{row: "client-gone-sending", over: every, gets: "gone", counted: "canceled", upstream: readAll, act: leavesSending},
@@ -30,7 +31,7 @@ func clientsRows() []blamed {
 		{row: "client-idle-sending", over: pair, gets: "499", counted: "canceled", upstream: readAll, change: idle, act: stallsSending},
 		{row: "client-slow-sending-given-up", over: pair, gets: "502", counted: "ignored", upstream: impatientlyTo(http.MethodPost), act: pausesSending},
 		{row: "client-slow-reading", over: pair, gets: "cut", counted: "ignored", upstream: impatientlyTo(http.MethodGet), act: pausesReading},
-		{row: "client-not-reading", over: pair, gets: "cut", counted: "canceled", upstream: pours, change: idle, act: neverReads},
+		{row: "client-not-reading", over: pair, gets: "cut", counted: "canceled", upstream: pours, change: patientReader, act: neverReads},
 		{row: "client-too-large-declared", over: every, gets: "413", getGRPC: "HTTP 413", counted: "no call", change: small, act: func(e *ending) {
 			e.ask(strings.NewReader(strings.Repeat("x", 1001)))
 		}},
