@@ -19,7 +19,7 @@ const moment = 100 * time.Millisecond
 func clientsRows() []blamed {
 	every, pair := []string{clientHTTP1, clientHTTP2, clientGRPC}, []string{clientHTTP1, clientHTTP2}
 	idle := func(s *setup) { s.gateway.Limits.BodyIdleTimeout = moment }
-	patient := func(s *setup) { s.guard.Timeout = 5 * moment } // the byte that comes is with the upstream by then
+	patient := func(s *setup) { s.guard.Timeout = 5 * moment }                        // the byte that comes is with the upstream by then
 	patientReader := func(s *setup) { s.gateway.Limits.BodyIdleTimeout = 5 * moment } // the upstream has given all by then
 	small := func(s *setup) { s.gateway.Limits.MaxBody = 1000 }
 	return []blamed{
