@@ -1,11 +1,9 @@
 package guard
 
 import (
-	"time"
-
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/histogram"
+	"github.com/elixirscope/foundation/telemetry"
 )
 
 // Status describes a guard at one moment, for people and for the admin interface.
@@ -31,19 +29,8 @@ type Status struct {
 	DetachedTotal  uint64                // detached calls that ever ran past their time
 	DetachedPanics uint64                // those that panicked afterwards
 	LeasesExpired  uint64
-	Duration       Summary // of calls that succeeded, without waiting
-	Wait           Summary // for a worker, of calls that had to wait or were refused by the pool
-}
-
-// Summary sums up many durations. Quantiles are exact to 1/64.
-type Summary struct {
-	Count         uint64
-	Mean          time.Duration
-	P50, P95, P99 time.Duration
-}
-
-func summarize(s *histogram.Snapshot) Summary {
-	return Summary{Count: s.Count(), Mean: s.Mean(), P50: s.Quantile(0.5), P95: s.Quantile(0.95), P99: s.Quantile(0.99)}
+	Duration       telemetry.Summary // of calls that succeeded, without waiting
+	Wait           telemetry.Summary // for a worker, of calls that had to wait or were refused by the pool
 }
 
 // reasons are the codes that a guard's refusals are counted under; those of a
@@ -67,7 +54,7 @@ func (g *Guard) Status() Status {
 		InFlight: s.inFlight(), SlotsTaken: g.slots.used.Load(), Detached: g.detached.Load(),
 		Results: make(map[Result]uint64, resultCount), Refused: s.refused.list(reasons), WouldRefuse: s.would.list(shadowReasons),
 		DetachedTotal: s.detached.Load(), DetachedPanics: s.panics.Load(), LeasesExpired: s.leases.Load(),
-		Duration: summarize(s.took[Succeeded].snapshot()), Wait: summarize(s.wait.snapshot()),
+		Duration: telemetry.Summarize(s.took[Succeeded].snapshot()), Wait: telemetry.Summarize(s.wait.snapshot()),
 	}
 	for i := range s.took {
 		status.Results[Result(i)] = s.took[i].count()

@@ -1,8 +1,6 @@
 package pool
 
 import (
-	"time"
-
 	"github.com/elixirscope/foundation/internal/histogram"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -107,32 +105,4 @@ func (w waitTimes) Each(yield func(lower, upper float64, count uint64) bool) {
 	if zero > 0 && more {
 		yield(0, nanosecond, zero)
 	}
-}
-
-// Mean is the mean of all waits.
-func (w waitTimes) Mean() time.Duration {
-	if w.Count() == 0 {
-		return 0
-	}
-	return time.Duration(w.Sum() * float64(time.Second) / float64(w.Count()))
-}
-
-// Quantile returns the value below which the share q of all waits lies.
-func (w waitTimes) Quantile(q float64) time.Duration {
-	all, waited := float64(w.Count()), float64(w.Snapshot.Count())
-	if rank := q*all - float64(w.immediate); rank > 0 && waited > 0 {
-		return w.Snapshot.Quantile(rank / waited)
-	}
-	return 0
-}
-
-// times is what [Summary] is computed from.
-type times interface {
-	Count() uint64
-	Mean() time.Duration
-	Quantile(q float64) time.Duration
-}
-
-func summarize(t times) Summary {
-	return Summary{Count: t.Count(), Mean: t.Mean(), P50: t.Quantile(0.5), P95: t.Quantile(0.95), P99: t.Quantile(0.99)}
 }

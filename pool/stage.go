@@ -151,12 +151,5 @@ type Status struct {
 	Stats     Stats
 	// Wait, Hold and Create sum up how long borrowers waited (those that did not
 	// count as zero), workers were borrowed, and the making of workers took.
-	Wait, Hold, Create Summary
-}
-
-// Summary sums up many durations. Quantiles are exact to 1/64.
-type Summary struct {
-	Count         uint64
-	Mean          time.Duration
-	P50, P95, P99 time.Duration
+	Wait, Hold, Create telemetry.Summary
 }

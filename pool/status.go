@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/telemetry"
 )
 
 // Stats implements [Lender]. It looks at every worker once.
@@ -51,10 +52,10 @@ func (p *Pool[T]) Status() Status {
 	st.Available = max(0, st.Config.Size-taken)
 	st.Overflow = max(0, taken-st.Config.Size)
 	st.State = stateOf(st.Available, st.Overflow, st.Config.MaxOverflow)
-	st.Wait = summarize(p.waitTimes())
+	st.Wait = telemetry.Summarize(p.waitTimes())
 	hold := p.hold.Snapshot()
-	st.Stats.HoldTime, st.Hold = hold.Total(), summarize(hold)
-	st.Create = summarize(p.create.Snapshot())
+	st.Stats.HoldTime, st.Hold = hold.Total(), telemetry.Summarize(hold)
+	st.Create = telemetry.Summarize(p.create.Snapshot())
 	return st
 }
 

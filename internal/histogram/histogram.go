@@ -162,29 +162,6 @@ func (s *Snapshot) Sum() float64 { return s.sum.Seconds() }
 // Total is the sum of all records, exactly.
 func (s *Snapshot) Total() time.Duration { return s.sum }
 
-// Mean is the mean of all records, 0 if there are none.
-func (s *Snapshot) Mean() time.Duration {
-	if s.count == 0 {
-		return 0
-	}
-	return s.sum / time.Duration(s.count)
-}
-
-// Quantile returns the value below which the share q of all records lies, to
-// 1/64 of its size; 0 if there are none.
-func (s *Snapshot) Quantile(q float64) time.Duration {
-	rank := uint64(min(max(q, 0), 1) * float64(s.count))
-	rank = min(max(rank, 1), s.count)
-	var seen uint64
-	for i, n := range s.bucket {
-		if seen += n; seen >= rank && n > 0 {
-			lower, upper := bounds(i)
-			return lower + (upper-lower)/2
-		}
-	}
-	return 0
-}
-
 // Sub removes an earlier snapshot of the same histogram, which leaves the
 // records of the time between.
 func (s *Snapshot) Sub(earlier *Snapshot) {

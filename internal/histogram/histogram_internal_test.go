@@ -2,7 +2,6 @@ package histogram
 
 import (
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -40,23 +39,6 @@ func TestBucketsFollowOneAnother(t *testing.T) {
 		_, upper := bounds(i)
 		if lower, _ := bounds(i + 1); lower != upper {
 			t.Fatalf("bucket %d ends at %d, the next begins at %d", i, upper, lower)
-		}
-	}
-}
-
-func TestQuantilesAreWithinOneSixtyFourth(t *testing.T) {
-	h := New()
-	values := make([]time.Duration, 20_000)
-	for i := range values {
-		values[i] = time.Duration(rand.ExpFloat64() * float64(20*time.Millisecond))
-		h.Record(values[i])
-	}
-	slices.Sort(values)
-	s := h.Snapshot()
-	for _, q := range []float64{0.01, 0.5, 0.9, 0.99, 0.999, 1} {
-		exact := values[max(int(q*float64(len(values)))-1, 0)]
-		if got := s.Quantile(q); (got - exact).Abs() > exact/64+1 {
-			t.Errorf("q%v: %v, exactly %v", q, got, exact)
 		}
 	}
 }
@@ -119,8 +101,9 @@ func TestFullBucketsLoseNothing(t *testing.T) {
 		default:
 		}
 		s := h.Snapshot()
-		if s.Count() < last || s.Total() > time.Duration(sum.Load()) || s.Count() > 0 && (s.Mean() < 60*time.Second || s.Mean() > 70*time.Second) {
-			t.Fatalf("count %d after %d, mean %v, sum %v of %v", s.Count(), last, s.Mean(), s.Total(), time.Duration(sum.Load()))
+		n := time.Duration(s.Count())
+		if s.Count() < last || s.Total() > time.Duration(sum.Load()) || s.Total() < n*60*time.Second || s.Total() > n*70*time.Second {
+			t.Fatalf("count %d after %d, sum %v of %v", s.Count(), last, s.Total(), time.Duration(sum.Load()))
 		}
 		last = s.Count()
 	}
@@ -151,13 +134,6 @@ func TestFieldsFillBeforeTheyOverflow(t *testing.T) {
 				t.Fatalf("bucket %d: count %d, want %d; sum %d, want %d", i, s.Count(), most+2, s.Total(), want)
 			}
 		}
-	}
-}
-
-func TestAnEmptySnapshotHasNoQuantile(t *testing.T) {
-	var s Snapshot
-	if s.Quantile(0.5) != 0 || s.Mean() != 0 || s.Count() != 0 {
-		t.Error("an empty snapshot is not zero")
 	}
 }
 
