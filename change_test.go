@@ -216,7 +216,7 @@ func TestEdit(t *testing.T) {
 		t.Errorf("an edit that failed left revision %d", now.Number)
 	}
 	applied, err := f.Config().Edit(t.Context(), func(c *config.Config) error {
-		c.Guards["new"] = config.Guard{Timeout: time.Second}
+		c.Guards["new"] = config.Guard{Config: guard.Config{Timeout: time.Second}}
 		return nil
 	}, config.By{Actor: "alice", Reason: "test", Seen: 1})
 	if err != nil || applied.Revision != 2 || applied.Actor != "alice" || applied.Reason != "test" || len(applied.Changes) != 1 {

@@ -12,6 +12,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/pool"
 )
 
@@ -19,7 +20,7 @@ func ExampleOpen() {
 	ctx := context.Background()
 	fnd, err := foundation.Open(ctx, foundation.Options{Config: &config.Config{
 		Breakers: map[string]config.Breaker{"payments": {Config: breaker.Config{FailureThreshold: 1}}},
-		Guards:   map[string]config.Guard{"checkout": {Breaker: "payments", Timeout: 2 * time.Second}},
+		Guards:   map[string]config.Guard{"checkout": {Breaker: "payments", Config: guard.Config{Timeout: 2 * time.Second}}},
 	}})
 	if err != nil {
 		fmt.Println(err)
@@ -51,7 +52,7 @@ func ExampleFoundation_Config() {
 
 	applied, err := fnd.Config().Edit(ctx, func(c *config.Config) error {
 		c.Breakers["search"] = config.Breaker{}
-		c.Guards["search"] = config.Guard{Breaker: "search", Timeout: time.Second}
+		c.Guards["search"] = config.Guard{Breaker: "search", Config: guard.Config{Timeout: time.Second}}
 		return nil
 	}, config.By{Actor: "example", Reason: "search is new"})
 	fmt.Println(applied.Revision, err)

@@ -3,6 +3,7 @@ package foundation
 import (
 	"context"
 	"maps"
+	"reflect"
 	"weak"
 
 	"github.com/elixirscope/foundation/breaker"
@@ -71,13 +72,13 @@ func (h *handles) add(name string, g *guard.Guard) {
 func sameGuard(t *transition, name string) bool {
 	before, was := t.old.Config.Guards[name]
 	old, next := guardConfig(t.old, before), guardConfig(t.next, before)
-	return was && before == t.next.Config.Guards[name] &&
+	return was && reflect.DeepEqual(before, t.next.Config.Guards[name]) &&
 		old.Breaker == next.Breaker && old.Breakers == next.Breakers && old.RateLimit == next.RateLimit && old.Pool == next.Pool
 }
 
 // guardConfig turns the names of a guard's parts into the parts.
 func guardConfig(a *assembly, g config.Guard) guard.Config {
-	cfg := g.Settings()
+	cfg := g.Config
 	switch c := partsOf[circuit](a, breakerSection)[g.Breaker].(type) {
 	case *breaker.Breaker:
 		cfg.Breaker = c

@@ -95,8 +95,8 @@ func revisionConfig(i int) *config.Config {
 			Worker: "test", Config: pool.Config{Size: 16 + n, CheckoutTimeout: time.Minute}, Options: &workerOptions{Label: strconv.Itoa(n)},
 		}},
 		Guards: map[string]config.Guard{
-			"plain": {Breaker: "b", RateLimit: "r", Timeout: time.Duration(n) * time.Hour},
-			"db":    {Pool: "p", Breaker: "b", Timeout: time.Duration(n) * time.Hour},
+			"plain": {Breaker: "b", RateLimit: "r", Config: guard.Config{Timeout: time.Duration(n) * time.Hour}},
+			"db":    {Pool: "p", Breaker: "b", Config: guard.Config{Timeout: time.Duration(n) * time.Hour}},
 		},
 	}
 }

@@ -189,7 +189,10 @@ func (k *checker) options(path yamlx.Path, err error) {
 }
 
 func (k *checker) guard(path yamlx.Path, _ string, g Guard) {
-	k.part(path, g.Settings().Validate())
+	k.part(path, g.Validate())
+	if g.Config.Breaker != nil || g.Breakers != nil || g.Config.RateLimit != nil || g.Config.Pool != nil || g.Admission != nil || g.Recorder != nil {
+		k.add(path, "", "holds a part itself: in a configuration a guard names its breaker, rate_limit and pool, and the layer gives it all others")
+	}
 	refers(k, path.Key("rate_limit"), g.RateLimit, "rate_limits", k.c.RateLimits)
 	refers(k, path.Key("breaker"), g.Breaker, "breakers", k.c.Breakers)
 	refers(k, path.Key("pool"), g.Pool, "pools", k.c.Pools)
@@ -199,7 +202,7 @@ func (k *checker) guard(path yamlx.Path, _ string, g Guard) {
 // guardWarnings passes on what the guard warns about, which sees settings without
 // the parts that the names stand for.
 func (k *checker) guardWarnings(path yamlx.Path, g Guard) {
-	for _, w := range g.Settings().Warnings() {
+	for _, w := range g.Warnings() {
 		if w.Field == "checkout_timeout" && g.Pool != "" || w.Field == "refund_on_failure" && g.RateLimit != "" {
 			continue
 		}

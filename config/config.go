@@ -3,7 +3,6 @@ package config
 import (
 	"iter"
 	"reflect"
-	"time"
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
@@ -84,40 +83,16 @@ type Pool struct {
 	pool.Config `yaml:",inline"`
 }
 
-// Guard is a guard and the names of the parts that it uses.
+// Guard is a guard and the names of the parts that it uses. The fields of
+// [guard.Config] that hold parts themselves must be nil.
 type Guard struct {
-	// Priority is critical, normal, best_effort or bulk: who is refused first when memory is short; default normal.
-	Priority guard.Priority `yaml:"priority"`
 	// RateLimit names a rule of rate_limits; default none.
 	RateLimit string `yaml:"rate_limit"`
 	// Breaker names a breaker of breakers; default none.
 	Breaker string `yaml:"breaker"`
 	// Pool names a pool of pools; default none.
-	Pool string `yaml:"pool"`
-	// Timeout bounds each call; default none.
-	Timeout time.Duration `yaml:"timeout"`
-	// CheckoutTimeout bounds the wait for a worker; default the pool's.
-	CheckoutTimeout time.Duration `yaml:"checkout_timeout"`
-	// DeadlineFloor is how long a call must have run for the caller's own deadline to count as a failure; default a tenth of the timeout, 100ms without one.
-	DeadlineFloor time.Duration `yaml:"deadline_floor"`
-	// Lease is how long a call of the two-step form may stay open; default twice the timeout, at least 30s.
-	Lease time.Duration `yaml:"lease"`
-	// Concurrency bounds the calls in flight; default no bound.
-	Concurrency int `yaml:"concurrency"`
-	// MaxDetached bounds the detached calls that ran past their time; default the guard's.
-	MaxDetached int `yaml:"max_detached"`
-	// RefundOnFailure gives the rate limit's tokens back when the call fails; default false.
-	RefundOnFailure bool `yaml:"refund_on_failure"`
-	// Mode is enforce, shadow (decide and count, but refuse nothing) or off; default enforce.
-	Mode guard.Mode `yaml:"mode"`
-}
-
-// Settings returns what the guard is made of beside its parts.
-func (g Guard) Settings() guard.Config {
-	return guard.Config{
-		Timeout: g.Timeout, CheckoutTimeout: g.CheckoutTimeout, DeadlineFloor: g.DeadlineFloor, Lease: g.Lease,
-		Concurrency: g.Concurrency, MaxDetached: g.MaxDetached, Priority: g.Priority, Mode: g.Mode, RefundOnFailure: g.RefundOnFailure,
-	}
+	Pool         string `yaml:"pool"`
+	guard.Config `yaml:",inline"`
 }
 
 // Clone returns a copy that can be changed without changing c. Pool options are
@@ -133,14 +108,14 @@ func (c *Config) Clone() *Config {
 }
 
 // unshare gives v its own copy of all that its exported fields and elements refer
-// to, but for what stands behind an interface.
+// to, but for what stands behind an interface or is no setting of the file.
 func unshare(v reflect.Value) {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Map, reflect.Slice:
 		v.Set(unshared(v))
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if v.Type().Field(i).IsExported() {
+			if f := v.Type().Field(i); f.IsExported() && f.Tag.Get("yaml") != "-" {
 				unshare(v.Field(i))
 			}
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -54,7 +55,7 @@ func ExampleDiff() {
 func ExampleConfig_YAML() {
 	c := &config.Config{
 		Storage: config.Storage{Postgres: "postgres://app:password@db/app"},
-		Guards:  map[string]config.Guard{"checkout": {Timeout: 90 * time.Second}},
+		Guards:  map[string]config.Guard{"checkout": {Config: guard.Config{Timeout: 90 * time.Second}}},
 	}
 	text, err := c.YAML()
 	fmt.Println(strings.TrimSpace(string(text)), err)
@@ -70,7 +71,7 @@ func ExampleConfig_YAML() {
 func ExampleConfig_Validate() {
 	c := &config.Config{
 		Breakers: map[string]config.Breaker{"payments": {}},
-		Guards:   map[string]config.Guard{"checkout": {Breaker: "paymets", Timeout: -time.Second}},
+		Guards:   map[string]config.Guard{"checkout": {Breaker: "paymets", Config: guard.Config{Timeout: -time.Second}}},
 	}
 	fmt.Print(config.Render(c.Validate(config.Registry{})))
 	// Output:

@@ -12,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/testkit"
 	"github.com/elixirscope/foundation/pool"
 )
@@ -331,5 +333,24 @@ func TestCloneIsApart(t *testing.T) {
 	}
 	if !reflect.DeepEqual(d.RateLimits, c.RateLimits) {
 		t.Error("the clone lost its rules")
+	}
+}
+
+func TestAGuardOfAConfigurationNamesItsParts(t *testing.T) {
+	b, err := breaker.New("b", breaker.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &config.Config{Guards: map[string]config.Guard{"g": {Config: guard.Config{Breaker: b}}}}
+	if err := c.Validate(registry); !errors.Is(err, fault.InvalidConfig) {
+		t.Errorf("a guard that holds a breaker: %v", err)
+	}
+	if c.Clone().Guards["g"].Config.Breaker != b {
+		t.Error("Clone copied a breaker")
+	}
+	classify := func(error) guard.Outcome { return guard.Ignored }
+	c = &config.Config{Guards: map[string]config.Guard{"g": {Config: guard.Config{Classify: classify}}}}
+	if err := c.Validate(registry); err != nil {
+		t.Errorf("a guard that classifies errors itself: %v", err)
 	}
 }

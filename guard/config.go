@@ -13,48 +13,50 @@ import (
 // Config guards nothing, counts outcomes, and passes errors on as they are.
 type Config struct {
 	// Breaker refuses calls while the dependency fails.
-	Breaker *breaker.Breaker
+	Breaker *breaker.Breaker `yaml:"-"`
 	// Breakers is one breaker for each key; give it or Breaker.
-	Breakers *breaker.Group
+	Breakers *breaker.Group `yaml:"-"`
 	// RateLimit bounds how often the calls of a key may happen.
-	RateLimit *ratelimit.Limiter
+	RateLimit *ratelimit.Limiter `yaml:"-"`
 	// Pool lends each call a worker. Such a guard is used with [Bind] and [DoWith].
-	Pool pool.Lender
+	Pool pool.Lender `yaml:"-"`
 	// Admission refuses calls by priority, before anything else is asked, while memory
 	// is short.
-	Admission Admitter
+	Admission Admitter `yaml:"-"`
 	// Recorder is told how every call ended.
-	Recorder Recorder
-	// Timeout bounds the call itself, without the wait for a worker; 0 means not. It
-	// also bounds the wait for a turn of a leaky bucket, which comes before the call.
-	// The caller's own deadline wins if it is earlier.
-	Timeout time.Duration
-	// CheckoutTimeout bounds the wait for a worker; 0 means the pool's.
-	CheckoutTimeout time.Duration
+	Recorder Recorder `yaml:"-"`
+	// Timeout bounds the call itself, without the wait for a worker; by default
+	// nothing does. It also bounds the wait for a turn of a leaky bucket, which comes
+	// before the call. The caller's own deadline wins if it is earlier.
+	Timeout time.Duration `yaml:"timeout"`
+	// CheckoutTimeout bounds the wait for a worker; by default the pool's own does.
+	CheckoutTimeout time.Duration `yaml:"checkout_timeout"`
 	// DeadlineFloor is how long a call must have run for the caller's own deadline
 	// to count as the dependency's failure: one that left it no time says nothing
-	// about the dependency. 0 means a tenth of Timeout, 100 ms without one.
-	DeadlineFloor time.Duration
-	// Lease is how long a [Token] may stay open before it is taken back and counted
-	// as a failure. 0 means twice Timeout, at least 30 s.
-	Lease time.Duration
-	// Concurrency bounds how many calls are in flight; 0 means not.
-	Concurrency int
-	// Priority is that of calls that have none and whose context has none. Unset
-	// means [Normal].
-	Priority Priority
-	// Mode is enforce (the default), shadow or off.
-	Mode Mode
+	// about the dependency. By default a tenth of Timeout, 100 ms without one.
+	DeadlineFloor time.Duration `yaml:"deadline_floor"`
+	// Lease is how long a call of the two-step form may stay open before it is taken
+	// back and counted as a failure. By default twice Timeout, at least 30 s.
+	Lease time.Duration `yaml:"lease"`
+	// Concurrency bounds how many calls are in flight; by default nothing does.
+	Concurrency int `yaml:"concurrency"`
+	// Priority is that of calls that have none and whose context has none: critical,
+	// normal (the default), best_effort or bulk. The last is refused first when memory
+	// is short.
+	Priority Priority `yaml:"priority"`
+	// Mode is enforce (the default), shadow (decide and count, but refuse nothing) or
+	// off.
+	Mode Mode `yaml:"mode"`
 	// Classify judges errors that are neither the guard's time limit, nor the
 	// caller's doing, nor [Neutral], nor a refusal further in. It runs outside every
-	// lock. nil means that each of them is a [Failure].
-	Classify func(error) Outcome
+	// lock. nil means that each of them is a [Failure]. It is set in code alone.
+	Classify func(error) Outcome `yaml:"-"`
 	// RefundOnFailure gives the tokens of the rate limit back when a call fails.
-	RefundOnFailure bool
-	// MaxDetached refuses a [DoDetached] while this many earlier ones have run past
-	// their time and not ended; 0 means 100. Those that are in flight by then can
-	// still join them: with Concurrency set, that is the hard bound.
-	MaxDetached int
+	RefundOnFailure bool `yaml:"refund_on_failure"`
+	// MaxDetached is how many detached calls may have run past their time and not
+	// ended before further ones are refused; 100 by default. Those that are in flight
+	// by then can still join them: with Concurrency set, that is the hard bound.
+	MaxDetached int `yaml:"max_detached"`
 }
 
 // The defaults that zero fields stand for.

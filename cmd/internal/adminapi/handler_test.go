@@ -19,6 +19,7 @@ import (
 	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -70,7 +71,7 @@ func newRig(t *testing.T) *rig {
 		Version:    config.Version,
 		Breakers:   map[string]config.Breaker{"payments": {Config: breaker.Config{FailureThreshold: 2}}, "hosts": {Per: config.PerKey}, "calm": {}},
 		RateLimits: map[string]config.RateLimit{"per_client": {Config: ratelimit.Config{Limit: 5, Per: time.Minute}}},
-		Guards:     map[string]config.Guard{"checkout": {Breaker: "payments", RateLimit: "per_client", Timeout: time.Second}},
+		Guards:     map[string]config.Guard{"checkout": {Breaker: "payments", RateLimit: "per_client", Config: guard.Config{Timeout: time.Second}}},
 	}})
 	if err != nil {
 		t.Fatal(err)
