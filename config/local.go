@@ -2,7 +2,6 @@ package config
 
 import (
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -22,8 +21,8 @@ func (o ParseOptions) sources() yamlx.Sources {
 type keeper struct {
 	over   *Config
 	local  []string // sections
-	known  map[yamlx.Path]yamlx.Leaf
-	places map[yamlx.Path]yamlx.Path
+	known  map[yamlx.Path]yamlx.Leaf // what is local, and what is shown as something else
+	places yamlx.Places
 }
 
 // keeping fills in what root leaves as it is in over.
@@ -31,13 +30,16 @@ func keeping(root *yamlx.Node, o ParseOptions) *keeper {
 	if o.Over == nil {
 		return nil
 	}
-	known := yamlx.Named(*o.Over, o.Over.veil)
-	k := &keeper{over: o.Over, known: known, places: yamlx.Keep(root, known, hidden), local: []string{storageSection}}
+	k := &keeper{over: o.Over, local: []string{storageSection}}
 	for _, s := range o.Sections {
 		if s.Local {
 			k.local = append(k.local, s.Name)
 		}
 	}
+	k.known = yamlx.Named(*o.Over, o.Over.veil, func(path yamlx.Path, leaf yamlx.Leaf) bool {
+		return leaf.Shown != leaf.Value || k.isLocal(path, leaf)
+	})
+	k.places = yamlx.Keep(root, k.known, hidden)
 	return k
 }
 
@@ -45,7 +47,8 @@ const storageSection = "storage"
 
 // isLocal reports whether the local file alone sets a value.
 func (k *keeper) isLocal(path yamlx.Path, leaf yamlx.Leaf) bool {
-	return leaf.Local || slices.Contains(k.local, path.Elements()[0])
+	section, _ := path.Cut()
+	return leaf.Local || slices.Contains(k.local, section)
 }
 
 // check gives c the sections that it has left out, and reports what it has changed
@@ -55,20 +58,23 @@ func (k *keeper) check(c *Config, from *origin) (faults []yamlx.Fault) {
 		return nil
 	}
 	k.inherit(c, from)
-	next := yamlx.Named(*c, func(yamlx.Path, reflect.Value, bool) (string, bool) { return "", false })
+	next := yamlx.Named(*c, never, func(path yamlx.Path, leaf yamlx.Leaf) bool {
+		return leaf.Value == hidden || k.isLocal(path, leaf)
+	})
 	for _, path := range slices.Sorted(maps.Keys(next)) {
 		leaf, was := next[path], k.known[path]
-		place, stands := k.places[path]
+		place, stands := k.places.Of(path)
 		switch {
 		case k.isLocal(path, leaf) && leaf.Value != was.Value:
-			faults = append(faults, yamlx.Fault{Path: k.place(path), Message: onlyLocal})
-		case stands && leaf.Value == hidden && from.found[place].Secret:
+			faults = append(faults, yamlx.Fault{Path: place, Message: onlyLocal})
+		case stands && leaf.Value == hidden && from.secretAt(place):
 			faults = append(faults, yamlx.Fault{Path: place, Message: "stands for a secret, and there is none here: write it into the local file"})
 		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(k.known)) {
 		if _, is := next[path]; k.isLocal(path, k.known[path]) && !is && k.partStays(path) {
-			faults = append(faults, yamlx.Fault{Path: k.place(path), Message: onlyLocal})
+			place, _ := k.places.Of(path)
+			faults = append(faults, yamlx.Fault{Path: place, Message: onlyLocal})
 		}
 	}
 	return faults
@@ -80,8 +86,7 @@ const onlyLocal = "can be set in the local file only; leave it as it is there"
 // what is known of their values: variables are shown as they were written there.
 func (k *keeper) inherit(c *Config, from *origin) {
 	for _, name := range k.local {
-		section := yamlx.Path("").Key(name)
-		if _, stands := k.places[section]; stands {
+		if _, stands := k.places.Of(yamlx.Path("").Key(name)); stands {
 			continue
 		}
 		if name == storageSection {
@@ -92,42 +97,26 @@ func (k *keeper) inherit(c *Config, from *origin) {
 			}
 			c.Sections[name] = settings
 		}
-		from.inherit(k.over.origin, section)
+		from.inherit(k.over.origin, name)
 	}
 }
 
-func (o *origin) inherit(other *origin, section yamlx.Path) {
+func (o *origin) inherit(other *origin, section string) {
 	if other == nil {
 		return
 	}
 	o.secrets = append(o.secrets, other.secrets...)
 	if o.kept == nil {
-		o.kept = make(map[yamlx.Path]yamlx.Entry)
+		o.kept = make(map[string]*yamlx.Node)
 	}
-	for _, entries := range []map[yamlx.Path]yamlx.Entry{other.kept, other.found} {
-		for path, entry := range entries {
-			if strings.HasPrefix(string(path), string(section)+"/") {
-				o.kept[path] = entry
-			}
-		}
+	if entry, ok := other.find(yamlx.Path("").Key(section)); ok {
+		o.kept[section] = entry.Node
 	}
 }
 
-// place is where a value stands in the document, or else the nearest that holds it.
-func (k *keeper) place(path yamlx.Path) yamlx.Path {
-	if place, ok := k.places[path]; ok {
-		return place
-	}
-	keys := path.Elements()
-	for p := path.Parent(); p != ""; p = p.Parent() {
-		if place, ok := k.places[p]; ok {
-			for _, key := range keys[len(p.Elements()):] {
-				place = place.Key(key)
-			}
-			return place
-		}
-	}
-	return path
+func (o *origin) secretAt(path yamlx.Path) bool {
+	entry, ok := o.root.Find(path)
+	return ok && entry.Node.Secret()
 }
 
 // partStays reports whether the part that a value belongs to is still there: a pool
@@ -145,6 +134,6 @@ func (k *keeper) partStays(path yamlx.Path) bool {
 	for _, key := range keys[:depth] {
 		part = part.Key(key)
 	}
-	_, stays := k.places[part]
+	_, stays := k.places.Of(part)
 	return stays || depth == 1 && keys[0] != "gateway"
 }

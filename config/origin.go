@@ -19,11 +19,11 @@ import (
 
 // origin is what a Config remembers of the text it was read from.
 type origin struct {
-	file  string
-	text  []byte
-	found map[yamlx.Path]yamlx.Entry
-	// kept are values that stand in another text, from which they were taken over.
-	kept map[yamlx.Path]yamlx.Entry
+	file string
+	text []byte
+	root *yamlx.Node
+	// kept are sections that stand in another text, from which they were taken over.
+	kept map[string]*yamlx.Node
 	// secrets are the texts that variables held; they are cut out of every message.
 	secrets []secret
 	// veiled are the values of the file that are secrets themselves.
@@ -59,7 +59,7 @@ func (o *origin) at(pos yamlx.Pos) string {
 // key of a mapping, and for what is missing the place where it is missing.
 func (o *origin) locate(path yamlx.Path) (yamlx.Pos, *yamlx.Node) {
 	for p := path; ; p = p.Parent() {
-		if entry, ok := o.found[p]; ok {
+		if entry, ok := o.root.Find(p); ok {
 			if p == path && entry.Node.Kind == yamlx.Scalar {
 				return entry.Node.Pos, entry.Node
 			}
@@ -186,12 +186,12 @@ func (o *origin) learn(veiled []*yamlx.Node) {
 	for _, n := range veiled {
 		o.veiled[n] = !n.Expanded
 	}
-	for _, entry := range o.found {
-		switch n := entry.Node; {
+	for n := range o.root.All {
+		switch {
 		case n.Kind != yamlx.Scalar:
 		case n.Expanded:
 			o.keep(n.Text, n.Raw)
-		case entry.Secret:
+		case n.Secret():
 			o.keep(n.Text, hidden)
 		}
 	}
@@ -234,15 +234,21 @@ func sensitive(text string) []string {
 // value is the one that was read.
 func (c *Config) veil(path yamlx.Path, v reflect.Value, isSecret bool) (string, bool) {
 	if c.origin != nil {
-		entry, ok := c.origin.found[path]
-		if !ok {
-			entry, ok = c.origin.kept[path]
-		}
-		if ok && entry.Node.Expanded && entry.Holds(v) {
+		if entry, ok := c.origin.find(path); ok && entry.Node.Expanded && entry.Holds(v) {
 			return entry.Node.Raw, true
 		}
 	}
 	return hidden, isSecret
+}
+
+// find returns what stands at a path, in this text or in the one from which its section
+// was taken over.
+func (o *origin) find(path yamlx.Path) (yamlx.Entry, bool) {
+	if entry, ok := o.root.Find(path); ok || len(o.kept) == 0 {
+		return entry, ok
+	}
+	section, rest := path.Cut()
+	return o.kept[section].Find(rest)
 }
 
 // YAML renders the settings of c as a file that says the same. Variables are

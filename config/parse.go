@@ -63,7 +63,7 @@ func Parse(file string, data []byte, o ParseOptions) (*Config, error) {
 	var d yamlx.Decoder
 	d.Decode("", root, c)
 	c.dropEmptyMaps()
-	from.found = d.Found
+	from.root = root
 	c.origin = from
 	faults = append(faults, versionFault(root, c)...)
 	decodeOptions(c, &d, o.Kinds)
@@ -92,15 +92,14 @@ func decodeOptions(c *Config, d *yamlx.Decoder, kinds map[string]pool.Kind) {
 		path := yamlx.Path("/pools").Key(name).Key("options")
 		kind, known := kindOf(kinds, p.Worker)
 		if !known {
-			if entry, ok := d.Found[path]; ok {
+			if entry, ok := c.origin.root.Find(path); ok {
 				d.Conceal(entry.Node)
 			}
 			continue // reported with the other names
 		}
 		p.Options = newOptions(kind)
-		if entry, ok := d.Found[path]; ok {
+		if entry, ok := c.origin.root.Find(path); ok {
 			d.Decode(path, entry.Node, p.Options)
-			d.Found[path] = entry
 		}
 		c.Pools[name] = p
 	}
@@ -114,14 +113,14 @@ func (o *origin) check(c *Config, r Registry, before []yamlx.Fault) []yamlx.Faul
 	}
 	misspelt := make(map[yamlx.Path]bool) // mappings with a key that is not known
 	for _, f := range before {
-		if _, known := o.found[f.Path]; !known {
+		if _, known := o.root.Find(f.Path); !known {
 			misspelt[f.Path.Parent()] = true
 		}
 	}
 	k := checker{c: c, registry: r}
 	k.all()
 	return slices.DeleteFunc(k.faults, func(f yamlx.Fault) bool {
-		_, stands := o.found[f.Path]
+		_, stands := o.root.Find(f.Path)
 		return f.Warning || o.bad(f.Path) || !stands && misspelt[f.Path.Parent()]
 	})
 }
@@ -130,7 +129,7 @@ func (o *origin) check(c *Config, r Registry, before []yamlx.Fault) []yamlx.Faul
 // refused before.
 func (o *origin) bad(path yamlx.Path) bool {
 	for p := path; p != ""; p = p.Parent() {
-		if entry, ok := o.found[p]; ok && entry.Node.Bad {
+		if entry, ok := o.root.Find(p); ok && entry.Node.Bad {
 			return true
 		}
 	}

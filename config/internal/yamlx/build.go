@@ -12,6 +12,7 @@ type builder struct {
 	faults []Fault
 	nodes  int          // that may still be built
 	open   []*yaml.Node // the aliases being resolved, to find circles
+	shared int          // how many nodes around the one being built have an anchor
 }
 
 func position(n *yaml.Node) Pos { return Pos{n.Line, n.Column} }
@@ -43,18 +44,39 @@ func (b *builder) build(n *yaml.Node, depth int) *Node {
 	switch n.Kind {
 	case yaml.AliasNode:
 		return b.alias(n, depth)
-	case yaml.MappingNode:
-		out.Kind, out.Bad = Mapping, false
-		b.mapping(out, n, depth)
-	case yaml.SequenceNode:
-		out.Kind, out.Bad = Sequence, false
-		for _, item := range n.Content {
-			out.Items = append(out.Items, b.build(item, depth+1))
-		}
-	default:
+	case yaml.ScalarNode:
 		b.scalar(out, n)
+	default:
+		b.collection(out, n, depth)
 	}
 	return out
+}
+
+// collection builds what has values below it, and lets go of the library's nodes on the way:
+// they are several times as large as ours. What has an anchor may be needed again.
+func (b *builder) collection(out *Node, n *yaml.Node, depth int) {
+	if n.Anchor != "" {
+		b.shared++
+		defer func() { b.shared-- }()
+	}
+	out.Bad = false
+	if n.Kind == yaml.MappingNode {
+		out.Kind = Mapping
+		b.mapping(out, n, depth)
+		return
+	}
+	out.Kind = Sequence
+	out.Items = make([]*Node, 0, len(n.Content))
+	for i, item := range n.Content {
+		out.Items = append(out.Items, b.build(item, depth+1))
+		b.release(n, i)
+	}
+}
+
+func (b *builder) release(n *yaml.Node, i int) {
+	if b.shared == 0 {
+		n.Content[i] = nil
+	}
 }
 
 func (b *builder) scalar(out *Node, n *yaml.Node) {
@@ -81,7 +103,6 @@ func (b *builder) alias(n *yaml.Node, depth int) *Node {
 
 func (b *builder) mapping(out *Node, n *yaml.Node, depth int) {
 	var merged []*Node
-	lines := make(map[string]int, len(n.Content)/2) // of the keys: a scan for each would take minutes for what fits into a file
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		switch {
@@ -91,18 +112,18 @@ func (b *builder) mapping(out *Node, n *yaml.Node, depth int) {
 			merged = append(merged, b.merge(value, depth)...)
 		case len(key.Value) > MaxText:
 			b.fault(key, "this key has %d bytes, at most %d are allowed", len(key.Value), MaxText)
-		case lines[key.Value] > 0:
-			b.fault(key, "%q stands here twice; the first is in line %d", key.Value, lines[key.Value])
+		case out.pair(key.Value) != nil:
+			b.fault(key, "%q stands here twice; the first is in line %d", key.Value, out.pair(key.Value).KeyPos.Line)
 		default:
-			lines[key.Value] = key.Line
-			out.Pairs = append(out.Pairs, Pair{key.Value, position(key), b.build(value, depth+1)})
+			out.add(Pair{key.Value, position(key), b.build(value, depth+1)})
 		}
+		b.release(n, i)
+		b.release(n, i+1)
 	}
 	for _, from := range merged { // what is written out wins over what is merged
 		for _, pair := range from.Pairs {
-			if lines[pair.Key] == 0 {
-				lines[pair.Key] = pair.KeyPos.Line
-				out.Pairs = append(out.Pairs, pair)
+			if out.pair(pair.Key) == nil {
+				out.add(pair)
 			}
 		}
 	}

@@ -12,8 +12,6 @@ import (
 type Decoder struct {
 	// Faults are all that was found so far.
 	Faults []Fault
-	// Found holds every node that was met, by its path.
-	Found map[Path]Entry
 	// Secrets are the values that are secrets, and those that may be meant to be one:
 	// whatever stands in the wrong place near one.
 	Secrets []*Node
@@ -65,14 +63,6 @@ func holdsSecret(t reflect.Type) bool {
 	return false
 }
 
-// Entry is where a value stands: its node, and its key's position.
-type Entry struct {
-	Node   *Node
-	KeyPos Pos
-	Secret bool // the field is marked as one
-	tag    tag
-}
-
 // Holds reports whether v is what stands at the entry, variables filled in.
 func (e Entry) Holds(v reflect.Value) bool {
 	if e.Node.Kind != Scalar || !isScalar(v) {
@@ -80,22 +70,14 @@ func (e Entry) Holds(v reflect.Value) bool {
 	}
 	var d Decoder
 	n, there := *e.Node, reflect.New(v.Type()).Elem()
-	d.scalar("", &n, there, e.tag)
+	d.scalar("", &n, there, *n.field)
 	return len(d.Faults) == 0 && there.Comparable() && there.Equal(v)
 }
 
 // Decode fills the value that target points to from n. A key that is not in the
 // tree leaves its field unchanged.
 func (d *Decoder) Decode(path Path, n *Node, target any) {
-	if d.Found == nil {
-		d.Found = make(map[Path]Entry)
-	}
-	d.enter(path, n, n.Pos, tag{})
-	d.value(path, n, reflect.ValueOf(target).Elem(), tag{})
-}
-
-func (d *Decoder) enter(path Path, n *Node, keyPos Pos, t tag) {
-	d.Found[path] = Entry{Node: n, KeyPos: keyPos, Secret: t.secret, tag: t}
+	d.value(path, n, reflect.ValueOf(target).Elem(), &tag{})
 }
 
 func (d *Decoder) fault(path Path, n *Node, format string, args ...any) {
@@ -109,7 +91,8 @@ var (
 )
 
 // value decodes n into v.
-func (d *Decoder) value(path Path, n *Node, v reflect.Value, t tag) {
+func (d *Decoder) value(path Path, n *Node, v reflect.Value, t *tag) {
+	n.field = t
 	if t.secret {
 		d.Conceal(n)
 	}
@@ -125,7 +108,7 @@ func (d *Decoder) value(path Path, n *Node, v reflect.Value, t tag) {
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(path, n, v.Elem(), t)
 	case isScalar(v):
-		d.scalar(path, n, v, t)
+		d.scalar(path, n, v, *t)
 	case v.Kind() == reflect.Struct:
 		d.structure(path, n, v)
 	case v.Kind() == reflect.Map:
@@ -175,8 +158,7 @@ func (d *Decoder) structure(path Path, n *Node, v reflect.Value) {
 		pair := &n.Pairs[i]
 		f, ok := find(known, pair.Key)
 		if entry := entry(more, pair.Key); !ok && entry.IsValid() {
-			d.enter(path.Key(pair.Key), pair.Value, pair.KeyPos, tag{})
-			d.value(path.Key(pair.Key), pair.Value, entry, tag{})
+			d.value(path.Key(pair.Key), pair.Value, entry, &tag{})
 			continue
 		}
 		if !ok {
@@ -186,8 +168,7 @@ func (d *Decoder) structure(path Path, n *Node, v reflect.Value) {
 			}
 			continue
 		}
-		d.enter(path.Key(pair.Key), pair.Value, pair.KeyPos, f.tag)
-		d.value(path.Key(pair.Key), pair.Value, v.FieldByIndex(f.index), f.tag)
+		d.value(path.Key(pair.Key), pair.Value, v.FieldByIndex(f.index), &f.tag)
 	}
 }
 
@@ -214,13 +195,13 @@ func keepFound(more reflect.Value, n *Node) {
 	}
 }
 
-func find(known []field, key string) (field, bool) {
-	for _, f := range known {
-		if f.key == key {
-			return f, true
+func find(known []field, key string) (*field, bool) {
+	for i := range known {
+		if known[i].key == key {
+			return &known[i], true
 		}
 	}
-	return field{}, false
+	return nil, false
 }
 
 func (d *Decoder) unknownKey(path Path, pair *Pair, known []field, more reflect.Value) {
@@ -237,7 +218,7 @@ func (d *Decoder) unknownKey(path Path, pair *Pair, known []field, more reflect.
 	})
 }
 
-func (d *Decoder) mapping(path Path, n *Node, v reflect.Value, t tag) {
+func (d *Decoder) mapping(path Path, n *Node, v reflect.Value, t *tag) {
 	if !d.wants(path, n, Mapping, v.Type()) || len(n.Pairs) == 0 {
 		return
 	}
@@ -245,19 +226,17 @@ func (d *Decoder) mapping(path Path, n *Node, v reflect.Value, t tag) {
 	for i := range n.Pairs {
 		pair := &n.Pairs[i]
 		element := reflect.New(v.Type().Elem()).Elem()
-		d.enter(path.Key(pair.Key), pair.Value, pair.KeyPos, t)
 		d.value(path.Key(pair.Key), pair.Value, element, t)
 		v.SetMapIndex(reflect.ValueOf(pair.Key).Convert(v.Type().Key()), element)
 	}
 }
 
-func (d *Decoder) list(path Path, n *Node, v reflect.Value, t tag) {
+func (d *Decoder) list(path Path, n *Node, v reflect.Value, t *tag) {
 	if !d.wants(path, n, Sequence, v.Type()) || len(n.Items) == 0 {
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.Items), len(n.Items)))
 	for i, item := range n.Items {
-		d.enter(path.Index(i), item, item.Pos, t)
 		d.value(path.Index(i), item, v.Index(i), t)
 	}
 }

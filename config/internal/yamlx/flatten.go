@@ -23,7 +23,9 @@ type flattener struct {
 	veil  Veil
 	named bool // the elements of lists go by their names
 	out   map[Path]Leaf
-	known Decoder // for its fields
+	// wanted chooses what is listed; nil is all.
+	wanted func(Path, Leaf) bool
+	known  Decoder // for its fields
 }
 
 // value lists v, which stands at place; the path is what it goes by.
@@ -38,15 +40,15 @@ func (f *flattener) value(path, place Path, v reflect.Value, t tag) {
 	case v.Kind() == reflect.Struct:
 		for _, sub := range f.known.fields(v.Type()) {
 			sub.local = sub.local || t.local
-			f.value(path.Key(sub.key), place.Key(sub.key), v.FieldByIndex(sub.index), sub.tag)
+			f.entry(path, place, sub.key, v.FieldByIndex(sub.index), sub.tag)
 		}
 		more := entries(v)
 		for _, key := range sortedKeys(more) {
-			f.value(path.Key(key.String()), place.Key(key.String()), more.MapIndex(key), tag{})
+			f.entry(path, place, key.String(), more.MapIndex(key), tag{})
 		}
 	case v.Kind() == reflect.Map:
 		for _, key := range v.MapKeys() {
-			f.value(path.Key(key.String()), place.Key(key.String()), v.MapIndex(key), t)
+			f.entry(path, place, key.String(), v.MapIndex(key), t)
 		}
 	default:
 		for i := range v.Len() {
@@ -55,17 +57,35 @@ func (f *flattener) value(path, place Path, v reflect.Value, t tag) {
 	}
 }
 
+// entry lists what stands at a key. Most settings of most parts are at their zero: no path
+// is made for them. Documents whose lists go by position have one path for both.
+func (f *flattener) entry(path, place Path, key string, v reflect.Value, t tag) {
+	if v.IsZero() {
+		return
+	}
+	there := place.Key(key)
+	if path == place {
+		f.value(there, there, v, t)
+		return
+	}
+	f.value(path.Key(key), there, v, t)
+}
+
 func (f *flattener) leaf(path, place Path, v reflect.Value, t tag) {
-	leaf := Leaf{Value: scalarNode(v, t).Value}
+	leaf := Leaf{Local: t.local}
 	if v.Kind() == reflect.String {
 		leaf.Value = v.String()
+	} else {
+		leaf.Value = scalarNode(v, t).Value
 	}
-	leaf.Shown, leaf.Local = leaf.Value, t.local
+	leaf.Shown = leaf.Value
 	if text, veiled := f.veil(place, v, t.secret); veiled {
 		leaf.Shown = text
 	}
 	if len(leaf.Shown) > MaxWord && !f.named {
 		leaf.Shown = fmt.Sprintf("%.*s…", MaxWord, leaf.Shown)
 	}
-	f.out[path] = leaf
+	if f.wanted == nil || f.wanted(path, leaf) {
+		f.out[path] = leaf
+	}
 }

@@ -16,7 +16,10 @@ var (
 
 // Key returns the path of a mapping's entry.
 func (p Path) Key(key string) Path {
-	return p + "/" + Path(escape.Replace(key))
+	if strings.ContainsAny(key, "~/") {
+		key = escape.Replace(key)
+	}
+	return p + "/" + Path(key)
 }
 
 // Index returns the path of a list's element.
@@ -46,14 +49,25 @@ func (p Path) Parent() Path {
 	return p[:i]
 }
 
+// Cut splits a path that is not the document's into its first key and the rest.
+func (p Path) Cut() (key string, rest Path) {
+	key, _, more := strings.Cut(string(p[1:]), "/")
+	if more {
+		rest = p[1+len(key):]
+	}
+	return unescape.Replace(key), rest
+}
+
 // Elements returns the keys of the path, unescaped.
 func (p Path) Elements() []string {
 	if p == "" {
 		return nil
 	}
 	keys := strings.Split(string(p[1:]), "/")
-	for i, key := range keys {
-		keys[i] = unescape.Replace(key)
+	if strings.Contains(string(p), "~") {
+		for i, key := range keys {
+			keys[i] = unescape.Replace(key)
+		}
 	}
 	return keys
 }

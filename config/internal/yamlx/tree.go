@@ -3,6 +3,7 @@ package yamlx
 import (
 	"cmp"
 	"slices"
+	"strconv"
 )
 
 // Pos is a place in a file: line and column from 1, columns in characters. The
@@ -62,6 +63,9 @@ type Node struct {
 	Bad   bool
 	Pairs []Pair  // of a mapping, in the order of the file
 	Items []*Node // of a sequence
+
+	index map[string]int // of the pairs, where there are many
+	field *tag           // that the node was decoded for; nil if nobody asked for it
 }
 
 // Pair is one entry of a mapping.
@@ -76,13 +80,103 @@ func (n *Node) Get(key string) *Node {
 	if n == nil {
 		return nil
 	}
+	if pair := n.pair(key); pair != nil {
+		return pair.Value
+	}
+	return nil
+}
+
+// many is from how many pairs on a mapping has an index: a scan for each of its keys
+// would take minutes for what fits into a file.
+const many = 16
+
+func (n *Node) pair(key string) *Pair {
+	if n.index != nil {
+		if i, ok := n.index[key]; ok {
+			return &n.Pairs[i]
+		}
+		return nil
+	}
 	for i := range n.Pairs {
 		if n.Pairs[i].Key == key {
-			return n.Pairs[i].Value
+			return &n.Pairs[i]
 		}
 	}
 	return nil
 }
+
+// add appends a pair whose key is new.
+func (n *Node) add(pair Pair) {
+	n.Pairs = append(n.Pairs, pair)
+	switch {
+	case n.index != nil:
+		n.index[pair.Key] = len(n.Pairs) - 1
+	case len(n.Pairs) > many:
+		n.index = make(map[string]int)
+		for i := range n.Pairs {
+			n.index[n.Pairs[i].Key] = i
+		}
+	}
+}
+
+// Entry is where a value stands: its node, and its key's position. The zero Entry
+// stands for none.
+type Entry struct {
+	Node   *Node
+	KeyPos Pos
+}
+
+// Find returns what was decoded at a path below n, and false where nothing stands or
+// nothing was asked for.
+func (n *Node) Find(path Path) (Entry, bool) {
+	e := Entry{Node: n}
+	if n != nil {
+		e.KeyPos = n.Pos
+	}
+	for _, key := range path.Elements() {
+		if e.Node == nil {
+			break
+		}
+		e = e.Node.child(key)
+	}
+	return e, e.Node != nil && e.Node.field != nil
+}
+
+func (n *Node) child(key string) Entry {
+	if n.Kind == Sequence {
+		if i, err := strconv.Atoi(key); err == nil && i >= 0 && i < len(n.Items) {
+			return Entry{n.Items[i], n.Items[i].Pos}
+		}
+		return Entry{}
+	}
+	if pair := n.pair(key); pair != nil {
+		return Entry{pair.Value, pair.KeyPos}
+	}
+	return Entry{}
+}
+
+// All iterates over n and everything below it.
+func (n *Node) All(yield func(*Node) bool) { n.walk(yield) }
+
+func (n *Node) walk(yield func(*Node) bool) bool {
+	if !yield(n) {
+		return false
+	}
+	for i := range n.Pairs {
+		if !n.Pairs[i].Value.walk(yield) {
+			return false
+		}
+	}
+	for _, item := range n.Items {
+		if !item.walk(yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// Secret reports whether the field that n was decoded for is marked as one.
+func (n *Node) Secret() bool { return n.field != nil && n.field.secret }
 
 // shown is what an error may say about the node's value.
 func (n *Node) shown() string {
