@@ -39,8 +39,8 @@ func TestUnchangedNamesKeepTheirState(t *testing.T) {
 	}
 	text := strings.NewReplacer("failure_threshold: 3", "failure_threshold: 30", "limit: 5", "limit: 6", "size: 2", "size: 1", "timeout: 2s", "timeout: 3s").Replace(allParts)
 	apply(t, f, parse(t, text, made.kinds()))
-	if b, _ := f.Breaker("payments"); b.State() != breaker.StateOpen || b.Config().FailureThreshold != 30 {
-		t.Errorf("the breaker is %v with %+v", b.State(), b.Config())
+	if b, _ := f.Breaker("payments"); b.State() != breaker.StateOpen || b.Status().Config.FailureThreshold != 30 {
+		t.Errorf("the breaker is %v with %+v", b.State(), b.Status().Config)
 	}
 	if d := r.Peek(ratelimit.Key{}); d.Remaining != 3 || d.Limit != 6 {
 		t.Errorf("of 6, 3 used, remain %d of %d", d.Remaining, d.Limit)
@@ -91,7 +91,7 @@ func TestScenario10_ABreakerThatComesBackIsNew(t *testing.T) {
 	f := open(t, foundation.Options{Config: parse(t, "breakers: { b: { failure_threshold: 1 } }", nil)})
 	b, _ := f.Breaker("b")
 	stale := b.Allow()
-	b.ForceOpen(breaker.Override{Actor: "ops", Reason: "test"})
+	b.Force(breaker.StateOpen, breaker.Override{Actor: "ops", Reason: "test"})
 	if err := removeBreaker(t.Context(), f, "b"); err != nil {
 		t.Fatal(err)
 	}

@@ -129,71 +129,41 @@ func (b *Breaker) catchUpLocked(now clock.Instant) *era {
 	return e
 }
 
-// Look is what a call would meet, without anything being taken. It is a value
-// for one call of one goroutine.
-type Look struct {
-	era     *era
-	refusal *fault.Error
-	late    bool // it found its era over, which only a permit can end
-}
-
-// LookAt tells whether a call at now would be refused, and counts it as refused
-// if so. It takes no probe's place and makes no transition: a caller that finds
-// the look OK asks [Breaker.AllowAt] later, which may still refuse. In shadow
+// LookAt tells whether a call at now would be refused, and counts it as refused if so.
+// It takes no probe's place and makes no transition: a caller that finds the look OK
+// prepares its call and asks [Breaker.AllowAt] then, which may still refuse. In shadow
 // mode the refusal is counted there, not here.
-func (b *Breaker) LookAt(now clock.Instant) Look {
+//
+// The permit that it returns holds nothing and need not be settled. Only a failure
+// counts: of a call that failed before it could ask for its permit, as one whose
+// connection cannot be made. It counts if the look was OK and its state is still in
+// force; after a cooldown it is a failed probe. It makes the transitions that time has
+// caused, or a dependency without connections, whose calls never come to a permit,
+// would hide behind an override that has ended.
+func (b *Breaker) LookAt(now clock.Instant) Permit {
 	e := b.era.Load()
 	if e.fast {
-		return Look{era: e}
+		return Permit{era: e, start: now, flags: permitOK | permitLook}
 	}
 	// Draws belong to the permit: drawing here too would square the share.
 	refusal, late := e.certain(now)
-	l := Look{era: e, refusal: refusal, late: late}
-	if l.refusal != nil && !e.shadow {
-		p := b.refused(e, l.refusal, now)
+	if refusal != nil {
+		return b.lookRefused(e, refusal, now)
+	}
+	p := Permit{era: e, start: now, flags: permitOK | permitLook}
+	if late {
+		p.flags |= permitLate
+	}
+	return p
+}
+
+func (b *Breaker) lookRefused(e *era, refusal *fault.Error, now clock.Instant) Permit {
+	p := b.refused(e, refusal, now)
+	if !e.shadow {
 		b.countRefusal(context.Background(), &p, now)
 	}
-	return l
-}
-
-// OK reports whether the call may go on.
-func (l Look) OK() bool { return l.refusal == nil || l.era.shadow }
-
-// WouldRefuse reports whether the breaker, were it not in shadow mode, would
-// refuse.
-func (l Look) WouldRefuse() bool { return l.refusal != nil && l.era.shadow }
-
-// Err is the *[fault.Error] that the call is refused with, nil if it is OK.
-func (l Look) Err() error {
-	if l.OK() {
-		return nil
-	}
-	return l.refusal
-}
-
-// FailAt counts a failure of the dependency that happened before the call could
-// ask for its permit: no worker could be made. It counts only if the look was OK
-// and its era is still in force; after a cooldown it is a failed probe. It makes
-// the transitions that time has caused, or a dependency without workers, whose
-// calls never come to a permit, would hide behind an override that has ended.
-func (l Look) FailAt(now clock.Instant, err error) {
-	if l.era == nil || l.refusal != nil {
-		return
-	}
-	of := typeOf(err)
-	defer func() { l.failAt(now, of) }() // also if the error's own methods panic
-	of = classOf(err)
-}
-
-func (l Look) failAt(now clock.Instant, of class) {
-	b := l.era.breaker
-	b.count(Failure)
-	b.mu.Lock()
-	if b.era.Load().m.generation == l.era.m.generation && (l.late || !l.era.suspended()) {
-		b.failLocked(of, now)
-	}
-	b.mu.Unlock()
-	b.edges.flush(b.changed)
+	p.flags |= permitLook
+	return p
 }
 
 // failLocked counts a failure that no permit stands for. REQUIRES: b.mu.

@@ -56,7 +56,7 @@ func TestFailuresDoNotAllocate(t *testing.T) {
 func TestRefusalsDoNotAllocate(t *testing.T) {
 	for name, prepare := range map[string]func(*breaker.Breaker){
 		"open":      func(b *breaker.Breaker) { failures(b, 1) },
-		"forced":    func(b *breaker.Breaker) { _ = b.ForceOpen(breaker.Override{Actor: "test"}) },
+		"forced":    func(b *breaker.Breaker) { _ = b.Force(breaker.StateOpen, breaker.Override{Actor: "test"}) },
 		"injected":  func(b *breaker.Breaker) { _ = b.InjectRefusals(1) },
 		"half-open": func(b *breaker.Breaker) { failures(b, 1); b.AllowAt(clock.Now().Add(2 * time.Hour)) },
 	} {

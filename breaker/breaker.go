@@ -62,7 +62,7 @@ func New(name string, cfg Config, opts ...Option) (*Breaker, error) {
 	if err := check(name, cfg); err != nil {
 		return nil, err
 	}
-	r := &rules{Config: cfg.WithDefaults(), revision: 1}
+	r := &rules{Config: cfg.withDefaults(), revision: 1}
 	return newBreaker(name, "", r, newSetup(opts), new(ledger)), nil
 }
 
@@ -84,13 +84,6 @@ func newBreaker(name, member string, r *rules, s *setup, l *ledger) *Breaker {
 
 // Name returns the name that the breaker was made with.
 func (b *Breaker) Name() string { return b.name }
-
-// Member returns the text of the key that the breaker serves in a [Group], and
-// "" for a breaker made with [New].
-func (b *Breaker) Member() string { return b.member }
-
-// Config returns the settings in force, defaults filled in.
-func (b *Breaker) Config() Config { return b.era.Load().rules.Config }
 
 // State returns the state that the next call would meet: the end of a cooldown
 // or of an override shows at once, although only a call makes the transition.

@@ -70,7 +70,7 @@ func BenchmarkSuccessAt(b *testing.B) {
 
 func BenchmarkRefusal(b *testing.B) {
 	br := mustNew(b, breaker.Config{})
-	if err := br.ForceOpen(breaker.Override{Actor: "bench"}); err != nil {
+	if err := br.Force(breaker.StateOpen, breaker.Override{Actor: "bench"}); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()

@@ -183,7 +183,7 @@ func drawConfig(t *rapid.T) breaker.Config {
 	ms := func(label string, most int64) time.Duration {
 		return time.Duration(rapid.Int64Range(1, most).Draw(t, label)) * time.Millisecond
 	}
-	return breaker.Config{
+	b, err := breaker.New("drawn", breaker.Config{
 		FailureThreshold:    rapid.IntRange(0, 4).Draw(t, "failure_threshold"),
 		ConsecutiveFailures: rapid.IntRange(0, 4).Draw(t, "consecutive_failures"),
 		Window:              ms("window", 50),
@@ -192,7 +192,11 @@ func drawConfig(t *rapid.T) breaker.Config {
 		Probes:              rapid.IntRange(1, 3).Draw(t, "probes"),
 		ProbeSuccesses:      rapid.IntRange(1, 3).Draw(t, "probe_successes"),
 		ProbeLease:          ms("lease", 40),
-	}.WithDefaults()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b.Status().Config
 }
 
 // TestScenario09_AnySequenceAgreesWithThePlainModel drives a breaker and the
@@ -254,10 +258,10 @@ func TestScenario09_AnySequenceAgreesWithThePlainModel(t *testing.T) {
 					d := time.Duration(rapid.Int64Range(0, 30).Draw(t, "ms")) * time.Millisecond
 					o := breaker.Override{Actor: "test", For: d}
 					if rapid.Bool().Draw(t, "open") {
-						_ = b.ForceOpen(o)
+						_ = b.Force(breaker.StateOpen, o)
 						m.force(breaker.StateOpen, d)
 					} else {
-						_ = b.ForceClosed(o)
+						_ = b.Force(breaker.StateClosed, o)
 						m.force(breaker.StateClosed, d)
 					}
 				},

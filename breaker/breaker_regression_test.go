@@ -157,7 +157,7 @@ func TestPeer13_GoexitInAProbeDoesNotWedge(t *testing.T) {
 		time.Sleep(second)
 		_ = b.Allow() // a probe that nobody ever settles
 		wantRefused(t, b)
-		time.Sleep(b.Config().ProbeLease)
+		time.Sleep(b.Status().Config.ProbeLease)
 		wantAdmitted(t, b)
 		wantState(t, b, breaker.StateClosed)
 	})

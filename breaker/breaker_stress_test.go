@@ -134,9 +134,9 @@ func operators(b *breaker.Breaker, cfg breaker.Config, n, seed int) {
 	for i := range n {
 		switch (i + seed) % 7 {
 		case 0:
-			_ = b.ForceOpen(breaker.Override{Actor: "test", For: time.Microsecond})
+			_ = b.Force(breaker.StateOpen, breaker.Override{Actor: "test", For: time.Microsecond})
 		case 1:
-			_ = b.ForceClosed(breaker.Override{Actor: "test", For: time.Microsecond})
+			_ = b.Force(breaker.StateClosed, breaker.Override{Actor: "test", For: time.Microsecond})
 		case 2:
 			b.Automatic("test")
 		case 3:

@@ -284,7 +284,7 @@ func TestScenario25_ForcedOpenHolds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := mustNew(t, breaker.Config{FailureThreshold: 1, Cooldown: second})
 		running := b.Allow()
-		if err := b.ForceOpen(breaker.Override{Actor: "ada", Reason: "maintenance", For: time.Hour}); err != nil {
+		if err := b.Force(breaker.StateOpen, breaker.Override{Actor: "ada", Reason: "maintenance", For: time.Hour}); err != nil {
 			t.Fatal(err)
 		}
 		b.Reset("bob")
@@ -310,7 +310,7 @@ func TestScenario25_ForcedOpenHolds(t *testing.T) {
 func TestScenario25_ForcedOpenUntilReleased(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := mustNew(t, breaker.Config{})
-		_ = b.ForceOpen(breaker.Override{Actor: "ada"})
+		_ = b.Force(breaker.StateOpen, breaker.Override{Actor: "ada"})
 		time.Sleep(1000 * time.Hour)
 		if f := wantRefused(t, b); !f.RetryAt().IsZero() {
 			t.Errorf("nobody knows when, but retry at %v", f.RetryAt())
@@ -629,7 +629,7 @@ func TestWarnings(t *testing.T) {
 }
 
 // What a valid configuration becomes must be valid too, at the bounds as well: it
-// is what Config returns, and may come back to Reconfigure.
+// is what Status shows, and may come back to Reconfigure.
 func TestDefaultsAtTheBoundsAreValid(t *testing.T) {
 	for name, cfg := range map[string]breaker.Config{
 		"zero":                 {},
@@ -637,8 +637,8 @@ func TestDefaultsAtTheBoundsAreValid(t *testing.T) {
 		"cooldown at its most": {Cooldown: time.Minute, CooldownMax: time.Minute, CooldownGrowth: 2},
 		"longest call":         {CallTimeout: 24 * time.Hour},
 	} {
-		full := cfg.WithDefaults()
-		if err := full.Validate(); err != nil || !reflect.DeepEqual(full, full.WithDefaults()) {
+		full := mustNew(t, cfg).Status().Config
+		if err := full.Validate(); err != nil || !reflect.DeepEqual(full, mustNew(t, full).Status().Config) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -72,7 +72,7 @@ func (b *buckets) epoch(now clock.Instant) int64 { return int64(now) >> (b.shift
 func (b *buckets) add(now clock.Instant, failed, slow bool) {
 	epoch := b.epoch(now)
 	s := &b.lanes[stripe.Lane()&(len(b.lanes)-1)].slot[epoch&(bucketCount-1)]
-	if s.epoch.Load() != epoch && !b.turn(s, epoch) {
+	if s.epoch.Load() != epoch && !b.rotate(s, epoch) {
 		return
 	}
 	s.calls.Add(1)
@@ -88,10 +88,22 @@ func (b *buckets) add(now clock.Instant, failed, slow bool) {
 	}
 }
 
-// turn makes s the slot of epoch and reports whether it is; a slot that has
+// remove takes back a call that was added at the given instant, perhaps in another
+// lane: the count of one lane may then wrap, the sum of all does not. What the call
+// told besides stays: a slow one was slow. REQUIRES: nobody sums up meanwhile, that is
+// the breaker's mutex, or the call could be seen as taken back and not as added.
+func (b *buckets) remove(at clock.Instant) {
+	epoch := b.epoch(at)
+	s := &b.lanes[stripe.Lane()&(len(b.lanes)-1)].slot[epoch&(bucketCount-1)]
+	if b.rotate(s, epoch) {
+		s.calls.Add(^uint64(0))
+	}
+}
+
+// rotate makes s the slot of epoch and reports whether it is; a slot that has
 // already moved on to a later slice is left alone, for the call is out of the
 // window by then.
-func (b *buckets) turn(s *slot, epoch int64) bool {
+func (b *buckets) rotate(s *slot, epoch int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if at := s.epoch.Load(); at >= epoch {

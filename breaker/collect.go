@@ -78,7 +78,7 @@ func (c collector) ledger(l *ledger) {
 		}
 	}
 	n := l.counts()
-	c.value(descCalls, float64(n.Successes), Success.String())
+	c.value(descCalls, float64(l.rising(n.Successes)), Success.String())
 	c.value(descCalls, float64(n.Failures), Failure.String())
 	c.value(descCalls, float64(n.Ignored), Ignored.String())
 	c.value(descRejections, float64(n.Rejected), Enforce.String())

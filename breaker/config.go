@@ -96,9 +96,9 @@ const (
 	maxCooldown  = 7 * 24 * time.Hour
 )
 
-// WithDefaults returns c with every zero field that has a default replaced by
+// withDefaults returns c with every zero field that has a default replaced by
 // it: the settings that a breaker made from c works with.
-func (c Config) WithDefaults() Config {
+func (c Config) withDefaults() Config {
 	if c.FailureThreshold == 0 && c.FailureRatio == 0 && c.SlowRatio == 0 && c.ConsecutiveFailures == 0 {
 		c.FailureThreshold = defaultThreshold
 	}

@@ -28,8 +28,7 @@
 //	  │                           └────────── a probe fails ──────┘ │
 //	  └──────────────────── enough probes succeed ──────────────────┘
 //
-// An operator can lay an override over the machine ([Breaker.ForceOpen],
-// [Breaker.ForceClosed]); below it the machine stands still and goes on, with
+// An operator can lay an override over the machine ([Breaker.Force]); below it the machine stands still and goes on, with
 // the time that has passed, when the override ends.
 //
 // # Time

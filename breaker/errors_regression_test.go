@@ -60,7 +60,10 @@ func TestAnErrorWhoseMethodsPanicIsOneFailure(t *testing.T) {
 		"typed Do": func(b *breaker.Breaker, err error) {
 			_, _ = breaker.Do(context.Background(), b, func(context.Context) (int, error) { return 0, err })
 		},
-		"Look": func(b *breaker.Breaker, err error) { b.LookAt(clock.Now()).FailAt(clock.Now(), err) },
+		"Look": func(b *breaker.Breaker, err error) {
+			l := b.LookAt(clock.Now())
+			l.SettleAt(clock.Now(), breaker.Failure, err)
+		},
 	}
 	for way, err := range ends {
 		for name, settle := range settlements {
@@ -106,7 +109,7 @@ func TestARevokedSuccessCountsAlsoIfTheErrorPanics(t *testing.T) {
 		b := mustNew(t, breaker.Config{FailureThreshold: 1})
 		p := b.Allow()
 		p.Success()
-		apart(func() { p.RevokeAt(clock.Now(), err) })
+		apart(func() { p.SettleAt(clock.Now(), breaker.Failure, err) })
 		if b.State() != breaker.StateOpen {
 			t.Errorf("%s: %+v", way, b.Status())
 		}

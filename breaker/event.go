@@ -79,10 +79,9 @@ type CallRejected struct {
 // EventName implements [telemetry.Event].
 func (CallRejected) EventName() string { return telemetry.Prefix + "circuit_breaker.call_rejected" }
 
-func (b *Breaker) emitExecuted(ctx context.Context, p *Permit, now clock.Instant, o Outcome, of *class) {
+func (b *Breaker) emitExecuted(ctx context.Context, p *Permit, o Outcome, took time.Duration, slow bool, of *class) {
 	e := CallExecuted{
-		Name: b.name, Member: b.member, Outcome: o, Duration: p.elapsed(now),
-		Probe: p.lease() != 0, Slow: p.slow(now),
+		Name: b.name, Member: b.member, Outcome: o, Duration: took, Probe: p.lease() != 0, Slow: slow,
 	}
 	if o == Failure {
 		e.Error = of.String()

@@ -184,7 +184,7 @@ func TestGoexitBeforeAnOrdinaryCallCountsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		bus := telemetry.NewBus()
 		b := mustNew(t, breaker.Config{}, breaker.WithBus(bus))
-		_ = b.ForceOpen(breaker.Override{Actor: "ada", For: second})
+		_ = b.Force(breaker.StateOpen, breaker.Override{Actor: "ada", For: second})
 		_, _ = telemetry.Subscribe(bus, "bad", func(context.Context, breaker.StateChanged) { runtime.Goexit() })
 		time.Sleep(second)
 		var done sync.WaitGroup
@@ -221,7 +221,7 @@ func TestDurationsOfCalls(t *testing.T) {
 // Whoever acts first ends what time has ended, under its own cause.
 func TestOperatorsReportTheEndOfAnOverrideBeforeTheirOwn(t *testing.T) {
 	for name, act := range map[string]func(*breaker.Breaker){
-		"force":       func(b *breaker.Breaker) { _ = b.ForceOpen(breaker.Override{Actor: "bob"}) },
+		"force":       func(b *breaker.Breaker) { _ = b.Force(breaker.StateOpen, breaker.Override{Actor: "bob"}) },
 		"reset":       func(b *breaker.Breaker) { b.Reset("bob") },
 		"automatic":   func(b *breaker.Breaker) { b.Automatic("bob") },
 		"reconfigure": func(b *breaker.Breaker) { _ = b.Reconfigure(breaker.Config{FailureThreshold: 7}) },
@@ -231,7 +231,7 @@ func TestOperatorsReportTheEndOfAnOverrideBeforeTheirOwn(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				bus := telemetry.NewBus()
 				b := mustNew(t, breaker.Config{}, breaker.WithBus(bus))
-				_ = b.ForceOpen(breaker.Override{Actor: "ada", For: second})
+				_ = b.Force(breaker.StateOpen, breaker.Override{Actor: "ada", For: second})
 				seen := watch(t, bus)
 				time.Sleep(2 * second)
 				if since := b.Status().Since; time.Since(since) != second {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -97,6 +98,38 @@ func ExampleBreaker_Allow() {
 	// Output: calling
 }
 
+// A call is prepared only if there is a point in it, and a preparation that fails
+// counts against the dependency.
+func ExampleBreaker_LookAt() {
+	b, _ := breaker.New("payments", breaker.Config{FailureThreshold: 1})
+	dial := func() error { return errors.New("connection refused") }
+	for range 2 {
+		look := b.LookAt(clock.Now())
+		if !look.OK() {
+			fmt.Println("not dialed:", errors.Is(look.Err(), fault.CircuitOpen))
+			return
+		}
+		if err := dial(); err != nil {
+			look.SettleAt(clock.Now(), breaker.Failure, err)
+			fmt.Println(err)
+		}
+	}
+	// Output:
+	// connection refused
+	// not dialed: true
+}
+
+// One clock read serves the permit and a log line, and an answer that breaks off
+// while it is read turns the success into a failure.
+func ExamplePermit_SettleAt() {
+	b, _ := breaker.New("payments", breaker.Config{})
+	permit := b.AllowAt(clock.Now())
+	permit.SettleAt(clock.Now(), breaker.Success, nil) // the header came
+	permit.SettleAt(clock.Now(), breaker.Failure, errors.New("the body broke off"))
+	fmt.Println(b.Status().Totals.Successes, b.Status().Totals.Failures)
+	// Output: 0 1
+}
+
 func ExampleBreaker_Status() {
 	b, _ := breaker.New("payments", breaker.Config{FailureThreshold: 3})
 	for range 2 {
@@ -115,9 +148,9 @@ func ExampleBreaker_Reconfigure() {
 	// Output: [failures 1 of 10] revision 2
 }
 
-func ExampleBreaker_ForceOpen() {
+func ExampleBreaker_Force() {
 	b, _ := breaker.New("payments", breaker.Config{})
-	_ = b.ForceOpen(breaker.Override{Actor: "ada", Reason: "provider maintenance", For: time.Hour})
+	_ = b.Force(breaker.StateOpen, breaker.Override{Actor: "ada", Reason: "provider maintenance", For: time.Hour})
 	fmt.Println(b.State(), b.Status().Override.Reason)
 	b.Automatic("ada")
 	fmt.Println(b.State())
@@ -126,9 +159,9 @@ func ExampleBreaker_ForceOpen() {
 	// closed
 }
 
-func ExampleBreaker_ForceClosed() {
+func ExampleBreaker_Force_closed() {
 	b, _ := breaker.New("payments", breaker.Config{FailureThreshold: 1})
-	_ = b.ForceClosed(breaker.Override{Actor: "ada", Reason: "false alarm", For: time.Hour})
+	_ = b.Force(breaker.StateClosed, breaker.Override{Actor: "ada", Reason: "false alarm", For: time.Hour})
 	_ = b.Do(context.Background(), func(context.Context) error { return errors.New("down") })
 	fmt.Println(b.State())
 	// Output: closed
@@ -162,7 +195,7 @@ func ExampleGroup() {
 	hosts, _ := breaker.NewGroup("hosts", breaker.Config{FailureThreshold: 1}, 1000)
 	_ = hosts.For("a.example.org").Do(context.Background(), func(context.Context) error { return errors.New("down") })
 	for _, member := range hosts.Members() {
-		fmt.Println(member.Member(), member.State())
+		fmt.Println(member.Status().Member, member.State())
 	}
 	fmt.Println("b.example.org", hosts.For("b.example.org").State())
 	// Output:

@@ -36,9 +36,9 @@ func moves() []move {
 		{"call", (*world).call},
 		{"tick", func(*world) { time.Sleep(tick) }},
 		{"reset", func(w *world) { w.Reset("test") }},
-		{"force open", func(w *world) { _ = w.ForceOpen(Override{Actor: "test", For: 2 * tick}) }},
-		{"force closed", func(w *world) { _ = w.ForceClosed(Override{Actor: "test", For: 2 * tick}) }},
-		{"no worker", func(w *world) { w.LookAt(clock.Now()).FailAt(clock.Now(), nil) }},
+		{"force open", func(w *world) { _ = w.Force(StateOpen, Override{Actor: "test", For: 2 * tick}) }},
+		{"force closed", func(w *world) { _ = w.Force(StateClosed, Override{Actor: "test", For: 2 * tick}) }},
+		{"no worker", func(w *world) { l := w.LookAt(clock.Now()); l.SettleAt(clock.Now(), Failure, nil) }},
 		{"automatic", func(w *world) { w.Automatic("test") }},
 	}
 	for i := range maxCallsInFlight {
@@ -196,7 +196,7 @@ func (w *world) check(t *testing.T, cfg Config, path func() string) {
 		}
 	}
 	now := clock.Now()
-	cfg = cfg.WithDefaults()
+	cfg = cfg.withDefaults()
 	e := w.era.Load()
 	before := w.key()
 	s := w.Status()

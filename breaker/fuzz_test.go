@@ -51,7 +51,7 @@ func wantProblems(t *testing.T, err error) {
 // live takes b through failures, a cooldown and probes.
 func live(t *testing.T, b *breaker.Breaker) {
 	t.Helper()
-	cfg := b.Config()
+	cfg := b.Status().Config
 	if err := cfg.Validate(); err != nil {
 		t.Fatalf("the settings in force are not valid: %v", err)
 	}

@@ -72,21 +72,14 @@ func NewGroup(name string, cfg Config, limit int, opts ...Option) (*Group, error
 	s.single = true
 	g := &Group{
 		name: name, setup: s, ledger: new(ledger), limit: or(limit, defaultMembers),
-		rules: &rules{Config: cfg.WithDefaults(), revision: 1, group: 1}, members: make(map[key.Hash]*member),
+		rules: &rules{Config: cfg.withDefaults(), revision: 1, group: 1}, members: make(map[key.Hash]*member),
 	}
-	g.overflow = newBreaker(name, overflowMember, &rules{Config: Config{Mode: Off}.WithDefaults(), revision: 1}, s, g.ledger)
+	g.overflow = newBreaker(name, overflowMember, &rules{Config: Config{Mode: Off}.withDefaults(), revision: 1}, s, g.ledger)
 	return g, nil
 }
 
 // Name returns the name that the group was made with.
 func (g *Group) Name() string { return g.name }
-
-// Config returns the settings of all members, defaults filled in.
-func (g *Group) Config() Config {
-	g.mu.RLock()
-	defer g.mu.RUnlock()
-	return g.rules.Config
-}
 
 // For returns the breaker of the key of parts, which are strings and integers;
 // it makes the breaker if there is none. Ask for each call: a breaker that was
@@ -198,7 +191,7 @@ func (g *Group) Reconfigure(cfg Config) error {
 	if err := check(g.name, cfg); err != nil {
 		return err
 	}
-	cfg = cfg.WithDefaults()
+	cfg = cfg.withDefaults()
 	g.mu.Lock()
 	if g.rules.same(cfg) {
 		g.mu.Unlock()

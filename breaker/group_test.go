@@ -73,7 +73,7 @@ func TestFullGroupFailsOpenAndRecovers(t *testing.T) {
 			time.Sleep(11 * second)
 			g.For("newcomer")
 		}
-		if b, ok := g.Lookup(key.Of("newcomer")); !ok || b.Member() != "newcomer" {
+		if b, ok := g.Lookup(key.Of("newcomer")); !ok || b.Status().Member != "newcomer" {
 			t.Error("no place was made")
 		}
 		wantState(t, g.For(0), breaker.StateOpen) // what is open is never dropped
@@ -87,7 +87,7 @@ func TestFloodOfKeysDropsNothingInUse(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := mustGroup(t, breaker.Config{FailureThreshold: 2, Window: 10 * second}, 100)
 		failures(g.For("used"), 1)
-		_ = g.For("forced").ForceOpen(breaker.Override{Actor: "ada"})
+		_ = g.For("forced").Force(breaker.StateOpen, breaker.Override{Actor: "ada"})
 		for i := range 5000 {
 			g.For("flood", i)
 			time.Sleep(time.Millisecond)
@@ -113,10 +113,10 @@ func TestGroupReconfiguresAllMembers(t *testing.T) {
 	wantState(t, g.For("a"), breaker.StateOpen)
 	failures(g.For("b"), 3)
 	wantState(t, g.For("b"), breaker.StateOpen)
-	if err := g.Reconfigure(breaker.Config{FailureThreshold: -1}); !errors.Is(err, fault.InvalidConfig) || g.Config().FailureThreshold != 3 {
+	if err := g.Reconfigure(breaker.Config{FailureThreshold: -1}); !errors.Is(err, fault.InvalidConfig) || g.Status().Config.FailureThreshold != 3 {
 		t.Errorf("%v", err)
 	}
-	if _ = g.Reconfigure(g.Config()); g.Status().Revision != 2 || g.For("a").Status().Revision != 2 {
+	if _ = g.Reconfigure(g.Status().Config); g.Status().Revision != 2 || g.For("a").Status().Revision != 2 {
 		t.Error("an identical configuration is a new revision")
 	}
 }
@@ -212,7 +212,7 @@ func TestGroupDropsWhatTimeHasBroughtToRest(t *testing.T) {
 		failures(g.For("ramping"), 1)
 		time.Sleep(second)
 		wantAdmitted(t, g.For("ramping"))
-		_ = g.For("forced").ForceOpen(breaker.Override{Actor: "ada", For: second})
+		_ = g.For("forced").Force(breaker.StateOpen, breaker.Override{Actor: "ada", For: second})
 		flood(g, 20, 10*second)
 		if has(g, "ramping") || has(g, "forced") {
 			t.Errorf("ramping kept: %v, forced kept: %v", has(g, "ramping"), has(g, "forced"))
@@ -277,8 +277,8 @@ func TestGroupKeepsWhatIsNotAtRest(t *testing.T) {
 		"open":               {breaker.Config{FailureThreshold: 3, Cooldown: 2 * time.Hour}, func(b *breaker.Breaker) { failures(b, 3) }},
 		"likely to relapse":  {breaker.Config{FailureThreshold: 3, Cooldown: time.Hour}, relapsing},
 		"ramping":            {breaker.Config{FailureThreshold: 3, Cooldown: time.Millisecond, Ramp: 2 * time.Hour}, relapsing},
-		"forced closed":      {breaker.Config{}, func(b *breaker.Breaker) { _ = b.ForceClosed(actor) }},
-		"forced open":        {breaker.Config{}, func(b *breaker.Breaker) { _ = b.ForceOpen(actor) }},
+		"forced closed":      {breaker.Config{}, func(b *breaker.Breaker) { _ = b.Force(breaker.StateClosed, actor) }},
+		"forced open":        {breaker.Config{}, func(b *breaker.Breaker) { _ = b.Force(breaker.StateOpen, actor) }},
 		"injecting":          {breaker.Config{}, func(b *breaker.Breaker) { _ = b.InjectRefusals(0.5) }},
 		"in a long window":   {breaker.Config{Window: time.Hour, ProbeLease: second}, func(*breaker.Breaker) {}},
 		"in a long lease":    {breaker.Config{Window: second, ProbeLease: time.Hour}, func(*breaker.Breaker) {}},

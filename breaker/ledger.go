@@ -15,17 +15,20 @@ type ledger struct {
 	refused     stripe.Counter // in shadow mode: would have been
 	failure     atomic.Uint64
 	ignored     atomic.Uint64
+	revoked     atomic.Uint64 // of success: failures after all
+	shown       atomic.Uint64 // the most successes that metrics have shown
 	shadowed    atomic.Uint64 // of refused: in shadow mode, so they ran
 	transitions [3][3]atomic.Uint64
 }
 
 // tally counts the same for one member of a group, which may be one of
-// thousands: 40 bytes instead of kilobytes.
+// thousands: 48 bytes instead of kilobytes.
 type tally struct {
-	success, failure, ignored, refused, shadowed atomic.Uint64
+	success, revoked, failure, ignored, refused, shadowed atomic.Uint64
 }
 
-// Counts are totals since the breaker was made; they only rise.
+// Counts are totals since the breaker was made. They only rise, but for Successes,
+// which a revoked success leaves for Failures; see [Permit.SettleAt].
 type Counts struct {
 	Successes uint64
 	Failures  uint64
@@ -87,18 +90,41 @@ func (b *Breaker) countRefusal(ctx context.Context, p *Permit, now clock.Instant
 	}
 }
 
-// counts reads the counters. The shadowed share of refused is read first, so
-// that it cannot exceed the whole.
+// countRevoked takes back a success.
+func (b *Breaker) countRevoked() {
+	b.ledger.revoked.Add(1)
+	if b.own != nil {
+		b.own.revoked.Add(1)
+	}
+}
+
+// counts reads the counters. A part of a total (what was revoked or shadowed) is read
+// before the whole, so that it cannot exceed it.
 func (b *Breaker) counts() Counts {
 	if b.own == nil {
 		return b.ledger.counts()
 	}
 	t := b.own
-	shadowed := t.shadowed.Load()
-	return Counts{t.success.Load(), t.failure.Load(), t.ignored.Load(), t.refused.Load() - shadowed, shadowed}
+	revoked, shadowed := t.revoked.Load(), t.shadowed.Load()
+	return Counts{t.success.Load() - revoked, t.failure.Load(), t.ignored.Load(), t.refused.Load() - shadowed, shadowed}
 }
 
 func (l *ledger) counts() Counts {
-	shadowed := l.shadowed.Load()
-	return Counts{l.success.Load(), l.failure.Load(), l.ignored.Load(), l.refused.Load() - shadowed, shadowed}
+	revoked, shadowed := l.revoked.Load(), l.shadowed.Load()
+	return Counts{l.success.Load() - revoked, l.failure.Load(), l.ignored.Load(), l.refused.Load() - shadowed, shadowed}
+}
+
+// rising returns the successes as metrics show them: one that is revoked after it was
+// shown is left out of the next ones, because a counter that falls reads as a restart
+// of the process.
+func (l *ledger) rising(successes uint64) uint64 {
+	for {
+		shown := l.shown.Load()
+		if successes <= shown {
+			return shown
+		}
+		if l.shown.CompareAndSwap(shown, successes) {
+			return successes
+		}
+	}
 }

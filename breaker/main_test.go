@@ -73,7 +73,7 @@ func wantAdmitted(t *testing.T, b *breaker.Breaker) {
 // open makes a breaker with the default rule open.
 func open(t *testing.T, b *breaker.Breaker) {
 	t.Helper()
-	failures(b, max(b.Config().FailureThreshold, b.Config().ConsecutiveFailures))
+	failures(b, max(b.Status().Config.FailureThreshold, b.Status().Config.ConsecutiveFailures))
 	wantState(t, b, breaker.StateOpen)
 }
 

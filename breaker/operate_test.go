@@ -19,7 +19,7 @@ func TestForcedClosedLetsEverythingThrough(t *testing.T) {
 		b := mustNew(t, breaker.Config{FailureThreshold: 1, Cooldown: time.Minute}, breaker.WithBus(bus))
 		open(t, b)
 		seen := watch(t, bus)
-		_ = b.ForceClosed(breaker.Override{Actor: "ada", Reason: "it is fine", For: 10 * second})
+		_ = b.Force(breaker.StateClosed, breaker.Override{Actor: "ada", Reason: "it is fine", For: 10 * second})
 		failures(b, 20)
 		wantState(t, b, breaker.StateClosed)
 		time.Sleep(10 * second)
@@ -51,7 +51,7 @@ func TestOverrideOverAProbeFreesItsPlace(t *testing.T) {
 		open(t, b)
 		time.Sleep(second)
 		probe := b.Allow()
-		_ = b.ForceClosed(breaker.Override{Actor: "ada"})
+		_ = b.Force(breaker.StateClosed, breaker.Override{Actor: "ada"})
 		wantAdmitted(t, b)
 		b.Automatic("ada")
 		wantState(t, b, breaker.StateHalfOpen)
@@ -64,8 +64,8 @@ func TestOverrideOverAProbeFreesItsPlace(t *testing.T) {
 
 func TestLaterOverrideReplacesTheEarlier(t *testing.T) {
 	b := mustNew(t, breaker.Config{})
-	_ = b.ForceOpen(breaker.Override{Actor: "ada"})
-	_ = b.ForceClosed(breaker.Override{Actor: "bob"})
+	_ = b.Force(breaker.StateOpen, breaker.Override{Actor: "ada"})
+	_ = b.Force(breaker.StateClosed, breaker.Override{Actor: "bob"})
 	wantAdmitted(t, b)
 	if o := b.Status().Override; o.Actor != "bob" || !o.Until.IsZero() {
 		t.Errorf("%+v", o)
@@ -82,7 +82,7 @@ func TestOverridesNeedAnActorAndBounds(t *testing.T) {
 	for _, o := range []breaker.Override{
 		{}, {Actor: strings.Repeat("x", 257)}, {Actor: "ada", Reason: strings.Repeat("x", 1025)}, {Actor: "ada", For: -1},
 	} {
-		if err := b.ForceOpen(o); !errors.Is(err, fault.InvalidArgument) {
+		if err := b.Force(breaker.StateOpen, o); !errors.Is(err, fault.InvalidArgument) {
 			t.Errorf("%.30v accepted: %v", o, err)
 		}
 	}
@@ -96,7 +96,7 @@ func TestScenario33f_IdenticalReconfigureIsANoOp(t *testing.T) {
 		failures(b, 2)
 		before := b.Status()
 		time.Sleep(0)
-		for _, same := range []breaker.Config{cfg, b.Config()} {
+		for _, same := range []breaker.Config{cfg, b.Status().Config} {
 			if err := b.Reconfigure(same); err != nil {
 				t.Fatal(err)
 			}
@@ -275,13 +275,23 @@ func TestLookTakesNothing(t *testing.T) {
 		if !l.OK() || l.Err() != nil || l.WouldRefuse() {
 			t.Fatalf("%+v", l)
 		}
-		l.FailAt(clock.Now(), errDown)
-		l.FailAt(clock.Now(), errDown) // no worker could be made, twice
+		l.SettleAt(clock.Now(), breaker.Failure, errDown) // no worker could be made
+		l.SettleAt(clock.Now(), breaker.Failure, errDown) // once
+		wantState(t, b, breaker.StateClosed)
+		for _, o := range []breaker.Outcome{breaker.Success, breaker.Ignored} { // says nothing: there was no call
+			again := b.LookAt(clock.Now())
+			again.SettleAt(clock.Now(), o, nil)
+		}
+		l = b.LookAt(clock.Now())
+		l.Failure(errDown)
+		if n := b.Status().Totals; n != (breaker.Counts{Failures: 2}) {
+			t.Errorf("%+v", n)
+		}
 		wantState(t, b, breaker.StateOpen)
 		if l = b.LookAt(clock.Now()); l.OK() || !errors.Is(l.Err(), fault.CircuitOpen) {
 			t.Fatalf("%+v", l)
 		}
-		l.FailAt(clock.Now(), errDown) // was refused: cannot have failed
+		l.SettleAt(clock.Now(), breaker.Failure, errDown) // was refused: cannot have failed
 		time.Sleep(second)
 		for range 3 {
 			if l = b.LookAt(clock.Now()); !l.OK() {
@@ -289,10 +299,10 @@ func TestLookTakesNothing(t *testing.T) {
 			}
 		}
 		stale := l
-		l.FailAt(clock.Now(), errDown) // a failed probe
+		l.SettleAt(clock.Now(), breaker.Failure, errDown) // a failed probe
 		wantState(t, b, breaker.StateOpen)
 		time.Sleep(second)
-		stale.FailAt(clock.Now(), errDown) // of an era that has ended
+		stale.SettleAt(clock.Now(), breaker.Failure, errDown) // of an era that has ended
 		wantState(t, b, breaker.StateHalfOpen)
 		p := b.AllowAt(clock.Now())
 		if l = b.LookAt(clock.Now()); l.OK() {
@@ -345,7 +355,7 @@ func TestMetricsTellTheStory(t *testing.T) {
 		failures(b, 3)
 		wantRefused(t, b)
 		time.Sleep(25 * second) // ten open, fifteen half-open though nobody called
-		_ = b.ForceOpen(breaker.Override{Actor: "ada", For: 7 * second})
+		_ = b.Force(breaker.StateOpen, breaker.Override{Actor: "ada", For: 7 * second})
 		time.Sleep(10 * second) // seven forced, three half-open
 		got := samples(b)
 		for name, want := range map[string]float64{
@@ -445,19 +455,18 @@ func TestSuccessesInFlightCountAcrossAReconfigure(t *testing.T) {
 // A caller that never comes to its permit, because no worker can be made, meets
 // an override that is over only in its looks; its failures must count all the same.
 func TestFailuresOfLooksCountAfterAnOverride(t *testing.T) {
-	for name, force := range map[string]func(*breaker.Breaker, breaker.Override) error{
-		"open": (*breaker.Breaker).ForceOpen, "closed": (*breaker.Breaker).ForceClosed,
-	} {
-		t.Run(name, func(t *testing.T) {
+	for _, forced := range []breaker.State{breaker.StateOpen, breaker.StateClosed} {
+		t.Run(forced.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				b := mustNew(t, breaker.Config{FailureThreshold: 2})
-				_ = force(b, breaker.Override{Actor: "ada", For: second})
+				_ = b.Force(forced, breaker.Override{Actor: "ada", For: second})
 				during := b.LookAt(clock.Now())
 				time.Sleep(second)
-				during.FailAt(clock.Now(), errDown) // of the override's time
+				during.SettleAt(clock.Now(), breaker.Failure, errDown) // of the override's time
 				for range 2 {
 					wantState(t, b, breaker.StateClosed)
-					b.LookAt(clock.Now()).FailAt(clock.Now(), errDown)
+					l := b.LookAt(clock.Now())
+					l.SettleAt(clock.Now(), breaker.Failure, errDown)
 				}
 				wantState(t, b, breaker.StateOpen)
 			})
@@ -504,7 +513,8 @@ func TestSinceOfABreakerThatIsSwitchedOff(t *testing.T) {
 func TestARefusedLookCountsNoFailure(t *testing.T) {
 	b := mustNew(t, breaker.Config{FailureThreshold: 1})
 	open(t, b)
-	b.LookAt(clock.Now()).FailAt(clock.Now(), errDown)
+	l := b.LookAt(clock.Now())
+	l.SettleAt(clock.Now(), breaker.Failure, errDown)
 	if got := b.Status().Totals; got.Failures != 1 {
 		t.Errorf("%+v", got)
 	}

@@ -63,16 +63,29 @@ func (o *override) retryAt() time.Time {
 	return o.until.Time()
 }
 
-// ForceOpen makes the breaker refuse every call until the override is released
-// or expires, whatever happens meanwhile: cooldowns, successes and Reset do not
-// end it. Calls in flight are no longer counted. A later override replaces it.
-// An override without an actor, or out of bounds, is refused with
-// [fault.InvalidArgument].
-func (b *Breaker) ForceOpen(o Override) error { return b.force(overrideOpen, o) }
-
-// ForceClosed makes the breaker let every call through, uncounted, until the
-// override is released or expires. The rules of [Breaker.ForceOpen] hold.
-func (b *Breaker) ForceClosed(o Override) error { return b.force(overrideClosed, o) }
+// Force lays an override over the breaker that holds until it is released or expires,
+// whatever happens meanwhile: cooldowns, successes and Reset do not end it. With
+// [StateOpen] every call is refused, with [StateClosed] every call runs, uncounted; no
+// other state can be forced. Calls in flight are no longer counted. A later override
+// replaces it. Another state, or an override without an actor or out of bounds, is
+// refused with [fault.InvalidArgument].
+func (b *Breaker) Force(s State, o Override) error {
+	kind, err := o.check(b.name, s)
+	if err != nil {
+		return err
+	}
+	now := clock.Now()
+	in := override{Override: o, kind: kind, since: now, until: clock.Max}
+	if o.For > 0 {
+		in.until = now.Add(o.For)
+	}
+	b.mu.Lock()
+	b.catchUpLocked(now)
+	b.overrideLocked(in, causeOverride, o.Actor, now)
+	b.mu.Unlock()
+	b.edges.flush(b.changed)
+	return nil
+}
 
 // Automatic releases an override. The automaton goes on where it stood, with the
 // time that has passed: what was open still is if its cooldown is not over. It
@@ -99,32 +112,17 @@ func (b *Breaker) Reset(by string) {
 	b.edges.flush(b.changed)
 }
 
-func (b *Breaker) force(kind overrideKind, o Override) error {
-	if err := o.check(b.name); err != nil {
-		return err
-	}
-	now := clock.Now()
-	in := override{Override: o, kind: kind, since: now, until: clock.Max}
-	if o.For > 0 {
-		in.until = now.Add(o.For)
-	}
-	b.mu.Lock()
-	b.catchUpLocked(now)
-	b.overrideLocked(in, causeOverride, o.Actor, now)
-	b.mu.Unlock()
-	b.edges.flush(b.changed)
-	return nil
-}
-
-func (o Override) check(name string) error {
+func (o Override) check(name string, s State) (overrideKind, error) {
+	kind := map[State]overrideKind{StateOpen: overrideOpen, StateClosed: overrideClosed}[s]
 	var ps fault.Problems
+	ps.Require(kind != overrideNone, "state", s, "must be open or closed")
 	ps.Require(o.Actor != "" && len(o.Actor) <= maxActor, "actor", o.Actor, "must have 1 to %d bytes", maxActor)
 	ps.Require(len(o.Reason) <= maxReason, "reason", o.Reason, "must have at most %d bytes", maxReason)
 	ps.Require(o.For >= 0, "for", o.For, "must not be negative; 0 means until released")
 	if len(ps) == 0 {
-		return nil
+		return kind, nil
 	}
-	return fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Name: name, Problems: ps})
+	return kind, fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Name: name, Problems: ps})
 }
 
 // releaseLocked REQUIRES: b.mu.

@@ -73,7 +73,7 @@ func TestComingFrom_PlacesOfProbesAreUsedAgain(t *testing.T) {
 func TestComingFrom_AForcedStateStandsStill(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := mustNew(t, breaker.Config{Cooldown: second})
-		if err := b.ForceOpen(breaker.Override{Actor: "ada"}); err != nil {
+		if err := b.Force(breaker.StateOpen, breaker.Override{Actor: "ada"}); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Hour)

@@ -12,10 +12,11 @@ import (
 // the breaker's accounts. It is a value for one call; do not copy it after use,
 // nor use it from two goroutines at once. The zero Permit is not OK.
 //
-// Exactly the first of Success, Failure, Ignore and SettleAt counts; the others
-// do nothing, so "defer p.Failure(nil)" is a net for panics and early returns. A
-// permit that is never settled costs nothing, or a probe's place until its lease
-// ends. A result is dropped if the breaker's state has changed since.
+// The first of Success, Failure, Ignore and SettleAt settles it, and the others do
+// nothing, so "defer p.Failure(nil)" is a net for panics and early returns; but a
+// failure by SettleAt after a success revokes the success. A permit that is never
+// settled costs nothing, or a probe's place until its lease ends. A result is dropped
+// if the breaker's state has changed since.
 type Permit struct {
 	era     *era
 	refusal *fault.Error // also in shadow mode
@@ -31,7 +32,11 @@ const (
 	permitOK        permitFlags = 1 << iota // the call may run
 	permitTimed                             // start is set
 	permitUncounted                         // refused, or would be: the machine does not learn the result
+	permitLook                              // of LookAt: it holds nothing, and only a failure counts
+	permitLate                              // of LookAt: it found its era over, which only a permit can end
 	permitSpent                             // settled
+	permitSucceeded                         // by a success, which a failure may still revoke
+	permitLearned                           // and the machine counted that success
 
 	leaseBit = 8
 )
@@ -46,11 +51,8 @@ func (p *Permit) OK() bool { return p.flags&permitOK != 0 }
 // have refused the call.
 func (p *Permit) WouldRefuse() bool { return p.OK() && p.refusal != nil }
 
-// Refusal returns why the call is refused, or in shadow mode would be; nil if
-// neither. All calls that one open episode refuses get the same error.
-func (p *Permit) Refusal() *fault.Error { return p.refusal }
-
-// Err is the *[fault.Error] to return when the permit is not OK, else nil.
+// Err is the *[fault.Error] to return when the permit is not OK, else nil. All calls
+// that one open episode refuses get the same error.
 func (p *Permit) Err() error {
 	if p.OK() || p.refusal == nil {
 		return nil
@@ -65,7 +67,7 @@ func (p *Permit) Success() {
 		p.settle(context.Background(), Success, nil)
 		return
 	}
-	p.flags |= permitSpent
+	p.flags |= permitSpent | permitSucceeded | permitLearned
 	p.era.breaker.ledger.success.Add(1)
 }
 
@@ -79,18 +81,14 @@ func (p *Permit) Ignore() { p.settle(context.Background(), Ignored, nil) }
 // SettleAt settles the permit at now with any outcome; an unknown one counts as
 // a failure. The call took the time since the permit was given, which decides
 // whether it was slow.
+//
+// A failure after a success revokes the success: the answer broke off while it was
+// read. The call then counts once, as a failure at now, unless the breaker's state has
+// changed since; a run of failures that the success ended does not come back. Nothing
+// revokes a failure or an ignored call. A revocation has no [CallExecuted] of its own.
 func (p *Permit) SettleAt(now clock.Instant, o Outcome, err error) {
-	if p.spend() {
+	if p.spend() || p.flags&permitSucceeded != 0 && kindOf(o, false) == onFailure {
 		p.settleAt(context.Background(), now, o, err)
-	}
-}
-
-// RevokeAt tells that a call that was settled as a success went wrong after all:
-// its answer broke off. That is one failure more, unless the breaker's state has
-// changed since the permit was given. Call it at most once, after settling.
-func (p *Permit) RevokeAt(now clock.Instant, err error) {
-	if p.flags&(permitSpent|permitUncounted) == permitSpent {
-		Look{era: p.era}.FailAt(now, err)
 	}
 }
 
@@ -99,15 +97,26 @@ func (p *Permit) settle(ctx context.Context, o Outcome, err error) {
 	if !p.spend() {
 		return
 	}
-	if p.era.breaker.executed.Active() || !p.inert() && !p.free(o) {
+	if p.era.breaker.executed.Active() || p.flags&permitLook != 0 || !p.inert() && !p.free(o) {
 		p.settleAt(ctx, clock.Now(), o, err)
 		return
 	}
 	p.era.breaker.count(o)
+	if o == Success {
+		p.flags |= permitSucceeded | p.learned()
+	}
 }
 
 // inert reports whether the machine does not learn how the call ends.
 func (p *Permit) inert() bool { return p.flags&permitUncounted != 0 || p.era.suspended() }
+
+// learned is permitLearned if the machine learns how the call ends.
+func (p *Permit) learned() permitFlags {
+	if p.inert() {
+		return 0
+	}
+	return permitLearned
+}
 
 // spend reports whether this is the settlement that counts.
 func (p *Permit) spend() bool {
@@ -121,17 +130,17 @@ func (p *Permit) spend() bool {
 // free reports whether the machine cannot move on o, so that neither its lock
 // nor the clock is needed: a success under rules that count failures only.
 func (p *Permit) free(o Outcome) bool {
-	return o == Success && p.era.window.buckets == nil && p.calm() && p.current()
+	return o == Success && p.era.window.buckets == nil && p.routine() && p.current()
 }
 
 // current reports whether the era that admitted the call is still in force. If
 // not, its generation may be, with other rules, which a success may matter to.
 func (p *Permit) current() bool { return p.era.breaker.era.Load() == p.era }
 
-// calm reports whether a success would only be a tick in the window: the call is
+// routine reports whether a success would only be a tick in the window: the call is
 // no probe, and no run of failures waits for it to end. A run is ended under the
 // lock, where it is certain that it belongs to the call's own generation.
-func (p *Permit) calm() bool {
+func (p *Permit) routine() bool {
 	e := p.era
 	return p.lease() == 0 && (e.gate == gateFree || e.gate == gateRamp) && (e.window.run == nil || e.window.run.Load() == 0)
 }
@@ -157,25 +166,62 @@ func (p *Permit) failAt(ctx context.Context, now clock.Instant, o Outcome, err e
 // account counts an outcome and tells who listens. It calls no code of the user but
 // handlers of events.
 func (p *Permit) account(ctx context.Context, now clock.Instant, o Outcome, of *class) {
-	b := p.era.breaker
+	if p.flags&(permitLook|permitSucceeded) != 0 {
+		p.blame(now, o, of)
+		return
+	}
+	b, slow := p.era.breaker, p.slow(now)
 	b.count(o)
+	if o == Success {
+		p.flags |= permitSucceeded
+	}
+	took := p.elapsed(now)
 	switch {
-	case p.inert() || p.free(o) || p.bucketed(now, o):
+	case p.inert():
+	case p.free(o) || p.bucketed(now, o, slow):
+		p.flags |= permitLearned
+		p.start = now // from now on it tells when the success was counted
 	default:
-		b.settle(p, now, o, of)
+		b.settle(p, now, o, slow, of)
 	}
 	if b.executed.Active() {
-		b.emitExecuted(ctx, p, now, o, of)
+		b.emitExecuted(ctx, p, o, took, slow, of)
 	}
+}
+
+// blame counts a failure that does not end a call of this permit: that of a look, or
+// one that revokes the success which ended it.
+func (p *Permit) blame(now clock.Instant, o Outcome, of *class) {
+	if kindOf(o, false) != onFailure || p.flags&(permitLook|permitUncounted) == permitLook|permitUncounted {
+		return
+	}
+	b, revokes := p.era.breaker, p.flags&permitSucceeded != 0
+	b.count(Failure)
+	if revokes {
+		b.countRevoked()
+		p.flags &^= permitSucceeded
+		if p.flags&permitLearned == 0 {
+			return
+		}
+	}
+	b.mu.Lock()
+	if e := b.era.Load(); e.m.generation == p.era.m.generation && (p.flags&permitLate != 0 || !p.era.suspended()) {
+		if revokes {
+			e.window.revokeLocked(p.era.window.buckets, p.start)
+		}
+		b.failLocked(*of, now)
+	}
+	b.mu.Unlock()
+	b.edges.flush(b.changed)
 }
 
 // bucketed counts a success that was not slow without the lock, if the window it
 // belongs to is still the present one. There may be no buckets: free and this look
 // at the run of failures one after the other, and another success may have ended
 // it in between.
-func (p *Permit) bucketed(now clock.Instant, o Outcome) bool {
+func (p *Permit) bucketed(now clock.Instant, o Outcome, slow bool) bool {
 	e := p.era
-	if o != Success || e.window.buckets == nil || !p.calm() || !p.current() || p.slow(now) {
+	if o != Success || e.window.buckets == nil || !p.routine() || !p.current() || slow {
 		return false
 	}
 	e.window.buckets.add(now, false, false)
@@ -197,14 +243,16 @@ func (p *Permit) elapsed(now clock.Instant) time.Duration {
 }
 
 // settle counts an outcome under the lock.
-func (b *Breaker) settle(p *Permit, now clock.Instant, o Outcome, of *class) {
+func (b *Breaker) settle(p *Permit, now clock.Instant, o Outcome, slow bool, of *class) {
 	b.mu.Lock()
 	if b.acceptsLocked(p, now) {
-		kind := kindOf(o, p.slow(now))
-		b.applyLocked(b.era.Load(), kind, p.slow(now), now)
+		e, kind := b.era.Load(), kindOf(o, slow)
+		b.applyLocked(e, kind, slow, now)
 		if kind == onFailure {
 			b.classes.add(*of, now)
 		}
+		p.flags |= permitLearned
+		p.era, p.start = e, now // where and when it was counted, for what may revoke it
 	}
 	b.mu.Unlock()
 	b.edges.flush(b.changed)

@@ -13,7 +13,7 @@ func TestASuccessWithoutBucketsIsNotBucketed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := b.Allow(); p.bucketed(clock.Now(), Success) {
+	if p := b.Allow(); p.bucketed(clock.Now(), Success, false) {
 		t.Error("counted in buckets that are not there")
 	}
 }
@@ -25,12 +25,12 @@ func TestAnOlderRevisionOfTheGroupArrivesLate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, first := g.For("a"), g.Config()
+	b, first := g.For("a"), g.Status().Config
 	second := first
 	second.FailureThreshold = 2
 	b.reconfigure(first, 3)
 	b.reconfigure(second, 2)
-	if got := b.Config(); !got.same(first) {
+	if got := b.Status().Config; !got.same(first) {
 		t.Errorf("revision 2 replaced revision 3: %+v", got)
 	}
 }

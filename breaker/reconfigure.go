@@ -17,7 +17,7 @@ func (b *Breaker) Reconfigure(cfg Config) error {
 	if err := check(b.name, cfg); err != nil {
 		return err
 	}
-	b.reconfigure(cfg.WithDefaults(), 0)
+	b.reconfigure(cfg.withDefaults(), 0)
 	return nil
 }
 

@@ -18,7 +18,7 @@ func calls(b *breaker.Breaker, pattern string) {
 	for _, c := range pattern {
 		_ = b.Do(context.Background(), func(context.Context) error {
 			if c == 'S' || c == 'F' {
-				time.Sleep(b.Config().SlowAfter)
+				time.Sleep(b.Status().Config.SlowAfter)
 			}
 			if c == 'f' || c == 'F' {
 				return errDown
@@ -217,7 +217,7 @@ func TestZeroPermitIsRefused(t *testing.T) {
 	var p breaker.Permit
 	p.Success()
 	p.Failure(nil)
-	if p.OK() || p.Err() != nil || p.WouldRefuse() || p.Refusal() != nil {
+	if p.OK() || p.Err() != nil || p.WouldRefuse() {
 		t.Errorf("%+v", p)
 	}
 }
@@ -228,7 +228,7 @@ func TestShadowCountsAndRefusesNothing(t *testing.T) {
 		failures(b, 2)
 		wantState(t, b, breaker.StateOpen)
 		p := b.Allow()
-		if !p.OK() || !p.WouldRefuse() || p.Err() != nil || p.Refusal() == nil {
+		if !p.OK() || !p.WouldRefuse() || p.Err() != nil {
 			t.Fatalf("%+v", p)
 		}
 		p.Success()

@@ -53,7 +53,7 @@ func anyTotals(t *rapid.T) totals {
 // What the path without lock and clock rests on.
 func TestStepOfASuccessWhileClosedIsTheIdentity(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := &rules{Config: anyConfig(t).WithDefaults()}
+		r := &rules{Config: anyConfig(t).withDefaults()}
 		m := anyMachine(t)
 		m.state = StateClosed
 		now := clock.Instant(rapid.Int64().Draw(t, "now"))
@@ -69,7 +69,7 @@ func TestStepOfASuccessWhileClosedIsTheIdentity(t *testing.T) {
 // the generation exactly when it changes the state.
 func TestStepIsTotalAndLegal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := &rules{Config: anyConfig(t).WithDefaults()}
+		r := &rules{Config: anyConfig(t).withDefaults()}
 		m, now := anyMachine(t), clock.Instant(rapid.Int64().Draw(t, "now"))
 		e := event{eventKind(rapid.IntRange(0, int(onSuspend)).Draw(t, "event")), rapid.Float64Range(0, 1).Draw(t, "draw")}
 		got := r.step(m, e, anyTotals(t), now)
@@ -95,7 +95,7 @@ func TestStepIsTotalAndLegal(t *testing.T) {
 
 func TestCooldownFormula(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := &rules{Config: anyConfig(t).WithDefaults()}
+		r := &rules{Config: anyConfig(t).withDefaults()}
 		streak, draw := rapid.Uint32Range(0, 50).Draw(t, "n"), rapid.Float64Range(0, 1).Draw(t, "drawn")
 		want := math.Min(float64(r.Cooldown)*math.Pow(r.CooldownGrowth, float64(streak)), float64(r.CooldownMax)) * (1 + r.Jitter*draw)
 		if got := float64(r.cooldownOf(streak, draw)); math.Abs(got-want) > want*1e-9+1 {

@@ -86,7 +86,7 @@ func TestTheCallThatEndsAnOverrideIsHeldToTheRamp(t *testing.T) {
 		refused := 0
 		for range 20 {
 			b := ramping(t, breaker.Config{Ramp: time.Hour})
-			if err := b.ForceOpen(breaker.Override{Actor: "ada", For: second}); err != nil {
+			if err := b.Force(breaker.StateOpen, breaker.Override{Actor: "ada", For: second}); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(second)
@@ -157,7 +157,7 @@ func TestEveryWayOfSettlingASuccessCountsItOnce(t *testing.T) {
 			p := b.AllowAt(now())
 			p.SettleAt(now(), breaker.Success, nil)
 			p.SettleAt(now(), breaker.Success, nil)
-			p.SettleAt(now(), breaker.Failure, errDown)
+			p.SettleAt(now(), breaker.Ignored, nil)
 		},
 	} {
 		for rule, cfg := range rulesOf {
@@ -226,8 +226,8 @@ func TestPermitsThatAreNotOKCountNothing(t *testing.T) {
 	none.SettleAt(clock.Now(), breaker.Success, nil)
 	none.Success()
 	none.Failure(errDown)
-	none.RevokeAt(clock.Now(), errDown)
-	if none.OK() || none.Err() != nil || none.WouldRefuse() || none.Refusal() != nil {
+	none.SettleAt(clock.Now(), breaker.Failure, errDown)
+	if none.OK() || none.Err() != nil || none.WouldRefuse() {
 		t.Errorf("%+v", none)
 	}
 	b := mustNew(t, breaker.Config{})

@@ -15,7 +15,7 @@ func (c Config) Validate() error { return c.problems().Err(component, "") }
 func (c Config) Warnings() []fault.Problem {
 	var ps fault.Problems
 	c.warnUnused(&ps)
-	c.WithDefaults().warnDead(&ps)
+	c.withDefaults().warnDead(&ps)
 	return ps
 }
 

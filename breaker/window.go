@@ -46,6 +46,14 @@ func (w *window) recordLocked(kind eventKind, slow bool, now clock.Instant) {
 	}
 }
 
+// revokeLocked takes back a call that was counted in from at the given instant. Counts
+// that were begun afresh since do not hold it. REQUIRES: the breaker's mutex.
+func (w *window) revokeLocked(from *buckets, at clock.Instant) {
+	if from != nil && from == w.buckets {
+		from.remove(at)
+	}
+}
+
 // totalsLocked reads the window as it is at now. REQUIRES: the breaker's mutex.
 func (w *window) totalsLocked(r *rules, now clock.Instant) totals {
 	var t totals

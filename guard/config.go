@@ -109,7 +109,7 @@ func (c Config) Warnings() []fault.Problem {
 	if c.Timeout > 0 && c.DeadlineFloor > c.Timeout {
 		ps.Warn("deadline_floor", c.DeadlineFloor, "is longer than timeout %v: the deadline of a caller never counts as a failure", c.Timeout)
 	}
-	if c.Breaker != nil && c.Breaker.Config().CallTimeout > 0 || c.Breakers != nil && c.Breakers.Config().CallTimeout > 0 {
+	if c.Breaker != nil && c.Breaker.Status().Config.CallTimeout > 0 || c.Breakers != nil && c.Breakers.Status().Config.CallTimeout > 0 {
 		ps.Warn("breaker", "", "its call_timeout is not used below a guard: set the guard's timeout")
 	}
 	return ps

@@ -41,7 +41,7 @@ func (v *visit) attempt(ctx context.Context, c *Call) (Stage, error) {
 		return StageEntry, v.noCall(ctx)
 	}
 	if r.config.Mode == Off {
-		return v.checkout(ctx, c, breaker.Look{})
+		return v.checkout(ctx, c, breaker.Permit{})
 	}
 	by, err := v.protect(ctx, c)
 	if err == nil || r.config.Mode == Enforce || by == StagePool {
@@ -55,7 +55,7 @@ func (v *visit) attempt(ctx context.Context, c *Call) (Stage, error) {
 	if v.holds = kept; kept != 0 {
 		return 0, nil
 	}
-	return v.checkout(ctx, c, breaker.Look{})
+	return v.checkout(ctx, c, breaker.Permit{})
 }
 
 // overtaken tells that the call came to a pool that was closed because newer
@@ -88,7 +88,7 @@ func (v *visit) protect(ctx context.Context, c *Call) (Stage, error) {
 		if err := v.takeTokens(ctx, c); err != nil {
 			return StageRateLimit, err
 		}
-		return v.checkout(ctx, c, breaker.Look{})
+		return v.checkout(ctx, c, breaker.Permit{})
 	}
 	if v.rev.looks {
 		if by, err := v.lookAndTake(ctx, c, b); err != nil {
@@ -97,7 +97,7 @@ func (v *visit) protect(ctx context.Context, c *Call) (Stage, error) {
 	}
 	v.permit = b.AllowAt(v.began)
 	if !v.permit.OK() {
-		return StageBreaker, v.permit.Refusal()
+		return StageBreaker, v.permit.Err()
 	}
 	v.holds |= permitted
 	if v.permit.WouldRefuse() {
@@ -197,9 +197,9 @@ func (v *visit) askLimit(ctx context.Context, l *ratelimit.Limiter, c *Call) err
 }
 
 // checkout borrows a worker. One that cannot be made is the dependency's failure,
-// which the look counts; the zero Look, of a call that holds no place in the
+// which the look counts; the zero Permit, of a call that holds no place in the
 // breaker's accounts, counts nothing.
-func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Look) (Stage, error) {
+func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Permit) (Stage, error) {
 	if !v.rev.lends {
 		return 0, nil
 	}
@@ -207,7 +207,7 @@ func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Look) (Stage
 		now := clock.Now()
 		v.waited(now)
 		if dependencyFailed(err) {
-			look.FailAt(now, err)
+			look.SettleAt(now, breaker.Failure, err)
 		}
 		return StagePool, err
 	}

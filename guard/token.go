@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 )
@@ -163,7 +164,7 @@ func (t Token) BreakOff(err error) {
 	defer p.recycle()
 	defer p.endTrail() // also if a handler of the breaker's events ends this goroutine
 	if p.visit.result == Succeeded {
-		p.visit.permit.RevokeAt(clock.Now(), err)
+		p.visit.permit.SettleAt(clock.Now(), breaker.Failure, err)
 	}
 }
 

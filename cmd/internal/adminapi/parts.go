@@ -114,14 +114,14 @@ func (a *api) override(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	force := map[string]func(breaker.Override) error{"forced-open": b.ForceOpen, "forced-closed": b.ForceClosed}[request.State]
-	if force == nil {
+	state, known := map[string]breaker.State{"forced-open": breaker.StateOpen, "forced-closed": breaker.StateClosed}[request.State]
+	if !known {
 		return nil, refuse(fault.InvalidArgument, `state must be "forced-open" or "forced-closed"`)
 	}
 	if request.Reason == "" {
 		return nil, refuse(fault.InvalidArgument, "reason must say why, for those who find the breaker like this")
 	}
-	if err := force(breaker.Override{Actor: actorOf(r.Context()), Reason: request.Reason, For: length}); err != nil {
+	if err := b.Force(state, breaker.Override{Actor: actorOf(r.Context()), Reason: request.Reason, For: length}); err != nil {
 		return nil, err
 	}
 	a.log(r, request.State, "breaker", b.Name(), slog.String("reason", request.Reason), slog.Duration("for", length))

@@ -54,11 +54,11 @@ func overrideView(o *breaker.OverrideStatus) Override {
 
 // groupView sums a group up: its state is that of its worst member.
 func groupView(g *breaker.Group, withMembers bool) Breaker {
-	status, config := g.Status(), g.Config()
+	status := g.Status()
 	v := Breaker{
-		Name: status.Name, Mode: config.Mode.String(), State: breaker.StateClosed.String(), Group: true,
+		Name: status.Name, Mode: status.Config.Mode.String(), State: breaker.StateClosed.String(), Group: true,
 		MaxMembers: status.MaxMembers, MemberCount: status.Members,
-		WindowSeconds: config.Window.Seconds(), CooldownSeconds: config.Cooldown.Seconds(),
+		WindowSeconds: status.Config.Window.Seconds(), CooldownSeconds: status.Config.Cooldown.Seconds(),
 		Succeeded: status.Totals.Successes, Failed: status.Totals.Failures, Ignored: status.Totals.Ignored,
 		Refused: status.Totals.Rejected, WouldRefuse: status.Totals.WouldReject, Revision: status.Revision,
 		Counted: []Fact{}, OpenedBy: []Fact{}, LastErrors: []ErrorClass{}, Members: []Breaker{},
