@@ -85,3 +85,9 @@ func TestTheQuarantineToTheSecond(t *testing.T) {
 		}
 	})
 }
+
+// A subscription that was never made can be canceled in a defer all the same.
+func TestCancelingANilSubscriptionDoesNothing(_ *testing.T) {
+	var none *telemetry.Subscription
+	none.Cancel()
+}
