@@ -12,6 +12,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/pool"
 )
 
 // DoDetached is [Do] for a function that may ignore its context: it answers when
@@ -136,7 +137,7 @@ func (d *detached[T]) leave(ctx, limited context.Context) (error, bool) { //noli
 	now, cause := clock.Now(), limited.Err()
 	w := v.judge(ctx, limited, now, cause, nil)
 	v.decide(now, w.outcome, w.result, cause)
-	v.leave(ctx, &d.call, brokenOff)
+	v.leave(ctx, &d.call, pool.Destroy)
 	if errors.Is(cause, context.DeadlineExceeded) {
 		return g.timedOut(cause, now.Sub(v.began), v.given(limited, w.late)), true
 	}

@@ -93,8 +93,6 @@ var _ pool.Lender = (*stage)(nil)
 func newStage() *stage { return &stage{lent: make(map[uint64]bool)} }
 
 func (s *stage) Name() string             { return "orders" }
-func (s *stage) Degraded() error          { return nil }
-func (s *stage) Stats() pool.Stats        { return pool.Stats{} }
 func (s *stage) WorkerType() reflect.Type { return reflect.TypeFor[*conn]() }
 
 func (s *stage) Checkout(ctx context.Context, o pool.CheckoutOptions) (pool.Loan, error) {
@@ -113,23 +111,22 @@ func (s *stage) Checkout(ctx context.Context, o pool.CheckoutOptions) (pool.Loan
 	defer s.mu.Unlock()
 	s.next++
 	s.lent[s.next] = true
-	return pool.Loan{Worker: &conn{int(s.next)}, Generation: s.next, Waited: time.Since(began)}, nil
+	return pool.Loan{Item: &pool.Item{Worker: &conn{int(s.next)}}, Generation: s.next, Waited: time.Since(began)}, nil
 }
 
-func (s *stage) Checkin(l pool.Loan) { s.end(l, false) }
-func (s *stage) Discard(l pool.Loan) { s.end(l, true) }
-
-func (s *stage) end(l pool.Loan, discard bool) {
+func (s *stage) Return(l pool.Loan, fate pool.Fate) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.lent[l.Generation] {
 		panic("a worker was returned that is not lent")
 	}
 	delete(s.lent, l.Generation)
-	if discard {
+	switch fate {
+	case pool.Destroy:
 		s.discarded++
-	} else if l.Suspect {
+	case pool.Suspect:
 		s.suspects++
+	case pool.Reuse:
 	}
 }
 

@@ -3,17 +3,15 @@ package guard
 import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/pool"
 )
 
 // revision is one immutable state of a guard's settings. A call loads it once, so
 // it sees the settings and parts of one revision and never a mixture.
 type revision struct {
-	config  Config // with its defaults filled in
-	number  uint64
-	gone    *fault.Error // why there is no guard, nil if there is one
-	final   bool         // it will not come back
-	clocked pool.Clocked // the pool, if it takes the time from us
+	config Config // with its defaults filled in
+	number uint64
+	gone   *fault.Error // why there is no guard, nil if there is one
+	final  bool         // it will not come back
 	// expired is the cause of contexts that the guard's time limit ended: the one
 	// way to tell that limit from a deadline of the caller.
 	expired *fault.Error
@@ -29,7 +27,6 @@ type revision struct {
 
 func newRevision(name string, cfg Config, number uint64) *revision {
 	r := &revision{config: cfg.effective(), number: number}
-	r.clocked, _ = cfg.Pool.(pool.Clocked)
 	r.expired = fault.New(fault.Spec{Code: fault.CallTimeout, Component: component, Name: name})
 	r.active = protectionsOf(&cfg)
 	r.lends = cfg.Pool != nil

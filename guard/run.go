@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/pool"
 )
 
 // run is the one way of a guarded call; everything else is a shim around it.
@@ -20,7 +21,7 @@ func (g *Guard) run(ctx context.Context, call *Call, worker *any, judge func(err
 		return err
 	}
 	if worker != nil {
-		*worker = v.loan.Worker
+		*worker = v.loan.Item.Worker
 	}
 	limited := v.limit(ctx, call)
 	err := op(limited)
@@ -28,7 +29,7 @@ func (g *Guard) run(ctx context.Context, call *Call, worker *any, judge func(err
 		return v.conclude(ctx, limited, call, err, judge)
 	}
 	v.decide(clock.Now(), Success, Succeeded, nil)
-	v.leave(ctx, call, untouched)
+	v.leave(ctx, call, pool.Reuse)
 	return nil
 }
 
@@ -40,8 +41,8 @@ func (v *visit) conclude(ctx, limited context.Context, call *Call, err error, ju
 	if w.late {
 		err = v.guard.timedOut(err, now.Sub(v.began), v.rev.config.Timeout)
 	}
-	state := conditionAfter(limited, err)
+	fate := fateAfter(limited, err)
 	v.decide(now, w.outcome, w.result, err)
-	v.leave(ctx, call, state)
+	v.leave(ctx, call, fate)
 	return err
 }

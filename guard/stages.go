@@ -220,16 +220,11 @@ func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Permit) (Sta
 }
 
 func (v *visit) borrow(ctx context.Context, c *Call) (err error) {
-	o := pool.CheckoutOptions{Timeout: v.rev.config.CheckoutTimeout}
+	o := pool.CheckoutOptions{Timeout: v.rev.config.CheckoutTimeout, At: v.began}
 	if t := c.CheckoutTimeout; t != 0 {
 		o.Timeout, o.NoWait = max(t, 0), t < 0
 	}
-	if clocked := v.rev.clocked; clocked != nil {
-		l := &v.loan
-		l.Worker, l.Ref, l.Generation, l.Waited, err = clocked.CheckoutAt(ctx, v.began, o)
-	} else {
-		v.loan, err = v.rev.config.Pool.Checkout(ctx, o)
-	}
+	v.loan, err = v.rev.config.Pool.Checkout(ctx, o)
 	return err
 }
 

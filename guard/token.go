@@ -7,6 +7,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/pool"
 )
 
 // Token is a call that was admitted by [Guard.Enter] and has not ended. It is a
@@ -208,7 +209,7 @@ func (t Token) settle(end told, last bool) {
 	}()
 	p.decide(end)
 	if last {
-		p.visit.leave(p.ctx, &p.call, untouched)
+		p.visit.leave(p.ctx, &p.call, pool.Reuse)
 		return
 	}
 	kept = true

@@ -96,7 +96,7 @@ func (v *visit) breakOff(ctx context.Context, c *Call) {
 	case running:
 		v.decide(clock.Now(), Failure, Failed, errAbandoned)
 	case decided, leaving:
-		v.leave(ctx, c, brokenOff)
+		v.leave(ctx, c, pool.Destroy)
 	case over:
 	}
 }
@@ -120,7 +120,7 @@ func (v *visit) undo(now clock.Instant) {
 	v.decision = ratelimit.Decision{} // for another attempt
 	v.holds = 0
 	if held&worker != 0 {
-		v.checkin(now, untouched)
+		v.returnWorker(now, pool.Reuse)
 	}
 }
 
@@ -139,7 +139,7 @@ func (v *visit) decide(now clock.Instant, o Outcome, result Result, err error) {
 
 // leave settles the occupancy and tells who listens. The context ends before the
 // worker is lent again: what the call left behind must not meet the next borrower.
-func (v *visit) leave(ctx context.Context, c *Call, state condition) {
+func (v *visit) leave(ctx context.Context, c *Call, fate pool.Fate) {
 	v.phase = leaving
 	if v.has(slot) {
 		v.holds &^= slot
@@ -151,7 +151,7 @@ func (v *visit) leave(ctx context.Context, c *Call, state condition) {
 	}
 	if v.has(worker) {
 		v.holds &^= worker
-		v.checkin(v.began.Add(v.took), state)
+		v.returnWorker(v.began.Add(v.took), fate)
 	}
 	v.phase = over
 	if v.rev.config.Recorder != nil || v.guard.executed.Active() {
@@ -159,39 +159,20 @@ func (v *visit) leave(ctx context.Context, c *Call, state condition) {
 	}
 }
 
-// condition is what is known of a worker at the end of a call.
-type condition uint8
-
-const (
-	untouched condition = iota // or the call succeeded with it
-	suspect                    // the call failed: look at it before it is lent again
-	brokenOff                  // in the middle of something: of no use to anybody
-)
-
-// conditionAfter judges the worker of a call that returned. limited is the
+// fateAfter is what becomes of the worker of a call that returned. limited is the
 // context that the call saw.
-func conditionAfter(limited context.Context, err error) condition {
+func fateAfter(limited context.Context, err error) pool.Fate {
 	switch {
 	case err == nil:
-		return untouched
+		return pool.Reuse
 	case limited.Err() != nil:
-		return brokenOff
+		return pool.Destroy
 	default:
-		return suspect
+		return pool.Suspect
 	}
 }
 
-func (v *visit) checkin(now clock.Instant, state condition) {
-	v.loan.Suspect = state == suspect
-	stage, clocked := v.rev.config.Pool, v.rev.clocked
-	switch {
-	case state == brokenOff && clocked != nil:
-		clocked.DiscardAt(now, v.loan.Ref, v.loan.Generation)
-	case state == brokenOff:
-		stage.Discard(v.loan)
-	case clocked != nil:
-		clocked.CheckinAt(now, v.loan.Ref, v.loan.Generation, v.loan.Suspect)
-	default:
-		stage.Checkin(v.loan)
-	}
+func (v *visit) returnWorker(now clock.Instant, fate pool.Fate) {
+	v.loan.Ended = now
+	v.rev.config.Pool.Return(v.loan, fate)
 }

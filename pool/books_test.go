@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
-	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -209,37 +208,19 @@ func TestCloseWaitsForABorrowerAfterChecksAndResets(t *testing.T) {
 	})
 }
 
-// What a guard calls is what everybody else calls.
-func TestTheClockedViewLendsAsTheOthersDo(t *testing.T) {
+// A caller that knows the time says it: waits and borrowings count from there.
+func TestALoanCountsFromTheInstantsOfItsBorrower(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := open(t, pool.Config{Size: 1}, &server{})
 		defer shut(t, p)
-		lend := func(o pool.CheckoutOptions) (any, any, uint64, error) {
-			worker, ref, generation, _, err := p.CheckoutAt(background, clock.Now(), o)
-			return worker, ref, generation, err
+		asked := clock.Now().Add(-3 * time.Second)
+		l, err := p.Checkout(background, pool.CheckoutOptions{At: asked})
+		if err != nil || l.Waited != 3*time.Second {
+			t.Fatalf("waited %v, %v", l.Waited, err)
 		}
-		worker, ref, generation, err := lend(pool.CheckoutOptions{})
-		if c, ok := worker.(*conn); !ok || c.id != 1 || err != nil {
-			t.Fatalf("lent %v, %v", worker, err)
-		}
-		if worker, ref, _, err := lend(pool.CheckoutOptions{NoWait: true}); worker != nil || ref != nil || !errors.Is(err, fault.PoolFull) {
-			t.Errorf("a second one: %v, %v", worker, err)
-		}
-		for range 2 {
-			p.CheckinAt(clock.Now(), ref, generation, false)
-		}
-		if st := p.Stats(); st.Idle != 1 || st.StaleEnds != 1 {
-			t.Errorf("%+v", st)
-		}
-		_, ref, generation, err = lend(pool.CheckoutOptions{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			p.DiscardAt(clock.Now(), ref, generation)
-		}
-		synctest.Wait()
-		if st := p.Stats(); st.Idle != 0 || st.Destroyed != 1 || st.StaleEnds != 2 {
+		l.Ended = clock.Now().Add(5 * time.Second)
+		p.Return(l, pool.Reuse)
+		if st := p.Stats(); st.HoldTime != 5*time.Second || st.StaleEnds != 0 {
 			t.Errorf("%+v", st)
 		}
 	})

@@ -97,8 +97,8 @@ func TestALoanOfAnotherPoolIsIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, b := open(t, pool.Config{Size: 1}, &server{}), open(t, pool.Config{Size: 1}, &server{})
 		for about, end := range map[string]func(*pool.Pool[*conn], pool.Loan){
-			"checkin": func(p *pool.Pool[*conn], l pool.Loan) { p.Checkin(l) },
-			"discard": func(p *pool.Pool[*conn], l pool.Loan) { p.Discard(l) },
+			"reuse":   func(p *pool.Pool[*conn], l pool.Loan) { p.Return(l, pool.Reuse) },
+			"destroy": func(p *pool.Pool[*conn], l pool.Loan) { p.Return(l, pool.Destroy) },
 		} {
 			loan, err := a.Checkout(background, pool.CheckoutOptions{})
 			if err != nil {
@@ -112,7 +112,7 @@ func TestALoanOfAnotherPoolIsIgnored(t *testing.T) {
 			if st := a.Stats(); st.InUse != 1 {
 				t.Errorf("%s: its own pool: %+v", about, st)
 			}
-			a.Checkin(loan)
+			a.Return(loan, pool.Reuse)
 			if st := a.Stats(); st.InUse != 0 || st.Idle != 1 || st.Destroyed != 0 {
 				t.Errorf("%s: its own pool, afterwards: %+v", about, st)
 			}

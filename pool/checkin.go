@@ -6,74 +6,54 @@ import (
 	"github.com/elixirscope/foundation/clock"
 )
 
-// fate says what is to become of a worker that comes back.
-type fate uint8
-
-const (
-	fateDestroy fate = iota // close it; the zero value, for ways out that nobody decided on
-	fateReuse
-	fateSuspect // check it before it is lent again
-	fateUnused  // it was never in the borrower's hands
-)
-
-// Checkin implements [Lender].
-func (p *Pool[T]) Checkin(loan Loan) {
-	p.CheckinAt(clock.Now(), loan.Ref, loan.Generation, loan.Suspect)
-}
-
-// CheckinAt implements [Clocked].
-func (p *Pool[T]) CheckinAt(now clock.Instant, ref any, generation uint64, suspect bool) {
-	f := fateReuse
-	if suspect {
-		f = fateSuspect
+// Return implements [Lender]. It blocks only while the factory resets the worker.
+// A loan of another pool is counted as stale, like one that ended already.
+func (p *Pool[T]) Return(loan Loan, fate Fate) {
+	if loan.Item == nil {
+		return
 	}
-	p.endLoan(now, ref, generation, f)
-}
-
-// Discard implements [Lender].
-func (p *Pool[T]) Discard(loan Loan) { p.DiscardAt(clock.Now(), loan.Ref, loan.Generation) }
-
-// DiscardAt implements [Clocked].
-func (p *Pool[T]) DiscardAt(now clock.Instant, ref any, generation uint64) {
-	p.endLoan(now, ref, generation, fateDestroy)
-}
-
-func (p *Pool[T]) endLoan(now clock.Instant, ref any, generation uint64, f fate) {
-	switch s, ok := ref.(*slot[T]); {
+	if fate > Suspect {
+		fate = Destroy
+	}
+	now := loan.Ended
+	if now == 0 {
+		now = clock.Now()
+	}
+	switch s, ok := loan.Item.Ref.(*slot[T]); {
 	case !ok:
 	case s.owner == p:
-		p.giveBack(context.Background(), s, generation, now, f)
+		p.giveBack(context.Background(), s, loan.Generation, now, fate)
 	default: // to take it back would put it into the books of both pools
 		p.count(&p.counts.stale)
 	}
 }
 
 // giveBack ends a borrowing; false if it had ended already.
-func (p *Pool[T]) giveBack(ctx context.Context, s *slot[T], generation uint64, now clock.Instant, f fate) bool {
+func (p *Pool[T]) giveBack(ctx context.Context, s *slot[T], generation uint64, now clock.Instant, f Fate) bool {
 	if !s.generation.CompareAndSwap(generation, generation+1) {
 		p.count(&p.counts.stale)
 		return false
 	}
 	held := s.borrowedFor(now) // still: the worker is in nobody else's hands before it is put back
-	if f != fateReuse || !p.putIntoLane(s, now) {
+	if f != Reuse || !p.putIntoLane(s, now) {
 		f = p.putBack(s, now, f)
 	}
-	if f == fateUnused {
+	if f == unused {
 		return true
 	}
 	p.hold.Record(held)
 	if p.topics.checkedIn.Active() {
-		p.topics.checkedIn.Emit(ctx, CheckedIn{Pool: p.name, Held: held, Destroyed: f == fateDestroy})
+		p.topics.checkedIn.Emit(ctx, CheckedIn{Pool: p.name, Held: held, Destroyed: f == Destroy})
 	}
 	return true
 }
 
 // putBack returns a worker whose borrowing is over under the lock, and says what
 // became of it: a reset may fail.
-func (p *Pool[T]) putBack(s *slot[T], now clock.Instant, f fate) fate {
+func (p *Pool[T]) putBack(s *slot[T], now clock.Instant, f Fate) Fate {
 	p.lock()
 	s.lent, s.reported = false, false
-	if p.resetter != nil && f != fateDestroy && f != fateUnused && !p.closed {
+	if p.resetter != nil && f != Destroy && f != unused && !p.closed {
 		f = p.resetUnlocked(s, f)
 		now = clock.Now()
 	}
@@ -87,17 +67,17 @@ func (p *Pool[T]) putBack(s *slot[T], now clock.Instant, f fate) fate {
 
 // returnLocked takes a worker back and returns the waiter that it goes to, which
 // the caller wakes once the lock is released.
-func (p *Pool[T]) returnLocked(s *slot[T], now clock.Instant, f fate) *waiter[T] {
+func (p *Pool[T]) returnLocked(s *slot[T], now clock.Instant, f Fate) *waiter[T] {
 	p.lent--
 	switch f {
-	case fateDestroy:
+	case Destroy:
 		p.destroyLocked(s, ReasonDiscarded, nil)
 		return nil
-	case fateReuse:
+	case Reuse:
 		s.proven, s.suspect = now, false
-	case fateSuspect:
+	case Suspect:
 		s.suspect = true
-	case fateUnused:
+	case unused:
 	}
 	return p.placeLocked(s, now)
 }
@@ -133,7 +113,7 @@ func (p *Pool[T]) placeLocked(s *slot[T], now clock.Instant) *waiter[T] {
 // resetUnlocked cleans a worker without holding the lock, which is held before and
 // after, and returns what is to become of it. While it lasts the worker counts as
 // borrowed; nobody can end that borrowing, because its generation is over.
-func (p *Pool[T]) resetUnlocked(s *slot[T], f fate) (after fate) {
+func (p *Pool[T]) resetUnlocked(s *slot[T], f Fate) (after Fate) {
 	timeout := p.cfg.CheckTimeout
 	p.atFactory++
 	p.mu.Unlock()
@@ -143,10 +123,10 @@ func (p *Pool[T]) resetUnlocked(s *slot[T], f fate) (after fate) {
 		p.atFactory--
 		if after = f; exited || err != nil {
 			p.counts.badChecks++
-			after = fateDestroy
+			after = Destroy
 		}
 		if exited { // nothing above this frame runs any more
-			p.returnLocked(s, clock.Now(), fateDestroy)
+			p.returnLocked(s, clock.Now(), Destroy)
 			p.mu.Unlock()
 		}
 	}()

@@ -19,45 +19,39 @@ type borrowing[T any] struct {
 
 // Checkout implements [Lender].
 func (p *Pool[T]) Checkout(ctx context.Context, o CheckoutOptions) (Loan, error) {
-	b, err := p.borrow(ctx, clock.Now(), o)
+	if o.At == 0 {
+		o.At = clock.Now()
+	}
+	b, err := p.borrow(ctx, o)
 	if err != nil {
 		return Loan{}, err
 	}
-	return Loan{Worker: b.slot.boxed, Ref: b.slot, Generation: b.generation, Waited: b.waited}, nil
-}
-
-// CheckoutAt implements [Clocked].
-func (p *Pool[T]) CheckoutAt(ctx context.Context, now clock.Instant, o CheckoutOptions) (worker, ref any, generation uint64, waited time.Duration, err error) {
-	b, err := p.borrow(ctx, now, o)
-	if err != nil {
-		return nil, nil, 0, 0, err
-	}
-	return b.slot.boxed, b.slot, b.generation, b.waited, nil
+	return Loan{Item: &b.slot.item, Generation: b.generation, Waited: b.waited}, nil
 }
 
 // borrow is the one way in. The common case, an idle worker that needs no check,
 // is one short critical section; everything else is in seek.
-func (p *Pool[T]) borrow(ctx context.Context, now clock.Instant, o CheckoutOptions) (borrowing[T], error) {
+func (p *Pool[T]) borrow(ctx context.Context, o CheckoutOptions) (borrowing[T], error) {
 	if ctx.Err() != nil {
 		return borrowing[T]{}, p.refusedDone(ctx)
 	}
-	s := p.takeFromLane(now)
+	s := p.takeFromLane(o.At)
 	if s != nil {
-		b := borrowing[T]{slot: s, generation: s.generation.Load(), began: now}
+		b := borrowing[T]{slot: s, generation: s.generation.Load(), began: o.At}
 		if p.topics.checkedOut.Active() {
 			p.tellLent(ctx, b)
 		}
 		return b, nil
 	}
 	p.lock()
-	if s = p.lendIdleLocked(now); s == nil {
-		return p.seek(ctx, now, o)
+	if s = p.lendIdleLocked(o.At); s == nil {
+		return p.seek(ctx, o)
 	}
-	b := borrowing[T]{slot: s, generation: s.generation.Load(), began: now}
+	b := borrowing[T]{slot: s, generation: s.generation.Load(), began: o.At}
 	p.counts.immediate++
 	p.mu.Unlock()
 	if s.verify || s.trace {
-		return p.seekVerified(ctx, now, o, b)
+		return p.seekVerified(ctx, o, b)
 	}
 	if p.topics.checkedOut.Active() {
 		p.tellLent(ctx, b)
@@ -71,7 +65,7 @@ func (p *Pool[T]) tellLent(ctx context.Context, b borrowing[T]) {
 	told := false
 	defer func() {
 		if !told {
-			p.giveBack(ctx, b.slot, b.generation, clock.Now(), fateUnused)
+			p.giveBack(ctx, b.slot, b.generation, clock.Now(), unused)
 		}
 	}()
 	p.topics.checkedOut.Emit(ctx, CheckedOut{Pool: p.name, Wait: b.waited})
@@ -119,20 +113,20 @@ func (p *Pool[T]) doubtful(s *slot[T], now clock.Instant) bool {
 
 // seek borrows where no idle worker was at hand. It is called with the lock held
 // and releases it.
-func (p *Pool[T]) seek(ctx context.Context, now clock.Instant, o CheckoutOptions) (borrowing[T], error) {
+func (p *Pool[T]) seek(ctx context.Context, o CheckoutOptions) (borrowing[T], error) {
 	o.Timeout = or(o.Timeout, p.cfg.CheckoutTimeout)
-	b, why := p.awaitLocked(ctx, now, o, false)
+	b, why := p.awaitLocked(ctx, o, false)
 	if why.code != 0 {
 		return borrowing[T]{}, p.refuse(ctx, why, o)
 	}
-	return p.seekVerified(ctx, now, o, b)
+	return p.seekVerified(ctx, o, b)
 }
 
 // seekVerified checks b's worker if need be, and goes on to the next while the
 // checks fail. Every round closes a worker, so there are no more rounds than
 // workers, and a round waits no longer than what is left of the time.
-func (p *Pool[T]) seekVerified(ctx context.Context, begun clock.Instant, o CheckoutOptions, b borrowing[T]) (borrowing[T], error) {
-	for b.slot.verify && !p.verified(ctx, b, begun, o) {
+func (p *Pool[T]) seekVerified(ctx context.Context, o CheckoutOptions, b borrowing[T]) (borrowing[T], error) {
+	for b.slot.verify && !p.verified(ctx, b, o) {
 		if ctx.Err() != nil {
 			return borrowing[T]{}, p.refusedDone(ctx)
 		}
@@ -144,23 +138,23 @@ func (p *Pool[T]) seekVerified(ctx context.Context, begun clock.Instant, o Check
 			continue
 		}
 		var why refusal
-		if b, why = p.awaitLocked(ctx, begun, o, true); why.code != 0 {
+		if b, why = p.awaitLocked(ctx, o, true); why.code != 0 {
 			return borrowing[T]{}, p.refuse(ctx, why, o)
 		}
 	}
-	return p.admit(ctx, begun, b), nil
+	return p.admit(ctx, o.At, b), nil
 }
 
 // verified checks the worker of b and closes it if the check fails, panics, or
 // ends the goroutine. The methods of the caller's context may do so, too.
-func (p *Pool[T]) verified(caller context.Context, b borrowing[T], begun clock.Instant, o CheckoutOptions) (ok bool) {
+func (p *Pool[T]) verified(caller context.Context, b borrowing[T], o CheckoutOptions) (ok bool) {
 	err, telling := errExited, false
 	defer func() {
 		p.checked(b, err, telling)
 		ok = err == nil
 	}()
 	defer func() { telling = caller.Err() == nil }()
-	ctx, cancel := context.WithTimeout(caller, p.beginCheck(begun, o))
+	ctx, cancel := context.WithTimeout(caller, p.beginCheck(o))
 	defer cancel()
 	stop := context.AfterFunc(p.base, cancel)
 	defer stop()
@@ -170,12 +164,12 @@ func (p *Pool[T]) verified(caller context.Context, b borrowing[T], begun clock.I
 
 // beginCheck notes that a check begins and returns how long it may last within the
 // time that the borrower has.
-func (p *Pool[T]) beginCheck(begun clock.Instant, o CheckoutOptions) time.Duration {
+func (p *Pool[T]) beginCheck(o CheckoutOptions) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.atFactory++
 	p.callsLocked()
-	left := begun.Add(or(o.Timeout, p.cfg.CheckoutTimeout)).Sub(clock.Now())
+	left := o.At.Add(or(o.Timeout, p.cfg.CheckoutTimeout)).Sub(clock.Now())
 	return max(time.Millisecond, min(p.cfg.CheckTimeout, left))
 }
 
@@ -240,10 +234,10 @@ type refusal struct {
 
 func failing(err *fault.Error) refusal { return refusal{fault.WorkerFailed, err} }
 
-// awaitLocked queues and waits; o.Timeout runs from begun. It is called with the
+// awaitLocked queues and waits; o.Timeout runs from o.At. It is called with the
 // lock held and releases it. Who comes back from a failed check is served first.
-func (p *Pool[T]) awaitLocked(ctx context.Context, begun clock.Instant, o CheckoutOptions, again bool) (borrowing[T], refusal) {
-	now, deadline := begun, begun.Add(o.Timeout)
+func (p *Pool[T]) awaitLocked(ctx context.Context, o CheckoutOptions, again bool) (borrowing[T], refusal) {
+	now, deadline := o.At, o.At.Add(o.Timeout)
 	if again {
 		now = clock.Now()
 	}
@@ -303,7 +297,7 @@ func (p *Pool[T]) desert(w *waiter[T]) {
 	}
 	<-w.ready // on its way: the answer was written when w left the queue
 	if w.got.slot != nil {
-		p.giveBack(context.Background(), w.got.slot, w.got.generation, clock.Now(), fateUnused)
+		p.giveBack(context.Background(), w.got.slot, w.got.generation, clock.Now(), unused)
 	}
 }
 

@@ -75,7 +75,8 @@ func (p *Pool[T]) construct(round uint64, timeout time.Duration) {
 
 func (p *Pool[T]) constructed(worker T, took time.Duration) {
 	now := clock.Now()
-	s := &slot[T]{value: worker, boxed: worker, owner: p, proven: now, idled: now}
+	s := &slot[T]{value: worker, owner: p, proven: now, idled: now}
+	s.item = Item{Worker: worker, Ref: s}
 	s.laned.Store(notLaned)
 	p.mu.Lock()
 	p.making--

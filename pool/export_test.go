@@ -18,7 +18,7 @@ func (l Lease[T]) ReleaseLate() (settle func()) {
 	in.worker.Store(s)
 	return func() {
 		if !p.staysIn(in, s) {
-			p.putBack(s, now, fateReuse)
+			p.putBack(s, now, Reuse)
 		}
 	}
 }
@@ -31,4 +31,12 @@ func (p *Pool[T]) OpenLanes() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.calmLocked(true)
+}
+
+// Degraded is what every borrower is refused with at present, nil if none is.
+func (p *Pool[T]) Degraded() error {
+	if err := p.degraded.Load(); err != nil {
+		return err
+	}
+	return nil // and not err: a nil *fault.Error in an error is not nil
 }

@@ -21,18 +21,18 @@ type Lease[T any] struct {
 // pool_timeout if it was ctx's deadline. End the lease on every way out; prefer
 // [Pool.With], which does.
 func (p *Pool[T]) Acquire(ctx context.Context) (Lease[T], error) {
-	return p.acquire(ctx, CheckoutOptions{})
+	return p.acquire(ctx, CheckoutOptions{At: clock.Now()})
 }
 
 // TryAcquire borrows a worker if that needs no other borrower to return one, and
 // fails with pool_full otherwise. Where the pool has room it makes a worker and
 // waits for that.
 func (p *Pool[T]) TryAcquire(ctx context.Context) (Lease[T], error) {
-	return p.acquire(ctx, CheckoutOptions{NoWait: true})
+	return p.acquire(ctx, CheckoutOptions{NoWait: true, At: clock.Now()})
 }
 
 func (p *Pool[T]) acquire(ctx context.Context, o CheckoutOptions) (Lease[T], error) {
-	b, err := p.borrow(ctx, clock.Now(), o)
+	b, err := p.borrow(ctx, o)
 	if err != nil {
 		return Lease[T]{}, err
 	}
@@ -52,17 +52,17 @@ func (l Lease[T]) Value() T {
 // Release returns the worker for reuse. It reports false, and does nothing but
 // count it, if the lease had ended already. It blocks only while the factory
 // resets the worker.
-func (l Lease[T]) Release() bool { return l.end(fateReuse) }
+func (l Lease[T]) Release() bool { return l.end(Reuse) }
 
 // Suspect returns the worker like Release, to be checked before it is lent again.
 // Use it when the operation failed in a way that may be the worker's fault.
-func (l Lease[T]) Suspect() bool { return l.end(fateSuspect) }
+func (l Lease[T]) Suspect() bool { return l.end(Suspect) }
 
 // Destroy returns the worker as not fit for use: it is closed and replaced. It
 // reports false if the lease had ended already. It does not wait for the closing.
-func (l Lease[T]) Destroy() bool { return l.end(fateDestroy) }
+func (l Lease[T]) Destroy() bool { return l.end(Destroy) }
 
-func (l Lease[T]) end(f fate) bool {
+func (l Lease[T]) end(f Fate) bool {
 	return l.pool != nil && l.pool.giveBack(context.Background(), l.slot, l.generation, clock.Now(), f)
 }
 
@@ -77,11 +77,11 @@ func (p *Pool[T]) With(ctx context.Context, fn func(ctx context.Context, worker 
 	if fn == nil {
 		return fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Name: p.name, Message: "the function is nil"})
 	}
-	b, err := p.borrow(ctx, clock.Now(), CheckoutOptions{})
+	b, err := p.borrow(ctx, CheckoutOptions{At: clock.Now()})
 	if err != nil {
 		return err
 	}
-	f := fateDestroy
+	f := Destroy
 	panicked := true
 	defer func() {
 		now := clock.Now()
@@ -94,9 +94,9 @@ func (p *Pool[T]) With(ctx context.Context, fn func(ctx context.Context, worker 
 	panicked = false
 	switch {
 	case err == nil:
-		f = fateReuse
+		f = Reuse
 	case ctx.Err() == nil:
-		f = fateSuspect
+		f = Suspect
 	}
 	return err
 }

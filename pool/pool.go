@@ -65,10 +65,7 @@ type counts struct {
 	destroyed, badChecks, leaked, stale                           uint64
 }
 
-var (
-	_ Managed = (*Pool[int])(nil)
-	_ Clocked = (*Pool[int])(nil)
-)
+var _ Managed = (*Pool[int])(nil)
 
 // New returns a pool of workers that f makes. Unless cfg.Start says otherwise, no
 // worker is made and no goroutine runs before the first borrower comes. With
@@ -116,14 +113,6 @@ func (p *Pool[T]) Name() string { return p.name }
 
 // WorkerType implements [Lender]: it is the type T.
 func (p *Pool[T]) WorkerType() reflect.Type { return p.worker }
-
-// Degraded implements [Lender].
-func (p *Pool[T]) Degraded() error {
-	if err := p.degraded.Load(); err != nil {
-		return err
-	}
-	return nil // and not err: a nil *fault.Error in an error is not nil
-}
 
 // totalLocked is how many workers exist, come into being, or are not gone yet.
 func (p *Pool[T]) totalLocked() int { return len(p.slots) + p.making + p.closing }

@@ -39,7 +39,7 @@ func BenchmarkCheckoutCheckin(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		p.Checkin(l)
+		p.Return(l, pool.Reuse)
 	}
 }
 

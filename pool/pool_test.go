@@ -236,32 +236,34 @@ func TestReconfigureKeepsStateAndRefusesNonsense(t *testing.T) {
 func TestTheStageViewLendsTheSameWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{}
-		var stage pool.Lender = open(t, pool.Config{Size: 1}, s)
+		p := open(t, pool.Config{Size: 1}, s)
+		var stage pool.Lender = p
 		l, err := stage.Checkout(background, pool.CheckoutOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c, ok := l.Worker.(*conn); !ok || c.id != 1 {
-			t.Errorf("lent %v", l.Worker)
+		if c, ok := l.Item.Worker.(*conn); !ok || c.id != 1 {
+			t.Errorf("lent %v", l.Item.Worker)
 		}
-		l.Suspect = true
-		stage.Checkin(l)
-		stage.Checkin(l)
-		stage.Discard(l)
-		stage.Discard(pool.Loan{})
+		stage.Return(l, pool.Suspect)
+		stage.Return(l, pool.Reuse)
+		stage.Return(l, pool.Destroy)
+		stage.Return(pool.Loan{}, pool.Destroy)
+		stage.Return(pool.Loan{Item: &pool.Item{Worker: l.Item.Worker}}, pool.Destroy)
 		l, err = stage.Checkout(background, pool.CheckoutOptions{NoWait: true})
 		if err != nil || s.checks.Load() != 1 {
 			t.Errorf("%v, %d checks", err, s.checks.Load())
 		}
-		stage.Discard(l)
-		if st := stage.Stats(); st.StaleEnds != 2 {
+		stage.Return(l, pool.Fate(77)) // what is no fate is the safe one
+		synctest.Wait()
+		if st := p.Stats(); st.StaleEnds != 2 || st.Destroyed != 1 || st.InUse != 0 {
 			t.Errorf("%+v", st)
 		}
 		ctx, cancel := context.WithCancel(background)
 		cancel()
 		_, err = stage.Checkout(ctx, pool.CheckoutOptions{})
 		wantCode(t, err, fault.Canceled)
-		shut(t, stage.(pool.Managed)) //nolint:forcetypeassert // a Pool is both
+		shut(t, p)
 	})
 }
 
@@ -271,9 +273,8 @@ func TestUncontendedBorrowingDoesNotAllocate(t *testing.T) {
 	sum := 0
 	for name, borrow := range map[string]func(){
 		"Acquire":  func() { acquire(t, p).Release() },
-		"Checkout": func() { l, _ := p.Checkout(background, pool.CheckoutOptions{}); p.Checkin(l) },
+		"Checkout": func() { l, _ := p.Checkout(background, pool.CheckoutOptions{}); p.Return(l, pool.Reuse) },
 		"With":     func() { _ = p.With(background, func(_ context.Context, c *conn) error { sum += c.id; return nil }) },
-		"Degraded": func() { _ = p.Degraded() },
 	} {
 		if n := testing.AllocsPerRun(1000, borrow); n != 0 && !testkit.Race {
 			t.Errorf("%s: %v allocations", name, n)

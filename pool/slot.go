@@ -8,12 +8,12 @@ import (
 )
 
 // slot is one worker and what the pool knows of it. The pool's lock guards it, but
-// for value, boxed, owner and expires, which never change, for the atomics, and for proven
+// for value, item, owner and expires, which never change, for the atomics, and for proven
 // and idled, which belong to whoever holds the worker: the borrower, the lane that
 // it lies in, or the pool.
 type slot[T any] struct {
 	value   T
-	boxed   any // value, boxed once, so that loans do not allocate
+	item    Item // the value and this slot, boxed once, so that loans do not allocate
 	owner   *Pool[T]
 	expires clock.Instant
 	place   int // in Pool.slots

@@ -11,39 +11,19 @@ import (
 
 // Lender lends workers of any type: what a guard needs to know of a pool. [Pool]
 // implements it; so do adapters over pools that do their own pooling, such as
-// *sql.DB. Implementations are safe for concurrent use.
+// *sql.DB, and so can you: see the example. Implementations are safe for concurrent
+// use.
 type Lender interface {
 	// Name is the configured name.
 	Name() string
+	// WorkerType is the type of the worker in every loan.
+	WorkerType() reflect.Type
 	// Checkout borrows a worker. It blocks as o and ctx allow and fails with a
 	// *fault.Error of code pool_full, pool_timeout, worker_failed, canceled or closed.
 	Checkout(ctx context.Context, o CheckoutOptions) (Loan, error)
-	// Checkin returns the worker of a loan. A loan that ended already, or that another
-	// stage made, is ignored.
-	Checkin(loan Loan)
-	// Discard returns the worker of a loan as not fit for use: it is closed and
-	// replaced. A loan that ended already, or that another stage made, is ignored.
-	Discard(loan Loan)
-	// Degraded is nil, or the worker_failed fault that every checkout is answered
-	// with at once at present. It neither blocks nor allocates.
-	Degraded() error
-	// Stats returns the counts of this moment.
-	Stats() Stats
-	// WorkerType is the type of the Worker in every loan.
-	WorkerType() reflect.Type
-}
-
-// Clocked is a [Lender] that accepts the time from a caller who has read the
-// clock already. Its loans come and go in pieces, which stay in registers: a
-// [Loan] is copied through memory by every function on its way.
-type Clocked interface {
-	Lender
-	// CheckoutAt is Checkout, begun at now.
-	CheckoutAt(ctx context.Context, now clock.Instant, o CheckoutOptions) (worker, ref any, generation uint64, waited time.Duration, err error)
-	// CheckinAt is Checkin at now.
-	CheckinAt(now clock.Instant, ref any, generation uint64, suspect bool)
-	// DiscardAt is Discard at now.
-	DiscardAt(now clock.Instant, ref any, generation uint64)
+	// Return ends a loan; fate says what becomes of the worker. A loan that ended
+	// already, or that another lender made, is ignored.
+	Return(loan Loan, fate Fate)
 }
 
 // CheckoutOptions say how long a borrower is willing to wait. The zero value
@@ -55,29 +35,60 @@ type CheckoutOptions struct {
 	// NoWait refuses with pool_full where the borrower would have to wait for another
 	// borrower. The making of a worker that the pool has room for is waited for.
 	NoWait bool
+	// At is when the borrower asked, from where the wait counts; 0 means now. It spares
+	// a caller that knows the time another reading of the clock.
+	At clock.Instant
 }
 
 // Loan is one borrowing of a worker. It is a value: copies stand for the same
-// loan, which ends with the first Checkin or Discard of any copy.
+// loan, which ends with the first Return of any copy. It is four words, so that it
+// stays in registers on its way.
 type Loan struct {
-	// Worker is the worker, of the stage's WorkerType.
-	Worker any
-	// Suspect, set by the borrower before Checkin, asks for a check of the worker
-	// before it is lent again. Set it when the operation returned an error.
-	Suspect bool
+	// Item is what was lent, never nil in a loan that Checkout returned.
+	Item *Item
+	// Generation belongs to the lender: which borrowing of the item this is.
+	Generation uint64
 	// Waited is how long the borrower waited.
 	Waited time.Duration
-	// Ref and Generation belong to the stage that made the loan: what was lent, and
-	// which borrowing of it this is.
-	Ref        any
-	Generation uint64
+	// Ended, set by the borrower before Return, is when it had done with the worker;
+	// 0 means when it returns it.
+	Ended clock.Instant
 }
+
+// Item is a worker as its lender lends it. A lender makes one for each worker, or
+// for each loan; the borrower only reads Worker.
+type Item struct {
+	// Worker is the worker, of the lender's WorkerType.
+	Worker any
+	// Ref belongs to the lender, which finds by it what the item stands for.
+	Ref any
+}
+
+// Fate says what becomes of a worker that is returned. The zero value is
+// [Destroy], the safe answer where nobody decided; so is what is no fate.
+type Fate uint8
+
+const (
+	// Destroy closes the worker, and another takes its place: it may be in the middle
+	// of something, or has been found unfit.
+	Destroy Fate = iota
+	// Reuse lends the worker on.
+	Reuse
+	// Suspect has the worker checked before it is lent on: the operation failed in a
+	// way that may be the worker's fault.
+	Suspect
+
+	// unused lends the worker on as if it had not been lent: its borrower never had it.
+	unused
+)
 
 // Managed is a pool of workers of any type, as those see it who configure,
 // observe and end pools.
 type Managed interface {
 	Lender
 	telemetry.Source
+	// Stats returns the counts of this moment.
+	Stats() Stats
 	// Config returns the configuration in force, as it was given.
 	Config() Config
 	// Reconfigure replaces the configuration; workers and waiters stay.

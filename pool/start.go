@@ -41,7 +41,7 @@ func (p *Pool[T]) beginStrict(ctx context.Context) error {
 			p.giveUp()
 		}
 	}()
-	l, err := p.acquire(ctx, CheckoutOptions{Timeout: min(p.cfg.CreateTimeout, math.MaxInt64-obedience) + obedience})
+	l, err := p.acquire(ctx, CheckoutOptions{Timeout: min(p.cfg.CreateTimeout, math.MaxInt64-obedience) + obedience, At: clock.Now()})
 	if err != nil {
 		return p.notStarted(err)
 	}

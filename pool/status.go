@@ -7,7 +7,7 @@ import (
 	"github.com/elixirscope/foundation/telemetry"
 )
 
-// Stats implements [Lender]. It looks at every worker once.
+// Stats returns the counts of this moment. It looks at every worker once.
 func (p *Pool[T]) Stats() Stats {
 	p.mu.Lock()
 	s := p.statsLocked(clock.Now())

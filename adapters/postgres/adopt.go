@@ -48,6 +48,7 @@ const component = "connection_pool"
 // borrowed is one lending; the flag refuses a second return.
 type borrowed struct {
 	conn  *pgxpool.Conn
+	item  pool.Item
 	ended atomic.Bool
 }
 
@@ -56,9 +57,6 @@ func (a *Adopted) Name() string { return a.name }
 
 // WorkerType implements [pool.Lender]: it is *pgx.Conn.
 func (a *Adopted) WorkerType() reflect.Type { return reflect.TypeFor[*pgx.Conn]() }
-
-// Degraded implements [pool.Lender]. It is always nil: pgxpool does not tell.
-func (a *Adopted) Degraded() error { return nil }
 
 // Checkout implements [pool.Lender]. pgxpool has no checkout that does not wait, so
 // with NoWait a checkout that finds every connection borrowed is refused, and one
@@ -87,7 +85,9 @@ func (a *Adopted) Checkout(ctx context.Context, o pool.CheckoutOptions) (pool.Lo
 		return pool.Loan{}, a.refused(ctx, inner, err, crowded)
 	}
 	a.counts.checkouts.Add(1)
-	return pool.Loan{Worker: c.Conn(), Ref: &borrowed{conn: c}, Waited: time.Since(began)}, nil
+	b := &borrowed{conn: c}
+	b.item = pool.Item{Worker: c.Conn(), Ref: b}
+	return pool.Loan{Item: &b.item, Waited: time.Since(began)}, nil
 }
 
 func (a *Adopted) occupied() bool {
@@ -133,31 +133,14 @@ func (a *Adopted) fault(code fault.Code, cause error) error {
 	})
 }
 
-// Checkin implements [pool.Lender]. A connection with an open transaction is closed
+// Return implements [pool.Lender]. A connection with an open transaction is closed
 // by pgxpool; a suspect one is pinged first, because pgxpool would lend it on as it
 // is.
-func (a *Adopted) Checkin(l pool.Loan) {
-	if l.Suspect {
-		a.end(l, answers)
+func (a *Adopted) Return(l pool.Loan, fate pool.Fate) {
+	if l.Item == nil {
 		return
 	}
-	a.end(l, func(*pgx.Conn) bool { return true })
-}
-
-func answers(c *pgx.Conn) bool {
-	if c.IsClosed() {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
-	defer cancel()
-	return c.Ping(ctx) == nil
-}
-
-// Discard implements [pool.Lender].
-func (a *Adopted) Discard(l pool.Loan) { a.end(l, func(*pgx.Conn) bool { return false }) }
-
-func (a *Adopted) end(l pool.Loan, fit func(*pgx.Conn) bool) {
-	b, ok := l.Ref.(*borrowed)
+	b, ok := l.Item.Ref.(*borrowed)
 	if !ok {
 		return
 	}
@@ -165,7 +148,7 @@ func (a *Adopted) end(l pool.Loan, fit func(*pgx.Conn) bool) {
 		a.counts.stale.Add(1)
 		return
 	}
-	if c := b.conn.Conn(); !fit(c) {
+	if c := b.conn.Conn(); !fit(c, fate) {
 		ctx, cancel := context.WithTimeout(context.Background(), farewell)
 		defer cancel()
 		_ = c.Close(ctx) // pgxpool replaces a closed connection
@@ -173,7 +156,17 @@ func (a *Adopted) end(l pool.Loan, fit func(*pgx.Conn) bool) {
 	b.conn.Release()
 }
 
-// Stats implements [pool.Lender], as far as pgxpool tells.
+// fit reports whether a connection can be lent on.
+func fit(c *pgx.Conn, fate pool.Fate) bool {
+	if fate != pool.Suspect || c.IsClosed() {
+		return fate == pool.Reuse
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+	defer cancel()
+	return c.Ping(ctx) == nil
+}
+
+// Stats returns the counts of this moment, as far as pgxpool tells.
 func (a *Adopted) Stats() pool.Stats {
 	s := a.pool.Stat()
 	return pool.Stats{

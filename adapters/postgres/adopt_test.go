@@ -42,8 +42,8 @@ func TestAnAdoptedPoolLendsAndSaysWhyNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if reflect.TypeOf(l.Worker) != a.WorkerType() {
-		t.Errorf("lent a %T", l.Worker)
+	if reflect.TypeOf(l.Item.Worker) != a.WorkerType() {
+		t.Errorf("lent a %T", l.Item.Worker)
 	}
 	for want, o := range map[fault.Code]pool.CheckoutOptions{fault.PoolTimeout: {}, fault.PoolFull: {NoWait: true}} {
 		if _, err := a.Checkout(background, o); !errors.Is(err, want) {
@@ -55,8 +55,8 @@ func TestAnAdoptedPoolLendsAndSaysWhyNot(t *testing.T) {
 	if _, err := a.Checkout(canceled, pool.CheckoutOptions{}); !errors.Is(err, fault.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	a.Checkin(l)
-	a.Checkin(l) // a second return is ignored
+	a.Return(l, pool.Reuse)
+	a.Return(l, pool.Reuse) // a second return is ignored
 	if st := a.Stats(); st.StaleEnds != 1 || st.InUse != 0 || st.Timeouts != 1 || st.Full != 1 || st.Canceled != 1 {
 		t.Errorf("%+v", st)
 	}
@@ -74,12 +74,12 @@ func TestAnAdoptedPoolReplacesWhatIsDiscarded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, ok := l.Worker.(*pgx.Conn)
+		c, ok := l.Item.Worker.(*pgx.Conn)
 		if !ok {
-			t.Fatalf("%T", l.Worker)
+			t.Fatalf("%T", l.Item.Worker)
 		}
 		pids[i] = c.PgConn().PID()
-		a.Discard(l)
+		a.Return(l, pool.Destroy)
 	}
 	if pids[0] == pids[1] {
 		t.Error("a discarded connection was lent again")
@@ -117,7 +117,7 @@ func TestAnAdoptedPoolUnderLoadNeverBlamesTheServer(t *testing.T) {
 				l, err := a.Checkout(background, pool.CheckoutOptions{})
 				switch {
 				case err == nil:
-					a.Checkin(l)
+					a.Return(l, pool.Reuse)
 				case errors.Is(err, fault.PoolTimeout):
 					timeouts.Add(1)
 				default:

@@ -188,13 +188,13 @@ func TestKillingTheServerUnder50Borrowers(t *testing.T) {
 	before := p.Stats().Attempts
 	killed := time.Now()
 	s.Kill()
-	await(t, "the pool to degrade", func() bool { return errors.Is(p.Degraded(), fault.WorkerFailed) })
+	await(t, "the pool to degrade", func() bool { return p.Status().Degraded })
 	await(t, "two seconds of outage", func() bool { return time.Since(killed) > 2*time.Second })
 	outage := time.Since(killed)
 	attempts := p.Stats().Attempts - before
 	pgtest.Restart(t, s)
 	back := succeeded.Load()
-	await(t, "calls to succeed again", func() bool { return succeeded.Load() > back+200 && p.Degraded() == nil })
+	await(t, "calls to succeed again", func() bool { return succeeded.Load() > back+200 && !p.Status().Degraded })
 	close(stop)
 	wg.Wait()
 	// The first round has at most ten attempts side by side; then one per pause, which

@@ -31,26 +31,23 @@ func Refuse(code fault.Code) *guard.Guard {
 // Lend returns a guard with a pool that lends worker to every call, also to
 // several at once.
 func Lend[W any](worker W) *guard.Guard {
-	return mustNew("lend", guard.Config{Pool: lender{worker, reflect.TypeFor[W]()}})
+	return mustNew("lend", guard.Config{Pool: lender{&pool.Item{Worker: worker}, reflect.TypeFor[W]()}})
 }
 
 // lender is a pool of one worker that everybody may have.
 type lender struct {
-	worker any
-	of     reflect.Type
+	item *pool.Item
+	of   reflect.Type
 }
 
 var _ pool.Lender = lender{}
 
-func (lender) Name() string               { return "lend" }
-func (lender) Checkin(pool.Loan)          {}
-func (lender) Discard(pool.Loan)          {}
-func (lender) Degraded() error            { return nil }
-func (lender) Stats() pool.Stats          { return pool.Stats{} }
-func (l lender) WorkerType() reflect.Type { return l.of }
+func (lender) Name() string                { return "lend" }
+func (lender) Return(pool.Loan, pool.Fate) {}
+func (l lender) WorkerType() reflect.Type  { return l.of }
 
 func (l lender) Checkout(context.Context, pool.CheckoutOptions) (pool.Loan, error) {
-	return pool.Loan{Worker: l.worker}, nil
+	return pool.Loan{Item: l.item}, nil
 }
 
 // refuser stands in the first stage, so that nothing else happens.

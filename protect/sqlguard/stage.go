@@ -50,10 +50,6 @@ func (s *Stage) Name() string { return s.name }
 // WorkerType implements [pool.Lender]: *sql.Conn.
 func (s *Stage) WorkerType() reflect.Type { return reflect.TypeFor[*sql.Conn]() }
 
-// Degraded implements [pool.Lender]. database/sql does not say whether its last
-// attempt to connect failed, so it is always nil.
-func (s *Stage) Degraded() error { return nil }
-
 // Checkout implements [pool.Lender]. database/sql cannot try without waiting: with
 // NoWait the answer is pool_full if all connections are out when asked, which
 // another borrower may change a moment later.
@@ -68,7 +64,7 @@ func (s *Stage) Checkout(ctx context.Context, o pool.CheckoutOptions) (pool.Loan
 	if err != nil {
 		return pool.Loan{}, s.explain(ctx, waiting, err)
 	}
-	return pool.Loan{Worker: conn, Waited: time.Since(began)}, nil
+	return pool.Loan{Item: &pool.Item{Worker: conn}, Waited: time.Since(began)}, nil
 }
 
 func full(st sql.DBStats) bool {
@@ -108,24 +104,24 @@ func (s *Stage) refuse(code fault.Code, cause error) error {
 	})
 }
 
-// Checkin implements [pool.Lender]: the connection goes back to the database,
-// which checks and resets it by itself.
-func (s *Stage) Checkin(loan pool.Loan) {
-	if conn, ok := loan.Worker.(*sql.Conn); ok {
-		_ = conn.Close() // sql.ErrConnDone: the loan ended before
+// Return implements [pool.Lender]: the connection goes back to the database, which
+// checks and resets it by itself, or is closed.
+func (s *Stage) Return(loan pool.Loan, fate pool.Fate) {
+	if loan.Item == nil {
+		return
 	}
-}
-
-// Discard implements [pool.Lender]: the connection is closed, not lent again.
-func (s *Stage) Discard(loan pool.Loan) {
-	if conn, ok := loan.Worker.(*sql.Conn); ok {
+	conn, ok := loan.Item.Worker.(*sql.Conn)
+	if !ok {
+		return
+	}
+	if fate == pool.Destroy {
 		_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // makes database/sql forget it
-		_ = conn.Close()
 	}
+	_ = conn.Close() // sql.ErrConnDone: the loan ended before
 }
 
-// Stats implements [pool.Lender]. Of what database/sql does not count, the fields
-// stay zero.
+// Stats returns the counts of this moment. Of what database/sql does not count, the
+// fields stay zero.
 func (s *Stage) Stats() pool.Stats {
 	st := s.db.Stats()
 	return pool.Stats{

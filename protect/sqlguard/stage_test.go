@@ -30,24 +30,24 @@ func newStage(t *testing.T, open int, timeout time.Duration) (*fakeDB, *sql.DB, 
 
 func TestStage_LendsConnections(t *testing.T) {
 	fake, _, s := newStage(t, 2, 0)
-	if s.Name() != "orders_db" || s.WorkerType() != reflect.TypeFor[*sql.Conn]() || s.Degraded() != nil {
-		t.Error("name, type or state is wrong")
+	if s.Name() != "orders_db" || s.WorkerType() != reflect.TypeFor[*sql.Conn]() {
+		t.Error("name or type is wrong")
 	}
 	loan, err := s.Checkout(t.Context(), pool.CheckoutOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := loan.Worker.(*sql.Conn).ExecContext(t.Context(), "fine"); err != nil {
+	if _, err := loan.Item.Worker.(*sql.Conn).ExecContext(t.Context(), "fine"); err != nil {
 		t.Error(err)
 	}
 	if st := s.Stats(); st.InUse != 1 || st.Size != 2 {
 		t.Errorf("%+v", st)
 	}
-	s.Checkin(loan)
-	s.Checkin(loan)
-	s.Discard(loan)
-	s.Checkin(pool.Loan{})
-	s.Discard(pool.Loan{})
+	s.Return(loan, pool.Reuse)
+	s.Return(loan, pool.Reuse)
+	s.Return(loan, pool.Destroy)
+	s.Return(pool.Loan{}, pool.Reuse)
+	s.Return(pool.Loan{Item: &pool.Item{Worker: 7}}, pool.Destroy)
 	if st := s.Stats(); st.InUse != 0 || st.Idle != 1 || fake.closed.Load() != 0 {
 		t.Errorf("%+v, %d closed", st, fake.closed.Load())
 	}
@@ -55,7 +55,7 @@ func TestStage_LendsConnections(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Discard(loan)
+	s.Return(loan, pool.Destroy)
 	if st := s.Stats(); st.InUse != 0 || st.Idle != 0 || fake.closed.Load() != 1 {
 		t.Errorf("discarded: %+v, %d closed", st, fake.closed.Load())
 	}
@@ -85,7 +85,7 @@ func TestStage_SaysWhyNot(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		want(fault.Canceled, ctx, pool.CheckoutOptions{})
-		s.Discard(loan)
+		s.Return(loan, pool.Destroy)
 		fake.refuseDials.Store(true)
 		want(fault.WorkerFailed, t.Context(), pool.CheckoutOptions{})
 		db.Close()
