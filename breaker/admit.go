@@ -69,7 +69,7 @@ func (b *Breaker) enter(now clock.Instant) Permit {
 			p.Ignore()
 		}
 	}()
-	b.edges.flush(b.changed)
+	b.deliver()
 	delivered = true
 	return p
 }

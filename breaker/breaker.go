@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/internal/ordered"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -18,11 +19,11 @@ type Breaker struct {
 	own    *tally  // only in a group: what this member did
 
 	era   atomic.Pointer[era]
-	edges edges
+	edges ordered.Queue[StateChanged]
 
 	// mu guards the fields below and the contents of the era's window. It is held
 	// for the time it takes to count; no user code and no handler runs under it.
-	// Lock order: mu before edges.mu, mu before buckets.mu.
+	// Lock order: mu before the lock of edges, mu before buckets.mu.
 	mu      sync.Mutex
 	leases  leases
 	classes classes

@@ -2,8 +2,6 @@ package breaker
 
 import (
 	"context"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
@@ -106,7 +104,7 @@ func (b *Breaker) reportLocked(old, next *era, why string, by string, now clock.
 	if from == to && old.override == next.override && why != causeReset || !b.changed.Active() {
 		return
 	}
-	b.edges.add(StateChanged{
+	b.edges.Add(StateChanged{
 		Name: b.name, Member: b.member, From: from, To: to, Cause: why, Actor: by,
 		Reason: next.override.Reason, Forced: next.override.kind != overrideNone, Shadow: next.shadow,
 		At: now.Time(), RetryAt: next.retryAt, Evidence: next.evidence(to),
@@ -133,85 +131,10 @@ func (e *era) evidence(shown State) []fault.Fact {
 	return e.opened
 }
 
-// edges is the queue of state changes that wait for delivery. Whoever made one
-// delivers it outside every lock; if somebody is delivering already, also the
-// handler that made the change itself, that one delivers it next. So handlers
-// run one event at a time, in order, and may call the breaker.
-type edges struct {
-	waiting atomic.Bool // something is queued, or being delivered
-
-	mu         sync.Mutex // guards the fields below; nothing is called under it
-	queue      []StateChanged
-	missed     uint64 // dropped before the first of queue
-	delivering bool
-}
-
-// maxEdges bounds the memory that a handler can cost that never returns.
-const maxEdges = 1024
-
-func (q *edges) add(e StateChanged) {
-	q.mu.Lock()
-	if len(q.queue) == maxEdges { // the newest tell more than the oldest
-		q.queue = q.queue[1:]
-		q.missed++
-	}
-	q.queue = append(q.queue, e)
-	q.waiting.Store(true)
-	q.mu.Unlock()
-}
-
-// flush delivers what is queued, unless somebody else is at it.
-func (q *edges) flush(topic telemetry.Topic[StateChanged]) {
-	if !q.waiting.Load() || !q.claim() {
-		return
-	}
-	finished := false
-	defer func() {
-		// A handler that ended this goroutine must not take the queue with it.
-		if !finished {
-			q.release()
-			q.flush(topic)
-		}
-	}()
-	for {
-		e, ok := q.next()
-		if !ok {
-			break
-		}
-		topic.Emit(context.Background(), e)
-	}
-	finished = true
-}
-
-func (q *edges) claim() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.delivering {
-		return false
-	}
-	q.delivering = true
-	return true
-}
-
-func (q *edges) release() {
-	q.mu.Lock()
-	q.delivering = false
-	q.mu.Unlock()
-}
-
-// next takes the oldest event; finding none, it ends the delivery in the same
-// critical section, so that no event can slip in between.
-func (q *edges) next() (StateChanged, bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if len(q.queue) == 0 {
-		q.delivering = false
-		q.waiting.Store(false)
-		q.queue = nil
-		return StateChanged{}, false
-	}
-	e := q.queue[0]
-	q.queue = q.queue[1:]
-	e.Missed, q.missed = q.missed, 0
-	return e, true
+// deliver delivers the state changes that wait, outside every lock.
+func (b *Breaker) deliver() {
+	b.edges.Deliver(func(e StateChanged, missed uint64) {
+		e.Missed = missed
+		b.changed.Emit(context.Background(), e)
+	})
 }

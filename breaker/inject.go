@@ -34,7 +34,7 @@ func (b *Breaker) InjectRefusals(share float64) error {
 	next.injected = b.injectionOf(share)
 	b.publishLocked(&next, "", "", now)
 	b.mu.Unlock()
-	b.edges.flush(b.changed)
+	b.deliver()
 	return nil
 }
 

@@ -83,7 +83,7 @@ func (b *Breaker) Force(s State, o Override) error {
 	b.catchUpLocked(now)
 	b.overrideLocked(in, causeOverride, o.Actor, now)
 	b.mu.Unlock()
-	b.edges.flush(b.changed)
+	b.deliver()
 	return nil
 }
 
@@ -97,7 +97,7 @@ func (b *Breaker) Automatic(by string) {
 		b.releaseLocked(causeOverrideReleased, by, now)
 	}
 	b.mu.Unlock()
-	b.edges.flush(b.changed)
+	b.deliver()
 }
 
 // Reset closes the breaker and empties its counts and its memory of earlier
@@ -109,7 +109,7 @@ func (b *Breaker) Reset(by string) {
 	b.classes.clear()
 	b.stepLocked(event{kind: onReset}, totals{}, causeReset, by, now)
 	b.mu.Unlock()
-	b.edges.flush(b.changed)
+	b.deliver()
 }
 
 func (o Override) check(name string, s State) (overrideKind, error) {

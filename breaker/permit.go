@@ -212,7 +212,7 @@ func (p *Permit) blame(now clock.Instant, o Outcome, of *class) {
 		b.failLocked(*of, now)
 	}
 	b.mu.Unlock()
-	b.edges.flush(b.changed)
+	b.deliver()
 }
 
 // bucketed counts a success that was not slow without the lock, if the window it
@@ -255,7 +255,7 @@ func (b *Breaker) settle(p *Permit, now clock.Instant, o Outcome, slow bool, of 
 		p.era, p.start = e, now // where and when it was counted, for what may revoke it
 	}
 	b.mu.Unlock()
-	b.edges.flush(b.changed)
+	b.deliver()
 }
 
 // acceptsLocked reports whether the result of p still counts: its generation is

@@ -32,7 +32,7 @@ func (b *Breaker) reconfigure(cfg Config, group uint64) {
 		b.reconfigureLocked(next, now)
 	}
 	b.mu.Unlock()
-	b.edges.flush(b.changed)
+	b.deliver()
 }
 
 // reconfigureLocked REQUIRES: b.mu.

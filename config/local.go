@@ -20,7 +20,7 @@ func (o ParseOptions) sources() yamlx.Sources {
 // keeper allows everything.
 type keeper struct {
 	over   *Config
-	local  []string // sections
+	local  []string                  // sections
 	known  map[yamlx.Path]yamlx.Leaf // what is local, and what is shown as something else
 	places yamlx.Places
 }

@@ -48,7 +48,7 @@ func (s *Server) Reload(ctx context.Context, by By) (Applied, error) {
 			Code: fault.InvalidArgument, Component: component, Message: "the layer has no configuration file",
 		})
 	}
-	defer s.news.deliver()
+	defer s.changes.deliver()
 	ctx, release, err := s.take(ctx)
 	if err != nil {
 		return Applied{Revision: s.current.Load().Number}, err

@@ -19,7 +19,7 @@ import (
 type Server struct {
 	options ServerOptions
 	log     *slog.Logger
-	news    news
+	changes announcer
 
 	current atomic.Pointer[Revision]     // replaced, never changed, by the holder of turn
 	reload  atomic.Pointer[reloadResult] // as current
@@ -96,7 +96,7 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.news.init(o.Bus, s.log)
+	s.changes.init(o.Bus, s.log)
 	now := time.Now()
 	s.current.Store(&Revision{Config: &Config{}, At: now})
 	s.reload.Store(&reloadResult{at: now, success: now})
@@ -182,9 +182,9 @@ func (s *Server) Edit(ctx context.Context, edit func(*Config) error, by By) (App
 }
 
 // change computes a configuration from the one in force and applies it, all under
-// the turn, and delivers the news after it.
+// the turn, and announces it afterwards.
 func (s *Server) change(ctx context.Context, by By, source string, next func(now *Config) (*Config, error)) (Applied, error) {
-	defer s.news.deliver()
+	defer s.changes.deliver()
 	ctx, release, err := s.take(ctx)
 	if err != nil {
 		return Applied{Revision: s.current.Load().Number}, err
@@ -211,11 +211,11 @@ func (s *Server) apply(ctx context.Context, by By, source string, next func(now 
 		changes, err = s.replace(ctx, old, Revision{Number: old.Number + 1, Config: cfg, Source: source})
 	}
 	if err != nil {
-		s.news.add(Rejected{Revision: old.Number, Source: source, Actor: by.Actor, Reason: by.Reason, Err: err})
+		s.changes.waiting.Add(Rejected{Revision: old.Number, Source: source, Actor: by.Actor, Reason: by.Reason, Err: err})
 		return Applied{Revision: old.Number}, err
 	}
 	applied := Applied{Revision: old.Number + 1, Source: source, Actor: by.Actor, Reason: by.Reason, Changes: changes, Warnings: cfg.Warnings(s.options.Parse.Registry)}
-	s.news.add(applied)
+	s.changes.waiting.Add(applied)
 	return applied, nil
 }
 

@@ -16,7 +16,7 @@ type arrow struct {
 // the standard library and one another.
 var leaves = []string{
 	"clock", "internal/enum", "internal/errtree", "internal/exhausted", "internal/exhausted/dialing", "internal/histogram", "internal/hostname", "internal/key",
-	"internal/localfile", "internal/mode", "internal/routing", "internal/stripe", "internal/window",
+	"internal/localfile", "internal/mode", "internal/ordered", "internal/routing", "internal/stripe", "internal/window",
 }
 
 // arrows says which packages of this repository a package may import. The first

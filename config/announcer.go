@@ -1,0 +1,47 @@
+package config
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/elixirscope/foundation/internal/ordered"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+// announcer logs and delivers the events of changes in the order of the revisions,
+// outside every lock: a handler may change the configuration itself, and its change is
+// announced after the one that it handles.
+type announcer struct {
+	log      *slog.Logger
+	applied  telemetry.Topic[Applied]
+	rejected telemetry.Topic[Rejected]
+	waiting  ordered.Queue[telemetry.Event]
+}
+
+func (a *announcer) init(bus *telemetry.Bus, log *slog.Logger) {
+	a.log = log
+	a.applied, a.rejected = telemetry.TopicOf[Applied](bus), telemetry.TopicOf[Rejected](bus)
+}
+
+func (a *announcer) deliver() { a.waiting.Deliver(a.announce) }
+
+func (a *announcer) announce(e telemetry.Event, missed uint64) {
+	if missed > 0 {
+		a.log.Warn("changes of the configuration were not announced: a handler holds up the delivery", slog.Uint64("missed", missed))
+	}
+	// Handlers of a change that was made must run even if its caller gave up since.
+	ctx := context.Background()
+	switch e := e.(type) {
+	case Applied:
+		a.log.Info("configuration applied",
+			slog.String("source", e.Source), slog.Uint64("revision", e.Revision), slog.Int("changes", len(e.Changes)))
+		for _, w := range e.Warnings {
+			a.log.Warn("the configuration is legal and very likely not meant", slog.String("warning", w.String()))
+		}
+		a.applied.Emit(ctx, e)
+	case Rejected:
+		a.log.Warn("configuration refused, the old one stays in force",
+			slog.String("source", e.Source), slog.Uint64("revision", e.Revision), slog.String("error", e.Err.Error()))
+		a.rejected.Emit(ctx, e)
+	}
+}
