@@ -9,4 +9,7 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require go.yaml.in/yaml/v4 v4.0.0
+require (
+	github.com/google/uuid v1.6.0
+	go.yaml.in/yaml/v4 v4.0.0
+)

@@ -38,5 +38,5 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260817212433-ac3dfec99bb1
 	google.golang.org/grpc v1.85.0
-	modernc.org/sqlite v1.61.1
+	modernc.org/sqlite v1.62.0
 )

@@ -165,3 +165,7 @@ func Codes() []Code {
 	}
 	return codes
 }
+
+// Rank returns the place of s among the severities in rising order, from 0; -1 for a
+// text that is none.
+func (s Severity) Rank() int { return slices.Index([]Severity{Info, Warning, Critical}, s) }

@@ -202,3 +202,14 @@ func TestIsRefusal(t *testing.T) {
 		}
 	}
 }
+
+func TestSeveritiesRise(t *testing.T) {
+	for want, s := range []fault.Severity{fault.Info, fault.Warning, fault.Critical} {
+		if got := s.Rank(); got != want {
+			t.Errorf("%s has rank %d, want %d", s, got, want)
+		}
+	}
+	if got := fault.Severity("loud").Rank(); got != -1 {
+		t.Errorf("a text that is no severity has rank %d", got)
+	}
+}

@@ -40,6 +40,7 @@ var arrows = []arrow{
 	{"health", part()},
 	{"registry", part()},
 	{"eventstore", part()},
+	{"eventstore/storetest", part("eventstore")},
 	{"supervise", part()},
 	{"pool/...", part("pool/...")},
 
@@ -90,7 +91,8 @@ func TestArrows_LibrariesStayInTheirPackage(t *testing.T) {
 	places := map[string][]string{
 		"go.yaml.in/yaml/v4":           {"config/...", "."},
 		"github.com/thejerf/suture/v4": {"supervise"},
-		"github.com/google/uuid":       {"eventstore", "telemetry"},
+		"github.com/google/uuid":       {"eventstore/..."},
+		"pgregory.net/rapid":           {"eventstore/storetest"},
 	}
 	for _, p := range packages(t) {
 		if inModule(p.dir, "adapters", "cmd", "bench", "tools") {
