@@ -104,7 +104,7 @@ func ExamplePoolOf() {
 		Greeting string `yaml:"greeting"`
 	}
 	kinds := map[string]pool.Kind{"greeter": pool.KindOf(func(o options) (pool.Factory[string], error) {
-		return pool.Funcs[string]{Make: func(context.Context) (string, error) { return o.Greeting, nil }}, nil
+		return pool.Factory[string]{New: func(context.Context) (string, error) { return o.Greeting, nil }}, nil
 	})}
 	cfg, err := config.Parse("foundation.yaml", []byte(`version: 1
 pools: { hall: { worker: greeter, options: { greeting: hello }, size: 2 } }

@@ -42,14 +42,14 @@ type factory struct{ made, live atomic.Int64 }
 func (f *factory) kinds() map[string]pool.Kind {
 	return map[string]pool.Kind{"test": pool.KindOf(func(o workerOptions) (pool.Factory[*worker], error) {
 		if o.Fail {
-			return nil, errors.New("this kind was told to fail")
+			return pool.Factory[*worker]{}, errors.New("this kind was told to fail")
 		}
-		return pool.Funcs[*worker]{
-			Make: func(context.Context) (*worker, error) {
+		return pool.Factory[*worker]{
+			New: func(context.Context) (*worker, error) {
 				f.live.Add(1)
 				return &worker{f.made.Add(1), o.Label}, nil
 			},
-			End: func(*worker) { f.live.Add(-1) },
+			Close: func(*worker) { f.live.Add(-1) },
 		}, nil
 	})}
 }

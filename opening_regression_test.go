@@ -29,15 +29,15 @@ func (r *reluctant) worker() *worker {
 	return &worker{id: r.made.Add(1)}
 }
 
-func (r *reluctant) functions(construct func(context.Context) error) pool.Funcs[*worker] {
-	return pool.Funcs[*worker]{
-		Make: func(ctx context.Context) (*worker, error) {
+func (r *reluctant) functions(construct func(context.Context) error) pool.Factory[*worker] {
+	return pool.Factory[*worker]{
+		New: func(ctx context.Context) (*worker, error) {
 			if err := construct(ctx); err != nil {
 				return nil, err
 			}
 			return r.worker(), nil
 		},
-		End: func(*worker) { r.live.Add(-1) },
+		Close: func(*worker) { r.live.Add(-1) },
 	}
 }
 

@@ -102,8 +102,8 @@ var ourGuard = guardKind{"ours", func(p protection) (caller, func()) {
 			})
 		}, nil
 	}
-	workers := must(pool.New("bench", pool.Config{Size: 8}, pool.Funcs[*resource]{
-		Make: func(context.Context) (*resource, error) { return newResource() },
+	workers := must(pool.New("bench", pool.Config{Size: 8}, pool.Factory[*resource]{
+		New: func(context.Context) (*resource, error) { return newResource() },
 	}))
 	cfg.Pool = workers
 	bound := must(guard.Bind[*resource](must(guard.New("bench", cfg))))

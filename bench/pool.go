@@ -100,8 +100,8 @@ func wait99(kind poolKind) contender {
 func newResource() (*resource, error) { return new(resource), nil }
 
 var ourPool = poolKind{"ours", func(size int) (lender, func()) {
-	p := must(pool.New("bench", pool.Config{Size: size}, pool.Funcs[*resource]{
-		Make: func(context.Context) (*resource, error) { return newResource() },
+	p := must(pool.New("bench", pool.Config{Size: size}, pool.Factory[*resource]{
+		New: func(context.Context) (*resource, error) { return newResource() },
 	}))
 	ctx := context.Background()
 	with := func(use func()) {

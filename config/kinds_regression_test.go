@@ -27,7 +27,7 @@ func (c *careless) Validate() error { return c.err }
 func TestKindsAndOptionsThatAreNil(t *testing.T) {
 	oddKinds := map[string]pool.Kind{
 		"nil": nil, "pointer": (*odd)(nil), "none": odd{}, "untyped": odd{options: (*careless)(nil)}, "fine": pool.KindOf(func(struct{}) (pool.Factory[int], error) {
-			return pool.Funcs[int]{Make: func(context.Context) (int, error) { return 1, nil }}, nil
+			return pool.Factory[int]{New: func(context.Context) (int, error) { return 1, nil }}, nil
 		}),
 	}
 	for text, want := range map[string]string{

@@ -38,7 +38,7 @@ func (o *dbOptions) Validate() error {
 
 var kinds = map[string]pool.Kind{
 	"postgres": pool.KindOf(func(dbOptions) (pool.Factory[int], error) {
-		return pool.Funcs[int]{Make: func(context.Context) (int, error) { return 1, nil }}, nil
+		return pool.Factory[int]{New: func(context.Context) (int, error) { return 1, nil }}, nil
 	}),
 }
 

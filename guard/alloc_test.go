@@ -26,7 +26,7 @@ func allocates(t *testing.T, name string, most float64, fn func()) {
 }
 
 func TestAllocationsOfGoodCalls(t *testing.T) {
-	p := must(pool.New("orders", pool.Config{}, pool.Funcs[*conn]{Make: func(context.Context) (*conn, error) { return &conn{}, nil }}))
+	p := must(pool.New("orders", pool.Config{}, pool.Factory[*conn]{New: func(context.Context) (*conn, error) { return &conn{}, nil }}))
 	defer func() { _ = p.Close(context.Background()) }()
 	limit := must(ratelimit.New("per-user", ratelimit.Config{Limit: 1 << 30, Per: time.Second}))
 	full := guard.Config{Admission: &quiet{}, Recorder: &quiet{}, Concurrency: 10, Breaker: newBreaker(t, breaker.Config{}), RateLimit: limit}

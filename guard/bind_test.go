@@ -122,7 +122,7 @@ func TestABoundGuardNoticesThatItsPoolChanged(t *testing.T) {
 	g := newGuard(t, guard.Config{Pool: s})
 	db := must(guard.Bind[*conn](g))
 	use := func(context.Context, *conn) (int, error) { return 0, nil }
-	other := must(pool.New("numbers", pool.Config{}, pool.Funcs[int]{Make: func(context.Context) (int, error) { return 1, nil }}))
+	other := must(pool.New("numbers", pool.Config{}, pool.Factory[int]{New: func(context.Context) (int, error) { return 1, nil }}))
 	defer func() { _ = other.Close(context.Background()) }()
 	if err := g.Reconfigure(guard.Config{Pool: other}); err != nil {
 		t.Fatal(err)
@@ -140,7 +140,7 @@ func TestABoundGuardNoticesThatItsPoolChanged(t *testing.T) {
 }
 
 func TestARealPoolLendsThroughTheGuard(t *testing.T) {
-	p := must(pool.New("orders", pool.Config{Size: 1}, pool.Funcs[*conn]{Make: func(context.Context) (*conn, error) { return &conn{7}, nil }}))
+	p := must(pool.New("orders", pool.Config{Size: 1}, pool.Factory[*conn]{New: func(context.Context) (*conn, error) { return &conn{7}, nil }}))
 	defer func() { _ = p.Close(context.Background()) }()
 	g := newGuard(t, guard.Config{Pool: p})
 	db := must(guard.Bind[*conn](g))
@@ -198,7 +198,7 @@ func TestOpHasNoFallbackForACallerWhoLeft(t *testing.T) {
 
 func TestARealPoolReplacesAWorkerThatWasLeftInTheMiddle(t *testing.T) {
 	made := 0
-	p := must(pool.New("orders", pool.Config{Size: 1}, pool.Funcs[*conn]{Make: func(context.Context) (*conn, error) { made++; return &conn{made}, nil }}))
+	p := must(pool.New("orders", pool.Config{Size: 1}, pool.Factory[*conn]{New: func(context.Context) (*conn, error) { made++; return &conn{made}, nil }}))
 	defer func() { _ = p.Close(context.Background()) }()
 	db := must(guard.Bind[*conn](newGuard(t, guard.Config{Pool: p})))
 	drive(func() {

@@ -221,7 +221,7 @@ func TestAHandlerThatEndsTheGoroutineCostsNoTokens(t *testing.T) {
 // The same for a worker that was checked out.
 func TestAHandlerThatEndsTheGoroutineCostsNoWorker(t *testing.T) {
 	bus := telemetry.NewBus()
-	p := must(pool.New("orders", pool.Config{Size: 1}, pool.Funcs[*conn]{Make: func(context.Context) (*conn, error) { return &conn{}, nil }}, pool.WithBus(bus)))
+	p := must(pool.New("orders", pool.Config{Size: 1}, pool.Factory[*conn]{New: func(context.Context) (*conn, error) { return &conn{}, nil }}, pool.WithBus(bus)))
 	defer func() { _ = p.Close(context.Background()) }()
 	db := must(guard.Bind[*conn](newGuard(t, guard.Config{Pool: p, Concurrency: 5})))
 	for range 3 {

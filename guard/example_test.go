@@ -150,8 +150,8 @@ func ExampleToken_Decide() {
 type session struct{ name string }
 
 func ExampleBind() {
-	sessions := must(pool.New("sessions", pool.Config{Size: 2}, pool.Funcs[*session]{
-		Make: func(context.Context) (*session, error) { return &session{"first"}, nil },
+	sessions := must(pool.New("sessions", pool.Config{Size: 2}, pool.Factory[*session]{
+		New: func(context.Context) (*session, error) { return &session{"first"}, nil },
 	}))
 	defer func() { _ = sessions.Close(ctx) }()
 	g := must(guard.New("orders", guard.Config{Pool: sessions, Timeout: time.Second}))
@@ -169,8 +169,8 @@ func ExampleBind() {
 }
 
 func ExampleDoWith() {
-	sessions := must(pool.New("sessions", pool.Config{Size: 1}, pool.Funcs[*session]{
-		Make: func(context.Context) (*session, error) { return nil, errors.New("no route to host") },
+	sessions := must(pool.New("sessions", pool.Config{Size: 1}, pool.Factory[*session]{
+		New: func(context.Context) (*session, error) { return nil, errors.New("no route to host") },
 	}))
 	defer func() { _ = sessions.Close(ctx) }()
 	db := must(guard.Bind[*session](must(guard.New("orders", guard.Config{Pool: sessions}))))

@@ -54,7 +54,7 @@ func BenchmarkDo(b *testing.B) {
 			}
 		})
 	}
-	workers := must(pool.New("orders", pool.Config{Size: 8}, pool.Funcs[*conn]{Make: func(context.Context) (*conn, error) { return &conn{}, nil }}))
+	workers := must(pool.New("orders", pool.Config{Size: 8}, pool.Factory[*conn]{New: func(context.Context) (*conn, error) { return &conn{}, nil }}))
 	defer func() { _ = workers.Close(ctx) }()
 	db := must(guard.Bind[*conn](must(guard.New("orders", guard.Config{Breaker: br, RateLimit: limit, Pool: workers}))))
 	both(b, "limit+pool+breaker", func() {

@@ -42,21 +42,21 @@ func TestEventsSayWhatBecameOfAWorker(t *testing.T) {
 		bus := telemetry.NewBus()
 		checkins, stops := heard[pool.CheckedIn](t, bus), heard[pool.WorkerStopped](t, bus)
 		var unclean, unfit atomic.Bool
-		p, err := pool.New("test", pool.Config{Size: 1, CheckAfter: time.Second, CheckInterval: -1}, pool.Funcs[int]{
-			Make: func(context.Context) (int, error) { return 1, nil },
-			Clean: func(context.Context, int) error {
+		p, err := pool.New("test", pool.Config{Size: 1, CheckAfter: time.Second, CheckInterval: -1}, pool.Factory[int]{
+			New: func(context.Context) (int, error) { return 1, nil },
+			Reset: func(context.Context, int) error {
 				if unclean.Load() {
 					return errors.New("not clean")
 				}
 				return nil
 			},
-			Test: func(context.Context, int) error {
+			Check: func(context.Context, int) error {
 				if unfit.Load() {
 					return errDown
 				}
 				return nil
 			},
-			End: func(int) {
+			Close: func(int) {
 				if unfit.Load() {
 					panic("oops")
 				}
@@ -184,8 +184,8 @@ func TestTheAgeOfALoanIsThatOfTheLoan(t *testing.T) {
 func TestCloseWaitsForABorrowerAfterChecksAndResets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fit := func(context.Context, int) error { return nil }
-		p, err := pool.New("test", pool.Config{Size: 1, CreateTimeout: time.Second, CheckInterval: -1}, pool.Funcs[int]{
-			Make: func(context.Context) (int, error) { return 1, nil }, Test: fit, Clean: fit,
+		p, err := pool.New("test", pool.Config{Size: 1, CreateTimeout: time.Second, CheckInterval: -1}, pool.Factory[int]{
+			New: func(context.Context) (int, error) { return 1, nil }, Check: fit, Reset: fit,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -166,14 +166,14 @@ func (touchy) As(any) bool   { panic("As was called") }
 func TestTheErrorsOfAFactoryAreNotLookedInto(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var down atomic.Bool
-		p, err := pool.New("test", pool.Config{Size: 1, CheckAfter: -1, CheckInterval: time.Minute}, pool.Funcs[int]{
-			Make: func(context.Context) (int, error) {
+		p, err := pool.New("test", pool.Config{Size: 1, CheckAfter: -1, CheckInterval: time.Minute}, pool.Factory[int]{
+			New: func(context.Context) (int, error) {
 				if down.Load() {
 					return 0, touchy{}
 				}
 				return 1, nil
 			},
-			Test: func(context.Context, int) error { return touchy{} },
+			Check: func(context.Context, int) error { return touchy{} },
 		})
 		if err != nil {
 			t.Fatal(err)

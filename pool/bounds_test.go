@@ -127,8 +127,8 @@ func TestAnOutageSoonAfterAnotherIsRecoveredFrom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
 		var attempts atomic.Int32
-		p, err := pool.New("test", pool.Config{Size: 2, Backoff: 10 * time.Second, CheckInterval: -1}, pool.Funcs[int32]{
-			Make: func(context.Context) (int32, error) {
+		p, err := pool.New("test", pool.Config{Size: 2, Backoff: 10 * time.Second, CheckInterval: -1}, pool.Factory[int32]{
+			New: func(context.Context) (int32, error) {
 				n := attempts.Add(1)
 				switch n {
 				case 1:

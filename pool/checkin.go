@@ -53,7 +53,7 @@ func (p *Pool[T]) giveBack(ctx context.Context, s *slot[T], generation uint64, n
 func (p *Pool[T]) putBack(s *slot[T], now clock.Instant, f Fate) Fate {
 	p.lock()
 	s.lent, s.reported = false, false
-	if p.resetter != nil && f != Destroy && f != unused && !p.closed {
+	if p.factory.Reset != nil && f != Destroy && f != unused && !p.closed {
 		f = p.resetUnlocked(s, f)
 		now = clock.Now()
 	}
@@ -132,7 +132,7 @@ func (p *Pool[T]) resetUnlocked(s *slot[T], f Fate) (after Fate) {
 	}()
 	ctx, cancel := context.WithTimeout(p.base, timeout)
 	defer cancel()
-	err = calling(func() error { return p.resetter.Reset(ctx, s.value) })
+	err = calling(func() error { return p.factory.Reset(ctx, s.value) })
 	exited = false
 	return f
 }

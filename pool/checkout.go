@@ -99,7 +99,7 @@ func (p *Pool[T]) lendLocked(s *slot[T], now clock.Instant) {
 	if s.laned.Load() != notLaned {
 		s.laned.Store(notLaned)
 	}
-	s.verify = p.checks && (s.suspect || p.doubtful(s, now))
+	s.verify = p.factory.Check != nil && (s.suspect || p.doubtful(s, now))
 	if s.trace = p.cfg.LeakAfter > 0; s.trace {
 		p.armLocked(&p.upkeep, now, now.Add(p.cfg.LeakAfter))
 	}

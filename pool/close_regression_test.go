@@ -16,9 +16,9 @@ import (
 func TestCloseGivesEveryCallOfTheFactoryItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const grace = 10 * time.Second
-		p, err := pool.New("test", pool.Config{Size: 1, CreateTimeout: grace}, pool.Funcs[int]{
-			Make: func(context.Context) (int, error) { return 1, nil },
-			End:  func(int) { time.Sleep(grace - time.Second) },
+		p, err := pool.New("test", pool.Config{Size: 1, CreateTimeout: grace}, pool.Factory[int]{
+			New:   func(context.Context) (int, error) { return 1, nil },
+			Close: func(int) { time.Sleep(grace - time.Second) },
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -40,9 +40,9 @@ func TestCloseGivesUpAGraceAfterTheLastCallOfTheFactory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const grace = 10 * time.Second
 		release := make(chan struct{})
-		p, err := pool.New("test", pool.Config{Size: 2, CreateTimeout: grace}, pool.Funcs[int]{
-			Make: func(context.Context) (int, error) { return 1, nil },
-			End:  func(int) { <-release },
+		p, err := pool.New("test", pool.Config{Size: 2, CreateTimeout: grace}, pool.Factory[int]{
+			New:   func(context.Context) (int, error) { return 1, nil },
+			Close: func(int) { <-release },
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -67,9 +67,9 @@ func TestCloseGivesUpAGraceAfterTheLastCallOfTheFactory(t *testing.T) {
 // The check of a borrower is one of the calls that Close tells to stop.
 func TestCloseEndsTheCheckOfABorrower(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p, err := pool.New("test", pool.Config{Size: 1, CheckTimeout: time.Hour, CheckoutTimeout: time.Hour, CheckInterval: -1}, pool.Funcs[int]{
-			Make: func(context.Context) (int, error) { return 1, nil },
-			Test: func(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() },
+		p, err := pool.New("test", pool.Config{Size: 1, CheckTimeout: time.Hour, CheckoutTimeout: time.Hour, CheckInterval: -1}, pool.Factory[int]{
+			New:   func(context.Context) (int, error) { return 1, nil },
+			Check: func(ctx context.Context, _ int) error { <-ctx.Done(); return ctx.Err() },
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -24,7 +24,7 @@ func dial() func(context.Context) (*Conn, error) {
 
 func ExamplePool_With() {
 	ctx := context.Background()
-	p, err := pool.New("orders", pool.Config{Size: 2}, pool.Funcs[*Conn]{Make: dial()})
+	p, err := pool.New("orders", pool.Config{Size: 2}, pool.Factory[*Conn]{New: dial()})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -43,7 +43,7 @@ func ExamplePool_With() {
 
 func ExamplePool_Acquire() {
 	ctx := context.Background()
-	p, err := pool.New("orders", pool.Config{Size: 1, CheckoutTimeout: 10 * time.Millisecond}, pool.Funcs[*Conn]{Make: dial()})
+	p, err := pool.New("orders", pool.Config{Size: 1, CheckoutTimeout: 10 * time.Millisecond}, pool.Factory[*Conn]{New: dial()})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -69,7 +69,7 @@ func ExamplePool_Acquire() {
 
 func ExamplePool_TryAcquire() {
 	ctx := context.Background()
-	p, err := pool.New("orders", pool.Config{Size: 1}, pool.Funcs[*Conn]{Make: dial()})
+	p, err := pool.New("orders", pool.Config{Size: 1}, pool.Factory[*Conn]{New: dial()})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -88,7 +88,7 @@ func ExamplePool_TryAcquire() {
 
 func ExamplePool_Reconfigure() {
 	ctx := context.Background()
-	p, err := pool.New("orders", pool.Config{Size: 1}, pool.Funcs[*Conn]{Make: dial()})
+	p, err := pool.New("orders", pool.Config{Size: 1}, pool.Factory[*Conn]{New: dial()})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -106,7 +106,7 @@ func ExamplePool_Reconfigure() {
 }
 
 func ExampleNew() {
-	_, err := pool.New("Orders!", pool.Config{Size: -3}, pool.Funcs[*Conn]{Make: dial()})
+	_, err := pool.New("Orders!", pool.Config{Size: -3}, pool.Factory[*Conn]{New: dial()})
 	fmt.Println(err)
 	// Output:
 	// connection_pool "Orders!": invalid_config: invalid configuration
@@ -119,7 +119,7 @@ func ExampleKindOf() {
 		Address string `yaml:"address"`
 	}
 	kind := pool.KindOf(func(o options) (pool.Factory[*Conn], error) {
-		return pool.Funcs[*Conn]{Make: dial()}, nil // that would dial o.Address
+		return pool.Factory[*Conn]{New: dial()}, nil // that would dial o.Address
 	})
 
 	o := kind.NewOptions() // what the section "options" of the configuration is read into

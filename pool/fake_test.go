@@ -37,7 +37,11 @@ type server struct {
 	conns []*conn
 }
 
-func (s *server) New(ctx context.Context) (*conn, error) {
+func (s *server) factory() pool.Factory[*conn] {
+	return pool.Factory[*conn]{New: s.dial, Check: s.check, Close: s.hangUp}
+}
+
+func (s *server) dial(ctx context.Context) (*conn, error) {
 	n := s.attempt.Add(1)
 	live := s.live.Add(1)
 	s.raise(live)
@@ -72,7 +76,7 @@ func (s *server) raise(live int64) {
 	}
 }
 
-func (s *server) Check(_ context.Context, c *conn) error {
+func (s *server) check(_ context.Context, c *conn) error {
 	s.checks.Add(1)
 	if c.dead.Load() || s.down.Load() {
 		return errDown
@@ -80,7 +84,7 @@ func (s *server) Check(_ context.Context, c *conn) error {
 	return nil
 }
 
-func (s *server) Close(c *conn) {
+func (s *server) hangUp(c *conn) {
 	c.closed.Add(1)
 	s.closed.Add(1)
 	s.live.Add(-1)
@@ -119,9 +123,9 @@ func use(t testing.TB, c *conn) (done func()) {
 	return func() { c.users.Add(-1) }
 }
 
-func open(t testing.TB, cfg pool.Config, f pool.Factory[*conn], opts ...pool.Option) *pool.Pool[*conn] {
+func open(t testing.TB, cfg pool.Config, s *server, opts ...pool.Option) *pool.Pool[*conn] {
 	t.Helper()
-	p, err := pool.New("test", cfg, f, opts...)
+	p, err := pool.New("test", cfg, s.factory(), opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

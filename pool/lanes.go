@@ -66,7 +66,7 @@ func (p *Pool[T]) takeFromLane(now clock.Instant) *slot[T] {
 	if s == nil {
 		return nil
 	}
-	if s.expires <= now || p.checks && p.doubtful(s, now) {
+	if s.expires <= now || p.factory.Check != nil && p.doubtful(s, now) {
 		p.shelve(s, now)
 		return nil
 	}
@@ -135,7 +135,7 @@ func (p *Pool[T]) calmLocked(calm bool) {
 }
 
 func (p *Pool[T]) mayBeCalmLocked() bool {
-	return !p.closed && p.queue.len == 0 && p.resetter == nil && p.cfg.Strategy == LIFO && p.cfg.LeakAfter == 0 &&
+	return !p.closed && p.queue.len == 0 && p.factory.Reset == nil && p.cfg.Strategy == LIFO && p.cfg.LeakAfter == 0 &&
 		p.cfg.MinIdle == 0 && len(p.slots)+p.making <= p.cfg.Size
 }
 

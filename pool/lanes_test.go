@@ -192,9 +192,9 @@ func TestLanesStayClosedWhereAReturnHasWorkToDo(t *testing.T) {
 		})
 	}
 	resets := 0
-	p, err := pool.New("test", pool.Config{Size: 1}, pool.Funcs[int]{
-		Make:  func(context.Context) (int, error) { return 1, nil },
-		Clean: func(context.Context, int) error { resets++; return nil },
+	p, err := pool.New("test", pool.Config{Size: 1}, pool.Factory[int]{
+		New:   func(context.Context) (int, error) { return 1, nil },
+		Reset: func(context.Context, int) error { resets++; return nil },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -14,12 +14,10 @@ import (
 // Pool lends workers of type T. Make one with [New]; it must not be copied. It is
 // safe for concurrent use. See the package comment for its states.
 type Pool[T any] struct {
-	name     string
-	worker   reflect.Type
-	factory  Factory[T]
-	resetter Resetter[T] // nil if workers need no reset
-	checks   bool        // false if every worker is always fit
-	topics   topics
+	name    string
+	worker  reflect.Type
+	factory Factory[T] // with a Close
+	topics  topics
 
 	// base is the context of what the pool does on its own account; it ends with
 	// the pool.
@@ -73,25 +71,27 @@ var _ Managed = (*Pool[int])(nil)
 // moment in which f may obey, and returns worker_failed, with what f said, if that
 // cannot be done.
 //
-// The error is [fault.InvalidConfig] with every fault of name, cfg and f, which must
-// not be a nil pointer either. Nothing is left behind then, but for a call of f that
-// ignores its context; a worker that comes of it is closed.
+// The error is [fault.InvalidConfig] with every fault of name, cfg and f. Nothing is
+// left behind then, but for a call of f that ignores its context; a worker that comes
+// of it is closed.
 func New[T any](name string, cfg Config, f Factory[T], opts ...Option) (*Pool[T], error) {
 	return open(context.Background(), name, cfg, f, opts...)
 }
 
 // open is New with a context that bounds the start.
 func open[T any](ctx context.Context, name string, cfg Config, f Factory[T], opts ...Option) (*Pool[T], error) {
-	checks, resetter, usable := abilities(f)
 	var ps fault.Problems
 	ps.CheckName(name)
-	ps.Require(usable, "worker", "", "a pool needs a factory that makes workers")
+	ps.Require(f.New != nil, "worker", "", "a pool needs a factory with a function New")
 	cfg.check(&ps)
 	if err := ps.Err(component, name); err != nil {
 		return nil, err
 	}
+	if f.Close == nil {
+		f.Close = func(T) {}
+	}
 	p := &Pool[T]{
-		name: name, worker: reflect.TypeFor[T](), factory: f, resetter: resetter, checks: checks,
+		name: name, worker: reflect.TypeFor[T](), factory: f,
 		topics: topicsOf(gather(opts).bus), drained: make(chan struct{}),
 		wait: histogram.New(), hold: histogram.New(), create: histogram.New(),
 		cfg: cfg.effective(), given: cfg, health: health{ramp: MaxWorkers},

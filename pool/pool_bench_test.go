@@ -9,7 +9,7 @@ import (
 
 func plain(b *testing.B, cfg pool.Config) *pool.Pool[int] {
 	b.Helper()
-	p, err := pool.New("bench", cfg, pool.Funcs[int]{Make: func(context.Context) (int, error) { return 1, nil }})
+	p, err := pool.New("bench", cfg, pool.Factory[int]{New: func(context.Context) (int, error) { return 1, nil }})
 	if err != nil {
 		b.Fatal(err)
 	}

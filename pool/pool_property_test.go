@@ -74,7 +74,7 @@ func checkModel(t *rapid.T) {
 		cfg.Strategy = pool.FIFO
 	}
 	s := &server{}
-	p, err := pool.New("test", cfg, s)
+	p, err := pool.New("test", cfg, s.factory())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func FuzzConfig(f *testing.F) {
 		}
 		cfg.MinIdle = min(cfg.MinIdle, 64)
 		invalid := cfg.Validate()
-		p, err := pool.New("test", cfg, &server{})
+		p, err := pool.New("test", cfg, new(server).factory())
 		if (err == nil) != (invalid == nil) {
 			t.Fatalf("Validate says %v and New %v", invalid, err)
 		}

@@ -121,7 +121,7 @@ func TestAFactoryThatPanicsOrExitsIsAFailingOne(t *testing.T) {
 		"panic":  func(context.Context) (int, error) { panic("oops") },
 		"goexit": func(context.Context) (int, error) { runtime.Goexit(); return 0, nil },
 	} {
-		p, err := pool.New("test", pool.Config{}, pool.Funcs[int]{Make: construct})
+		p, err := pool.New("test", pool.Config{}, pool.Factory[int]{New: construct})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,8 +145,8 @@ func TestChecksAndResetsMayPanicOrExit(t *testing.T) {
 				return nil
 			}
 			made := 0
-			p, err := pool.New("test", pool.Config{Size: 1, CheckAfter: time.Second, CheckInterval: -1}, pool.Funcs[int]{
-				Make: func(context.Context) (int, error) { made++; return made, nil }, Test: do, Clean: do, End: func(int) { end() },
+			p, err := pool.New("test", pool.Config{Size: 1, CheckAfter: time.Second, CheckInterval: -1}, pool.Factory[int]{
+				New: func(context.Context) (int, error) { made++; return made, nil }, Check: do, Reset: do, Close: func(int) { end() },
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -207,15 +207,15 @@ func TestADegradedPoolRecoversWithoutCallers(t *testing.T) {
 func TestACheckThatExitsDoesNotEndTheUpkeep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var made, ended atomic.Int32
-		p, err := pool.New("test", pool.Config{Size: 3, MaxIdleTime: time.Minute, CheckAfter: -1, CheckInterval: 10 * time.Second}, pool.Funcs[int32]{
-			Make: func(context.Context) (int32, error) { return made.Add(1), nil },
-			Test: func(_ context.Context, worker int32) error {
+		p, err := pool.New("test", pool.Config{Size: 3, MaxIdleTime: time.Minute, CheckAfter: -1, CheckInterval: 10 * time.Second}, pool.Factory[int32]{
+			New: func(context.Context) (int32, error) { return made.Add(1), nil },
+			Check: func(_ context.Context, worker int32) error {
 				if worker == 1 {
 					runtime.Goexit()
 				}
 				return nil
 			},
-			End: func(int32) { ended.Add(1) },
+			Close: func(int32) { ended.Add(1) },
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -247,11 +247,11 @@ func TestCloseGivesUpOnAResetOrCheckThatHangs(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			release := make(chan struct{})
 			hang := func(context.Context, int) error { <-release; return nil }
-			f := pool.Funcs[int]{Make: func(context.Context) (int, error) { return 1, nil }}
+			f := pool.Factory[int]{New: func(context.Context) (int, error) { return 1, nil }}
 			if inCheck {
-				f.Test = hang
+				f.Check = hang
 			} else {
-				f.Clean = hang
+				f.Reset = hang
 			}
 			p, err := pool.New("test", pool.Config{Size: 1, CreateTimeout: time.Second, CheckInterval: -1, CheckAfter: time.Minute}, f)
 			if err != nil {
@@ -287,9 +287,9 @@ func TestCloseGivesUpOnAResetOrCheckThatHangs(t *testing.T) {
 func TestABorrowerThatGivesUpDuringACheckDoubtsNoOtherWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var checks atomic.Int32
-		p, err := pool.New("test", pool.Config{Size: 2, CheckInterval: -1, CheckAfter: -1}, pool.Funcs[int]{
-			Make: func(context.Context) (int, error) { return 1, nil },
-			Test: func(ctx context.Context, _ int) error {
+		p, err := pool.New("test", pool.Config{Size: 2, CheckInterval: -1, CheckAfter: -1}, pool.Factory[int]{
+			New: func(context.Context) (int, error) { return 1, nil },
+			Check: func(ctx context.Context, _ int) error {
 				checks.Add(1)
 				<-ctx.Done()
 				return ctx.Err()
@@ -348,9 +348,9 @@ func TestWhoComesBackFromAFailedCheckIsServedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{}
 		hold := make(chan struct{})
-		p, err := pool.New("test", pool.Config{Size: 1, CheckInterval: -1, CheckTimeout: time.Hour, CheckoutTimeout: time.Minute}, pool.Funcs[*conn]{
-			Make: s.New,
-			Test: func(_ context.Context, c *conn) error {
+		p, err := pool.New("test", pool.Config{Size: 1, CheckInterval: -1, CheckTimeout: time.Hour, CheckoutTimeout: time.Minute}, pool.Factory[*conn]{
+			New: s.dial,
+			Check: func(_ context.Context, c *conn) error {
 				if c.id == 1 {
 					<-hold
 					return errDown
@@ -389,8 +389,8 @@ func TestWhoComesBackFromAFailedCheckIsServedFirst(t *testing.T) {
 func TestAttemptsSideBySideAreOneFailedRound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var n atomic.Int64
-		p, err := pool.New("test", pool.Config{Size: 5}, pool.Funcs[int]{
-			Make: func(context.Context) (int, error) {
+		p, err := pool.New("test", pool.Config{Size: 5}, pool.Factory[int]{
+			New: func(context.Context) (int, error) {
 				time.Sleep(time.Duration(n.Add(1)) * time.Millisecond)
 				return 0, errDown
 			},

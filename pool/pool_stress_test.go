@@ -34,7 +34,7 @@ func stress(t *testing.T) {
 		Size: 4, MaxOverflow: 2, CheckoutTimeout: 20 * time.Millisecond, Backoff: time.Millisecond, BackoffMax: 2 * time.Millisecond,
 		MaxLifetime: 5 * time.Millisecond, MaxIdleTime: 3 * time.Millisecond, CheckInterval: time.Millisecond, CheckAfter: time.Millisecond,
 		MinIdle: 1, MaxWaiters: 16,
-	}, s)
+	}, s.factory())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestTheHistoryOfManyBorrowersIsLinearizable(t *testing.T) {
 		DescribeOperation: func(input, output any) string { return fmt.Sprint(input, output) },
 	}
 	for range testkit.Rounds(20) {
-		p, err := pool.New("test", pool.Config{Size: 2, MaxOverflow: 2, CheckAfter: -1, CheckInterval: -1}, &server{})
+		p, err := pool.New("test", pool.Config{Size: 2, MaxOverflow: 2, CheckAfter: -1, CheckInterval: -1}, new(server).factory())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -267,7 +267,7 @@ func TestScenario63_ConcurrentCreateAndClose(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			p, err := pool.New("test", pool.Config{Start: pool.Warm}, s)
+			p, err := pool.New("test", pool.Config{Start: pool.Warm}, s.factory())
 			if err != nil {
 				t.Error(err)
 				return

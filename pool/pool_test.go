@@ -159,7 +159,7 @@ func TestStrictRefusesToStartAndWarmDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{}
 		s.down.Store(true)
-		_, err := pool.New("test", pool.Config{Start: pool.Strict}, s)
+		_, err := pool.New("test", pool.Config{Start: pool.Strict}, s.factory())
 		wantCode(t, err, fault.WorkerFailed)
 		if s.live.Load() != 0 {
 			t.Errorf("%d workers left", s.live.Load())
@@ -383,7 +383,7 @@ func (o dialOptions) Validate() error {
 }
 
 func TestAKindChecksItsOptions(t *testing.T) {
-	kind := pool.KindOf(func(dialOptions) (pool.Factory[*conn], error) { return &server{}, nil })
+	kind := pool.KindOf(func(dialOptions) (pool.Factory[*conn], error) { return new(server).factory(), nil })
 	if _, err := kind.Open(background, "test", pool.Config{}, kind.NewOptions()); !errors.Is(err, errNoAddress) {
 		t.Errorf("empty options: %v", err)
 	}

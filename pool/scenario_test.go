@@ -37,10 +37,10 @@ func TestScenario55_DefaultsAreFiveNoneAndLifo(t *testing.T) {
 
 func TestScenario56_EveryFaultOfAConfigIsNamedAndNothingStays(t *testing.T) {
 	before := runtime.NumGoroutine()
-	_, err := pool.New[*conn]("Bad Name", pool.Config{
+	_, err := pool.New("Bad Name", pool.Config{
 		Size: -2, MaxOverflow: -3, Strategy: 7, Start: 9, CheckoutTimeout: -1, MaxWaiters: -1, MinIdle: -1, LifetimeJitter: 1.5,
 		ReclaimLeaked: true, Backoff: time.Minute, BackoffMax: time.Second,
-	}, nil)
+	}, pool.Factory[*conn]{})
 	wantCode(t, err, fault.InvalidConfig)
 	f, _ := errors.AsType[*fault.Error](err)
 	var fields []string
@@ -51,7 +51,7 @@ func TestScenario56_EveryFaultOfAConfigIsNamedAndNothingStays(t *testing.T) {
 	if !slices.Equal(fields, want) {
 		t.Errorf("problems with %v, want %v", fields, want)
 	}
-	if _, err := pool.New("test", pool.Config{}, pool.Funcs[int]{}); !errors.Is(err, fault.InvalidConfig) {
+	if _, err := pool.New("test", pool.Config{}, pool.Factory[int]{}); !errors.Is(err, fault.InvalidConfig) {
 		t.Errorf("a factory that makes nothing: %v", err)
 	}
 	for field, cfg := range map[string]pool.Config{
@@ -514,9 +514,9 @@ func TestScenario74b_CloseDuringAConstructReturns(t *testing.T) {
 func TestScenario74b_CloseGivesUpOnAFactoryThatIgnoresItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var closed atomic.Int32
-		p, err := pool.New("test", pool.Config{CreateTimeout: time.Second}, pool.Funcs[int]{
-			Make: func(context.Context) (int, error) { time.Sleep(time.Hour); return 1, nil },
-			End:  func(int) { closed.Add(1) },
+		p, err := pool.New("test", pool.Config{CreateTimeout: time.Second}, pool.Factory[int]{
+			New:   func(context.Context) (int, error) { time.Sleep(time.Hour); return 1, nil },
+			Close: func(int) { closed.Add(1) },
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -32,7 +32,7 @@ func TestAStrictStartThatTimesOutSaysWhy(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			begun := time.Now()
-			_, err := pool.New("orders", pool.Config{Start: pool.Strict, Size: 3, CreateTimeout: 10 * time.Second}, pool.Funcs[int]{Make: make1})
+			_, err := pool.New("orders", pool.Config{Start: pool.Strict, Size: 3, CreateTimeout: 10 * time.Second}, pool.Factory[int]{New: make1})
 			wantCode(t, err, fault.WorkerFailed)
 			if !errors.Is(err, errRefused) {
 				t.Errorf("%s: the cause is lost: %v", about, err)
@@ -49,9 +49,9 @@ func TestAStrictStartDoesNotWaitForAFactoryThatIgnoresItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		begun := time.Now()
 		var closed atomic.Int32
-		_, err := pool.New("orders", pool.Config{Start: pool.Strict, Size: 1, CreateTimeout: 10 * time.Second}, pool.Funcs[int]{
-			Make: func(context.Context) (int, error) { time.Sleep(time.Minute); return 1, nil },
-			End:  func(int) { closed.Add(1) },
+		_, err := pool.New("orders", pool.Config{Start: pool.Strict, Size: 1, CreateTimeout: 10 * time.Second}, pool.Factory[int]{
+			New:   func(context.Context) (int, error) { time.Sleep(time.Minute); return 1, nil },
+			Close: func(int) { closed.Add(1) },
 		})
 		wantCode(t, err, fault.WorkerFailed)
 		if !errors.Is(err, context.DeadlineExceeded) {
@@ -74,7 +74,7 @@ func TestTheContextOfAKindsOpenBoundsTheStart(t *testing.T) {
 		"a factory that ignores its context": func(context.Context) (int, error) { time.Sleep(time.Hour); return 1, nil },
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			kind := pool.KindOf(func(struct{}) (pool.Factory[int], error) { return pool.Funcs[int]{Make: make1}, nil })
+			kind := pool.KindOf(func(struct{}) (pool.Factory[int], error) { return pool.Factory[int]{New: make1}, nil })
 			ctx, cancel := context.WithTimeout(background, time.Second)
 			defer cancel()
 			begun := time.Now()
@@ -97,8 +97,8 @@ func TestTheContextOfAKindsOpenBoundsTheStart(t *testing.T) {
 func TestTheBackoffDoesNotOverflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var attempts atomic.Int32
-		p, err := pool.New("test", pool.Config{Size: 1, Backoff: math.MaxInt64/2 + 1, BackoffMax: math.MaxInt64}, pool.Funcs[int]{
-			Make: func(context.Context) (int, error) { attempts.Add(1); return 0, errDown },
+		p, err := pool.New("test", pool.Config{Size: 1, Backoff: math.MaxInt64/2 + 1, BackoffMax: math.MaxInt64}, pool.Factory[int]{
+			New: func(context.Context) (int, error) { attempts.Add(1); return 0, errDown },
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -115,7 +115,7 @@ func TestTheBackoffDoesNotOverflow(t *testing.T) {
 }
 
 func TestNilsAreRefused(t *testing.T) {
-	kind := pool.KindOf(func(dialOptions) (pool.Factory[*conn], error) { return &server{}, nil })
+	kind := pool.KindOf(func(dialOptions) (pool.Factory[*conn], error) { return new(server).factory(), nil })
 	for about, open := range map[string]func() (pool.Managed, error){
 		"options": func() (pool.Managed, error) {
 			return kind.Open(background, "test", pool.Config{}, (*dialOptions)(nil))
@@ -129,11 +129,7 @@ func TestNilsAreRefused(t *testing.T) {
 			t.Errorf("%s: %v, %v", about, m, err)
 		}
 	}
-	for about, f := range map[string]pool.Factory[*conn]{
-		"a factory": nil, "a nil pointer": (*server)(nil), "nil functions": (*pool.Funcs[*conn])(nil), "no Make": pool.Funcs[*conn]{}, "no Make, by pointer": &pool.Funcs[*conn]{},
-	} {
-		if _, err := pool.New("test", pool.Config{}, f); !errors.Is(err, fault.InvalidConfig) {
-			t.Errorf("%s: %v", about, err)
-		}
+	if _, err := pool.New("test", pool.Config{}, pool.Factory[*conn]{Check: new(server).check}); !errors.Is(err, fault.InvalidConfig) {
+		t.Errorf("a factory that makes nothing: %v", err)
 	}
 }

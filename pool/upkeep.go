@@ -24,7 +24,7 @@ func (p *Pool[T]) dueLocked(s *slot[T]) clock.Instant {
 	if p.cfg.MaxIdleTime > 0 && p.cfg.Start == Lazy {
 		due = min(due, s.idled.Add(p.cfg.MaxIdleTime))
 	}
-	if p.checks && p.cfg.CheckInterval > 0 {
+	if p.factory.Check != nil && p.cfg.CheckInterval > 0 {
 		due = min(due, s.proven.Add(p.cfg.CheckInterval))
 	}
 	return due
@@ -77,7 +77,7 @@ func (p *Pool[T]) retireLocked(now clock.Instant) {
 
 // nextCheckLocked takes an idle worker whose check is due out of the list.
 func (p *Pool[T]) nextCheckLocked(now clock.Instant) *slot[T] {
-	if !p.checks || p.cfg.CheckInterval < 0 {
+	if p.factory.Check == nil || p.cfg.CheckInterval < 0 {
 		return nil
 	}
 	for s := p.idle.first; s != nil; s = s.next {
@@ -167,7 +167,7 @@ func (p *Pool[T]) paceLocked() time.Duration {
 	if p.cfg.Start == Lazy {
 		pace = p.cfg.MaxIdleTime
 	}
-	if p.checks && p.cfg.CheckInterval > 0 && (pace == 0 || p.cfg.CheckInterval < pace) {
+	if p.factory.Check != nil && p.cfg.CheckInterval > 0 && (pace == 0 || p.cfg.CheckInterval < pace) {
 		pace = p.cfg.CheckInterval
 	}
 	return pace

@@ -67,13 +67,14 @@ func Kind() pool.Kind { return pool.KindOf(New) }
 // New returns a factory of connections as o says.
 func New(o Options) (pool.Factory[*pgx.Conn], error) {
 	if err := o.Validate(); err != nil {
-		return nil, err
+		return pool.Factory[*pgx.Conn]{}, err
 	}
 	config, err := parseDSN(o.DSN)
 	if err != nil {
-		return nil, fmt.Errorf("parse the DSN: %w", err)
+		return pool.Factory[*pgx.Conn]{}, fmt.Errorf("parse the DSN: %w", err)
 	}
-	return factory{o, config}, nil
+	f := factory{o, config}
+	return pool.Factory[*pgx.Conn]{New: f.connect, Check: f.check, Reset: f.reset, Close: disconnect}, nil
 }
 
 type factory struct {
@@ -81,9 +82,7 @@ type factory struct {
 	config  *pgx.ConnConfig
 }
 
-var _ pool.Resetter[*pgx.Conn] = factory{}
-
-func (f factory) New(ctx context.Context) (*pgx.Conn, error) {
+func (f factory) connect(ctx context.Context) (*pgx.Conn, error) {
 	return pgx.ConnectConfig(ctx, f.config.Copy())
 }
 
@@ -92,7 +91,7 @@ var (
 	errBusy   = errors.New("the connection came back with a result that was not read to its end")
 )
 
-func (f factory) Check(ctx context.Context, c *pgx.Conn) error {
+func (f factory) check(ctx context.Context, c *pgx.Conn) error {
 	if c.IsClosed() {
 		return errClosed
 	}
@@ -102,7 +101,7 @@ func (f factory) Check(ctx context.Context, c *pgx.Conn) error {
 	return c.Ping(ctx)
 }
 
-func (f factory) Reset(ctx context.Context, c *pgx.Conn) error {
+func (f factory) reset(ctx context.Context, c *pgx.Conn) error {
 	if c.IsClosed() {
 		return errClosed
 	}
@@ -130,7 +129,7 @@ func rollback(ctx context.Context, c *pgx.Conn) error {
 	return err
 }
 
-func (f factory) Close(c *pgx.Conn) {
+func disconnect(c *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.Background(), farewell)
 	defer cancel()
 	_ = c.Close(ctx) // the connection is given up either way

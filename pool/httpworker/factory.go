@@ -18,18 +18,18 @@ func Kind() pool.Kind { return pool.KindOf(New) }
 // New returns a factory of clients as o says.
 func New(o Options) (pool.Factory[*Client], error) {
 	if err := o.Validate(); err != nil {
-		return nil, err
+		return pool.Factory[*Client]{}, err
 	}
 	f := &factory{options: o.effective()}
 	base, err := url.Parse(o.BaseURL)
 	if err != nil {
-		return nil, err
+		return pool.Factory[*Client]{}, err
 	}
 	f.base = pathed(base)
 	f.transport = shared.New(f.open, (*http.Transport).CloseIdleConnections)
-	functions := pool.Funcs[*Client]{Make: f.make, End: f.end}
+	functions := pool.Factory[*Client]{New: f.make, Close: f.end}
 	if o.HealthPath != "" {
-		functions.Test = f.test
+		functions.Check = f.test
 	}
 	return functions, nil
 }

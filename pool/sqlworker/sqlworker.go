@@ -70,11 +70,15 @@ func Kind() pool.Kind { return pool.KindOf(New) }
 // New returns a factory of connections as o says.
 func New(o Options) (pool.Factory[*sql.Conn], error) {
 	if err := o.Validate(); err != nil {
-		return nil, err
+		return pool.Factory[*sql.Conn]{}, err
 	}
 	f := &factory{options: o}
 	f.db = shared.New(f.open, func(db *sql.DB) { _ = db.Close() })
-	return f, nil
+	functions := pool.Factory[*sql.Conn]{New: f.make, Reset: f.reset, Close: f.end}
+	if !o.SkipPing {
+		functions.Check = ping
+	}
+	return functions, nil
 }
 
 type factory struct {
@@ -93,7 +97,7 @@ func (f *factory) open() (*sql.DB, error) {
 	return db, nil
 }
 
-func (f *factory) New(ctx context.Context) (*sql.Conn, error) {
+func (f *factory) make(ctx context.Context) (*sql.Conn, error) {
 	db, err := f.db.Take()
 	if err != nil {
 		return nil, err
@@ -110,23 +114,21 @@ func (f *factory) connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.Check(ctx, c); err != nil { // some drivers connect when they are first used
+	if f.options.SkipPing {
+		return c, nil
+	}
+	if err := ping(ctx, c); err != nil { // some drivers connect when they are first used
 		_ = c.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-func (f *factory) Check(ctx context.Context, c *sql.Conn) error {
-	if f.options.SkipPing {
-		return nil
-	}
-	return c.PingContext(ctx)
-}
+func ping(ctx context.Context, c *sql.Conn) error { return c.PingContext(ctx) }
 
-// Reset does for a pinned connection what database/sql does for those that it
+// reset does for a pinned connection what database/sql does for those that it
 // pools itself.
-func (f *factory) Reset(ctx context.Context, c *sql.Conn) error {
+func (f *factory) reset(ctx context.Context, c *sql.Conn) error {
 	err := c.Raw(func(raw any) error {
 		if r, ok := raw.(driver.SessionResetter); ok {
 			if err := r.ResetSession(ctx); err != nil {
@@ -148,10 +150,10 @@ func (f *factory) Reset(ctx context.Context, c *sql.Conn) error {
 // patience is how long the end of a connection may keep its place in the pool.
 const patience = time.Second
 
-// Close waits no longer than patience: database/sql closes a connection only after
+// end waits no longer than patience: database/sql closes a connection only after
 // the calls, transactions and results on it, and some end with their borrower's
 // goroutine, or never.
-func (f *factory) Close(c *sql.Conn) {
+func (f *factory) end(c *sql.Conn) {
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)

@@ -27,7 +27,7 @@ var registry = config.Registry{
 	Sections: settings.Sections(),
 	Kinds: map[string]pool.Kind{
 		"postgres": pool.KindOf(func(dbOptions) (pool.Factory[int], error) {
-			return pool.Funcs[int]{Make: func(context.Context) (int, error) { return 1, nil }}, nil
+			return pool.Factory[int]{New: func(context.Context) (int, error) { return 1, nil }}, nil
 		}),
 	},
 }
