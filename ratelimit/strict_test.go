@@ -144,3 +144,145 @@ func TestARefundAfterAResetGivesNoMoreThanWasTakenSince(t *testing.T) {
 		}
 	})
 }
+
+// A key that holds nothing was told a time until it would be as if never used, where a
+// reading of the clock came late.
+func TestALateReadingOfAnEmptyKeyHasNothingToWaitFor(t *testing.T) {
+	for _, a := range []ratelimit.Algorithm{ratelimit.FixedWindow, ratelimit.SlidingWindow, ratelimit.SlidingLog} {
+		l := must(t, ratelimit.Config{Algorithm: a, Limit: 2, Per: time.Second})
+		l.AllowAt(clock.Instant(10*time.Second), user, 0)
+		d := l.AllowAt(clock.Instant(10*time.Second), user, 1)
+		d.RefundAt(clock.Instant(10 * time.Second))
+		if p := l.PeekAt(clock.Instant(9500*time.Millisecond), user); !p.OK || p.ResetAfter != 0 {
+			t.Errorf("%v: %+v", a, p)
+		}
+	}
+}
+
+// A change of one setting alone is in force from then on: a key that was never seen is
+// decided as by a limiter that began with it.
+func TestEverySettingOfTheRuleCountsWhenItChanges(t *testing.T) {
+	begin := ratelimit.Config{Limit: 4, Per: time.Minute, Burst: 4}
+	window := ratelimit.Config{Algorithm: ratelimit.FixedWindow, Limit: 4, Per: time.Minute}
+	for name, c := range map[string][2]ratelimit.Config{
+		"algorithm, paced":    {begin, {Algorithm: ratelimit.LeakyBucket, Limit: 4, Per: time.Minute, Burst: 4}},
+		"algorithm, to pace":  {window, {Limit: 4, Per: time.Minute}},
+		"algorithm, a window": {window, {Algorithm: ratelimit.SlidingWindow, Limit: 4, Per: time.Minute}},
+		"algorithm, a log":    {window, {Algorithm: ratelimit.SlidingLog, Limit: 4, Per: time.Minute}},
+		"limit":               {begin, {Limit: 5, Per: time.Minute, Burst: 4}},
+		"burst":               {begin, {Limit: 4, Per: time.Minute, Burst: 5}},
+		"per":                 {begin, {Limit: 4, Per: time.Hour, Burst: 4}},
+		"limit of a window":   {window, {Algorithm: ratelimit.FixedWindow, Limit: 5, Per: time.Minute}},
+		"per of a window":     {window, {Algorithm: ratelimit.FixedWindow, Limit: 4, Per: time.Hour}},
+	} {
+		changed, fresh := must(t, c[0]), must(t, c[1])
+		start := clock.Now()
+		if err := changed.ReconfigureAt(start, c[1]); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 40 {
+			now := start.Add(time.Duration(i) * 7 * time.Second)
+			got, want := changed.AllowAt(now, user, 1), fresh.AllowAt(now, user, 1)
+			if got.OK != want.OK || got.Limit != want.Limit || got.Remaining != want.Remaining || got.RetryAfter != want.RetryAfter || got.ResetAfter != want.ResetAfter {
+				t.Errorf("%s: call %d: changed %+v, begun so %+v", name, i, got, want)
+				break
+			}
+		}
+	}
+}
+
+// What a key took keeps its time when the limit changes; when the length of the window
+// does, it counts from the change on, and for one new window at the most.
+func TestAChangeKeepsTheTimeOfWhatWasTaken(t *testing.T) {
+	start := clock.Instant(1000 * time.Hour)
+	at := func(d time.Duration) clock.Instant { return start.Add(d) }
+	change := func(l *ratelimit.Limiter, now clock.Instant, c ratelimit.Config) {
+		t.Helper()
+		if err := l.ReconfigureAt(now, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	remain := func(l *ratelimit.Limiter, now clock.Instant, want int64) {
+		t.Helper()
+		if p := l.PeekAt(now, user); p.Remaining != want {
+			t.Errorf("%v: %d remain after %v, want %d", l.Config().Algorithm, p.Remaining, now.Sub(start), want)
+		}
+	}
+	log := must(t, ratelimit.Config{Algorithm: ratelimit.SlidingLog, Limit: 10, Per: time.Hour})
+	log.AllowAt(at(0), user, 5)
+	log.AllowAt(at(30*time.Minute), user, 3)
+	change(log, at(40*time.Minute), ratelimit.Config{Algorithm: ratelimit.SlidingLog, Limit: 12, Per: time.Hour})
+	remain(log, at(time.Hour), 9)
+	remain(log, at(90*time.Minute), 12)
+	change(log, at(time.Hour), ratelimit.Config{Algorithm: ratelimit.SlidingLog, Limit: 12, Per: 10 * time.Minute})
+	remain(log, at(69*time.Minute), 9)
+	remain(log, at(70*time.Minute), 12)
+
+	sliding := must(t, ratelimit.Config{Algorithm: ratelimit.SlidingWindow, Limit: 10, Per: time.Hour})
+	sliding.AllowAt(at(0), user, 8)
+	change(sliding, at(90*time.Minute), ratelimit.Config{Algorithm: ratelimit.SlidingWindow, Limit: 20, Per: time.Hour})
+	remain(sliding, at(90*time.Minute), 16)
+	remain(sliding, at(105*time.Minute), 18)
+	remain(sliding, at(2*time.Hour), 20)
+
+	for _, per := range []time.Duration{time.Minute, 24 * time.Hour} {
+		fixed := must(t, ratelimit.Config{Algorithm: ratelimit.FixedWindow, Limit: 10, Per: time.Hour})
+		fixed.AllowAt(at(0), user, 10)
+		change(fixed, at(time.Minute), ratelimit.Config{Algorithm: ratelimit.FixedWindow, Limit: 10, Per: per})
+		d := fixed.AllowAt(at(time.Minute), user, 1)
+		if d.OK || d.RetryAfter <= 0 || d.RetryAfter > per {
+			t.Errorf("an hour became %v: %+v", per, d)
+		}
+		remain(fixed, at(time.Minute).Add(d.RetryAfter), 10)
+	}
+}
+
+// A change that leaves the rule as it is leaves its receipts good.
+func TestAChangeBesideTheRuleLeavesReceiptsGood(t *testing.T) {
+	eachAlgorithm(t, func(t *testing.T, a ratelimit.Algorithm) {
+		begin := ratelimit.Config{Algorithm: a, Limit: 2, Per: time.Hour}
+		room, shadow := begin, begin
+		room.MaxKeys, shadow.Mode = 10, ratelimit.Shadow
+		for name, c := range map[string]ratelimit.Config{"max_keys": room, "mode": shadow} {
+			l := must(t, begin)
+			before := l.Peek(user)
+			d := l.Allow(user)
+			if err := l.Reconfigure(c); err != nil {
+				t.Fatal(err)
+			}
+			d.Refund()
+			if after := l.Peek(user); after.Remaining != before.Remaining || after.ResetAfter != before.ResetAfter {
+				t.Errorf("%s: %+v, and before the call %+v", name, after, before)
+			}
+		}
+	})
+}
+
+// A receipt from a window that does not count any more gives nothing back, least of all
+// what others took in the windows since.
+func TestAReceiptOfAWindowThatIsOverGivesNothingBack(t *testing.T) {
+	for _, a := range []ratelimit.Algorithm{ratelimit.FixedWindow, ratelimit.SlidingWindow, ratelimit.SlidingLog} {
+		l, start := must(t, ratelimit.Config{Algorithm: a, Limit: 10, Per: time.Hour}), clock.Instant(1000*time.Hour)
+		for windows := range 4 {
+			old := l.AllowAt(start, user, 4)
+			for i := 1; i <= windows; i++ {
+				l.AllowAt(start.Add(time.Duration(i)*time.Hour), user, 5)
+			}
+			now := start.Add(time.Duration(windows)*time.Hour + 30*time.Minute)
+			before := l.PeekAt(now, user)
+			old.RefundAt(now)
+			after, want := l.PeekAt(now, user), before.Remaining
+			switch {
+			case windows == 0:
+				want = 10
+			case windows == 1 && a == ratelimit.SlidingWindow:
+				want += 2 // half of it counted still
+			}
+			if after.Remaining != want {
+				t.Errorf("%v: %d windows later %d remained, and %d after the refund", a, windows, before.Remaining, after.Remaining)
+			}
+			l.Reset(user, "")
+			start = start.Add(100 * time.Hour)
+		}
+	}
+}

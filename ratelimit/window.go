@@ -73,7 +73,7 @@ func (r *rule) askSliding(st state, now clock.Instant, cost int64) (state, verdi
 		v.retry = time.Duration(addCapped(w.lead, w.until(r.limit, cost)))
 	}
 	v.remaining = max(r.limit-w.count-w.weighted(), 0)
-	v.reset = time.Duration(addCapped(w.lead, w.untilEmpty()))
+	v.reset = delayed(time.Duration(w.untilEmpty()), time.Duration(w.lead))
 	return st, v
 }
 

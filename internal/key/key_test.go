@@ -85,6 +85,22 @@ func TestKindsNeverCollide(t *testing.T) {
 		struct{ N float64 }{1},
 		struct{ N string }{"1"},
 		[3]int{1, 2, 3},
+		[]any{int8(1)},
+		[]any{named{1}},
+		struct{ A struct{ X, Y int } }{struct{ X, Y int }{1, 2}},
+		struct {
+			A int
+			B struct{ Y int }
+		}{1, struct{ Y int }{2}},
+		struct {
+			A []int
+			B int
+		}{[]int{1}, 2},
+		struct {
+			A int
+			B []int
+			C int
+		}{1, nil, 2},
 	}
 	seen := map[key.Hash]string{}
 	check := func(k key.Key, what string) {
@@ -171,6 +187,8 @@ func TestText(t *testing.T) {
 		"%2D":                   key.Of("-"),
 		"user/42":               key.Of("user", 42),
 		"2001:db8::1":           key.Of("2001:db8::1"),
+		"azAZ09":                key.Of("azAZ09"),
+		"@/%5B%60%7B":           key.Of("@", "[`{"),
 		"a%2Fb/%00%FF%C3%A9%25": key.Of("a/b", "\x00\xffé%"),
 		"1/2/3/4/5/a%2Fb":       key.Of(1, 2, 3, 4, 5, "a/b"),
 	} {
@@ -178,8 +196,10 @@ func TestText(t *testing.T) {
 			t.Errorf("got %q, want %q", k.Text(), want)
 		}
 	}
-	if key.ParseText("50%/%zz/%4").Text() != "50%25/%25zz/%254" {
-		t.Error("broken escapes do not stand for themselves")
+	for text, want := range map[string]string{"50%/%zz/%4": "50%25/%25zz/%254", "%4z": "%254z", "%z4": "%25z4", "%4%31": "%2541", "a%": "a%25"} {
+		if got := key.ParseText(text).Text(); got != want {
+			t.Errorf("broken escapes do not stand for themselves: %q became %q, want %q", text, got, want)
+		}
 	}
 }
 
