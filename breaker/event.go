@@ -46,6 +46,14 @@ type StateChanged struct {
 	Missed uint64
 }
 
+// Edge implements [telemetry.Edge].
+func (e StateChanged) Edge() (string, fault.Severity) {
+	if e.To == Open {
+		return e.Name, fault.Warning
+	}
+	return e.Name, fault.Info
+}
+
 // EventName implements [telemetry.Event].
 func (StateChanged) EventName() string { return telemetry.Prefix + "circuit_breaker.state_change" }
 

@@ -27,6 +27,12 @@ type Rejected struct {
 	Err      error
 }
 
+// Edge implements [telemetry.Edge].
+func (Applied) Edge() (string, fault.Severity) { return "", fault.Info }
+
+// Edge implements [telemetry.Edge].
+func (Rejected) Edge() (string, fault.Severity) { return "", fault.Warning }
+
 // EventName implements [telemetry.Event].
 func (Applied) EventName() string { return telemetry.Prefix + "config_server.applied" }
 

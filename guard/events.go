@@ -95,6 +95,9 @@ type LeasesExpired struct {
 	Count int
 }
 
+// Edge implements [telemetry.Edge].
+func (e LeasesExpired) Edge() (string, fault.Severity) { return e.Guard, fault.Warning }
+
 // EventName implements [telemetry.Event].
 func (LeasesExpired) EventName() string { return telemetry.Prefix + "guard.leases_expired" }
 
@@ -104,6 +107,9 @@ type DetachedPanicked struct {
 	Op     string
 	Reason string // what it panicked with
 }
+
+// Edge implements [telemetry.Edge].
+func (e DetachedPanicked) Edge() (string, fault.Severity) { return e.Guard, fault.Critical }
 
 // EventName implements [telemetry.Event].
 func (DetachedPanicked) EventName() string { return telemetry.Prefix + "guard.detached_panicked" }

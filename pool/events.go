@@ -3,6 +3,7 @@ package pool
 import (
 	"time"
 
+	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -89,6 +90,21 @@ type WorkerLeaked struct {
 	Stack     string // of the borrower, when it borrowed
 	Reclaimed bool
 }
+
+// Edge implements [telemetry.Edge]. That a worker was made is one where it ends a failure:
+// pools with overflow make and close workers all day.
+func (e WorkerStarted) Edge() (string, fault.Severity) {
+	if e.Recovered == 0 {
+		return e.Pool, ""
+	}
+	return e.Pool, fault.Info
+}
+
+// Edge implements [telemetry.Edge].
+func (e WorkerFailed) Edge() (string, fault.Severity) { return e.Pool, fault.Critical }
+
+// Edge implements [telemetry.Edge].
+func (e WorkerLeaked) Edge() (string, fault.Severity) { return e.Pool, fault.Warning }
 
 // EventName implements [telemetry.Event].
 func (CheckedOut) EventName() string { return eventPrefix + "checkout" }

@@ -43,6 +43,9 @@ type KeyReset struct {
 	At    time.Time
 }
 
+// Edge implements [telemetry.Edge].
+func (e KeyReset) Edge() (string, fault.Severity) { return e.Name, fault.Info }
+
 // EventName implements [telemetry.Event].
 func (KeyReset) EventName() string { return telemetry.Prefix + "rate_limiter.key_reset" }
 
@@ -53,6 +56,9 @@ type KeysOverflowed struct {
 	MaxKeys int
 	At      time.Time
 }
+
+// Edge implements [telemetry.Edge].
+func (e KeysOverflowed) Edge() (string, fault.Severity) { return e.Name, fault.Warning }
 
 // EventName implements [telemetry.Event].
 func (KeysOverflowed) EventName() string { return telemetry.Prefix + "rate_limiter.keys_overflowed" }

@@ -3,6 +3,7 @@ package registry
 import (
 	"time"
 
+	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -31,6 +32,12 @@ const (
 	OwnerEnded Reason = "owner_ended" // its owner's context has ended
 	Cleared    Reason = "cleared"     // its namespace was cleared
 )
+
+// Edge implements [telemetry.Edge].
+func (e Registered) Edge() (string, fault.Severity) { return e.Name.String(), fault.Info }
+
+// Edge implements [telemetry.Edge].
+func (e Unregistered) Edge() (string, fault.Severity) { return e.Name.String(), fault.Info }
 
 // EventName implements [telemetry.Event].
 func (Registered) EventName() string { return eventPrefix + "registered" }

@@ -3,6 +3,7 @@ package supervise
 import (
 	"time"
 
+	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -31,6 +32,15 @@ type ServiceBackoff struct {
 	Failures uint64 // in a row
 	Pause    time.Duration
 }
+
+// Edge implements [telemetry.Edge].
+func (e ServiceStarted) Edge() (string, fault.Severity) { return e.Service, fault.Info }
+
+// Edge implements [telemetry.Edge].
+func (e ServiceFailed) Edge() (string, fault.Severity) { return e.Service, fault.Critical }
+
+// Edge implements [telemetry.Edge].
+func (e ServiceBackoff) Edge() (string, fault.Severity) { return e.Service, fault.Info }
 
 // EventName implements [telemetry.Event].
 func (ServiceStarted) EventName() string { return eventPrefix + "service_started" }

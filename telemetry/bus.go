@@ -46,6 +46,7 @@ type Subscription struct {
 	bus    *Bus
 	id     string
 	prefix string       // for a prefix subscription
+	edges  bool         // of those with the prefix, the edges alone
 	event  reflect.Type // for a typed subscription, else nil
 	handle any          // func(context.Context, E) or func(context.Context, Event)
 	health quarantine
@@ -81,6 +82,18 @@ func (b *Bus) SubscribePrefix(prefix, id string, fn func(context.Context, Event)
 		return nil, invalidHandler(id)
 	}
 	return b.add(&Subscription{bus: b, id: id, prefix: prefix, handle: fn})
+}
+
+// SubscribeEdges registers fn for all events that are an [Edge], also for those of types
+// that are emitted for the first time later. The rules of [Subscribe] hold. Topics of
+// other events stay without a handler, and cost what they cost without one.
+func (b *Bus) SubscribeEdges(id string, fn func(context.Context, Edge)) (*Subscription, error) {
+	if fn == nil {
+		return nil, invalidHandler(id)
+	}
+	return b.add(&Subscription{bus: b, id: id, edges: true, handle: func(ctx context.Context, e Event) {
+		fn(ctx, e.(Edge)) //nolint:forcetypeassert,errcheck // wants has chosen them
+	}})
 }
 
 func invalidHandler(id string) error {
@@ -122,5 +135,7 @@ func (s *Subscription) wants(event reflect.Type, name string) bool {
 	if s.event != nil {
 		return s.event == event
 	}
-	return strings.HasPrefix(name, s.prefix)
+	return strings.HasPrefix(name, s.prefix) && (!s.edges || event.Implements(edgeType))
 }
+
+var edgeType = reflect.TypeFor[Edge]()

@@ -202,6 +202,47 @@ func TestATypedHandlerAllocatesNothing(t *testing.T) {
 	}
 }
 
+// tripped is an edge that is worth keeping from the second time on.
+type tripped struct{ Times int }
+
+func (tripped) EventName() string { return telemetry.Prefix + "test.tripped" }
+
+func (e tripped) Edge() (string, fault.Severity) {
+	if e.Times < 2 {
+		return "payments", ""
+	}
+	return "payments", fault.Warning
+}
+
+// A recorder of edges makes nobody build events for calls.
+func TestEdges(t *testing.T) {
+	bus := telemetry.NewBus()
+	early := telemetry.TopicOf[denied](bus)
+	var got []string
+	s, err := bus.SubscribeEdges("recorder", func(_ context.Context, e telemetry.Edge) {
+		name, severity := e.Edge()
+		got = append(got, fmt.Sprintf("%s %s %q", e.EventName(), name, severity))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if early.Active() || telemetry.TopicOf[opened](bus).Active() {
+		t.Error("events of calls are built for a recorder of edges")
+	}
+	topic := telemetry.TopicOf[tripped](bus)
+	topic.Emit(t.Context(), tripped{1})
+	topic.Emit(t.Context(), tripped{2})
+	s.Cancel()
+	topic.Emit(t.Context(), tripped{3})
+	name := tripped{}.EventName()
+	if want := []string{name + ` payments ""`, name + ` payments "warning"`}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if _, err := bus.SubscribeEdges("nil", nil); !errors.Is(err, fault.InvalidArgument) {
+		t.Error(err)
+	}
+}
+
 func TestCorrelation(t *testing.T) {
 	ctx := telemetry.WithCorrelation(t.Context(), "req-7")
 	if got := telemetry.Correlation(ctx); got != "req-7" {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/fault"
 )
 
 const (
@@ -22,6 +23,9 @@ type HandlerFailed struct {
 
 // EventName implements [Event].
 func (HandlerFailed) EventName() string { return Prefix + "telemetry.handler_failed" }
+
+// Edge implements [Edge].
+func (e HandlerFailed) Edge() (string, fault.Severity) { return e.Handler, fault.Warning }
 
 // quarantine keeps a failing handler away for a while that doubles up to
 // longPause, and forgives everything at the first success. Concurrent emitters
