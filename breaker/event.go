@@ -48,7 +48,7 @@ type StateChanged struct {
 
 // Edge implements [telemetry.Edge].
 func (e StateChanged) Edge() (string, fault.Severity) {
-	if e.To == Open {
+	if e.To == StateOpen {
 		return e.Name, fault.Warning
 	}
 	return e.Name, fault.Info

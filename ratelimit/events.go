@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
