@@ -22,9 +22,8 @@ func (f *Foundation) breakers() section {
 	return &parts[config.Breaker, circuit]{
 		name:     breakerSection,
 		settings: func(c *config.Config) map[string]config.Breaker { return c.Breakers },
-		keeps:    func(old, next config.Breaker) bool { return !config.Regrouped(old, next) },
 		open: func(_ context.Context, _ *transition, name string, b config.Breaker) (circuit, error) {
-			if b.Grouped() {
+			if b.Per != "" {
 				return breaker.NewGroup(name, b.Config, b.MaxMembers, breaker.WithBus(f.bus))
 			}
 			return breaker.New(name, b.Config, breaker.WithBus(f.bus))

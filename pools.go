@@ -14,7 +14,6 @@ func (f *Foundation) pools() section {
 	return &parts[config.Pool, pool.Managed]{
 		name:     poolSection,
 		settings: func(c *config.Config) map[string]config.Pool { return c.Pools },
-		keeps:    func(old, next config.Pool) bool { return !config.Reopened(old, next) },
 		open: func(ctx context.Context, t *transition, name string, c config.Pool) (pool.Managed, error) {
 			p, err := f.openPool(ctx, name, c)
 			if err == nil {

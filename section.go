@@ -8,6 +8,7 @@ import (
 
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/suggest"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -41,9 +42,6 @@ type parts[S any, P part] struct {
 	// order lists the names in the order in which the parts are to be opened and
 	// changed; nil means the order of names.
 	order func(map[string]S) []string
-	// keeps reports whether a part goes on under its next settings, with all of its
-	// state; nil means always. Else it is opened anew.
-	keeps func(old, next S) bool
 	// open makes a part. What it leaves to be undone, if the change is abandoned, it
 	// adds to t.
 	open func(ctx context.Context, t *transition, name string, s S) (P, error)
@@ -64,13 +62,13 @@ func partsOf[P any](a *assembly, section string) map[string]P {
 }
 
 func (k *parts[S, P]) prepare(ctx context.Context, t *transition) error {
-	before, wanted := k.settings(t.old.Config), k.settings(t.next.Config)
+	wanted := k.settings(t.next.Config)
 	old, next := partsOf[P](t.old, k.name), make(map[string]P, len(wanted))
 	t.next.parts[k.name] = next
 	for _, name := range k.inOrder(wanted) {
 		s := wanted[name]
 		p, was := old[name]
-		if was && (k.keeps == nil || k.keeps(before[name], s)) {
+		if was && !t.renewed[[2]string{k.name, name}] {
 			next[name] = p
 			k.change(t, p, name, s)
 			continue
@@ -147,7 +145,7 @@ func find[P any](a *assembly, section, component, name string) (P, error) {
 	if !ok {
 		return p, fault.New(fault.Spec{
 			Code: fault.NotFound, Component: component, Name: name,
-			Message: "there is none with this name" + config.Suggest(name, slices.Collect(maps.Keys(all))),
+			Message: "there is none with this name" + suggest.For(name, slices.Collect(maps.Keys(all))),
 		})
 	}
 	return p, nil

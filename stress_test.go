@@ -115,12 +115,13 @@ func TestScenario87_RandomUpdatesAreAlwaysValid(t *testing.T) {
 		for side := range 3 {
 			sides.Go(func() {
 				for i := side; i < len(updates); i += 3 {
-					valid := updates[i].Validate(config.Registry{}) == nil
+					_, faults := updates[i].Validate(config.Registry{})
+					valid := faults == nil
 					if _, err := f.Config().Apply(context.Background(), updates[i], config.By{}); (err == nil) != valid {
 						t.Errorf("valid is %v, but %v", valid, err)
 					}
 					cfg := f.Config().Current().Config
-					if err := cfg.Validate(config.Registry{}); err != nil {
+					if _, err := cfg.Validate(config.Registry{}); err != nil {
 						t.Errorf("what is in force is not valid: %v", err)
 					}
 				}

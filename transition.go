@@ -20,6 +20,7 @@ type assembly struct {
 type transition struct {
 	f         *Foundation
 	old, next *assembly
+	renewed   map[[2]string]bool      // by section and name: parts in whose place others are opened
 	steps     []func() error          // give parts that go on their settings
 	undo      []func()                // release what was opened, if the change is abandoned
 	foreign   []func(config.Revision) // put foreign sections in force, once the parts are
@@ -33,8 +34,13 @@ type applier struct{ f *Foundation }
 // Prepare implements [config.Applier]. On an error, also if a kind of worker or a
 // foreign section panics or ends the goroutine, nothing has changed and nothing
 // stays open.
-func (a applier) Prepare(ctx context.Context, _, next *config.Config) (config.Transition, error) {
-	t := &transition{f: a.f, old: a.f.assembly.Load(), next: &assembly{parts: make(map[string]any)}}
+func (a applier) Prepare(ctx context.Context, _, next *config.Config, changes []config.Change) (config.Transition, error) {
+	t := &transition{f: a.f, old: a.f.assembly.Load(), next: &assembly{parts: make(map[string]any)}, renewed: make(map[[2]string]bool)}
+	for _, c := range changes {
+		if c.Renewed {
+			t.renewed[[2]string{c.Section, c.Name}] = true
+		}
+	}
 	t.next.Config = next
 	done := false
 	defer func() {

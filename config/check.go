@@ -9,35 +9,25 @@ import (
 
 	"github.com/elixirscope/foundation/config/internal/yamlx"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/suggest"
 )
 
 // Validate checks everything that can be checked without opening anything:
-// names, settings, references between the parts, addresses, patterns. It returns
-// all faults as one [fault.InvalidConfig], or nil. What the configuration may name
-// beyond the layer's own parts is in r.
-func (c *Config) Validate(r Registry) error {
+// names, settings, references between the parts, addresses, patterns. All faults
+// are one [fault.InvalidConfig]. Warnings are what is legal and very likely a
+// mistake. What the configuration may name beyond the layer's own parts is in r.
+func (c *Config) Validate(r Registry) (warnings []fault.Problem, err error) {
 	k := checker{c: c, registry: r}
 	k.all()
 	var faults fault.Problems
 	for _, f := range k.faults {
-		if !f.Warning {
-			faults = append(faults, c.problem(f))
+		if p := c.problem(f); f.Warning {
+			warnings = append(warnings, p)
+		} else {
+			faults = append(faults, p)
 		}
 	}
-	return faults.Err(component, "")
-}
-
-// Warnings lists what is legal and very likely a mistake.
-func (c *Config) Warnings(r Registry) []fault.Problem {
-	k := checker{c: c, registry: r}
-	k.all()
-	var warnings []fault.Problem
-	for _, f := range k.faults {
-		if f.Warning {
-			warnings = append(warnings, c.problem(f))
-		}
-	}
-	return warnings
+	return warnings, faults.Err(component, "")
 }
 
 // checker collects what is wrong with a Config.
@@ -84,7 +74,7 @@ func refers[T any](k *checker, path yamlx.Path, name, section string, known map[
 	}
 	_, ok := known[name]
 	if !ok {
-		k.add(path, name, "there is no %q under %s%s", name, section, yamlx.Suggest(name, slices.Collect(maps.Keys(known))))
+		k.add(path, name, "there is no %q under %s%s", name, section, suggest.For(name, slices.Collect(maps.Keys(known))))
 	}
 	return ok
 }
@@ -99,8 +89,8 @@ func each[T any](k *checker, section string, entries map[string]T, check func(pa
 }
 
 func (k *checker) all() {
-	if k.c.Version != Version && k.c.Version != 0 {
-		k.add("/version", strconv.Itoa(k.c.Version), "this program reads version %d", Version)
+	if k.c.Version != version && k.c.Version != 0 {
+		k.add("/version", strconv.Itoa(k.c.Version), "this program reads version %d", version)
 	}
 	if k.c.Namespace != "" {
 		k.name("/namespace", k.c.Namespace)
@@ -116,10 +106,10 @@ func (k *checker) all() {
 func (k *checker) breaker(path yamlx.Path, _ string, b Breaker) {
 	k.part(path, b.Validate(), b.Warnings()...)
 	switch {
-	case b.Per != "" && b.Per != PerKey:
-		k.add(path.Key("per"), b.Per, "must be %q, or left out for one breaker", PerKey)
-	case b.MaxMembers != 0 && !b.Grouped():
-		k.add(path.Key("max_members"), strconv.Itoa(b.MaxMembers), "needs per: %s", PerKey)
+	case b.Per != "" && b.Per != perKey:
+		k.add(path.Key("per"), b.Per, "must be %q, or left out for one breaker", perKey)
+	case b.MaxMembers != 0 && b.Per == "":
+		k.add(path.Key("max_members"), strconv.Itoa(b.MaxMembers), "needs per: %s", perKey)
 	case b.MaxMembers < 0:
 		k.add(path.Key("max_members"), strconv.Itoa(b.MaxMembers), "must be positive")
 	}

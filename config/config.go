@@ -10,8 +10,8 @@ import (
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
-// Version is the one version of the file that there is.
-const Version = 1
+// version is the one version of the file that there is.
+const version = 1
 
 // Config is everything that can be set, as a file or as Go code. The zero
 // Config is legal: nothing is configured. A Config is plain data; once it was
@@ -58,14 +58,8 @@ type Breaker struct {
 	MaxMembers int `yaml:"max_members"`
 }
 
-// PerKey as a breaker's Per makes it a group by the call's key.
-const PerKey = "key"
-
-// DefaultMaxMembers bounds a group of breakers.
-const DefaultMaxMembers = 1024
-
-// Grouped reports whether it is a group.
-func (b Breaker) Grouped() bool { return b.Per != "" }
+// perKey as a breaker's Per makes it a group by the call's key.
+const perKey = "key"
 
 // RateLimit is a rule of rate limiting.
 type RateLimit struct {
@@ -153,9 +147,9 @@ func unshared(v reflect.Value) reflect.Value {
 	}
 }
 
-// Equal reports whether both set the same; where they were read from does not
+// equal reports whether both set the same; where they were read from does not
 // matter.
-func (c *Config) Equal(other *Config) bool {
+func (c *Config) equal(other *Config) bool {
 	a, b := *c, *other
 	a.origin, b.origin = nil, nil
 	a.checkedBy, b.checkedBy = nil, nil
@@ -171,7 +165,7 @@ func (c *Config) makeMaps() {
 	}
 }
 
-// dropEmptyMaps undoes makeMaps: for [Config.Equal] no parts are nil.
+// dropEmptyMaps undoes makeMaps: for [Config.equal] no parts are nil.
 func (c *Config) dropEmptyMaps() {
 	for m := range c.maps() {
 		if m.Len() == 0 {

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -11,25 +10,21 @@ import (
 	"github.com/elixirscope/foundation/pool"
 )
 
-// Action says what happens to a part.
-type Action string
-
-// The actions.
-const (
-	Added   Action = "added"
-	Removed Action = "removed"
-	Changed Action = "changed"
-)
+// What happens to a part.
+const added, removed, changed = "added", "removed", "changed"
 
 // Change is what happens to one part, or one section of the daemon, when one
 // Config takes the place of another.
 type Change struct {
-	Section string // as in the file: "breakers", "gateway", …
-	Name    string // of the part; empty for a section that is not by name
-	Action  Action
+	Section string        // as in the file: "breakers", "gateway", …
+	Name    string        // of the part; empty for a section that is not by name
+	Action  string        // "added", "removed" or "changed"
 	Fields  []FieldChange // what changed, by the name of the field
 	// Effect says what happens to the part's state, as in "keeps its state".
 	Effect string
+	// Renewed marks a part that cannot follow its settings: another is opened in its
+	// place, and its state is lost.
+	Renewed bool
 	// Restart marks a change that a running daemon cannot follow.
 	Restart bool
 }
@@ -47,9 +42,9 @@ func (c Change) String() string {
 	if c.Name != "" {
 		b.WriteString("." + c.Name)
 	}
-	b.WriteString(" " + string(c.Action))
+	b.WriteString(" " + c.Action)
 	for i, f := range c.Fields {
-		b.WriteString([2]string{": ", ", "}[min(i, 1)] + f.String())
+		b.WriteString([2]string{": ", ", "}[min(i, 1)] + f.text())
 	}
 	if c.Effect != "" {
 		b.WriteString("; " + c.Effect)
@@ -57,8 +52,8 @@ func (c Change) String() string {
 	return b.String()
 }
 
-// String renders the setting as in "size 20 → 10".
-func (f FieldChange) String() string {
+// text renders the setting as in "size 20 → 10".
+func (f FieldChange) text() string {
 	show := func(s string) string {
 		if s == "" {
 			return "default"
@@ -130,7 +125,7 @@ func (d *differ) fields(below yamlx.Path) []FieldChange {
 }
 
 // named compares the parts of one kind.
-func named[T any](d *differ, name string, old, next map[string]T, effect func(action Action, old, next T, fields []FieldChange) string) {
+func named[T any](d *differ, name string, old, next map[string]T, effect func(c *Change, old, next T)) {
 	names := slices.Collect(maps.Keys(old))
 	for part := range next {
 		if _, both := old[part]; !both {
@@ -141,18 +136,18 @@ func named[T any](d *differ, name string, old, next map[string]T, effect func(ac
 	for _, part := range names {
 		before, was := old[part]
 		after, is := next[part]
-		c := Change{Section: name, Name: part, Action: Changed}
+		c := Change{Section: name, Name: part, Action: changed}
 		switch {
 		case !was:
-			c.Action = Added
+			c.Action = added
 		case !is:
-			c.Action = Removed
+			c.Action = removed
 		default:
 			if c.Fields = d.fields(yamlx.Path("").Key(name).Key(part)); len(c.Fields) == 0 {
 				continue
 			}
 		}
-		c.Effect = effect(c.Action, before, after, c.Fields)
+		effect(&c, before, after)
 		d.changes = append(d.changes, c)
 	}
 }
@@ -160,7 +155,7 @@ func named[T any](d *differ, name string, old, next map[string]T, effect func(ac
 // section compares a section that is not by name. restart are the fields that cannot
 // change while the process runs, "" for all.
 func (d *differ) section(name string, restart ...string) {
-	c := Change{Section: name, Action: Changed, Fields: d.fields(yamlx.Path("").Key(name))}
+	c := Change{Section: name, Action: changed, Fields: d.fields(yamlx.Path("").Key(name))}
 	var need []string
 	for _, f := range c.Fields {
 		if slices.ContainsFunc(restart, func(r string) bool { return r == "" || f.Field == r || strings.HasPrefix(f.Field, r+".") }) {
@@ -182,62 +177,51 @@ func touches(fields []FieldChange, names ...string) bool {
 	})
 }
 
-func breakerEffect(action Action, old, next Breaker, _ []FieldChange) string {
+func breakerEffect(c *Change, old, next Breaker) {
+	// A group is of another kind than one breaker, and does not change its bound.
+	c.Renewed = c.Action == changed && (old.Per != next.Per || old.Per != "" && old.MaxMembers != next.MaxMembers)
 	switch {
-	case action == Added:
-		return "starts closed"
-	case action == Removed:
-		return "its state is dropped"
-	case Regrouped(old, next):
-		return "is made anew, closed"
+	case c.Action == added:
+		c.Effect = "starts closed"
+	case c.Action == removed:
+		c.Effect = "its state is dropped"
+	case c.Renewed:
+		c.Effect = "is made anew, closed"
 	default:
-		return "keeps its state"
+		c.Effect = "keeps its state"
 	}
 }
 
-// Regrouped reports whether a breaker becomes a group, or a group of another
-// kind: then it is made anew.
-func Regrouped(old, next Breaker) bool {
-	return old.Per != next.Per || old.Grouped() && old.MaxMembers != next.MaxMembers
-}
-
-func rateLimitEffect(action Action, _, _ RateLimit, fields []FieldChange) string {
+func rateLimitEffect(c *Change, _, _ RateLimit) {
 	switch {
-	case action == Added:
-		return "starts with nothing used"
-	case action == Removed:
-		return "what was used is forgotten"
-	case touches(fields, "algorithm"):
-		return "counts by another algorithm from now on"
+	case c.Action == added:
+		c.Effect = "starts with nothing used"
+	case c.Action == removed:
+		c.Effect = "what was used is forgotten"
+	case touches(c.Fields, "algorithm"):
+		c.Effect = "counts by another algorithm from now on"
 	default:
-		return "keeps what was used, the new settings hold from now on"
+		c.Effect = "keeps what was used, the new settings hold from now on"
 	}
 }
 
-func poolEffect(action Action, old, next Pool, _ []FieldChange) string {
-	switch {
-	case action == Added:
-		return "is opened"
-	case action == Removed:
-		return "is drained and closed"
-	case Reopened(old, next):
-		return "is opened anew, the old workers are drained"
-	}
+func poolEffect(c *Change, old, next Pool) {
+	c.Renewed = c.Action == changed && touches(c.Fields, "worker", "options") // it needs other workers
 	from, to := size(old), size(next)
 	switch {
+	case c.Action == added:
+		c.Effect = "is opened"
+	case c.Action == removed:
+		c.Effect = "is drained and closed"
+	case c.Renewed:
+		c.Effect = "is opened anew, the old workers are drained"
 	case from < to:
-		return fmt.Sprintf("grows %d → %d", from, to)
+		c.Effect = fmt.Sprintf("grows %d → %d", from, to)
 	case from > to:
-		return fmt.Sprintf("shrinks %d → %d by attrition", from, to)
+		c.Effect = fmt.Sprintf("shrinks %d → %d by attrition", from, to)
 	default:
-		return "keeps its workers"
+		c.Effect = "keeps its workers"
 	}
-}
-
-// Reopened reports whether a pool needs other workers, and so has to be opened
-// anew.
-func Reopened(old, next Pool) bool {
-	return old.Worker != next.Worker || !sameOptions(old.Options, next.Options)
 }
 
 func size(p Pool) int {
@@ -247,28 +231,13 @@ func size(p Pool) int {
 	return max(0, p.Size)
 }
 
-func guardEffect(action Action, _, _ Guard, _ []FieldChange) string {
-	switch action {
-	case Added:
-		return "answers from now on"
-	case Removed:
-		return "answers not_found"
+func guardEffect(c *Change, _, _ Guard) {
+	switch c.Action {
+	case added:
+		c.Effect = "answers from now on"
+	case removed:
+		c.Effect = "answers not_found"
 	default:
-		return "the next call sees the new settings"
+		c.Effect = "the next call sees the new settings"
 	}
 }
-
-// sameOptions compares options by value; no options are the same as empty ones.
-func sameOptions(a, b any) bool {
-	return maps.Equal(yamlx.Flatten(options{a}, never), yamlx.Flatten(options{b}, never)) && (a == nil || b == nil || reflect.TypeOf(a) == reflect.TypeOf(b))
-}
-
-type options struct {
-	Options any `yaml:"options"`
-}
-
-func never(yamlx.Path, reflect.Value, bool) (string, bool) { return "", false }
-
-// Suggest returns what to add to a message about a name that is not known:
-// `; did you mean "x"?`, or the list of the known names if they are few, or "".
-func Suggest(name string, known []string) string { return yamlx.Suggest(name, known) }

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -52,12 +53,12 @@ func ExampleDiff() {
 	// Output: breakers.payments changed: cooldown default → 1m; keeps its state
 }
 
-func ExampleConfig_YAML() {
+func ExampleConfig_MarshalText() {
 	c := &config.Config{
 		Storage: config.Storage{Postgres: "postgres://app:password@db/app"},
 		Guards:  map[string]config.Guard{"checkout": {Config: guard.Config{Timeout: 90 * time.Second}}},
 	}
-	text, err := c.YAML()
+	text, err := c.MarshalText()
 	fmt.Println(strings.TrimSpace(string(text)), err)
 	// Output:
 	// version: 1
@@ -73,17 +74,18 @@ func ExampleConfig_Validate() {
 		Breakers: map[string]config.Breaker{"payments": {}},
 		Guards:   map[string]config.Guard{"checkout": {Breaker: "paymets", Config: guard.Config{Timeout: -time.Second}}},
 	}
-	fmt.Print(config.Render(c.Validate(config.Registry{})))
+	_, err := c.Validate(config.Registry{})
+	fmt.Print(config.Render(err))
 	// Output:
 	// guards.checkout.timeout -1s: must be between 0 and 24h0m0s
 	// guards.checkout.breaker paymets: there is no "paymets" under breakers; did you mean "payments"?
 	// 2 problems
 }
 
-func ExampleConfig_Warnings() {
+func ExampleConfig_Validate_warnings() {
 	c := &config.Config{RateLimits: map[string]config.RateLimit{"nobody": {Config: ratelimit.Config{Limit: -1}}}}
-	fmt.Println(c.Warnings(config.Registry{}))
-	// Output: [warning: rate_limits.nobody.limit -1: this rule refuses every call]
+	fmt.Println(c.Validate(config.Registry{}))
+	// Output: [warning: rate_limits.nobody.limit -1: this rule refuses every call] <nil>
 }
 
 func ExampleJSONSchema() {
@@ -99,7 +101,7 @@ func ExampleSecret() {
 }
 
 func ExampleLoad() {
-	_, err := config.Load("nowhere.yaml", config.ParseOptions{})
+	_, err := config.Load(context.Background(), "nowhere.yaml", config.ParseOptions{})
 	fmt.Println(err != nil)
 	// Output: true
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/elixirscope/foundation/config/internal/yamlx"
+	"github.com/elixirscope/foundation/internal/suggest"
 	"github.com/elixirscope/foundation/pool"
 )
 
@@ -47,7 +48,7 @@ func (k *checker) worker(path yamlx.Path, name string) bool {
 	if _, named := k.registry.Kinds[name]; named {
 		k.add(path, name, "the kind of worker %q is registered and nil", name)
 	} else {
-		k.add(path, name, "there is no kind of worker %q%s", name, yamlx.Suggest(name, knownKinds(k.registry.Kinds)))
+		k.add(path, name, "there is no kind of worker %q%s", name, suggest.For(name, knownKinds(k.registry.Kinds)))
 	}
 	return false
 }

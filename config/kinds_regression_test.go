@@ -66,7 +66,7 @@ func TestOptionsThatAreNilOrReturnNilErrors(t *testing.T) {
 		"a nil pointer as an error": {&careless{(*fault.Error)(nil)}, "pools.p.options: a nil *fault.Error was returned"},
 	} {
 		cfg := &config.Config{Pools: map[string]config.Pool{"p": {Worker: "fine", Options: c.options}}}
-		err := cfg.Validate(config.Registry{Kinds: fine})
+		_, err := cfg.Validate(config.Registry{Kinds: fine})
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", about, err, c.want)
 		}

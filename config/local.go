@@ -2,6 +2,7 @@ package config
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -100,6 +101,8 @@ func (k *keeper) inherit(c *Config, from *origin) {
 		from.inherit(k.over.origin, name)
 	}
 }
+
+func never(yamlx.Path, reflect.Value, bool) (string, bool) { return "", false }
 
 func (o *origin) inherit(other *origin, section string) {
 	if other == nil {

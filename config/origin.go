@@ -28,19 +28,12 @@ type origin struct {
 	secrets []secret
 	// veiled are the values of the file that are secrets themselves.
 	veiled map[*yamlx.Node]bool
+	// warnings are what the text sets that is legal and very likely a mistake.
+	warnings []fault.Problem
 }
 
 // secret is what a variable held, and what to show instead.
 type secret struct{ text, raw string }
-
-// Source returns the text that c was read from, with its variables not filled
-// in, and the name of its file; nil for a Config made in code.
-func (c *Config) Source() (file string, text []byte) {
-	if c.origin == nil {
-		return "", nil
-	}
-	return c.origin.file, c.origin.text
-}
 
 // problem turns a fault into what is reported, with its place if it is known.
 func (c *Config) problem(f yamlx.Fault) fault.Problem {
@@ -251,17 +244,18 @@ func (o *origin) find(path yamlx.Path) (yamlx.Entry, bool) {
 	return o.kept[section].Find(rest)
 }
 
-// YAML renders the settings of c as a file that says the same. Variables are
-// shown as they were written, secrets that were not read from one are hidden.
-func (c *Config) YAML() ([]byte, error) {
-	shown := *c
-	shown.Version = cmp.Or(shown.Version, Version)
-	return yamlx.Encode(shown, c.veil)
+// MarshalText renders the settings of c as a YAML file that says the same. Variables
+// are shown as they were written, secrets that were not read from one are hidden. As
+// it is also what encoders of JSON and YAML ask, nothing that logs or stores a Config
+// by accident gives a secret away.
+func (c Config) MarshalText() ([]byte, error) {
+	c.Version = cmp.Or(c.Version, version)
+	return yamlx.Encode(c, c.veil)
 }
 
-// String renders c as YAML without secrets.
+// String renders c as YAML without secrets, see [Config.MarshalText].
 func (c Config) String() string {
-	text, err := c.YAML()
+	text, err := c.MarshalText()
 	if err != nil {
 		return "config: " + err.Error()
 	}
@@ -270,13 +264,6 @@ func (c Config) String() string {
 
 // GoString renders c without secrets, for %#v.
 func (c Config) GoString() string { return "config.Config{\n" + c.String() + "}" }
-
-// MarshalJSON renders c as a JSON string of its YAML, without secrets: nothing
-// that logs or stores a Config by accident gives one away.
-func (c Config) MarshalJSON() ([]byte, error) { return json.Marshal(c.String()) }
-
-// MarshalYAML renders c without secrets.
-func (c Config) MarshalYAML() (any, error) { return c.String(), nil }
 
 // String renders p as YAML without secrets.
 func (p Pool) String() string {

@@ -1,9 +1,9 @@
 package config
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/elixirscope/foundation/config/internal/yamlx"
@@ -32,16 +32,17 @@ type ParseOptions struct {
 // Load reads and parses the file at path. ${file:…} is allowed even if
 // o.ReadFile is nil: the file is local. An error of reading is
 // [fault.InvalidConfig], too, with the error of the system below it. Only regular
-// files are read, for at most five seconds each: a FIFO or a device is an error.
-func Load(path string, o ParseOptions) (*Config, error) {
-	data, err := localfile.Read(path, yamlx.MaxBytes)
+// files are read, for at most five seconds each and until ctx ends: a FIFO or a
+// device is an error.
+func Load(ctx context.Context, path string, o ParseOptions) (*Config, error) {
+	data, err := localfile.Read(ctx, path, yamlx.MaxBytes)
 	if err != nil {
 		return nil, fault.New(fault.Spec{
 			Code: fault.InvalidConfig, Component: component, Name: filepath.Base(path), Message: "the file cannot be read", Cause: err,
 		})
 	}
 	if o.ReadFile == nil {
-		o.ReadFile = func(path string) ([]byte, error) { return localfile.Read(path, localfile.MaxSecret) }
+		o.ReadFile = func(path string) ([]byte, error) { return localfile.Read(ctx, path, localfile.MaxSecret) }
 	}
 	return Parse(path, data, o)
 }
@@ -70,9 +71,12 @@ func Parse(file string, data []byte, o ParseOptions) (*Config, error) {
 	faults = append(faults, d.Faults...)
 	faults = append(faults, keep.check(c, from)...)
 	from.learn(d.Secrets)
-	faults = append(faults, from.check(c, o.Registry, faults)...)
-	if len(faults) > 0 {
+	found, warnings := from.check(c, o.Registry, faults)
+	if faults = append(faults, found...); len(faults) > 0 {
 		return nil, from.refuse(faults)
+	}
+	for _, w := range warnings {
+		from.warnings = append(from.warnings, from.describe(w))
 	}
 	return c, nil
 }
@@ -80,8 +84,8 @@ func Parse(file string, data []byte, o ParseOptions) (*Config, error) {
 // versionFault reports a file that does not say which form it has.
 func versionFault(root *yamlx.Node, c *Config) []yamlx.Fault {
 	if !root.Bad && (root.Kind == yamlx.Mapping || root.Null) && root.Get("version") == nil {
-		c.Version = Version // one mistake is reported once
-		return []yamlx.Fault{{Path: "/version", Pos: root.Pos, Message: fmt.Sprintf("is missing; the file begins with version: %d", Version)}}
+		c.Version = version // one mistake is reported once
+		return []yamlx.Fault{{Path: "/version", Pos: root.Pos, Message: fmt.Sprintf("is missing; the file begins with version: %d", version)}}
 	}
 	return nil
 }
@@ -107,7 +111,7 @@ func decodeOptions(c *Config, d *yamlx.Decoder, kinds map[string]pool.Kind) {
 
 // check checks what was decoded. Of a value that was refused before nothing more
 // is said: what stands in its place is only its absence.
-func (o *origin) check(c *Config, r Registry, before []yamlx.Fault) []yamlx.Fault {
+func (o *origin) check(c *Config, r Registry, before []yamlx.Fault) (faults, warnings []yamlx.Fault) {
 	if r.Kinds == nil {
 		r.Kinds = map[string]pool.Kind{}
 	}
@@ -119,10 +123,16 @@ func (o *origin) check(c *Config, r Registry, before []yamlx.Fault) []yamlx.Faul
 	}
 	k := checker{c: c, registry: r}
 	k.all()
-	return slices.DeleteFunc(k.faults, func(f yamlx.Fault) bool {
+	for _, f := range k.faults {
 		_, stands := o.root.Find(f.Path)
-		return f.Warning || o.bad(f.Path) || !stands && misspelt[f.Path.Parent()]
-	})
+		switch {
+		case f.Warning:
+			warnings = append(warnings, f)
+		case !o.bad(f.Path) && (stands || !misspelt[f.Path.Parent()]):
+			faults = append(faults, f)
+		}
+	}
+	return faults, warnings
 }
 
 // bad reports whether the value at a path, or one that it is part of, was

@@ -92,6 +92,9 @@ func golden(t *testing.T, name, got string) {
 	goldenFile(t, filepath.Join("testdata", name), got)
 }
 
+// equal reports whether both set the same.
+func equal(a, b *config.Config) bool { return len(config.Diff(a, b, registry.Sections...)) == 0 }
+
 func goldenFile(t *testing.T, path, got string) {
 	t.Helper()
 	testkit.Golden(t, path, got, *update)
@@ -120,7 +123,7 @@ func TestFullFile(t *testing.T) {
 	if m := config.SectionOf[motto](c, "motto"); m == nil || m.Text != "be quick" {
 		t.Errorf("foreign section: %+v", m)
 	}
-	if w := c.Warnings(registry); len(w) != 1 || w[0].Field != "rate_limits.nothing.limit" {
+	if w, err := c.Validate(registry); err != nil || len(w) != 1 || w[0].Field != "rate_limits.nothing.limit" {
 		t.Errorf("want the warning that one rule refuses every call, got %v", w)
 	}
 }
@@ -215,9 +218,6 @@ rate_limits: { a: { limit: "${LIMIT}", per: 1s } }
 	if s := c.String(); !strings.Contains(s, "${ORDERS_DSN}") || !strings.Contains(s, "${LIMIT}") {
 		t.Errorf("variables are not shown as written:\n%s", s)
 	}
-	if _, source := c.Source(); strings.Contains(string(source), env["ORDERS_DSN"]) {
-		t.Error("the source is expanded")
-	}
 }
 
 func TestCanary_NoSecretIsInErrors(t *testing.T) {
@@ -250,7 +250,7 @@ func TestRenderedConfigIsReadBack(t *testing.T) {
 	}
 	c := parse(t, string(text))
 	again := parse(t, c.String())
-	if !c.Equal(again) {
+	if !equal(c, again) {
 		t.Errorf("%s\nis read as\n%s", c, again)
 	}
 	golden(t, "full.golden", c.String())
@@ -267,11 +267,11 @@ func TestLoad(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Load(path, config.ParseOptions{Registry: registry})
+	c, err := config.Load(t.Context(), path, config.ParseOptions{Registry: registry})
 	if err != nil || config.SectionOf[motto](c, "motto").Author != "0123456789abcdef" {
 		t.Errorf("%v, %v", c, err)
 	}
-	if _, err := config.Load(filepath.Join(dir, "none.yaml"), config.ParseOptions{}); !errors.Is(err, os.ErrNotExist) || !errors.Is(err, fault.InvalidConfig) {
+	if _, err := config.Load(t.Context(), filepath.Join(dir, "none.yaml"), config.ParseOptions{}); !errors.Is(err, os.ErrNotExist) || !errors.Is(err, fault.InvalidConfig) {
 		t.Errorf("a missing file: %v", err)
 	}
 }
@@ -285,12 +285,12 @@ func TestVariablesNeedTheirSource(t *testing.T) {
 
 func TestValidateInCode(t *testing.T) {
 	c := &config.Config{Guards: map[string]config.Guard{"a": {Breaker: "none"}}}
-	err := c.Validate(config.Registry{})
+	_, err := c.Validate(config.Registry{})
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || len(f.Problems()) != 1 || f.Problems()[0].Field != "guards.a.breaker" || f.Problems()[0].Position != "" {
 		t.Errorf("got %v", err)
 	}
-	if err := (&config.Config{}).Validate(config.Registry{}); err != nil {
+	if _, err := (&config.Config{}).Validate(config.Registry{}); err != nil {
 		t.Errorf("the zero Config is refused: %v", err)
 	}
 }
@@ -328,7 +328,7 @@ func TestCloneIsApart(t *testing.T) {
 	d.Breakers["payments"] = config.Breaker{}
 	delete(d.Guards, "checkout")
 	config.SectionOf[motto](d, "motto").Text = "be slow"
-	if c.String() != before || c.Equal(d) || !c.Equal(c.Clone()) {
+	if c.String() != before || equal(c, d) || !equal(c, c.Clone()) {
 		t.Error("a change of the clone changed the original")
 	}
 	if !reflect.DeepEqual(d.RateLimits, c.RateLimits) {
@@ -342,7 +342,7 @@ func TestAGuardOfAConfigurationNamesItsParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &config.Config{Guards: map[string]config.Guard{"g": {Config: guard.Config{Breaker: b}}}}
-	if err := c.Validate(registry); !errors.Is(err, fault.InvalidConfig) {
+	if _, err := c.Validate(registry); !errors.Is(err, fault.InvalidConfig) {
 		t.Errorf("a guard that holds a breaker: %v", err)
 	}
 	if c.Clone().Guards["g"].Config.Breaker != b {
@@ -350,7 +350,7 @@ func TestAGuardOfAConfigurationNamesItsParts(t *testing.T) {
 	}
 	classify := func(error) guard.Outcome { return guard.Ignored }
 	c = &config.Config{Guards: map[string]config.Guard{"g": {Config: guard.Config{Classify: classify}}}}
-	if err := c.Validate(registry); err != nil {
+	if _, err := c.Validate(registry); err != nil {
 		t.Errorf("a guard that classifies errors itself: %v", err)
 	}
 }

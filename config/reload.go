@@ -33,7 +33,7 @@ type ServerStatus struct {
 func (s *Server) Status() ServerStatus {
 	r, file := s.reload.Load(), s.file.Load()
 	return ServerStatus{
-		Drifted:    file != nil && !s.current.Load().Config.Equal(file),
+		Drifted:    file != nil && !s.current.Load().Config.equal(file),
 		LastReload: r.at, LastReloadError: r.err, LastReloadSuccess: r.success,
 	}
 }
@@ -41,39 +41,38 @@ func (s *Server) Status() ServerStatus {
 // Reload reads the configuration file again and applies it. On any fault the
 // configuration in force stays, and a later Reload works as if nothing had been. A
 // file that sets what it set before changes nothing, in particular not what was
-// changed through [Server.Apply] and [Server.Edit] since.
+// changed through [Server.Apply] and [Server.Edit] since. The file is read before
+// the change has its turn, so that one that hangs keeps no other change waiting; of
+// several readings at once the one that began last counts.
 func (s *Server) Reload(ctx context.Context, by By) (Applied, error) {
 	if s.options.File == "" {
-		return Applied{Revision: s.current.Load().Number}, fault.New(fault.Spec{
-			Code: fault.InvalidArgument, Component: component, Message: "the layer has no configuration file",
-		})
+		return Applied{Revision: s.current.Load().Number}, errNoFile()
 	}
 	defer s.changes.deliver()
-	ctx, release, err := s.take(ctx)
+	ctx, forget := s.open(ctx)
+	defer forget()
+	reading := s.readings.Add(1)
+	read, unread := s.Read(ctx)
+	if ctx.Err() != nil {
+		return Applied{Revision: s.current.Load().Number}, gaveUp(ctx)
+	}
+	release, err := s.take(ctx)
 	if err != nil {
 		return Applied{Revision: s.current.Load().Number}, err
 	}
 	defer release()
-	var read *Config
-	applied, err := s.apply(ctx, by, s.options.File, func(now *Config) (cfg *Config, err error) {
-		if read, err = s.load(); err == nil && s.file.Load().Equal(read) {
+	if reading < s.taken { // another has read since, and may know better
+		read, unread = s.file.Load(), s.reload.Load().err
+	}
+	applied, err := s.apply(ctx, by, s.options.File, func(now *Config) (*Config, error) {
+		if unread == nil && s.file.Load().equal(read) {
 			return now, nil
 		}
-		return read, err
+		return read, unread
 	})
+	s.taken = max(s.taken, reading)
 	s.record(read, err)
 	return applied, err
-}
-
-// PlanReload reads the configuration file and says, as [Server.Plan] does, what a
-// Reload would change. It also returns what it read.
-func (s *Server) PlanReload() (*Config, []Change, error) {
-	cfg, err := s.load()
-	if err != nil {
-		return nil, nil, err
-	}
-	changes, err := s.Plan(cfg)
-	return cfg, changes, err
 }
 
 // record keeps how a reload ended. REQUIRES: s.turn.

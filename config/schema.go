@@ -21,7 +21,7 @@ func JSONSchema(r Registry) ([]byte, error) {
 	s["type"] = "object"
 	s["required"] = []string{"version"}
 	sections := s["properties"].(yamlx.Schema) //nolint:errcheck,forcetypeassert // made two lines above
-	sections["version"] = yamlx.Schema{"const": Version, "description": describe(reflect.TypeFor[Config](), "Version")}
+	sections["version"] = yamlx.Schema{"const": version, "description": describe(reflect.TypeFor[Config](), "Version")}
 	for _, foreign := range r.Sections {
 		section := yamlx.SchemaOf(reflect.TypeOf(foreign.New()), foreign.describe)
 		if foreign.Doc != "" {

@@ -1,30 +1,26 @@
 package config
 
-import (
-	"log/slog"
-	"strconv"
-)
+import "fmt"
 
 // Secret is a text that is shown nowhere: printing, logging and encoding it give
-// "(hidden)". Who needs the text itself converts it: string(s).
+// "(hidden)". Code that needs the text itself converts it: string(s).
 type Secret string
 
 // hidden stands for a secret.
 const hidden = "(hidden)"
 
-// String hides the secret; an empty one has nothing to hide.
-func (s Secret) String() string {
+// Format implements [fmt.Formatter], which no verb gets around: it hides the secret.
+// An empty one has nothing to hide.
+func (s Secret) Format(f fmt.State, verb rune) {
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), s.shown())
+}
+
+// MarshalText hides the secret from JSON, [log/slog] and other encodings.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.shown()), nil }
+
+func (s Secret) shown() string {
 	if s == "" {
 		return ""
 	}
 	return hidden
 }
-
-// GoString hides the secret from %#v.
-func (s Secret) GoString() string { return strconv.Quote(s.String()) }
-
-// MarshalText hides the secret from JSON and other encodings.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// LogValue implements [slog.LogValuer].
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }

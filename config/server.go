@@ -26,10 +26,13 @@ type Server struct {
 	file    atomic.Pointer[Config]       // what the file said when it was last taken over, nil without one; as current
 
 	// turn admits one change at a time. It is a channel and not a mutex so that a
-	// caller waiting for it can give up. It guards closed. No event is emitted while
+	// caller waiting for it can give up. It guards closed and taken. No event is emitted while
 	// it is held.
 	turn   chan struct{}
 	closed bool
+	taken  uint64 // the newest of the readings of the file that have had their turn
+
+	readings atomic.Uint64 // of the file that have begun
 
 	ending context.Context //nolint:containedctx // it ends with Close, and the change that is being made with it
 	end    context.CancelFunc
@@ -56,8 +59,9 @@ type By struct {
 // Applier puts configurations in force.
 type Applier interface {
 	// Prepare does everything of the change from old to next that can fail, and
-	// nothing that can be seen. next is valid. ctx bounds it.
-	Prepare(ctx context.Context, old, next *Config) (Transition, error)
+	// nothing that can be seen. next is valid, and changes lists how it differs, as
+	// [Diff] does. ctx bounds it.
+	Prepare(ctx context.Context, old, next *Config, changes []Change) (Transition, error)
 }
 
 // Transition is a prepared change. One of its two functions is called, once.
@@ -100,7 +104,7 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	now := time.Now()
 	s.current.Store(&Revision{Config: &Config{}, At: now})
 	s.reload.Store(&reloadResult{at: now, success: now})
-	cfg, err := s.first()
+	cfg, err := s.first(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -110,10 +114,10 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) first() (*Config, error) {
+func (s *Server) first(ctx context.Context) (*Config, error) {
 	switch {
 	case s.options.File != "":
-		cfg, err := s.load()
+		cfg, err := s.Read(ctx)
 		s.file.Store(cfg)
 		return cfg, err
 	case s.options.Config != nil:
@@ -123,9 +127,13 @@ func (s *Server) first() (*Config, error) {
 	}
 }
 
-// load reads the file.
-func (s *Server) load() (*Config, error) {
-	cfg, err := Load(s.options.File, s.options.Parse)
+// Read reads the configuration file and checks it, and changes nothing: what it
+// returns is for [Server.Plan]. It blocks as [Load] does.
+func (s *Server) Read(ctx context.Context) (*Config, error) {
+	if s.options.File == "" {
+		return nil, errNoFile()
+	}
+	cfg, err := Load(ctx, s.options.File, s.options.Parse)
 	if err == nil {
 		cfg.checkedBy = s
 	}
@@ -136,22 +144,25 @@ func (s *Server) load() (*Config, error) {
 func (s *Server) Current() Revision { return *s.current.Load() }
 
 // Plan checks cfg and says what applying it would change, and what happens to
-// state. It changes and opens nothing: whether a pool can be opened is not known
-// before [Server.Apply].
-func (s *Server) Plan(cfg *Config) ([]Change, error) {
-	if err := s.check(cfg); err != nil {
-		return nil, err
+// state; the revision that it returns is the one in force. It changes and opens
+// nothing: whether a pool can be opened is not known before [Server.Apply].
+func (s *Server) Plan(cfg *Config) (Applied, error) {
+	now := s.current.Load()
+	warnings, err := s.check(cfg)
+	if err != nil {
+		return Applied{Revision: now.Number}, err
 	}
-	return Diff(s.current.Load().Config, cfg, s.options.Parse.Sections...), nil
+	changes := Diff(now.Config, cfg, s.options.Parse.Sections...)
+	return Applied{Revision: now.Number, Source: cfg.source(), Changes: changes, Warnings: warnings}, nil
 }
 
 // check validates cfg, unless this server did so when it read it.
-func (s *Server) check(cfg *Config) error {
+func (s *Server) check(cfg *Config) (warnings []fault.Problem, err error) {
 	switch {
 	case cfg == nil:
-		return fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Message: "the configuration is nil"})
+		return nil, fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Message: "the configuration is nil"})
 	case cfg.checkedBy == s:
-		return nil
+		return cfg.origin.warnings, nil
 	default:
 		return cfg.Validate(s.options.Parse.Registry)
 	}
@@ -185,7 +196,9 @@ func (s *Server) Edit(ctx context.Context, edit func(*Config) error, by By) (App
 // the turn, and announces it afterwards.
 func (s *Server) change(ctx context.Context, by By, source string, next func(now *Config) (*Config, error)) (Applied, error) {
 	defer s.changes.deliver()
-	ctx, release, err := s.take(ctx)
+	ctx, forget := s.open(ctx)
+	defer forget()
+	release, err := s.take(ctx)
 	if err != nil {
 		return Applied{Revision: s.current.Load().Number}, err
 	}
@@ -200,10 +213,11 @@ func (s *Server) apply(ctx context.Context, by By, source string, next func(now 
 		return Applied{Revision: old.Number}, overtaken(old.Number, by.Seen)
 	}
 	cfg, err := next(old.Config)
+	var warnings []fault.Problem
 	if err == nil {
-		err = s.check(cfg)
+		warnings, err = s.check(cfg)
 	}
-	if err == nil && old.Number > 0 && cfg.Equal(old.Config) {
+	if err == nil && old.Number > 0 && cfg.equal(old.Config) {
 		return Applied{Revision: old.Number, Source: old.Source}, nil
 	}
 	var changes []Change
@@ -214,7 +228,7 @@ func (s *Server) apply(ctx context.Context, by By, source string, next func(now 
 		s.changes.waiting.Add(Rejected{Revision: old.Number, Source: source, Actor: by.Actor, Reason: by.Reason, Err: err})
 		return Applied{Revision: old.Number}, err
 	}
-	applied := Applied{Revision: old.Number + 1, Source: source, Actor: by.Actor, Reason: by.Reason, Changes: changes, Warnings: cfg.Warnings(s.options.Parse.Registry)}
+	applied := Applied{Revision: old.Number + 1, Source: source, Actor: by.Actor, Reason: by.Reason, Changes: changes, Warnings: warnings}
 	s.changes.waiting.Add(applied)
 	return applied, nil
 }
@@ -227,7 +241,7 @@ func (s *Server) replace(ctx context.Context, old *Revision, next Revision) ([]C
 			return nil, err
 		}
 	}
-	t, err := s.options.Applier.Prepare(ctx, old.Config, next.Config)
+	t, err := s.options.Applier.Prepare(ctx, old.Config, next.Config, changes)
 	if err != nil {
 		return nil, err
 	}
@@ -241,26 +255,26 @@ func (s *Server) replace(ctx context.Context, old *Revision, next Revision) ([]C
 	return changes, nil
 }
 
-// take waits for the turn to change something. The context that it returns is for
-// the change: Close ends it, too, because to wait for what would be closed at once is
-// of no use. release gives the turn back.
-func (s *Server) take(caller context.Context) (ctx context.Context, release func(), err error) {
+// open returns a context for a change, which ends with that of the caller and with
+// the server, because to wait for what would be closed at once is of no use.
+func (s *Server) open(caller context.Context) (ctx context.Context, forget func()) {
 	ctx, cancel := context.WithCancelCause(caller)
 	stop := context.AfterFunc(s.ending, func() { cancel(errClosed()) })
-	forget := func() { stop(); cancel(nil) }
+	return ctx, func() { stop(); cancel(nil) }
+}
+
+// take waits for the turn to change something, which release gives back.
+func (s *Server) take(ctx context.Context) (release func(), err error) {
 	select {
 	case s.turn <- struct{}{}:
 	case <-ctx.Done():
-		err := gaveUp(ctx)
-		forget()
-		return nil, nil, err
+		return nil, gaveUp(ctx)
 	}
 	if s.closed {
 		<-s.turn
-		forget()
-		return nil, nil, errClosed()
+		return nil, errClosed()
 	}
-	return ctx, func() { <-s.turn; forget() }, nil
+	return func() { <-s.turn }, nil
 }
 
 // Close ends the change that is being made, waits for that, and refuses all others
@@ -270,6 +284,10 @@ func (s *Server) Close() {
 	s.turn <- struct{}{}
 	s.closed = true
 	<-s.turn
+}
+
+func errNoFile() error {
+	return fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Message: "the layer has no configuration file"})
 }
 
 func errClosed() error {

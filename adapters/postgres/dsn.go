@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/url"
@@ -73,7 +74,7 @@ func parseDSN(dsn string) (*pgx.ConnConfig, error) {
 	}
 	for _, key := range files {
 		if path := said[key]; path != "" && !(key == "sslrootcert" && path == "system") {
-			if _, err := localfile.Read(path, localfile.MaxSecret); err != nil {
+			if _, err := localfile.Read(context.Background(), path, localfile.MaxSecret); err != nil {
 				return nil, fmt.Errorf("%s: %w", key, err)
 			}
 		}

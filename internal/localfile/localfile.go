@@ -4,6 +4,7 @@
 package localfile
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -32,9 +33,11 @@ var (
 
 // Read returns the content of the regular file at path, which has at most limit
 // bytes. Anything else at the path, as a directory, a FIFO, a device or a socket,
-// is refused without being read. It returns after [Timeout] at the latest, with
-// every error a *[fs.PathError]. It is safe for concurrent use.
-func Read(path string, limit int64) ([]byte, error) { return process.read(path, limit) }
+// is refused without being read. It returns after [Timeout] at the latest, and as soon
+// as ctx ends, with every error a *[fs.PathError]. It is safe for concurrent use.
+func Read(ctx context.Context, path string, limit int64) ([]byte, error) {
+	return process.read(ctx, path, limit)
+}
 
 // process is shared by all of a process, because what it bounds is: every read that
 // hangs in the kernel holds a thread, of which a process has a limited number.
@@ -53,7 +56,7 @@ type result struct {
 	err     error
 }
 
-func (r *reader) read(path string, limit int64) ([]byte, error) {
+func (r *reader) read(ctx context.Context, path string, limit int64) ([]byte, error) {
 	if r.hangs(path) {
 		return nil, failed(path, ErrTimeout)
 	}
@@ -63,18 +66,34 @@ func (r *reader) read(path string, limit int64) ([]byte, error) {
 		done <- result{content, err}
 	}()
 	timer := time.NewTimer(Timeout)
-	defer timer.Stop()
 	select {
 	case res := <-done:
+		timer.Stop()
 		return res.content, res.err
 	case <-timer.C:
 		r.add(path, 1)
-		// The kernel cannot be told to give up. This waits with the read, and ends with it.
-		go func() {
-			<-done
-			r.add(path, -1)
-		}()
+		go r.wait(path, done)
 		return nil, failed(path, ErrTimeout)
+	case <-ctx.Done():
+		go r.leave(path, done, timer)
+		return nil, failed(path, context.Cause(ctx))
+	}
+}
+
+// wait stays with a read that hangs, because the kernel cannot be told to give up.
+func (r *reader) wait(path string, done <-chan result) {
+	<-done
+	r.add(path, -1)
+}
+
+// leave stays with a read that nobody waits for: it may hang, too.
+func (r *reader) leave(path string, done <-chan result, timer *time.Timer) {
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+		r.add(path, 1)
+		r.wait(path, done)
 	}
 }
 

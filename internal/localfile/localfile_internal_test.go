@@ -1,6 +1,7 @@
 package localfile
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -31,7 +32,7 @@ func TestRead_WhatIsNoSmallRegularFileIsRefused(t *testing.T) {
 		at("fits"): nil, at("link"): nil, at("large"): ErrTooLarge, at("none"): fs.ErrNotExist, dir: syscall.EISDIR,
 		at("fifo"): ErrNotRegular, "/dev/zero": ErrNotRegular, "/dev/null": ErrNotRegular,
 	} {
-		content, err := Read(path, 8)
+		content, err := Read(t.Context(), path, 8)
 		if !errors.Is(err, want) || want == nil && string(content) != "xxxxxxxx" {
 			t.Errorf("%s: %q, %v", path, content, err)
 		}
@@ -69,20 +70,46 @@ func TestRead_AFileThatHangsIsGivenUpAndNotTriedAgain(t *testing.T) {
 			return []byte("content"), nil
 		}}
 		begun := time.Now()
-		if _, err := r.read("hung", 8); !errors.Is(err, ErrTimeout) || time.Since(begun) != Timeout {
+		if _, err := r.read(t.Context(), "hung", 8); !errors.Is(err, ErrTimeout) || time.Since(begun) != Timeout {
 			t.Errorf("after %v: %v", time.Since(begun), err)
 		}
 		begun = time.Now()
-		if _, err := r.read("hung", 8); !errors.Is(err, ErrTimeout) || time.Since(begun) != 0 || reads.Load() != 1 {
+		if _, err := r.read(t.Context(), "hung", 8); !errors.Is(err, ErrTimeout) || time.Since(begun) != 0 || reads.Load() != 1 {
 			t.Errorf("after %v and %d reads: %v", time.Since(begun), reads.Load(), err)
 		}
-		if content, err := r.read("other", 8); err != nil || string(content) != "content" {
+		if content, err := r.read(t.Context(), "other", 8); err != nil || string(content) != "content" {
 			t.Errorf("another file: %q, %v", content, err)
 		}
 		close(release)
 		synctest.Wait()
-		if content, err := r.read("hung", 8); err != nil || string(content) != "content" {
+		if content, err := r.read(t.Context(), "hung", 8); err != nil || string(content) != "content" {
 			t.Errorf("once it answers: %q, %v", content, err)
+		}
+	})
+}
+
+func TestRead_EndsWithItsContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		r := reader{load: func(string, int64) ([]byte, error) { <-release; return nil, nil }}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		begun := time.Now()
+		if _, err := r.read(ctx, "hung", 8); !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != time.Second {
+			t.Errorf("after %v: %v", time.Since(begun), err)
+		}
+		if r.hangs("hung") {
+			t.Error("a read that was given up counts as one that hangs")
+		}
+		time.Sleep(Timeout)
+		synctest.Wait()
+		if !r.hangs("hung") {
+			t.Error("a read that was given up and hangs is not known")
+		}
+		close(release)
+		synctest.Wait()
+		if r.hangs("hung") {
+			t.Error("it hangs although it has ended")
 		}
 	})
 }

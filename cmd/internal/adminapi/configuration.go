@@ -15,14 +15,13 @@ func etag(revision uint64) string { return strconv.Quote(strconv.FormatUint(revi
 
 func (a *api) getConfig(w http.ResponseWriter, _ *http.Request) {
 	now := a.Layer.Config().Current()
-	file, _ := now.Config.Source()
-	text, err := now.Config.YAML()
+	text, err := now.Config.MarshalText()
 	if err != nil {
 		writeError(w, err)
 		return
 	}
 	w.Header().Set("ETag", etag(now.Number))
-	writeJSON(w, http.StatusOK, Config{APIVersion: Version, Revision: now.Number, Source: file, AppliedAt: now.At, YAML: string(text)})
+	writeJSON(w, http.StatusOK, Config{APIVersion: Version, Revision: now.Number, Source: now.Source, AppliedAt: now.At, YAML: string(text)})
 }
 
 // ConfigRequest is the body of PUT /v1/config.
@@ -63,7 +62,7 @@ func (a *api) putConfig(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if dry {
-		return a.Daemon.Plan(c)
+		return a.Daemon.Plan(r.Context(), c)
 	}
 	applied, err := a.Daemon.Apply(r.Context(), c, config.By{Actor: actorOf(r.Context()), Seen: revision})
 	if err == nil {
@@ -94,7 +93,7 @@ func (a *api) reload(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if dry {
-		return a.Daemon.PlanReload()
+		return a.Daemon.PlanReload(r.Context())
 	}
 	applied, err := a.Daemon.Reload(r.Context())
 	if err == nil {

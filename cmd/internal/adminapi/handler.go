@@ -23,11 +23,11 @@ type Daemon interface {
 	// Reload takes the configuration file over; PlanReload only says what that
 	// would change.
 	Reload(ctx context.Context) (Applied, error)
-	PlanReload() (Applied, error)
+	PlanReload(ctx context.Context) (Applied, error)
 	// Apply takes a configuration over that did not come from the file; Plan only says
 	// what that would change.
 	Apply(ctx context.Context, c *config.Config, by config.By) (Applied, error)
-	Plan(c *config.Config) (Applied, error)
+	Plan(ctx context.Context, c *config.Config) (Applied, error)
 	// Parse reads the text of a configuration that came over the network.
 	Parse(text string) (*config.Config, error)
 }

@@ -37,7 +37,7 @@ func (s *shell) Reload(context.Context) (adminapi.Applied, error) {
 	return adminapi.Applied{APIVersion: adminapi.Version, Revision: 2, Changes: []adminapi.Change{}}, s.err
 }
 
-func (s *shell) PlanReload() (adminapi.Applied, error) {
+func (s *shell) PlanReload(context.Context) (adminapi.Applied, error) {
 	return adminapi.Applied{DryRun: true, Changes: []adminapi.Change{}}, s.err
 }
 
@@ -46,9 +46,9 @@ func (s *shell) Apply(ctx context.Context, c *config.Config, by config.By) (admi
 	return adminapi.Applied{Revision: applied.Revision}, err
 }
 
-func (s *shell) Plan(c *config.Config) (adminapi.Applied, error) {
-	changes, err := s.layer.Config().Plan(c)
-	return adminapi.Applied{DryRun: true, Changes: adminapi.ChangeViews(changes)}, err
+func (s *shell) Plan(_ context.Context, c *config.Config) (adminapi.Applied, error) {
+	planned, err := s.layer.Config().Plan(c)
+	return adminapi.Applied{DryRun: true, Changes: adminapi.ChangeViews(planned.Changes)}, err
 }
 
 func (s *shell) Parse(text string) (*config.Config, error) {
@@ -68,8 +68,8 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	layer, err := foundation.Open(t.Context(), foundation.Options{Config: &config.Config{
-		Version:    config.Version,
-		Breakers:   map[string]config.Breaker{"payments": {Config: breaker.Config{FailureThreshold: 2}}, "hosts": {Per: config.PerKey}, "calm": {}},
+		Version:    1,
+		Breakers:   map[string]config.Breaker{"payments": {Config: breaker.Config{FailureThreshold: 2}}, "hosts": {Per: "key"}, "calm": {}},
 		RateLimits: map[string]config.RateLimit{"per_client": {Config: ratelimit.Config{Limit: 5, Per: time.Minute}}},
 		Guards:     map[string]config.Guard{"checkout": {Breaker: "payments", RateLimit: "per_client", Config: guard.Config{Timeout: time.Second}}},
 	}})

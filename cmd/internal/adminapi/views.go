@@ -156,7 +156,7 @@ func WarningViews(warnings []fault.Problem) []fault.Problem { return nonNil(warn
 func ChangeViews(changes []config.Change) []Change {
 	views := make([]Change, 0, len(changes))
 	for _, c := range changes {
-		v := Change{Section: c.Section, Name: c.Name, Action: string(c.Action), Fields: []FieldChange{}, Effect: c.Effect, Restart: c.Restart}
+		v := Change{Section: c.Section, Name: c.Name, Action: c.Action, Fields: []FieldChange{}, Effect: c.Effect, Restart: c.Restart}
 		for _, f := range c.Fields {
 			v.Fields = append(v.Fields, FieldChange{Field: f.Field, Old: f.Old, New: f.New})
 		}

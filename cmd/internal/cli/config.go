@@ -26,7 +26,7 @@ func (a *app) validateCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "validate FILE", Short: "Check a configuration file without a daemon", Args: takes("FILE"),
 		Long: "Check a configuration file and report every fault with its line and column.\nThe exit code is 0 if a daemon would take it and 1 if not; warnings do not count.",
-		RunE: a.run(func(_ context.Context, args []string) error { return a.validate(args[0]) }),
+		RunE: a.run(func(ctx context.Context, args []string) error { return a.validate(ctx, args[0]) }),
 	}
 }
 
@@ -43,8 +43,8 @@ type Validation struct {
 	Warnings   []any  `json:"warnings"`
 }
 
-func (a *app) validate(file string) error {
-	c, err := config.Load(file, config.ParseOptions{LookupEnv: a.env.LookupEnv, Registry: registry()})
+func (a *app) validate(ctx context.Context, file string) error {
+	c, err := config.Load(ctx, file, config.ParseOptions{LookupEnv: a.env.LookupEnv, Registry: registry()})
 	if err != nil {
 		return failed(err)
 	}
@@ -55,7 +55,10 @@ func (a *app) validate(file string) error {
 	if g := settings.GatewayOf(c); g != nil {
 		v.Routes = len(g.Routes)
 	}
-	warnings := c.Warnings(registry())
+	warnings, err := c.Validate(registry())
+	if err != nil {
+		return failed(err)
+	}
 	for _, w := range warnings {
 		v.Warnings = append(v.Warnings, w)
 	}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -18,12 +19,12 @@ type certificates struct {
 }
 
 // newCertificates reads the files; nil files mean no TLS.
-func newCertificates(files *settings.TLS) (*certificates, error) {
+func newCertificates(ctx context.Context, files *settings.TLS) (*certificates, error) {
 	if files == nil {
 		return nil, nil //nolint:nilnil // no TLS is not an error
 	}
 	c := &certificates{files: *files}
-	next, err := c.read()
+	next, err := c.read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -32,14 +33,14 @@ func newCertificates(files *settings.TLS) (*certificates, error) {
 }
 
 // read reads the files and changes nothing.
-func (c *certificates) read() (*tls.Config, error) {
-	pair, err := keyPair(c.files.CertFile, c.files.KeyFile)
+func (c *certificates) read(ctx context.Context) (*tls.Config, error) {
+	pair, err := keyPair(ctx, c.files.CertFile, c.files.KeyFile)
 	if err != nil {
 		return nil, fmt.Errorf("read the certificate %s and its key: %w", c.files.CertFile, err)
 	}
 	next := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	if c.files.ClientCAFile != "" {
-		if next.ClientCAs, err = clientCAs(c.files.ClientCAFile); err != nil {
+		if next.ClientCAs, err = clientCAs(ctx, c.files.ClientCAFile); err != nil {
 			return nil, err
 		}
 		next.ClientAuth = tls.RequireAndVerifyClientCert
@@ -47,20 +48,20 @@ func (c *certificates) read() (*tls.Config, error) {
 	return next, nil
 }
 
-func keyPair(certFile, keyFile string) (pair tls.Certificate, err error) {
-	cert, err := localfile.Read(certFile, localfile.MaxSecret)
+func keyPair(ctx context.Context, certFile, keyFile string) (pair tls.Certificate, err error) {
+	cert, err := localfile.Read(ctx, certFile, localfile.MaxSecret)
 	if err != nil {
 		return pair, err
 	}
-	key, err := localfile.Read(keyFile, localfile.MaxSecret)
+	key, err := localfile.Read(ctx, keyFile, localfile.MaxSecret)
 	if err != nil {
 		return pair, err
 	}
 	return tls.X509KeyPair(cert, key)
 }
 
-func clientCAs(file string) (*x509.CertPool, error) {
-	pem, err := localfile.Read(file, localfile.MaxSecret)
+func clientCAs(ctx context.Context, file string) (*x509.CertPool, error) {
+	pem, err := localfile.Read(ctx, file, localfile.MaxSecret)
 	if err != nil {
 		return nil, fmt.Errorf("read the authorities of clients: %w", err)
 	}

@@ -53,13 +53,14 @@ type Daemon struct {
 	ready        atomic.Bool
 	draining     atomic.Bool
 
-	// mu serialises reloads, and a reload with the stop: a reload that began must
-	// not bring to life what the stop has ended. It is held while files are read.
-	mu      sync.Mutex
-	stopped bool
+	// turn admits one change at a time, and then the stop: a reload that began must not
+	// bring to life what the stop has ended. It is a channel so that a caller can give up.
+	// It is held while files are read, which ends with life.
+	turn chan struct{}
 
 	background sync.WaitGroup
-	quit       chan struct{} // closed when the stop begins
+	life       context.Context //nolint:containedctx // it ends when the stop begins, and what changes the configuration with it
+	end        context.CancelFunc
 	stopOnce   sync.Once
 	stopErr    error
 }
@@ -76,7 +77,8 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if o.LookupEnv == nil {
 		o.LookupEnv = func(string) (string, bool) { return "", false }
 	}
-	d := &Daemon{options: o, log: o.Log, gateway: gateway.New(o.Log), authFailures: adminapi.NewAuthFailures(o.Log), turns: adminapi.NewTurns(), started: time.Now(), quit: make(chan struct{})}
+	d := &Daemon{options: o, log: o.Log, gateway: gateway.New(o.Log), authFailures: adminapi.NewAuthFailures(o.Log), turns: adminapi.NewTurns(), started: time.Now(), turn: make(chan struct{}, 1)}
+	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.abandon(ctx))
@@ -88,7 +90,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if err := d.openListeners(ctx, d.layer.Config().Current().Config); err != nil {
 		return nil, err
 	}
-	d.watch = newWatch(d.watched)
+	d.watch = newWatch(ctx, d.watched)
 	return d, nil
 }
 
@@ -155,7 +157,7 @@ func (d *Daemon) openListeners(ctx context.Context, cfg *config.Config) error {
 }
 
 func (d *Daemon) openServer(ctx context.Context, name, address string, files *settings.TLS, srv *http.Server, wrap func(net.Listener) net.Listener) error {
-	certs, err := newCertificates(files)
+	certs, err := newCertificates(ctx, files)
 	if err != nil {
 		return err
 	}
@@ -244,10 +246,10 @@ func (d *Daemon) watchFiles() {
 	for {
 		select {
 		case <-tick.C:
-			if d.watch.changed() {
-				d.reloadAndLog(context.Background(), "the file has changed")
+			if d.watch.changed(d.life) && d.life.Err() == nil {
+				d.reloadAndLog(d.life, "the file has changed")
 			}
-		case <-d.quit:
+		case <-d.life.Done():
 			return
 		}
 	}

@@ -152,7 +152,7 @@ func TestReload_ErrorLeavesEverythingAsItWas(t *testing.T) {
 		if _, err := d.Reload(t.Context()); !errors.Is(err, fault.InvalidConfig) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := d.PlanReload(); name != "another address" && !errors.Is(err, fault.InvalidConfig) {
+		if _, err := d.PlanReload(t.Context()); name != "another address" && !errors.Is(err, fault.InvalidConfig) {
 			t.Errorf("plan of %s: %v", name, err)
 		}
 		if code, body := get(t, c, "http://"+d.Address("gateway")); code != 200 || body != "first" {
@@ -160,7 +160,7 @@ func TestReload_ErrorLeavesEverythingAsItWas(t *testing.T) {
 		}
 	}
 	rewrite(t, file, text("127.0.0.1:0", upstream(t, "second"), "g"))
-	planned, err := d.PlanReload()
+	planned, err := d.PlanReload(t.Context())
 	if err != nil || !planned.DryRun || len(planned.Changes) != 1 || planned.Changes[0].Section != "gateway" {
 		t.Errorf("%+v %v", planned, err)
 	}
@@ -182,7 +182,7 @@ func TestAPlanTellsWhatIsVeryLikelyAMistake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	applied, err := d.Plan(cfg)
+	applied, err := d.Plan(t.Context(), cfg)
 	if err != nil || len(applied.Warnings) != 1 || applied.Warnings[0].Field != "gateway.routes[0].max_in_flight_per_key" {
 		t.Errorf("%v: %+v", err, applied.Warnings)
 	}

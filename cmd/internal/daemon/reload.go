@@ -16,9 +16,9 @@ import (
 // Reload reads the configuration file again and takes it over, or returns what
 // is wrong with it and changes nothing. It reports what changed.
 func (d *Daemon) Reload(ctx context.Context) (adminapi.Applied, error) {
-	return d.changing(func() (config.Applied, error) {
-		d.watch.accept() // what is read now, good or bad, has been tried
-		renew, err := d.readCertificates()
+	return d.changing(ctx, func(ctx context.Context) (config.Applied, error) {
+		d.watch.accept(ctx) // what is read now, good or bad, has been tried
+		renew, err := d.readCertificates(ctx)
 		if err != nil {
 			return config.Applied{}, err
 		}
@@ -39,7 +39,7 @@ func (d *Daemon) reloadRoutes(ctx context.Context) (config.Applied, error) {
 	if err != nil || applied.Revision != before { // prepareGateway has seen to them
 		return applied, err
 	}
-	table, err := d.table(d.layer.Config().Current().Config)
+	table, err := d.table(ctx, d.layer.Config().Current().Config)
 	if err != nil {
 		return applied, err
 	}
@@ -48,13 +48,13 @@ func (d *Daemon) reloadRoutes(ctx context.Context) (config.Applied, error) {
 
 // readCertificates reads the certificates of all listeners and returns how to
 // put them in force.
-func (d *Daemon) readCertificates() (renew func(), err error) {
+func (d *Daemon) readCertificates(ctx context.Context) (renew func(), err error) {
 	next := map[*certificates]*tls.Config{}
 	for _, s := range d.servers {
 		if s.certs == nil {
 			continue
 		}
-		if next[s.certs], err = s.certs.read(); err != nil {
+		if next[s.certs], err = s.certs.read(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -67,44 +67,59 @@ func (d *Daemon) readCertificates() (renew func(), err error) {
 
 // Apply takes over a configuration that did not come from the file.
 func (d *Daemon) Apply(ctx context.Context, cfg *config.Config, by config.By) (adminapi.Applied, error) {
-	return d.changing(func() (config.Applied, error) { return d.layer.Config().Apply(ctx, cfg, by) })
+	return d.changing(ctx, func(ctx context.Context) (config.Applied, error) { return d.layer.Config().Apply(ctx, cfg, by) })
 }
 
-// changing runs one change and reports the difference that it made.
-func (d *Daemon) changing(change func() (config.Applied, error)) (adminapi.Applied, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.stopped {
-		return adminapi.Applied{}, fault.New(fault.Spec{Code: fault.Closed, Component: "foundation", Message: "the daemon is stopping"})
+// changing runs one change, which the stop ends, and reports the difference that it
+// made.
+func (d *Daemon) changing(caller context.Context, change func(context.Context) (config.Applied, error)) (adminapi.Applied, error) {
+	ctx, cancel := context.WithCancelCause(caller)
+	defer cancel(nil)
+	defer context.AfterFunc(d.life, func() { cancel(errStopping()) })()
+	select {
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
+	case <-ctx.Done():
 	}
-	applied, err := change()
-	return adminapi.Applied{
-		APIVersion: adminapi.Version, Revision: d.layer.Config().Current().Number, Changes: adminapi.ChangeViews(applied.Changes), Warnings: adminapi.WarningViews(applied.Warnings),
-	}, err
+	switch {
+	case d.life.Err() != nil:
+		return adminapi.Applied{}, errStopping()
+	case ctx.Err() != nil:
+		return adminapi.Applied{}, fault.New(fault.Spec{Code: fault.Canceled, Component: "foundation", Message: "the caller gave up before anything was changed", Cause: context.Cause(ctx)})
+	}
+	applied, err := change(ctx)
+	return d.view(applied), err
+}
+
+func errStopping() error {
+	return fault.New(fault.Spec{Code: fault.Closed, Component: "foundation", Message: "the daemon is stopping"})
 }
 
 // Plan says what cfg would change and changes nothing.
-func (d *Daemon) Plan(cfg *config.Config) (adminapi.Applied, error) {
-	changes, err := d.layer.Config().Plan(cfg)
-	return d.planned(cfg, changes, err)
+func (d *Daemon) Plan(ctx context.Context, cfg *config.Config) (adminapi.Applied, error) {
+	planned, err := d.layer.Config().Plan(cfg)
+	if err == nil {
+		// What only the gateway knows: the certificates that its routes name.
+		_, err = d.table(ctx, cfg)
+	}
+	view := d.view(planned)
+	view.DryRun = true
+	return view, err
 }
 
 // PlanReload says what a reload of the file would change.
-func (d *Daemon) PlanReload() (adminapi.Applied, error) {
-	cfg, changes, err := d.layer.Config().PlanReload()
-	return d.planned(cfg, changes, err)
+func (d *Daemon) PlanReload(ctx context.Context) (adminapi.Applied, error) {
+	cfg, err := d.layer.Config().Read(ctx)
+	if err != nil {
+		return d.view(config.Applied{}), err
+	}
+	return d.Plan(ctx, cfg)
 }
 
-// planned answers with a plan, after a look at what only the gateway knows of it:
-// the certificates that its routes name.
-func (d *Daemon) planned(cfg *config.Config, changes []config.Change, err error) (adminapi.Applied, error) {
-	if err == nil {
-		_, err = d.table(cfg)
-	}
+func (d *Daemon) view(a config.Applied) adminapi.Applied {
 	return adminapi.Applied{
-		APIVersion: adminapi.Version, Revision: d.layer.Config().Current().Number, DryRun: true, Changes: adminapi.ChangeViews(changes),
-		Warnings: adminapi.WarningViews(d.warnings(cfg, err)),
-	}, err
+		APIVersion: adminapi.Version, Revision: d.layer.Config().Current().Number, Changes: adminapi.ChangeViews(a.Changes), Warnings: adminapi.WarningViews(a.Warnings),
+	}
 }
 
 // sections are the daemon's own sections of the configuration: the admin API, which
@@ -132,8 +147,8 @@ func (d *Daemon) prepareAdmin(_ context.Context, _, next *config.Config, _ guard
 	}}, nil
 }
 
-func (d *Daemon) prepareGateway(_ context.Context, _, next *config.Config, guards guardLookup) (config.Transition, error) {
-	table, err := d.table(next)
+func (d *Daemon) prepareGateway(ctx context.Context, _, next *config.Config, guards guardLookup) (config.Transition, error) {
+	table, err := d.table(ctx, next)
 	return config.Transition{Commit: func(config.Revision) {
 		if err := d.gateway.Use(table, guards); err != nil { // guards were checked with the names
 			d.log.Error("the routes are not in use", slog.String("error", err.Error()))
@@ -142,12 +157,12 @@ func (d *Daemon) prepareGateway(_ context.Context, _, next *config.Config, guard
 }
 
 // table makes the routes of cfg.
-func (d *Daemon) table(cfg *config.Config) (*gateway.Table, error) {
+func (d *Daemon) table(ctx context.Context, cfg *config.Config) (*gateway.Table, error) {
 	g := settings.GatewayOf(cfg)
 	if g == nil {
 		g = &settings.Gateway{}
 	}
-	return d.gateway.Prepare(*g)
+	return d.gateway.Prepare(ctx, *g)
 }
 
 // reloadAndLog is a reload that nobody waits for.
@@ -158,12 +173,4 @@ func (d *Daemon) reloadAndLog(ctx context.Context, why string) {
 		return
 	}
 	d.log.Info("the configuration is in use", slog.String("why", why), slog.Uint64("revision", applied.Revision), slog.Int("changes", len(applied.Changes)))
-}
-
-// warnings lists what is very likely a mistake in a configuration that can be used.
-func (d *Daemon) warnings(cfg *config.Config, err error) []fault.Problem {
-	if err != nil {
-		return nil
-	}
-	return cfg.Warnings(config.Registry{Kinds: d.options.Kinds, Sections: settings.Sections()})
 }

@@ -52,12 +52,11 @@ func (d *Daemon) stop(ctx context.Context) error {
 	return err
 }
 
-// forbidReloads waits for a running reload and refuses further ones.
+// forbidReloads ends a running reload, waits for that, and refuses further ones: it
+// keeps the turn.
 func (d *Daemon) forbidReloads() {
-	close(d.quit)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.stopped = true
+	d.end()
+	d.turn <- struct{}{}
 }
 
 // drainTimes are those of the configuration in force, not of the start.

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 	"io/fs"
@@ -20,7 +21,7 @@ type fingerprint [sha256.Size]byte
 type watch struct {
 	// paths lists the files; one of the optional ones may be missing.
 	paths func() (required, optional []string)
-	read  func(string) ([]byte, error)
+	read  func(ctx context.Context, path string) ([]byte, error)
 
 	mu      sync.Mutex  // not held while files are read
 	applied fingerprint // what was last handed to changed
@@ -30,18 +31,18 @@ type watch struct {
 // maxWatched is what the largest of the files may have, which is the configuration.
 const maxWatched = 4 << 20
 
-func newWatch(paths func() (required, optional []string)) *watch {
-	w := &watch{paths: paths, read: func(path string) ([]byte, error) { return localfile.Read(path, maxWatched) }}
-	w.accept()
+func newWatch(ctx context.Context, paths func() (required, optional []string)) *watch {
+	w := &watch{paths: paths, read: func(ctx context.Context, path string) ([]byte, error) { return localfile.Read(ctx, path, maxWatched) }}
+	w.accept(ctx)
 	return w
 }
 
 // look reads the files.
-func (w *watch) look() fingerprint {
+func (w *watch) look(ctx context.Context) fingerprint {
 	hash := sha256.New()
 	required, optional := w.paths()
 	for _, path := range slices.Sorted(slices.Values(slices.Concat(required, optional))) {
-		content, err := w.read(path)
+		content, err := w.read(ctx, path)
 		if errors.Is(err, fs.ErrNotExist) && !slices.Contains(required, path) {
 			continue
 		}
@@ -61,8 +62,8 @@ func (w *watch) look() fingerprint {
 // that one faulty file is reported once and its repair is noticed. A file that
 // cannot be read counts as a change, too: the reload says what is wrong. One that is
 // missing for a moment, while it is replaced, is not seen so twice.
-func (w *watch) changed() bool {
-	seen := w.look()
+func (w *watch) changed(ctx context.Context) bool {
+	seen := w.look(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	stable := seen == w.last
@@ -75,8 +76,8 @@ func (w *watch) changed() bool {
 }
 
 // accept notes that the present files have been applied by other means.
-func (w *watch) accept() {
-	seen := w.look()
+func (w *watch) accept(ctx context.Context) {
+	seen := w.look(ctx)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.applied, w.last = seen, seen

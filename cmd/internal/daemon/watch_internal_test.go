@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"os"
 	"testing"
@@ -9,7 +10,7 @@ import (
 // files is a file system of a test.
 type files map[string]string
 
-func (f files) read(path string) ([]byte, error) {
+func (f files) read(_ context.Context, path string) ([]byte, error) {
 	content, ok := f[path]
 	if !ok {
 		return nil, os.ErrNotExist
@@ -20,15 +21,15 @@ func (f files) read(path string) ([]byte, error) {
 	return []byte(content), nil
 }
 
-func newTestWatch(f files) *watch {
+func newTestWatch(t *testing.T, f files) *watch {
 	w := &watch{paths: func() (required, optional []string) { return []string{"a", "b"}, []string{"c"} }, read: f.read}
-	w.accept()
+	w.accept(t.Context())
 	return w
 }
 
 func TestWatch_ReportsAChangeOnceItWasSeenTwice(t *testing.T) {
 	f := files{"a": "1", "b": "1"}
-	w := newTestWatch(f)
+	w := newTestWatch(t, f)
 	for _, step := range []struct {
 		name string
 		do   func()
@@ -60,7 +61,7 @@ func TestWatch_ReportsAChangeOnceItWasSeenTwice(t *testing.T) {
 		{"which a reload has to say", func() {}, true},
 	} {
 		step.do()
-		if got := w.changed(); got != step.want {
+		if got := w.changed(t.Context()); got != step.want {
 			t.Errorf("%s: changed = %v, want %v", step.name, got, step.want)
 		}
 	}
@@ -68,26 +69,26 @@ func TestWatch_ReportsAChangeOnceItWasSeenTwice(t *testing.T) {
 
 func TestWatch_NoticesTheRepairOfAFaultyFile(t *testing.T) {
 	f := files{"a": "good", "b": ""}
-	w := newTestWatch(f)
+	w := newTestWatch(t, f)
 	f["a"] = "faulty"
-	w.changed()
-	if !w.changed() {
+	w.changed(t.Context())
+	if !w.changed(t.Context()) {
 		t.Fatal("the fault was not noticed")
 	}
 	f["a"] = "good"
-	w.changed()
-	if !w.changed() {
+	w.changed(t.Context())
+	if !w.changed(t.Context()) {
 		t.Error("going back to the first content is a change: the fault was the last that was tried")
 	}
 }
 
 func TestWatch_AcceptForgetsWhatAReloadTookOver(t *testing.T) {
 	f := files{"a": "1", "b": ""}
-	w := newTestWatch(f)
+	w := newTestWatch(t, f)
 	f["a"] = "2"
-	w.accept()
-	w.changed()
-	if w.changed() {
+	w.accept(t.Context())
+	w.changed(t.Context())
+	if w.changed(t.Context()) {
 		t.Error("a change that a reload by hand took over was reported again")
 	}
 }

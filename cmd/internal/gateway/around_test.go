@@ -92,7 +92,7 @@ func TestRoutesWhoseHostsAreTheSameConflict(t *testing.T) {
 	g := newRig(t, http.NotFoundHandler(), nil).gateway
 	route := func(match string) settings.Route { return settings.Route{Match: match, Upstream: "http://127.0.0.1:1"} }
 	for _, match := range []string{"API.example.org./x", "api.example.org:80/y"} {
-		if _, err := g.Prepare(settings.Gateway{Routes: []settings.Route{route("api.example.org/x"), route(match)}}); err == nil {
+		if _, err := g.Prepare(t.Context(), settings.Gateway{Routes: []settings.Route{route("api.example.org/x"), route(match)}}); err == nil {
 			t.Errorf("%s was taken", match)
 		}
 	}

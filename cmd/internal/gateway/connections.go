@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/elixirscope/foundation/cmd/internal/settings"
@@ -27,7 +28,7 @@ type peerID struct {
 // renewed makes new connections, because the old ones rest on the old file.
 type pemFiles struct{ ca, cert, key string }
 
-func readPEM(c settings.UpstreamTLS) (f pemFiles, err error) {
+func readPEM(ctx context.Context, c settings.UpstreamTLS) (f pemFiles, err error) {
 	for _, file := range []struct {
 		path string
 		into *string
@@ -35,7 +36,7 @@ func readPEM(c settings.UpstreamTLS) (f pemFiles, err error) {
 		if file.path == "" {
 			continue
 		}
-		content, err := localfile.Read(file.path, localfile.MaxSecret)
+		content, err := localfile.Read(ctx, file.path, localfile.MaxSecret)
 		if err != nil {
 			return pemFiles{}, err //nolint:wrapcheck // it names the file and what is wrong with it
 		}

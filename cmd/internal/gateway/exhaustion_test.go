@@ -77,7 +77,7 @@ func TestAnUpstreamThatCannotBeReachedIsToBlame(t *testing.T) {
 func dialing(t *testing.T, log *lines, dial func(context.Context, string, string) (net.Conn, error)) (ask func() *httptest.ResponseRecorder, b *breaker.Breaker, g *gateway.Gateway) {
 	t.Helper()
 	g = gateway.New(slog.New(slog.NewJSONHandler(log, nil)))
-	table, err := g.Prepare(settings.Gateway{Routes: []settings.Route{{Match: "/", Upstream: "http://upstream", Guard: "g"}}})
+	table, err := g.Prepare(t.Context(), settings.Gateway{Routes: []settings.Route{{Match: "/", Upstream: "http://upstream", Guard: "g"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,8 +55,9 @@ func New(log *slog.Logger) *Gateway {
 
 // Prepare makes a table of c, or reports every fault of it as one
 // [fault.InvalidConfig]. It changes nothing, and takes over the connections of the
-// table in use to upstreams that stay what they are.
-func (g *Gateway) Prepare(c settings.Gateway) (*Table, error) {
+// table in use to upstreams that stay what they are. It reads the files that c names,
+// until ctx ends.
+func (g *Gateway) Prepare(ctx context.Context, c settings.Gateway) (*Table, error) {
 	c = c.WithDefaults()
 	t := &Table{
 		mux: muxFor(c.Routes), connections: connections{}, held: map[string]*held{}, access: newAccessLog(c.AccessLog, g.log), idle: c.Limits.BodyIdleTimeout,
@@ -70,7 +71,7 @@ func (g *Gateway) Prepare(c settings.Gateway) (*Table, error) {
 		problems.Add("gateway.trusted_proxies", text, "is neither an address nor a network such as 10.0.0.0/8")
 	}
 	for i := range c.Routes {
-		if err := t.add(c.Routes[i], c, old); err != nil {
+		if err := t.add(ctx, c.Routes[i], c, old); err != nil {
 			problems.Add(fmt.Sprintf("gateway.routes[%d]", i), c.Routes[i].Match, "%v", err)
 		}
 	}
@@ -80,7 +81,7 @@ func (g *Gateway) Prepare(c settings.Gateway) (*Table, error) {
 	return t, nil
 }
 
-func (t *Table) add(c settings.Route, defaults settings.Gateway, old *Table) error {
+func (t *Table) add(ctx context.Context, c settings.Route, defaults settings.Gateway, old *Table) error {
 	rt, err := newRoute(c, defaults)
 	if err != nil {
 		return err
@@ -89,7 +90,7 @@ func (t *Table) add(c settings.Route, defaults settings.Gateway, old *Table) err
 		rt.held = before
 	}
 	t.held[c.Match] = rt.held
-	if err := t.connect(rt, c, old.connections); err != nil {
+	if err := t.connect(ctx, rt, c, old.connections); err != nil {
 		return err
 	}
 	if err := t.register(c.Match, rt); err != nil {

@@ -298,7 +298,7 @@ func TestConnectionsOutliveAReload(t *testing.T) {
 	defer up.Close()
 	r := newRigTo(t, up.URL, nil)
 	use := func(routes ...settings.Route) {
-		table, err := r.gateway.Prepare(settings.Gateway{Routes: routes})
+		table, err := r.gateway.Prepare(t.Context(), settings.Gateway{Routes: routes})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -328,7 +328,7 @@ func TestConnectionsOutliveAReload(t *testing.T) {
 
 func TestPrepareReportsEveryFaultAndChangesNothing(t *testing.T) {
 	r := newRig(t, http.HandlerFunc(mirror), nil)
-	_, err := r.gateway.Prepare(settings.Gateway{
+	_, err := r.gateway.Prepare(t.Context(), settings.Gateway{
 		TrustedProxies: []string{"ten"},
 		Routes: []settings.Route{
 			{Match: "/a/", Upstream: "http://127.0.0.1:1"},

@@ -378,7 +378,7 @@ func holdDownloads(r *rig, open func(string) (net.Conn, *bufio.Reader)) {
 // reload puts the same configuration in force once more.
 func (r *rig) reload() {
 	r.Helper()
-	table, err := r.gateway.Prepare(r.config)
+	table, err := r.gateway.Prepare(r.Context(), r.config)
 	if err != nil {
 		r.Fatal(err)
 	}

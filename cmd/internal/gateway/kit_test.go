@@ -58,7 +58,7 @@ func newRigTo(t *testing.T, upstream string, change func(*setup)) *rig {
 	r.guard = r.newGuard(s)
 	s.gateway.Routes = append([]settings.Route{s.route}, s.gateway.Routes...)
 	r.config = s.gateway
-	table, err := r.gateway.Prepare(s.gateway)
+	table, err := r.gateway.Prepare(t.Context(), s.gateway)
 	if err != nil {
 		t.Fatal(err)
 	}

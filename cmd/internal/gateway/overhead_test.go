@@ -94,7 +94,7 @@ func gatewayAlone(tb testing.TB, route settings.Route, cfg guard.Config, upstrea
 	tb.Helper()
 	g := gateway.New(slog.New(slog.DiscardHandler))
 	route.Match, route.Upstream = "/", "http://upstream"
-	table, err := g.Prepare(settings.Gateway{Routes: []settings.Route{route}})
+	table, err := g.Prepare(tb.Context(), settings.Gateway{Routes: []settings.Route{route}})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -228,7 +228,7 @@ func TestWhatARouteCountsStaysOverAReload(t *testing.T) {
 		_ = resp.Body.Close()
 	}
 	r.outcomes(1)
-	table, err := r.gateway.Prepare(settings.Gateway{Routes: []settings.Route{
+	table, err := r.gateway.Prepare(t.Context(), settings.Gateway{Routes: []settings.Route{
 		{Match: "/new/", Upstream: "http://127.0.0.1:1"}, {Match: "/", Upstream: "http://127.0.0.1:1"},
 	}})
 	if err != nil {

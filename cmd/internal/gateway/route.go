@@ -93,12 +93,12 @@ func newRoute(c settings.Route, defaults settings.Gateway) (*route, error) {
 }
 
 // connect gives the route its connections.
-func (t *Table) connect(rt *route, c settings.Route, old connections) error {
+func (t *Table) connect(ctx context.Context, rt *route, c settings.Route, old connections) error {
 	var settings settings.UpstreamTLS
 	if c.TLS != nil {
 		settings = *c.TLS
 	}
-	files, err := readPEM(settings)
+	files, err := readPEM(ctx, settings)
 	if err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/hostname"
 	"github.com/elixirscope/foundation/internal/routing"
+	"github.com/elixirscope/foundation/internal/suggest"
 )
 
 // minToken is the least length of a token: shorter ones can be guessed.
@@ -35,7 +36,7 @@ func (k *checker) admin() {
 			k.add(at.key("token"), "", "must have at least %d characters", minToken)
 		}
 		if t.Role != RoleRead && t.Role != RoleWrite {
-			k.add(at.key("role"), t.Role, "must be read or write%s", config.Suggest(t.Role, []string{RoleRead, RoleWrite}))
+			k.add(at.key("role"), t.Role, "must be read or write%s", suggest.For(t.Role, []string{RoleRead, RoleWrite}))
 		}
 	}
 	if a.Listen == ListenOff || !k.address("admin.listen", a.Listen) {
@@ -125,7 +126,7 @@ func (k *checker) gateway(g *Gateway) {
 	case AccessLogOff, AccessLogSampled, AccessLogAll:
 	default:
 		k.add("gateway.access_log.mode", d.AccessLog.Mode, "must be off, sampled or all%s",
-			config.Suggest(d.AccessLog.Mode, []string{AccessLogOff, AccessLogSampled, AccessLogAll}))
+			suggest.For(d.AccessLog.Mode, []string{AccessLogOff, AccessLogSampled, AccessLogAll}))
 	}
 	if s := d.AccessLog.Sample; !(s >= 0 && s <= 1) {
 		k.add("gateway.access_log.sample", fmt.Sprint(s), "must be above 0 and at most 1")

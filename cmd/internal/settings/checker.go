@@ -6,6 +6,7 @@ import (
 
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/suggest"
 )
 
 // field names a setting from the document on, as in "gateway.routes[0].match".
@@ -57,7 +58,7 @@ func (k *checker) refersToGuard(at field, name string) bool {
 	}
 	_, ok := k.c.Guards[name]
 	if !ok {
-		k.add(at, name, "there is no %q under guards%s", name, config.Suggest(name, guardNames(k.c)))
+		k.add(at, name, "there is no %q under guards%s", name, suggest.For(name, guardNames(k.c)))
 	}
 	return ok
 }

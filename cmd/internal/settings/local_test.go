@@ -57,7 +57,7 @@ func foreign(t *testing.T, over *config.Config, text string) (*config.Config, er
 
 func shown(t *testing.T, c *config.Config) string {
 	t.Helper()
-	text, err := c.YAML()
+	text, err := c.MarshalText()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestWhatIsShownCanBePutBack(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s\n%s", config.Render(err), text)
 		}
-		if !next.Equal(file) || shown(t, next) != text {
+		if !equal(next, file) || shown(t, next) != text {
 			t.Fatalf("became\n%s\nwas\n%s", shown(t, next), text)
 		}
 		again = next
@@ -105,7 +105,7 @@ func TestADocumentOfTheNetworkMayLeaveOutSections(t *testing.T) {
 	if err != nil {
 		t.Fatal(config.Render(err))
 	}
-	if !next.Equal(file) || shown(t, next) != shown(t, file) {
+	if !equal(next, file) || shown(t, next) != shown(t, file) {
 		t.Errorf("became\n%s", shown(t, next))
 	}
 }
@@ -188,7 +188,7 @@ func TestWhatCodeSetIsAsLocal(t *testing.T) {
 	file := local(t, inForce).Clone() // of which code has made another
 	file.Breakers["c"] = config.Breaker{}
 	next, err := foreign(t, file, shown(t, file))
-	if err != nil || !next.Equal(file) {
+	if err != nil || !equal(next, file) {
 		t.Errorf("%v", err)
 	}
 }

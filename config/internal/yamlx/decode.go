@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"reflect"
 	"time"
+
+	"github.com/elixirscope/foundation/internal/suggest"
 )
 
 // Decoder fills Go values from trees. The zero Decoder is ready; one Decoder
@@ -214,7 +216,7 @@ func (d *Decoder) unknownKey(path Path, pair *Pair, known []field, more reflect.
 	}
 	d.Faults = append(d.Faults, Fault{
 		Path: path.Key(pair.Key), Pos: pair.KeyPos,
-		Message: "unknown key" + Suggest(pair.Key, names),
+		Message: "unknown key" + suggest.For(pair.Key, names),
 	})
 }
 

@@ -82,8 +82,9 @@ func (f *flattener) leaf(path, place Path, v reflect.Value, t tag) {
 	if text, veiled := f.veil(place, v, t.secret); veiled {
 		leaf.Shown = text
 	}
-	if len(leaf.Shown) > MaxWord && !f.named {
-		leaf.Shown = fmt.Sprintf("%.*s…", MaxWord, leaf.Shown)
+	const most = 100
+	if len(leaf.Shown) > most && !f.named {
+		leaf.Shown = fmt.Sprintf("%.*s…", most, leaf.Shown)
 	}
 	if f.wanted == nil || f.wanted(path, leaf) {
 		f.out[path] = leaf

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/elixirscope/foundation/internal/suggest"
 )
 
 // scalar decodes a single value.
@@ -58,7 +60,7 @@ func (d *Decoder) text(path Path, n *Node, v reflect.Value) {
 	if words := Words(v.Type()); len(words) > 0 {
 		message := "must be one of " + strings.Join(words, ", ")
 		if !n.Expanded {
-			if s := Suggest(n.Text, words); strings.Contains(s, "did you mean") {
+			if s := suggest.For(n.Text, words); strings.Contains(s, "did you mean") {
 				message += s
 			}
 		}

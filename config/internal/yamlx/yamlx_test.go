@@ -225,17 +225,6 @@ func TestExpansion(t *testing.T) {
 	}
 }
 
-func TestSuggest(t *testing.T) {
-	known := []string{"window", "cooldown", "failure_threshold"}
-	for word, want := range map[string]string{
-		"windw": "window", "Window": "window", "failure_treshold": "failure_threshold", "wnidow": "window", "zzz": "known: cooldown, failure_threshold, window",
-	} {
-		if got := yamlx.Suggest(word, known); !strings.Contains(got, want) {
-			t.Errorf("%s: %q, want %q", word, got, want)
-		}
-	}
-}
-
 func TestEncodeIsReadBack(t *testing.T) {
 	in := kinds{Wait: 90 * time.Second, None: -1, Body: 3 << 20, Text: "${A} #", Headers: map[string]string{"a: b": "c"}, List: []string{"", "1"}, Ratio: 0.25}
 	text, err := yamlx.Encode(in, func(yamlx.Path, reflect.Value, bool) (string, bool) { return "", false })

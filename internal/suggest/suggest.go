@@ -1,13 +1,14 @@
-package yamlx
+// Package suggest finds the known word that a misspelt one may stand for.
+package suggest
 
 import (
 	"slices"
 	"strings"
 )
 
-// Suggest returns `; did you mean "x"?` for the known word nearest to word, or
+// For returns `; did you mean "x"?` for the known word nearest to word, or
 // a list of the known words when none is near and they are few, or "".
-func Suggest(word string, known []string) string {
+func For(word string, known []string) string {
 	best, distance := "", 1+max(2, len(word)/3)
 	for _, k := range known {
 		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d < distance {
@@ -28,8 +29,8 @@ func Suggest(word string, known []string) string {
 // editDistance is the least number of letters to insert, remove, replace or
 // swap with their neighbour to get from a to b.
 func editDistance(a, b string) int {
-	if len(a) > MaxWord || len(b) > MaxWord {
-		return MaxWord
+	if len(a) > maxWord || len(b) > maxWord {
+		return maxWord
 	}
 	before, last, now := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
@@ -52,6 +53,6 @@ func editDistance(a, b string) int {
 	return last[len(b)]
 }
 
-// MaxWord bounds the words that are compared for a suggestion, because the work
+// maxWord bounds the words that are compared for a suggestion, because the work
 // grows with the product of their lengths.
-const MaxWord = 100
+const maxWord = 100
