@@ -1,11 +1,14 @@
 package ratelimit_test
 
 import (
+	"errors"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -177,8 +180,8 @@ func TestEverySettingOfTheRuleCountsWhenItChanges(t *testing.T) {
 	} {
 		changed, fresh := must(t, c[0]), must(t, c[1])
 		start := clock.Now()
-		if err := changed.ReconfigureAt(start, c[1]); err != nil {
-			t.Fatal(err)
+		if err := changed.ReconfigureAt(start, c[1]); err != nil || changed.Status().Revision != 2 {
+			t.Fatalf("%s: revision %d, %v", name, changed.Status().Revision, err)
 		}
 		for i := range 40 {
 			now := start.Add(time.Duration(i) * 7 * time.Second)
@@ -285,4 +288,149 @@ func TestAReceiptOfAWindowThatIsOverGivesNothingBack(t *testing.T) {
 			start = start.Add(100 * time.Hour)
 		}
 	}
+}
+
+// A cost that no rule admits is refused of a key in use as of one never seen: it takes
+// nothing, gives nothing, and says what there is.
+func TestImpossibleCostsOfAKeyInUse(t *testing.T) {
+	eachAlgorithm(t, func(t *testing.T, a ratelimit.Algorithm) {
+		l := must(t, ratelimit.Config{Algorithm: a, Limit: 5, Per: time.Hour})
+		l.AllowN(user, 3)
+		before := l.Peek(user)
+		for _, cost := range []int64{-1, -3, math.MinInt64, 6, math.MaxInt64} {
+			d := l.AllowN(user, cost)
+			if d.OK || d.RetryAfter != 0 || d.Taken != 0 || d.Remaining != before.Remaining || d.Limit != 5 || !errors.Is(d.Err(), fault.InvalidArgument) {
+				t.Errorf("cost %d: %+v", cost, d)
+			}
+		}
+		if after := l.Peek(user); after.Remaining != before.Remaining || after.ResetAfter != before.ResetAfter {
+			t.Errorf("before %+v, after %+v", before, after)
+		}
+		nothing := must(t, ratelimit.Config{Algorithm: a, Limit: -1, Per: time.Hour})
+		if d := nothing.AllowN(user, -1); d.OK || !errors.Is(d.Err(), fault.RateLimited) {
+			t.Errorf("a cost of -1 where nothing is admitted: %v", d.Err())
+		}
+	})
+}
+
+// A refusal is told a time after which the rules above admit the call as well.
+func TestRetryAfterHoldsForTheRulesAboveThatWereNotAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		spent := func(per time.Duration, mode ratelimit.Mode, opts ...ratelimit.Option) *ratelimit.Limiter {
+			l := must(t, ratelimit.Config{Limit: 1, Per: per, Mode: mode}, opts...)
+			l.Allow(user)
+			return l
+		}
+		for name, c := range map[string]struct {
+			above *ratelimit.Limiter
+			want  time.Duration
+		}{
+			"none":          {nil, time.Second},
+			"free":          {must(t, ratelimit.Config{Limit: 9, Per: time.Hour}), time.Second},
+			"sooner":        {spent(time.Millisecond, ratelimit.Enforce), time.Second},
+			"later":         {spent(time.Hour, ratelimit.Enforce), time.Hour},
+			"later, shadow": {spent(time.Hour, ratelimit.Shadow), time.Second},
+			"later, off":    {spent(time.Hour, ratelimit.Off), time.Second},
+			"never":         {must(t, ratelimit.Config{Limit: -1, Per: time.Hour}), 0},
+			"the one above": {must(t, ratelimit.Config{Limit: 9, Per: time.Hour}, ratelimit.WithParent(spent(time.Minute, ratelimit.Enforce))), time.Minute},
+			"never, above":  {must(t, ratelimit.Config{Limit: 9, Per: time.Hour}, ratelimit.WithParent(must(t, ratelimit.Config{Limit: -1, Per: time.Hour}))), 0},
+			"never, shadow": {must(t, ratelimit.Config{Limit: -1, Per: time.Hour, Mode: ratelimit.Shadow}), time.Second},
+		} {
+			l := spent(time.Second, ratelimit.Enforce)
+			if err := l.SetParent(c.above); err != nil {
+				t.Fatal(err)
+			}
+			if d := l.Allow(user); d.OK || d.RetryAfter != c.want {
+				t.Errorf("%s: refused, and told to retry after %v, want %v", name, d.RetryAfter, c.want)
+			}
+		}
+	})
+}
+
+// To look at a key counts nowhere, and a rule that is off still says what it would be.
+func TestPeekingCountsNowhereAndOffHasItsNumbers(t *testing.T) {
+	parent := must(t, ratelimit.Config{Limit: 1, Per: time.Hour})
+	l := must(t, ratelimit.Config{Limit: 5, Per: time.Hour}, ratelimit.WithParent(parent))
+	l.Peek(user)
+	parent.Allow(user)
+	l.Peek(user)
+	for _, st := range []ratelimit.Status{l.Status(), parent.Status()} {
+		calls := uint64(1)
+		if st.Parent != "" {
+			calls = 0
+		}
+		if st.Allowed+st.Denied+st.WouldRefuse != calls {
+			t.Errorf("peeks were counted: %+v", st)
+		}
+	}
+	off := must(t, ratelimit.Config{Limit: 5, Per: time.Hour, Mode: ratelimit.Off})
+	for range 7 {
+		if d := off.Allow(user); !d.OK || d.Limit != 5 || d.Remaining != 5 || d.Err() != nil {
+			t.Errorf("off: %+v", d)
+		}
+	}
+}
+
+// A turn is as late as the latest of the rules that a call counts against, also where
+// another one is nearer to its end.
+func TestAReservationTellsTheWaitOfTheSlowestRule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		parent := must(t, ratelimit.Config{Limit: 2, Per: time.Hour})
+		l := must(t, ratelimit.Config{Limit: 1, Per: time.Second}, ratelimit.WithParent(parent))
+		l.Allow(user)
+		r := l.Reserve(user, 1)
+		if !r.OK || r.Delay() != time.Second || r.Decision.RetryAfter != time.Second || r.Decision.Limit != 2 || r.Decision.Remaining != 0 {
+			t.Errorf("a delay of %v, %+v", r.Delay(), r.Decision)
+		}
+	})
+}
+
+// sharing returns two keys of one overflow bucket of a limiter with room for one key,
+// which "tracked" has. Each of the two took one.
+func sharing(t *testing.T, l *ratelimit.Limiter) (one, other ratelimit.Key) {
+	t.Helper()
+	take(l, ratelimit.KeyOf("tracked"), 1)
+	one = ratelimit.KeyOf("one")
+	fresh := l.Peek(one).Remaining
+	take(l, one, 1)
+	for i := 0; ; i++ {
+		if other = ratelimit.KeyOf("other", i); l.Peek(other).Remaining == fresh-1 {
+			take(l, other, 1)
+			return one, other
+		}
+	}
+}
+
+// What was taken in an overflow bucket stays taken when the rule or the room changes,
+// and a key that gets room takes its count along and leaves the bucket its own.
+func TestOverflowBucketsKeepWhatWasTakenInThem(t *testing.T) {
+	eachAlgorithm(t, func(t *testing.T, a ratelimit.Algorithm) {
+		if a == ratelimit.LeakyBucket {
+			return // it has no quota to keep
+		}
+		cfg := ratelimit.Config{Algorithm: a, Limit: 8, Per: time.Hour, MaxKeys: 1}
+		l := must(t, cfg)
+		one, other := sharing(t, l)
+		remain := func(what string, k ratelimit.Key, want int64) {
+			t.Helper()
+			if p := l.Peek(k); p.Remaining != want {
+				t.Errorf("%s: %d remain, want %d", what, p.Remaining, want)
+			}
+		}
+		cfg.Limit = 10
+		if err := l.Reconfigure(cfg); err != nil {
+			t.Fatal(err)
+		}
+		remain("a greater limit", one, 8)
+		l.Reset(ratelimit.KeyOf("tracked"), "")
+		take(l, one, 2)
+		remain("with room of its own", one, 6)
+		remain("left in the bucket", other, 8)
+		take(l, other, 3)
+		remain("beside the bucket", one, 6)
+		remain("in the bucket", other, 5)
+		if st := l.Status(); st.TrackedKeys != 1 {
+			t.Errorf("%d keys are tracked", st.TrackedKeys)
+		}
+	})
 }

@@ -105,3 +105,38 @@ func TestKeysThatHaveNotMovedYetAreFoundAndCountedOnce(t *testing.T) {
 		}
 	})
 }
+
+// An engine that was replaced decides nothing any more, neither of keys in its table
+// nor of those in its overflow buckets.
+func TestAReplacedEngineDecidesNothing(t *testing.T) {
+	for _, a := range []Algorithm{GCRA, FixedWindow, SlidingLog} {
+		cfg := Config{Algorithm: a, Limit: 2, Per: time.Hour, MaxKeys: 1}
+		l, err := New("rule", cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, keys := clock.Now(), []Key{KeyOf("tracked"), KeyOf("overflowed"), KeyOf("never seen")}
+		for _, k := range keys[:2] {
+			l.AllowAt(now, k, 1)
+		}
+		old := l.setup.Load().engine
+		cfg.Limit = 3
+		if err := l.ReconfigureAt(now, cfg); err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range keys {
+			q := question{hash: k.Hash(key.All), now: now, cost: 1}
+			if v, ok := old.ask(&q); ok {
+				t.Errorf("%v: %v was decided: %+v", a, k, v)
+			}
+			if _, ok := old.peek(&q); ok {
+				t.Errorf("%v: %v was shown", a, k)
+			}
+		}
+		for i, want := range []int64{2, 2} {
+			if p := l.PeekAt(now, keys[i]); p.Remaining != want {
+				t.Errorf("%v: %d of %v remain, want %d", a, p.Remaining, keys[i], want)
+			}
+		}
+	}
+}
