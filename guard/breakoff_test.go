@@ -10,17 +10,17 @@ import (
 	"github.com/elixirscope/foundation/guard"
 )
 
-func TestToken_BreakOff(t *testing.T) {
+func TestALaterFailureRevokesASuccess(t *testing.T) {
 	broken := errors.New("the body broke off")
 	for name, c := range map[string]struct {
-		before func(guard.Token)
+		before func(*guard.Token)
 		opens  bool
 	}{
-		"decided as a success": {func(tok guard.Token) { tok.Decide(guard.Success, nil) }, true},
-		"decided as neutral":   {func(tok guard.Token) { tok.Decide(guard.Ignored, nil) }, false},
-		"not decided":          {func(guard.Token) {}, true},
-		"ended":                {func(tok guard.Token) { tok.DoneOutcome(guard.Success, nil) }, false},
-		"closed":               {func(tok guard.Token) { tok.Decide(guard.Success, nil); tok.Close() }, false},
+		"decided as a success": {func(tok *guard.Token) { tok.Settle(guard.Success, nil) }, true},
+		"decided as neutral":   {func(tok *guard.Token) { tok.Settle(guard.Ignored, nil) }, false},
+		"not decided":          {func(*guard.Token) {}, true},
+		"ended":                {func(tok *guard.Token) { tok.Done(nil) }, false},
+		"closed":               {func(tok *guard.Token) { tok.Settle(guard.Success, nil); tok.Close() }, false},
 	} {
 		b, err := breaker.New("upstream", breaker.Config{FailureThreshold: 1, Window: time.Minute})
 		if err != nil {
@@ -35,8 +35,8 @@ func TestToken_BreakOff(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.before(tok)
-		tok.BreakOff(broken)
-		tok.BreakOff(broken)
+		tok.Settle(guard.Failure, broken)
+		tok.Settle(guard.Failure, broken)
 		tok.Close()
 		if got := b.State() == breaker.StateOpen; got != c.opens {
 			t.Errorf("%s: open %v, want %v", name, got, c.opens)
@@ -47,5 +47,5 @@ func TestToken_BreakOff(t *testing.T) {
 		}
 		tok.Close()
 	}
-	guard.Token{}.BreakOff(broken)
+	new(guard.Token).Settle(guard.Failure, broken)
 }

@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -30,7 +29,6 @@ var (
 
 // Collect implements [telemetry.Source]. Every series exists from the start.
 func (g *Guard) Collect(emit func(telemetry.Sample)) {
-	g.tokens.expire(g, clock.Now())
 	r, s := g.revision.Load(), &g.stats
 	c := collector{g.name, emit}
 	for i := range s.took {

@@ -136,7 +136,7 @@ func (d *detached[T]) leave(ctx, limited context.Context) (error, bool) { //noli
 	g.stats.detached.Add(1)
 	now, cause := clock.Now(), limited.Err()
 	w := v.judge(ctx, limited, now, cause, nil)
-	v.decide(now, w.outcome, w.result, cause)
+	v.decide(now, w, cause)
 	v.leave(ctx, &d.call, pool.Destroy)
 	if errors.Is(cause, context.DeadlineExceeded) {
 		return g.timedOut(cause, now.Sub(v.began), v.given(limited, w.late)), true

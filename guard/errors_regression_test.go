@@ -113,11 +113,10 @@ func TestAnErrorWhoseMethodsPanicIsOneFailure(t *testing.T) {
 			_, _ = guard.DoDetached(context.Background(), a.Guard, guard.Call{}, func(context.Context) (int, error) { return 0, err })
 		},
 		"Done": func(a *account, err error) { must(a.Enter(context.Background(), guard.Call{})).Done(err) },
-		"DoneOutcome": func(a *account, err error) {
-			must(a.Enter(context.Background(), guard.Call{})).DoneOutcome(guard.Failure, err)
-		},
-		"Decide": func(a *account, err error) {
-			must(a.Enter(context.Background(), guard.Call{})).Decide(guard.Failure, err)
+		"Settle": func(a *account, err error) {
+			tok := must(a.Enter(context.Background(), guard.Call{}))
+			defer tok.Close()
+			tok.Settle(guard.Failure, err)
 		},
 	}
 	for way, err := range ends {
@@ -149,14 +148,17 @@ func TestAnErrorWhoseMethodsPanicIsOneFailure(t *testing.T) {
 }
 
 // The same for an answer that breaks off: the breaker learns of it, the place is free.
-func TestBreakOffByAnErrorWhoseMethodsPanic(t *testing.T) {
+func TestARevocationByAnErrorWhoseMethodsPanic(t *testing.T) {
 	for way, err := range ends {
 		synctest.Test(t, func(t *testing.T) {
 			a := newAccount(t, false)
 			must(a.Enter(t.Context(), guard.Call{})).Done(nil) // closes the breaker
 			tok := must(a.Enter(t.Context(), guard.Call{}))
-			tok.Decide(guard.Success, nil)
-			drive(func() { tok.BreakOff(err) })
+			tok.Settle(guard.Success, nil)
+			drive(func() {
+				defer tok.Close()
+				tok.Settle(guard.Failure, err)
+			})
 			if s := a.Status(); s.InFlight != 0 || s.SlotsTaken != 0 || a.breaker.State() != breaker.StateOpen {
 				t.Errorf("%s: %d in flight, %d places, the breaker is %v", way, s.InFlight, s.SlotsTaken, a.breaker.State())
 			}

@@ -129,14 +129,14 @@ func ExampleGuard_Enter() {
 }
 
 // The answer is good, and is still being read: it keeps its place until Close.
-func ExampleToken_Decide() {
+func ExampleToken_Settle() {
 	g := must(guard.New("download", guard.Config{Concurrency: 1}))
 	tok, err := g.Enter(ctx, guard.Call{})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	tok.Decide(guard.Success, nil)
+	tok.Settle(guard.Success, nil)
 	s := g.Status()
 	fmt.Println(s.Results[guard.Succeeded], s.InFlight)
 	tok.Close()

@@ -23,7 +23,7 @@ type Guard struct {
 	// The accounts survive every change of settings.
 	slots    slots
 	detached atomic.Int64 // detached calls that ran past their time and have not ended
-	tokens   tokens
+	leases   leases
 	stats    stats
 
 	// change is held while the settings are changed, and by nothing else.
@@ -66,7 +66,7 @@ func New(name string, cfg Config, opts ...Option) (*Guard, error) {
 		panicked: telemetry.TopicOf[DetachedPanicked](o.bus),
 	}
 	g.stats.init()
-	g.tokens.init()
+	g.leases.init()
 	g.revision.Store(newRevision(name, cfg, 1))
 	return g, nil
 }

@@ -101,9 +101,10 @@ type world struct {
 }
 
 type openToken struct {
-	tok     guard.Token
+	tok     *guard.Token
 	held    held
 	decided bool
+	success bool // it was decided as one, and that was not revoked
 }
 
 // Admit implements guard.Admitter.
@@ -169,7 +170,7 @@ func newWorld(t *rapid.T) *world {
 	w.breaker = must(breaker.New("payments", breaker.Config{
 		FailureThreshold: threshold, Window: 24 * time.Hour, Cooldown: cooldown, ProbeLease: 24 * time.Hour,
 	}))
-	w.limit = must(ratelimit.New("per-user", ratelimit.Config{Limit: tokens, Per: 10_000 * time.Hour}))
+	w.limit = must(ratelimit.New("per-user", ratelimit.Config{Algorithm: ratelimit.FixedWindow, Limit: tokens, Per: 10_000 * time.Hour}))
 	w.s = drawSetting(t, w.pooled)
 	w.g = must(guard.New("checkout", w.config()))
 	w.m = ledger{tokens: tokens, results: map[guard.Result]uint64{}, refused: map[fault.Code]uint64{}, would: map[fault.Code]uint64{}}
@@ -380,7 +381,7 @@ func (w *world) Open(t *rapid.T) {
 	}
 }
 
-// End moves an open call on: it is decided, done or closed.
+// End moves an open call on: it is settled, settled and closed, or closed.
 func (w *world) End(t *rapid.T) {
 	if len(w.open) == 0 {
 		return
@@ -392,9 +393,10 @@ func (w *world) End(t *rapid.T) {
 	how := rapid.IntRange(0, 2).Draw(t, "how")
 	switch how {
 	case 0:
-		o.tok.Decide(outcome, errDown)
+		o.tok.Settle(outcome, errDown)
 	case 1:
-		o.tok.DoneOutcome(outcome, errDown)
+		o.tok.Settle(outcome, errDown)
+		o.tok.Close()
 	case 2:
 		o.tok.Close()
 	}
@@ -406,9 +408,13 @@ func (w *world) End(t *rapid.T) {
 			w.m.would[fault.CallTimeout]++
 			w.ended(&o.held, guard.Failure, guard.TimedOut)
 		default:
+			o.success = outcome == guard.Success
 			w.ended(&o.held, outcome, map[guard.Outcome]guard.Result{guard.Success: guard.Succeeded, guard.Failure: guard.Failed, guard.Ignored: guard.Indifferent}[outcome])
 		}
 		o.decided = true
+	} else if how != 2 && o.success && outcome == guard.Failure {
+		o.success = false
+		w.revoked(&o.held)
 	}
 	if how == 0 {
 		return

@@ -176,7 +176,7 @@ func TestTokensEndOnceUnderContention(t *testing.T) {
 				enders.Go(func() { tok.Done(nil) })
 				enders.Go(tok.Close)
 				if i%5 == 0 {
-					tok.Decide(guard.Success, nil)
+					tok.Settle(guard.Success, nil)
 				}
 				enders.Wait()
 				tok.Close()
@@ -197,10 +197,10 @@ func TestTokensEndOnceUnderContention(t *testing.T) {
 // What a holder asks or tells of a token does not swallow its end, which another
 // one brings in the same moment.
 func TestATokenClosedWhileItIsLookedAtEnds(t *testing.T) {
-	for name, use := range map[string]func(guard.Token){
-		"quota":    func(tok guard.Token) { tok.Quota() },
-		"answered": guard.Token.Answered,
-		"decide":   func(tok guard.Token) { tok.Decide(guard.Success, nil) },
+	for name, use := range map[string]func(*guard.Token){
+		"quota":    func(tok *guard.Token) { tok.Quota() },
+		"answered": (*guard.Token).Answered,
+		"decide":   func(tok *guard.Token) { tok.Settle(guard.Success, nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newGuard(t, guard.Config{Concurrency: 1, Timeout: time.Hour, Mode: guard.Shadow})

@@ -3,6 +3,7 @@ package guard
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
@@ -38,18 +39,31 @@ type verdict struct {
 	outcome Outcome
 	result  Result
 	late    bool // the guard's time limit ended it
+	shadow  bool // the guard's time limit would have ended it, had the guard enforced
 }
 
-// good is the verdict on nearly every call.
-var good = verdict{Success, Succeeded, false}
+var (
+	// good is the verdict on nearly every call.
+	good = verdict{outcome: Success, result: Succeeded}
+	// abandoned is the verdict on a call that ended without one.
+	abandoned = verdict{outcome: Failure, result: Failed}
+	// pastLimit is the verdict on a call that shadow mode let run past the time limit.
+	pastLimit = verdict{outcome: Failure, result: TimedOut, shadow: true}
+)
 
 // judge says what the end of a call means. ctx is the caller's context, limited
 // the one that the call saw, and ask judges what is the dependency's own; nil
 // means the configured classifier.
 func (v *visit) judge(ctx, limited context.Context, now clock.Instant, err error, ask func(error) Outcome) verdict {
 	if v.pastShadow(ctx, now) {
-		return verdict{Failure, TimedOut, false}
+		return pastLimit
 	}
+	return v.judgeError(ctx, limited, now, err, ask)
+}
+
+// judgeError is judge without the question whether shadow mode has let the call run
+// past its time.
+func (v *visit) judgeError(ctx, limited context.Context, now clock.Instant, err error, ask func(error) Outcome) verdict {
 	neutral := marked(err)
 	if neutral && errtree.All(err, marked) {
 		return verdictOf(Ignored, err)
@@ -65,45 +79,41 @@ func (v *visit) judge(ctx, limited context.Context, now clock.Instant, err error
 	return verdictOf(v.ask(err, ask), err)
 }
 
-// pastShadow counts a call that a guard with a time limit would have ended, had
+// pastShadow reports whether a guard with a time limit would have ended the call, had
 // it enforced. One that it would have refused before was counted then.
 func (v *visit) pastShadow(ctx context.Context, now clock.Instant) bool {
 	c := &v.rev.config
 	if c.Mode != Shadow || c.Timeout == 0 || v.spared {
 		return false
 	}
-	ran := v.answered
+	ran := time.Duration(v.answered.Load())
 	if ran == 0 {
 		ran = now.Sub(v.began)
 	}
-	if ran < c.Timeout || v.callersFirst(ctx) {
-		return false
-	}
-	v.guard.stats.would.add(fault.CallTimeout)
-	return true
+	return ran >= c.Timeout && !v.callersFirst(ctx)
 }
 
 // judgeTime tells the errors that are about time or about the caller.
 func (v *visit) judgeTime(ctx, limited context.Context, now clock.Instant, err error) (verdict, bool) {
 	if v.ranOut(limited) {
-		return verdict{Failure, TimedOut, true}, true
+		return verdict{outcome: Failure, result: TimedOut, late: true}, true
 	}
 	gone := ctx.Err()
 	if gone == nil || !errors.Is(err, gone) && !errors.Is(err, context.Cause(ctx)) {
 		return verdict{}, false
 	}
 	if !errors.Is(gone, context.DeadlineExceeded) {
-		return verdict{Ignored, CallerLeft, false}, true
+		return verdict{outcome: Ignored, result: CallerLeft}, true
 	}
 	if now.Sub(v.began) < v.rev.config.DeadlineFloor {
-		return verdict{Ignored, CallerLeft, false}, true
+		return verdict{outcome: Ignored, result: CallerLeft}, true
 	}
-	return verdict{Failure, TimedOut, false}, true
+	return verdict{outcome: Failure, result: TimedOut}, true
 }
 
 // ranOut reports whether the guard's own time limit ended limited.
 func (v *visit) ranOut(limited context.Context) bool {
-	return v.cancel != nil && context.Cause(limited) == error(v.rev.expired) //nolint:errorlint // identity is meant: an inner guard's limit is another error
+	return v.timed && context.Cause(limited) == error(v.rev.expired) //nolint:errorlint // identity is meant: an inner guard's limit is another error
 }
 
 // quiet reports whether err, which joins no others, says nothing about the dependency:
@@ -139,13 +149,13 @@ func verdictOf(o Outcome, err error) verdict {
 		return good
 	case Ignored:
 		if errors.Is(err, context.Canceled) || errors.Is(err, fault.Canceled) {
-			return verdict{Ignored, CallerLeft, false}
+			return verdict{outcome: Ignored, result: CallerLeft}
 		}
-		return verdict{Ignored, Indifferent, false}
+		return verdict{outcome: Ignored, result: Indifferent}
 	case Failure:
 	}
 	if errors.Is(err, fault.CallTimeout) {
-		return verdict{Failure, TimedOut, false}
+		return verdict{outcome: Failure, result: TimedOut}
 	}
-	return verdict{Failure, Failed, false}
+	return verdict{outcome: Failure, result: Failed}
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
@@ -55,6 +56,12 @@ func openBreaker(tb testing.TB) *breaker.Breaker {
 
 func succeed(context.Context) error { return nil }
 func fail(context.Context) error    { return errDown }
+
+// wait lets d pass in a bubble, with all that timers do until then.
+func wait(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
 
 // drive runs f in a goroutine of its own and reports how it ended, so that a
 // panic and a Goexit can be looked at like any other end.

@@ -1,7 +1,12 @@
 package guard_test
 
 import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +33,7 @@ func nothingIsHeld(t *testing.T, g *guard.Guard) {
 	if err := g.Reconfigure(cfg); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(time.Hour) // all leases are over, also one that nobody was told of
+	wait(time.Hour) // all leases are over
 	if s := g.Status(); s.SlotsTaken != 0 || s.InFlight != 0 {
 		t.Errorf("%d places are taken, %d calls in flight", s.SlotsTaken, s.InFlight)
 	}
@@ -36,49 +41,68 @@ func nothingIsHeld(t *testing.T, g *guard.Guard) {
 
 func TestAllExpiredTokensAreTakenBackAlsoIfTheRecorderEndsTheGoroutine(t *testing.T) {
 	rudely(t, func(t *testing.T, end rude) {
-		g := newGuard(t, guard.Config{Concurrency: 100, Recorder: end})
-		for range 100 {
+		var log bytes.Buffer
+		g := newGuard(t, guard.Config{Concurrency: 100, Recorder: end}, guard.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		for range 2 { // later leases are not lost either
+			for range 100 {
+				if _, err := g.Enter(t.Context(), guard.Call{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wait(time.Hour)
+		}
+		nothingIsHeld(t, g)
+		if n := g.Status().LeasesExpired; n != 200 || !strings.Contains(log.String(), "count=100") {
+			t.Errorf("%d leases expired, logged %s", n, log.String())
+		}
+	})
+}
+
+// rudeLog is a logger's handler that does not return.
+type rudeLog struct {
+	slog.Handler
+	end func()
+}
+
+func (r rudeLog) Handle(context.Context, slog.Record) error { r.end(); return nil }
+
+func TestALoggerThatPanicsLosesNoLease(t *testing.T) {
+	rudely(t, func(t *testing.T, end rude) {
+		g := newGuard(t, guard.Config{Concurrency: 1, Recorder: end}, guard.WithLogger(slog.New(rudeLog{slog.NewTextHandler(io.Discard, nil), end})))
+		for range 3 {
 			if _, err := g.Enter(t.Context(), guard.Call{}); err != nil {
 				t.Fatal(err)
 			}
-		}
-		time.Sleep(time.Hour)
-		for range 100 { // a look for every processor's share of the tokens
-			drive(func() { g.Status() })
+			wait(time.Hour)
 		}
 		nothingIsHeld(t, g)
 	})
 }
 
-func TestATokenIsNotLostIfItsOpeningTakesBackOthers(t *testing.T) {
-	rudely(t, func(t *testing.T, end rude) {
-		calm := true
-		g := newGuard(t, guard.Config{Concurrency: 1000, Recorder: rude(func() {
-			if !calm {
-				end()
-			}
-		})})
-		for range 100 { // forgotten, on every processor
-			drive(func() {
-				if _, err := g.Enter(t.Context(), guard.Call{}); err != nil {
-					t.Error(err)
-				}
-			})
+// A guard may live longer than the bubble of a test in which a timer of it runs.
+func TestTimersOfAnotherBubbleAreNotReliedOn(t *testing.T) {
+	g := newGuard(t, guard.Config{})
+	enter := func(lease time.Duration) { must(g.Enter(context.Background(), guard.Call{Lease: lease})) }
+	synctest.Test(t, func(*testing.T) { enter(time.Hour) })
+	synctest.Test(t, func(t *testing.T) {
+		enter(time.Minute)
+		wait(time.Minute)
+		if n := g.Status().LeasesExpired; n != 1 {
+			t.Errorf("%d leases expired", n)
 		}
-		time.Sleep(time.Hour)
-		calm = false
-		for range 100 {
-			drive(func() {
-				if tok, err := g.Enter(t.Context(), guard.Call{Lease: -1}); err == nil {
-					calm = true
-					tok.Close()
-					calm = false
-				}
-			})
-		}
-		calm = true
-		if taken := g.Status().SlotsTaken; taken != 0 {
-			t.Errorf("%d places are taken", taken)
+	})
+	enter(-1)
+	enter(time.Hour)
+}
+
+// Status and Collect look, and do nothing else.
+func TestLookingAtAGuardTakesNothingBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(t, guard.Config{Recorder: rude(func() { runtime.Goexit() })})
+		must(g.Enter(t.Context(), guard.Call{}))
+		wait(time.Hour)
+		if n := g.Status().LeasesExpired; n != 1 { // by then, and by a timer
+			t.Errorf("%d leases expired", n)
 		}
 	})
 }

@@ -186,11 +186,24 @@ func (w *world) release(h *held) {
 	h.slot, h.token = false, false
 }
 
+// revoked turns a success into a failure: for the breaker and the limit, while the
+// results keep what was told first.
+func (w *world) revoked(h *held) {
+	w.m.settle(permit{h.permit.held, h.permit.generation, false}, guard.Failure)
+	w.refund(h)
+}
+
+func (w *world) refund(h *held) {
+	if h.token && h.setting.refund {
+		w.m.tokens++
+	}
+}
+
 // ended settles a call's outcome in the model.
 func (w *world) ended(h *held, o guard.Outcome, r guard.Result) {
 	w.m.results[r]++
 	w.m.settle(h.permit, o)
-	if o == guard.Failure && h.token && h.setting.refund {
-		w.m.tokens++
+	if o == guard.Failure {
+		w.refund(h)
 	}
 }

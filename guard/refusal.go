@@ -91,7 +91,7 @@ func (v *visit) limit(ctx context.Context, c *Call) context.Context {
 		return ctx
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, v.rev.config.Timeout, v.rev.expired)
-	v.cancel = cancel
+	v.cancel, v.timed = cancel, true
 	return limited
 }
 

@@ -28,7 +28,7 @@ func (g *Guard) run(ctx context.Context, call *Call, worker *any, judge func(err
 	if err != nil || judge != nil || v.rev.config.Mode == Shadow {
 		return v.conclude(ctx, limited, call, err, judge)
 	}
-	v.decide(clock.Now(), Success, Succeeded, nil)
+	v.decide(clock.Now(), good, nil)
 	v.leave(ctx, call, pool.Reuse)
 	return nil
 }
@@ -42,7 +42,7 @@ func (v *visit) conclude(ctx, limited context.Context, call *Call, err error, ju
 		err = v.guard.timedOut(err, now.Sub(v.began), v.rev.config.Timeout)
 	}
 	fate := fateAfter(limited, err)
-	v.decide(now, w.outcome, w.result, err)
+	v.decide(now, w, err)
 	v.leave(ctx, call, fate)
 	return err
 }

@@ -163,7 +163,8 @@ func TestShadowCountsUntimedCallsUpToTheirAnswer(t *testing.T) {
 				if c.lease < 0 {
 					tok.Answered() // the first one counts
 				}
-				tok.DoneOutcome(guard.Success, nil)
+				tok.Settle(guard.Success, nil)
+				tok.Close()
 				if s := g.Status(); s.WouldRefuse[fault.CallTimeout] != c.want || s.Results[guard.Succeeded] != 1-c.want {
 					t.Errorf("would refuse %v, results %v", s.WouldRefuse, s.Results)
 				}
@@ -177,7 +178,7 @@ func TestAnsweredKeepsTheLease(t *testing.T) {
 		g := newGuard(t, guard.Config{Mode: guard.Shadow, Timeout: time.Second, Lease: time.Minute})
 		tok := must(g.Enter(t.Context(), guard.Call{Untimed: true}))
 		tok.Answered()
-		time.Sleep(2 * time.Minute)
+		wait(2 * time.Minute)
 		if s := g.Status(); s.LeasesExpired != 1 {
 			t.Errorf("%d leases expired", s.LeasesExpired)
 		}

@@ -120,18 +120,12 @@ func (v *visit) enter(ctx context.Context, c *Call) (Stage, error) {
 		return StageConcurrency, v.guard.tooManyDetached(cfg.MaxDetached)
 	}
 	if cfg.Concurrency > 0 {
-		if !v.takeSlot(int64(cfg.Concurrency)) {
+		if !v.guard.slots.take(int64(cfg.Concurrency)) {
 			return StageConcurrency, v.crowded()
 		}
 		v.holds |= slot
 	}
 	return 0, nil
-}
-
-// takeSlot takes a place, if need be that of a token whose lease has expired.
-func (v *visit) takeSlot(bound int64) bool {
-	g := v.guard
-	return g.slots.take(bound) || g.tokens.expire(g, v.start) > 0 && g.slots.take(bound)
 }
 
 // lookAndTake takes tokens and a worker unless a look at the breaker shows that

@@ -1,7 +1,6 @@
 package guard
 
 import (
-	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -45,9 +44,8 @@ var shadowReasons = []fault.Code{
 	fault.MemoryPressure, fault.ConcurrencyLimited, fault.CircuitOpen, fault.RateLimited, fault.InvalidArgument, fault.CallTimeout,
 }
 
-// Status returns a picture of the guard. It also takes back expired leases.
+// Status returns a picture of the guard.
 func (g *Guard) Status() Status {
-	g.tokens.expire(g, clock.Now())
 	r, s := g.revision.Load(), &g.stats
 	status := Status{
 		Name: g.name, Revision: r.number, Gone: r.gone, Config: r.config, Protections: r.active,

@@ -88,7 +88,7 @@ func TestLeasesEndInTheirOwnTime(t *testing.T) {
 		var told []int
 		must(telemetry.Subscribe(bus, "t", func(_ context.Context, e guard.LeasesExpired) { told = append(told, e.Count) }))
 		g := newGuard(t, guard.Config{Concurrency: 100}, guard.WithBus(bus), guard.WithLogger(slog.New(slog.NewTextHandler(text, nil))))
-		var open []guard.Token
+		var open []*guard.Token
 		for _, lease := range []time.Duration{30, 10, 20, 10, 40} {
 			open = append(open, must(g.Enter(t.Context(), guard.Call{Lease: lease * time.Second})))
 		}
@@ -96,7 +96,7 @@ func TestLeasesEndInTheirOwnTime(t *testing.T) {
 			after time.Duration
 			taken int64
 		}{{10*time.Second - 1, 5}, {1, 3}, {10*time.Second - 1, 3}, {1, 2}, {10 * time.Second, 1}} {
-			time.Sleep(c.after)
+			wait(c.after)
 			if taken := g.Status().SlotsTaken; taken != c.taken {
 				t.Errorf("%v later %d places are taken, want %d", c.after, taken, c.taken)
 			}
@@ -105,8 +105,8 @@ func TestLeasesEndInTheirOwnTime(t *testing.T) {
 			t.Errorf("told of %v expired leases", told)
 		}
 		lines := strings.Count(text.String(), "\n")
-		open[4].Done(nil) // in time; its end is looked for still
-		time.Sleep(time.Hour)
+		open[4].Done(nil) // in time; a timer still looks for its end
+		wait(time.Hour)
 		if s := g.Status(); s.SlotsTaken != 0 || s.LeasesExpired != 4 || len(told) != 3 || strings.Count(text.String(), "\n") != lines {
 			t.Errorf("%d places, %d expired, told %v, logged %s", s.SlotsTaken, s.LeasesExpired, told, text)
 		}
@@ -121,7 +121,7 @@ func TestAFullGuardTakesBackTheLeaseThatEndsFirst(t *testing.T) {
 			must(g.Enter(t.Context(), guard.Call{Lease: lease}))
 		}
 		wantCode(t, g.Do(t.Context(), succeed), fault.ConcurrencyLimited)
-		time.Sleep(time.Second)
+		wait(time.Second)
 		if err := g.Do(t.Context(), succeed); err != nil {
 			t.Errorf("the place of an expired lease is not given: %v", err)
 		}

@@ -1,18 +1,17 @@
 package guard
 
 import (
+	"cmp"
 	"context"
+	"sync"
 	"time"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/pool"
 )
 
-// Token is a call that was admitted by [Guard.Enter] and has not ended. It is a
-// value; copies stand for the same call, which ends once, whoever ends it. It
-// must be closed on every way out:
+// Token is a call that was admitted by [Guard.Enter] and has not ended. It must be
+// closed on every way out:
 //
 //	tok, err := g.Enter(ctx, call)
 //	if err != nil {
@@ -25,42 +24,70 @@ import (
 // Close without Done is a failure, so a panic needs nothing special. Do not defer
 // Done: its argument would be evaluated at once, when there is no error yet.
 //
+// A call whose outcome is known before it is over, as that of an answer that is
+// still being read, is settled by [Token.Settle] and ended by Close.
+//
 // A token is a lease: one that is open for longer than [Config.Lease] is taken
-// back, counted as a failure, and what its holder does with it later has no
-// effect. The zero Token has ended.
+// back and counted as a failure, and what its holder does with it later has no
+// effect. Settling ends the lease.
+//
+// Every account of the call is settled once, whoever ends it: the methods are safe
+// for concurrent use, and for use by handlers that run while the call is settled.
+// A nil Token, and the zero Token, have ended.
 type Token struct {
-	place   *place
-	serial  uint64
-	ctx     context.Context //nolint:containedctx // a token is the call, and hands its context to the caller
+	// Set before anybody else has the token; index is guarded by the lane.
+	limited context.Context //nolint:containedctx // a token is the call, and hands its context to the caller
 	timeout time.Duration
-	watched bool // by shadow mode, see Answered
+	lane    *lane
+	expires clock.Instant
+	index   int
+
+	// mu guards what is told of the call, below. The accounts follow: whoever finds
+	// busy false brings them in line, see work. Nothing is called under mu.
+	mu       sync.Mutex
+	accounts *accounts // nil if the token has ended and nobody needs them
+	judges   int32     // goroutines that look at the accounts to judge the call's end
+	progress progress
+	busy     bool
+	revoked  bool // a failure was told after a success
+	told     bool // the breaker knows that
+	trailing bool // the call counts as in flight although its outcome is settled
+	reusable bool // nobody looks at the accounts when the token has ended
 }
 
+// progress is how far a token has come.
+type progress uint8
+
+const (
+	ended   progress = iota
+	open             // the outcome is not known
+	settled          // the outcome is known, the call is not over
+)
+
 // Enter admits a call that does not fit in a function; prefer [Guard.Do] where it
-// does. It refuses as Do does, and the token is then the zero Token. It allocates
-// nothing but the deadline of a time limit, once as many calls were open before.
-func (g *Guard) Enter(ctx context.Context, call Call) (Token, error) {
-	p := g.tokens.get()
-	p.ctx, p.call = ctx, call
-	v := &p.visit
+// does. It refuses as Do does, and the token is then nil. It allocates the token,
+// and the deadline of a time limit.
+func (g *Guard) Enter(ctx context.Context, call Call) (*Token, error) {
+	a := freeAccounts.Get().(*accounts) //nolint:errcheck,forcetypeassert // ours
+	a.ctx, a.call = ctx, call
+	v := &a.visit
 	v.begin(g, false)
 	admitted := false
 	defer func() {
 		if !admitted {
-			defer p.recycle()
-			v.finish(ctx, &p.call)
+			defer a.free()
+			v.finish(ctx, &a.call)
 		}
 	}()
-	if err := v.admit(ctx, &p.call); err != nil {
-		return Token{}, err
+	if err := v.admit(ctx, &a.call); err != nil {
+		return nil, err
 	}
-	if p.shard.due(v.start) {
-		g.tokens.expire(g, v.start) // may end this goroutine by a handler's doing
-	}
-	p.limited = v.limit(ctx, &p.call)
-	t := Token{place: p, serial: p.serial(), ctx: p.limited, timeout: v.allowance(ctx, &p.call), watched: v.watched(&p.call)}
+	limited := v.limit(ctx, &a.call)
+	t := &Token{limited: limited, timeout: v.allowance(ctx, &a.call), index: notLeased, accounts: a, progress: open}
 	admitted = true
-	p.open(v.leaseEnd(call.Lease))
+	if call.Lease >= 0 {
+		g.leases.add(g, t, v.began, v.began.Add(cmp.Or(call.Lease, v.rev.config.Lease)))
+	}
 	return t, nil
 }
 
@@ -76,163 +103,109 @@ func (v *visit) allowance(ctx context.Context, call *Call) time.Duration {
 	return c.Timeout
 }
 
-// watched says whether shadow mode wants to know when an untimed call was answered.
-func (v *visit) watched(call *Call) bool {
-	return call.Untimed && v.rev.config.Mode == Shadow && v.rev.config.Timeout > 0
-}
-
-func (v *visit) leaseEnd(lease time.Duration) clock.Instant {
-	switch {
-	case lease < 0:
-		return clock.Max
-	case lease == 0:
-		lease = v.rev.config.Lease
-	}
-	return v.began.Add(lease)
-}
-
 // Context returns the context for the call, with the guard's deadline. It is done
 // when the token ends, if the guard has a time limit.
-func (t Token) Context() context.Context {
-	if t.ctx == nil {
+func (t *Token) Context() context.Context {
+	if t == nil || t.limited == nil {
 		return context.Background()
 	}
-	return t.ctx
+	return t.limited
 }
 
 // Timeout returns the time limit that a call with [Call.Untimed] has to keep by
 // itself; 0 if there is none, because the guard has none or does not enforce, or
 // the caller's deadline is earlier.
-func (t Token) Timeout() time.Duration { return t.timeout }
+func (t *Token) Timeout() time.Duration {
+	if t == nil {
+		return 0
+	}
+	return t.timeout
+}
 
 // Answered tells that what the time limit bounds is over, for a call with
 // [Call.Untimed] whose outcome is not known yet: the header is here, and what
-// follows may take as long as it takes. Who keeps the limit by [Token.Timeout]
-// knows that himself; shadow mode, which imposes none, learns it only so, and
-// would else take a long answer for a late one. Only the first call counts, and
-// only in shadow mode does it do anything.
-func (t Token) Answered() {
-	p := t.place
-	if !t.watched || !p.look(t.serial) {
+// follows may take as long as it takes. The caller, which keeps the limit by
+// [Token.Timeout], knows that itself; shadow mode, which imposes none, learns it
+// only so, and would else take a long answer for a late one. Only the first call
+// counts, and only in shadow mode does it do anything.
+func (t *Token) Answered() {
+	if t == nil {
 		return
 	}
-	if v := &p.visit; v.answered == 0 {
-		v.answered = max(1, clock.Now().Sub(v.began)) // 0 means that it was not told
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.progress == open && t.accounts.call.Untimed {
+		v := &t.accounts.visit
+		v.answered.CompareAndSwap(0, int64(max(1, clock.Now().Sub(v.began)))) // 0 means that it was not told
 	}
-	p.open(clock.Instant(p.expires.Load()))
 }
 
 // Quota returns what the rate limit left to the caller when it admitted the call.
 // It reports false without a rate limit, where that or the guard does not enforce,
 // and once the outcome is known.
-func (t Token) Quota() (q fault.Quota, ok bool) {
-	p := t.place
-	if p == nil || !p.look(t.serial) {
-		return fault.Quota{}, false
+func (t *Token) Quota() (q fault.Quota, ok bool) {
+	if t == nil {
+		return q, false
 	}
-	if v := &p.visit; v.has(tokensTaken) && v.rev.config.Mode == Enforce {
-		q, ok = v.decision.Quota()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.progress == open {
+		if v := &t.accounts.visit; v.has(tokensTaken) && v.rev.config.Mode == Enforce {
+			q, ok = v.decision.Quota()
+		}
 	}
-	p.open(clock.Instant(p.expires.Load()))
 	return q, ok
 }
 
 // Done ends the call, which returned err, and judges it as [Guard.Do] would.
-func (t Token) Done(err error) { t.settle(told{err: err}, true) }
-
-// DoneOutcome ends the call with an outcome of the caller's judgement. err, which
-// may be nil, is what the breaker's list of last errors shows.
-func (t Token) DoneOutcome(o Outcome, err error) {
-	t.settle(told{err: err, outcome: o, judged: true}, true)
-}
-
-// Decide settles the outcome and keeps the place among the calls in flight, until
-// Close: the answer was good, and is still being read. It ends the lease: whoever
-// decides has shown that the token is not lost.
-func (t Token) Decide(o Outcome, err error) {
-	t.settle(told{err: err, outcome: o, judged: true}, false)
-}
-
-// BreakOff ends a call that [Token.Decide] settled as a success, and whose answer
-// broke off with err while it was read: one failure more for the breaker. A call
-// that was not decided ends by it as a failure; one that has ended is left alone.
-func (t Token) BreakOff(err error) {
-	p := t.place
-	if p == nil || !p.claim(t.serial, settled) {
-		t.DoneOutcome(Failure, err)
+func (t *Token) Done(err error) {
+	a, first := t.consider()
+	if a == nil {
 		return
 	}
-	defer p.recycle()
-	defer p.endTrail() // also if a handler of the breaker's events ends this goroutine
-	if p.visit.result == Succeeded {
-		p.visit.permit.SettleAt(clock.Now(), breaker.Failure, err)
+	judged := false
+	defer func() {
+		if !judged { // the classifier panicked, or a method of err did
+			t.Close()
+		}
+	}()
+	now := clock.Now()
+	judge := a.visit.judgeError
+	if first { // how long the call took no longer matters once its outcome is known
+		judge = a.visit.judge
 	}
+	w := judge(a.ctx, t.limited, now, err, nil)
+	judged = true
+	t.tell(report{verdict: w, err: err, at: now, judged: true, ends: true})
+}
+
+// Settle tells the outcome of a call that is not over, by the caller's own
+// judgement: the answer was good, and is still being read. The call keeps its place
+// among those in flight until [Token.Close]. err, which may be nil, is what the
+// breaker's list of last errors shows.
+//
+// A failure that is told after a success revokes it: the answer broke off. The
+// breaker then counts a failure in its place, and the rate limit refunds, if it does
+// on failures; the guard's own counters keep what was told first. Nothing else can
+// be changed by telling it later.
+func (t *Token) Settle(outcome Outcome, err error) {
+	a, first := t.consider()
+	if a == nil {
+		return
+	}
+	r := report{verdict: abandoned, err: err, at: clock.Now(), judged: true}
+	defer func() { t.tell(r) }() // also if a method of err panics
+	if first && a.visit.pastShadow(a.ctx, r.at) {
+		r.verdict = pastLimit
+		return
+	}
+	r.verdict = verdictOf(outcome, err)
 }
 
 // Close ends the call; as a failure, if its outcome was not told. Closing a token
 // that has ended does nothing.
-func (t Token) Close() {
-	p := t.place
-	switch {
-	case p == nil:
-	case p.claim(t.serial, opened):
-		defer p.recycle()
-		p.visit.finish(p.ctx, &p.call)
-	case p.bequeath(t.serial): // Decide has it at this moment, or it ends anyway
-	case p.claim(t.serial, settled):
-		p.close()
+func (t *Token) Close() {
+	if t != nil {
+		t.tell(report{verdict: abandoned, err: errAbandoned, at: clock.Now(), ends: true})
 	}
-}
-
-// told is what a token's holder says of the call's end.
-type told struct {
-	err     error
-	outcome Outcome
-	judged  bool // outcome is set
-}
-
-// settle settles the outcome, unless that was done; last also ends the call.
-func (t Token) settle(end told, last bool) {
-	p := t.place
-	if p == nil || !p.claim(t.serial, opened) {
-		if last {
-			t.Close()
-		}
-		return
-	}
-	kept := false
-	defer func() {
-		if !kept { // or the classifier panicked
-			defer p.recycle()
-			p.visit.finish(p.ctx, &p.call)
-		}
-	}()
-	p.decide(end)
-	if last {
-		p.visit.leave(p.ctx, &p.call, pool.Reuse)
-		return
-	}
-	kept = true
-	p.visit.guard.stats.trailing.Add(1)
-	p.keep()
-}
-
-func (p *place) decide(end told) {
-	v, now := &p.visit, clock.Now()
-	var w verdict
-	switch {
-	case !end.judged:
-		w = v.judge(p.ctx, p.limited, now, end.err, nil)
-	case v.pastShadow(p.ctx, now):
-		w = verdict{Failure, TimedOut, false}
-	default:
-		w = verdictOf(end.outcome, end.err)
-	}
-	v.decide(now, w.outcome, w.result, end.err)
-}
-
-// endTrail ends a call whose outcome was settled before.
-func (p *place) endTrail() {
-	p.visit.guard.stats.trailing.Add(-1)
-	p.visit.finish(p.ctx, &p.call)
 }

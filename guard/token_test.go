@@ -30,7 +30,7 @@ func TestToken_Quota(t *testing.T) {
 	if _, ok := tok.Quota(); ok {
 		t.Error("an ended token tells a quota")
 	}
-	if _, ok := (guard.Token{}).Quota(); ok {
+	if _, ok := new(guard.Token).Quota(); ok {
 		t.Error("the zero token tells a quota")
 	}
 	bare := must(newGuard(t, guard.Config{}).Enter(t.Context(), guard.Call{}))
@@ -48,7 +48,7 @@ func TestATokenThatIsClosedWhileItIsDecidedEnds(t *testing.T) {
 	g := newGuard(t, guard.Config{Concurrency: 1, Breaker: b})
 	tok := must(g.Enter(t.Context(), guard.Call{}))
 	must(telemetry.Subscribe(bus, "test", func(context.Context, breaker.CallExecuted) { tok.Close() }))
-	tok.Decide(guard.Success, nil)
+	tok.Settle(guard.Success, nil)
 	if s := g.Status(); s.SlotsTaken != 0 || s.InFlight != 0 || s.Results[guard.Succeeded] != 1 {
 		t.Errorf("%d slots are taken, %d calls in flight, results %v", s.SlotsTaken, s.InFlight, s.Results)
 	}
@@ -61,7 +61,7 @@ func TestATokenEndsOnceWhoeverEndsIt(t *testing.T) {
 	copied := tok
 	tok.Done(nil)
 	copied.Done(errDown)
-	copied.DoneOutcome(guard.Failure, nil)
+	copied.Settle(guard.Failure, nil)
 	tok.Close()
 	s := g.Status()
 	if s.Results[guard.Succeeded] != 1 || s.Results[guard.Failed] != 0 || s.SlotsTaken != 0 || s.InFlight != 0 {
@@ -81,7 +81,7 @@ func TestAnOldTokenHasNoEffectOnItsSuccessors(t *testing.T) {
 	young := must(g.Enter(t.Context(), guard.Call{}))
 	old.Close()
 	old.Done(errDown)
-	old.Decide(guard.Failure, nil)
+	old.Settle(guard.Failure, nil)
 	if s := g.Status(); s.InFlight != 1 || s.SlotsTaken != 1 {
 		t.Errorf("%d in flight, %d slots taken", s.InFlight, s.SlotsTaken)
 	}
@@ -102,15 +102,15 @@ func TestDecideSettlesTheOutcomeAndKeepsThePlace(t *testing.T) {
 		b := newBreaker(t, breaker.Config{})
 		g := newGuard(t, guard.Config{Concurrency: 1, Breaker: b})
 		tok := must(g.Enter(t.Context(), guard.Call{}))
-		tok.Decide(guard.Success, nil)
-		tok.Decide(guard.Failure, nil)
+		tok.Settle(guard.Success, nil)
+		tok.Settle(guard.Failure, nil)
 		time.Sleep(time.Hour) // a decided token has no lease
 		s := g.Status()
 		if s.Results[guard.Succeeded] != 1 || s.InFlight != 1 || s.SlotsTaken != 1 || b.Status().Totals.Successes != 1 {
 			t.Errorf("decided: %+v", s)
 		}
 		wantCode(t, g.Do(t.Context(), succeed), fault.ConcurrencyLimited)
-		tok.DoneOutcome(guard.Failure, nil)
+		tok.Close()
 		s = g.Status()
 		if s.InFlight != 0 || s.SlotsTaken != 0 || s.Results[guard.Failed] != 0 {
 			t.Errorf("closed: %+v", s)
@@ -132,7 +132,7 @@ func TestAForgottenTokenIsTakenBack(t *testing.T) {
 		kept := must(g.Enter(t.Context(), guard.Call{}))
 		time.Sleep(10*time.Second - 1)
 		wantCode(t, g.Do(t.Context(), succeed), fault.ConcurrencyLimited)
-		time.Sleep(1) // twice the timeout
+		wait(1) // twice the timeout
 		if err := g.Do(t.Context(), succeed); err != nil {
 			t.Errorf("the place of a lost token is not free: %v", err)
 		}
@@ -161,7 +161,7 @@ func TestLeasesAreChosenByTheCall(t *testing.T) {
 			after time.Duration
 			lost  uint64
 		}{{29 * time.Second, 0}, {time.Second, 1}, {time.Hour - 31*time.Second, 1}, {time.Second, 2}, {1000 * time.Hour, 2}} {
-			time.Sleep(step.after)
+			wait(step.after)
 			if got := g.Status().LeasesExpired; got != step.lost {
 				t.Errorf("%d leases expired, want %d", got, step.lost)
 			}
@@ -204,7 +204,7 @@ func TestATokensContextHasTheDeadlineUnlessUntimed(t *testing.T) {
 func TestTheZeroTokenHasEnded(t *testing.T) {
 	var tok guard.Token
 	tok.Done(nil)
-	tok.Decide(guard.Success, nil)
+	tok.Settle(guard.Success, nil)
 	tok.Close()
 	if tok.Context() == nil || tok.Timeout() != 0 {
 		t.Error("the zero Token has no context, or a limit")
@@ -222,7 +222,8 @@ func TestDoneJudgesAsDoDoes(t *testing.T) {
 		<-late.Context().Done()
 		late.Done(late.Context().Err())
 		told := must(g.Enter(t.Context(), guard.Call{}))
-		told.DoneOutcome(guard.Failure, fault.New(fault.Spec{Code: fault.CallTimeout}))
+		told.Settle(guard.Failure, fault.New(fault.Spec{Code: fault.CallTimeout}))
+		told.Close()
 		s := g.Status()
 		if s.Results[guard.CallerLeft] != 1 || s.Results[guard.TimedOut] != 2 {
 			t.Errorf("results %v", s.Results)

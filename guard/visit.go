@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
@@ -12,8 +13,8 @@ import (
 )
 
 // visit is one call's way through the guard: what it holds, and how far it has
-// come. It stands on the caller's stack, or in a token's place. No two goroutines
-// use it at once.
+// come. It stands on the caller's stack, or in a token. One goroutine at a time
+// changes it.
 //
 // Its accounts are in two parts, which end together in Do and apart for a token:
 // the outcome (permit, tokens, statistics) and the occupancy (slot, worker).
@@ -39,7 +40,8 @@ type visit struct {
 	spared     bool // it would have, had the guard enforced: the call would not have run
 	result     Result
 	took       time.Duration
-	answered   time.Duration // how long that took, where [Token.Answered] told it
+	timed      bool         // the call's context has the guard's deadline
+	answered   atomic.Int64 // how long the call took, where [Token.Answered] told it
 
 	permit   breaker.Permit
 	decision ratelimit.Decision
@@ -73,7 +75,7 @@ const (
 func (v *visit) has(h holds) bool { return v.holds&h != 0 }
 
 // begin enters the newest revision of g with a visit that is zero. It does not
-// return one: 350 bytes would be copied to a token's place.
+// return one: 350 bytes would be copied to a token.
 func (v *visit) begin(g *Guard, bound bool) { v.guard, v.rev, v.bound = g, g.revision.Load(), bound }
 
 // finish ends a visit that did not end by itself: a stage, the call, a classifier or
@@ -94,7 +96,7 @@ func (v *visit) breakOff(ctx context.Context, c *Call) {
 		v.undo(clock.Now())
 		v.phase = over
 	case running:
-		v.decide(clock.Now(), Failure, Failed, errAbandoned)
+		v.decide(clock.Now(), abandoned, errAbandoned)
 	case decided, leaving:
 		v.leave(ctx, c, pool.Destroy)
 	case over:
@@ -125,15 +127,31 @@ func (v *visit) undo(now clock.Instant) {
 }
 
 // decide settles the outcome: exactly once, when the phase moves on.
-func (v *visit) decide(now clock.Instant, o Outcome, result Result, err error) {
+func (v *visit) decide(now clock.Instant, w verdict, err error) {
 	v.phase = decided
-	v.result, v.took = result, max(0, now.Sub(v.began))
-	v.guard.stats.ended(result, v.took)
+	v.result, v.took = w.result, max(0, now.Sub(v.began))
+	v.guard.stats.ended(w.result, v.took)
+	if w.shadow {
+		v.guard.stats.would.add(fault.CallTimeout)
+	}
+	v.refundFailure(now, w.outcome)
+	if v.has(permitted) { // last: a handler of the breaker's events may end this goroutine
+		v.permit.SettleAt(now, w.outcome, err)
+	}
+}
+
+// revoke turns an outcome that was settled as a success into a failure, for those
+// who can take it back.
+func (v *visit) revoke(now clock.Instant, err error) {
+	v.refundFailure(now, Failure)
+	if v.has(permitted) {
+		v.permit.SettleAt(now, Failure, err)
+	}
+}
+
+func (v *visit) refundFailure(now clock.Instant, o Outcome) {
 	if o == Failure && v.has(tokensTaken) && v.rev.config.RefundOnFailure {
 		v.decision.RefundAt(now)
-	}
-	if v.has(permitted) { // last: a handler of the breaker's events may end this goroutine
-		v.permit.SettleAt(now, o, err)
 	}
 }
 

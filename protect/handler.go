@@ -68,7 +68,7 @@ type exchange struct {
 	request *http.Request // as it came in
 	inner   http.Request  // as the handler sees it
 	handler *handler
-	token   guard.Token
+	token   *guard.Token
 	limit   timeLimit
 	report  report
 	status  int  // the final status, 0 until it is known
@@ -102,25 +102,27 @@ func (e *exchange) settle() {
 		return
 	}
 	e.settled = true
+	defer e.token.Close()
 	reported := e.report.load()
 	if e.late { // whose context may be over as well, for the connection goes with the answer
 		if guard.IsNeutral(reported) {
 			e.token.Done(reported)
 		} else {
-			e.token.DoneOutcome(breaker.Failure, e.limit.err)
+			e.token.Settle(breaker.Failure, e.limit.err)
 		}
 		return
 	}
 	switch left := e.left(reported); {
+	case e.status == http.StatusSwitchingProtocols: // settled, whatever becomes of the connection
 	case left != nil && (e.status == 0 || e.status >= http.StatusInternalServerError):
 		e.token.Done(left)
 	case reported != nil:
 		e.token.Done(reported)
 	case e.status == 0:
 		e.tellQuota()
-		e.token.DoneOutcome(e.handler.outcome(http.StatusOK), nil) // net/http sends it
+		e.token.Settle(e.handler.outcome(http.StatusOK), nil) // net/http sends it
 	default:
-		e.token.DoneOutcome(e.handler.outcome(e.status), nil)
+		e.token.Settle(e.handler.outcome(e.status), nil)
 	}
 }
 
@@ -149,7 +151,7 @@ func (e *exchange) close() {
 	if e.request.MultipartForm == nil {
 		e.request.MultipartForm = e.inner.MultipartForm // the server removes its files, which it only knows of by its own request
 	}
-	if !e.settled && e.status != 0 {
+	if !e.settled && e.status != 0 && e.status != http.StatusSwitchingProtocols {
 		reported := e.report.load()
 		switch left := e.left(reported); {
 		case left != nil:
@@ -170,7 +172,7 @@ func (e *exchange) answerLate() {
 // upgraded settles the call: what follows on the connection is no request.
 func (e *exchange) upgraded() {
 	e.status = http.StatusSwitchingProtocols
-	e.token.Decide(e.handler.outcome(e.status), nil)
+	e.token.Settle(e.handler.outcome(e.status), nil)
 	if e.over {
 		e.settle()
 	}

@@ -84,7 +84,7 @@ func unreliableGet(client *http.Client, url string) {
 
 // freePlaces counts the places that can be taken at once.
 func freePlaces(g *guard.Guard, most int) int {
-	var taken []guard.Token
+	var taken []*guard.Token
 	for len(taken) < most {
 		tok, err := g.Enter(context.Background(), guard.Call{})
 		if err != nil {
@@ -93,7 +93,8 @@ func freePlaces(g *guard.Guard, most int) int {
 		taken = append(taken, tok)
 	}
 	for _, tok := range taken {
-		tok.DoneOutcome(breaker.Ignored, nil)
+		tok.Settle(breaker.Ignored, nil)
+		tok.Close()
 	}
 	return len(taken)
 }

@@ -97,7 +97,7 @@ func (t *transport) answer(x *flight, out *http.Request, resp *http.Response) (*
 	if resp.Request == out {
 		resp.Request = x.request // its context does not end with the body
 	}
-	x.token.Decide(t.outcome(resp.StatusCode), nil)
+	x.token.Settle(t.outcome(resp.StatusCode), nil)
 	x.handedOver = true
 	if resp.Body == nil || resp.Body == http.NoBody {
 		x.end(nil)
@@ -124,7 +124,7 @@ func closeBody(req *http.Request) {
 // afterwards the body of its response: one allocation.
 type flight struct {
 	body       io.ReadCloser
-	token      guard.Token
+	token      *guard.Token
 	request    *http.Request // as it came in
 	out        http.Request  // as it is sent, if it has a context of ours
 	limit      timeLimit
@@ -137,7 +137,7 @@ type flight struct {
 func (x *flight) fail(err error) error {
 	defer x.end(nil)
 	if x.limit.passed() {
-		x.token.DoneOutcome(breaker.Failure, x.limit.err)
+		x.token.Settle(breaker.Failure, x.limit.err)
 		err = x.limit.err
 	} else {
 		x.token.Done(ownFault(err))
@@ -167,6 +167,6 @@ func (x *flight) end(err error) {
 	defer x.idle.release()
 	defer x.token.Close()
 	if err != nil && x.request.Context().Err() == nil {
-		x.token.BreakOff(err)
+		x.token.Settle(breaker.Failure, err)
 	}
 }

@@ -51,7 +51,8 @@ func isFree(g *guard.Guard) bool {
 	if err != nil {
 		return !errors.Is(err, fault.ConcurrencyLimited)
 	}
-	tok.DoneOutcome(breaker.Ignored, nil)
+	tok.Settle(breaker.Ignored, nil)
+	tok.Close()
 	return true
 }
 

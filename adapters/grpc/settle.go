@@ -14,7 +14,7 @@ import (
 
 // settle tells the guard how a call ended and returns the error for the caller.
 // Whose deadline or leaving ended it is the guard's to judge: it knows its own.
-func (o *options) settle(tok guard.Token, err error) error {
+func (o *options) settle(tok *guard.Token, err error) error {
 	if guard.IsNeutral(err) {
 		tok.Done(err)
 		return err
@@ -22,7 +22,8 @@ func (o *options) settle(tok guard.Token, err error) error {
 	ctx := tok.Context()
 	awaitOwnDeadline(ctx, err)
 	if err == nil || ctx.Err() == nil || !endedByContext(err) {
-		tok.DoneOutcome(o.outcome(err), err)
+		tok.Settle(o.outcome(err), err)
+		tok.Close()
 		return err
 	}
 	cause := context.Cause(ctx) // before Done, which ends the context

@@ -63,7 +63,7 @@ func (o *options) streamOf(ctx context.Context, method string) guard.Call {
 type clientStream struct {
 	grpc.ClientStream
 	options    *options
-	token      guard.Token
+	token      *guard.Token
 	single     bool // the server sends one message
 	handedOver bool // to a caller, whose RecvMsg ends the call
 	ended      atomic.Bool

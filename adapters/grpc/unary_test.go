@@ -133,7 +133,8 @@ func TestPeer06_CallersThatLeaveAreNeutral(t *testing.T) {
 				for busy := false; !busy; {
 					tok, err := g.Enter(ctx, guardCall)
 					if busy = err != nil; !busy {
-						tok.DoneOutcome(breaker.Ignored, nil)
+						tok.Settle(breaker.Ignored, nil)
+						tok.Close()
 					}
 				}
 				cancel()

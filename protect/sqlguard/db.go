@@ -73,7 +73,7 @@ func (d *DB) Do(ctx context.Context, fn func(context.Context, *sql.DB) error) er
 	return d.settle(tok, fn(tok.Context(), d.db))
 }
 
-func (d *DB) settle(tok guard.Token, err error) error { return Settle(tok, d.outcome, err) }
+func (d *DB) settle(tok *guard.Token, err error) error { return Settle(tok, d.outcome, err) }
 
 // Settle ends the call of tok by err and returns the error for the caller: err
 // itself, or a [fault.CallTimeout] around it if a guard's time limit ended the
@@ -82,14 +82,15 @@ func (d *DB) settle(tok guard.Token, err error) error { return Settle(tok, d.out
 // Where the call's context is done, the guard judges, which knows whose deadline
 // it was; drivers have a dozen ways to say that a query was interrupted. So it does
 // for an error that was marked with [guard.Neutral]. Else outcome does.
-func Settle(tok guard.Token, outcome func(error) breaker.Outcome, err error) error {
+func Settle(tok *guard.Token, outcome func(error) breaker.Outcome, err error) error {
 	if guard.IsNeutral(err) {
 		tok.Done(err)
 		return err
 	}
 	ctx := tok.Context()
 	if err == nil || ctx.Err() == nil {
-		tok.DoneOutcome(outcome(err), err)
+		tok.Settle(outcome(err), err)
+		tok.Close()
 		return err
 	}
 	cause := context.Cause(ctx) // before Done, which ends the context

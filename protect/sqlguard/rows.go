@@ -10,7 +10,7 @@ import (
 type Rows struct {
 	*sql.Rows
 	db         *DB
-	token      guard.Token
+	token      *guard.Token
 	handedOver bool
 	ended      bool
 }

@@ -19,7 +19,7 @@ type Tx struct {
 	// mu guards what is below: statements of a transaction may come from several
 	// goroutines. Nothing of the driver runs under it.
 	mu    sync.Mutex
-	token guard.Token
+	token *guard.Token
 	ended bool
 	worst error // the first error that the table calls a failure
 }

@@ -15,7 +15,7 @@ type call struct {
 
 	// mu guards what is below. Nothing of pgx runs under it.
 	mu    sync.Mutex
-	token guard.Token
+	token *guard.Token
 	ended bool
 	worst error // the first error that the table calls a failure
 }

@@ -93,7 +93,7 @@ func (d *DB) Do(ctx context.Context, fn func(context.Context, Database) error) e
 	return d.settle(tok, fn(tok.Context(), d.db))
 }
 
-func (d *DB) settle(tok guard.Token, err error) error {
+func (d *DB) settle(tok *guard.Token, err error) error {
 	return sqlguard.Settle(tok, d.outcome, err)
 }
 

@@ -60,7 +60,8 @@ func (f *fixture) free() bool {
 	if err != nil {
 		return !errors.Is(err, fault.ConcurrencyLimited)
 	}
-	tok.DoneOutcome(breaker.Ignored, nil)
+	tok.Settle(breaker.Ignored, nil)
+	tok.Close()
 	return true
 }
 
