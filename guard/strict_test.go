@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -85,8 +86,13 @@ func TestStatusListsUnusualReasonsOnceTheyOccurred(t *testing.T) {
 func TestLeasesEndInTheirOwnTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		bus, text := telemetry.NewBus(), &bytes.Buffer{}
+		var mu sync.Mutex // each timer has a goroutine of its own
 		var told []int
-		must(telemetry.Subscribe(bus, "t", func(_ context.Context, e guard.LeasesExpired) { told = append(told, e.Count) }))
+		must(telemetry.Subscribe(bus, "t", func(_ context.Context, e guard.LeasesExpired) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, e.Count)
+		}))
 		g := newGuard(t, guard.Config{Concurrency: 100}, guard.WithBus(bus), guard.WithLogger(slog.New(slog.NewTextHandler(text, nil))))
 		var open []*guard.Token
 		for _, lease := range []time.Duration{30, 10, 20, 10, 40} {

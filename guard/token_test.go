@@ -97,17 +97,17 @@ func TestCloseWithoutDoneIsAFailure(t *testing.T) {
 	}
 }
 
-func TestDecideSettlesTheOutcomeAndKeepsThePlace(t *testing.T) {
+func TestSettleSettlesTheOutcomeAndKeepsThePlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBreaker(t, breaker.Config{})
 		g := newGuard(t, guard.Config{Concurrency: 1, Breaker: b})
 		tok := must(g.Enter(t.Context(), guard.Call{}))
 		tok.Settle(guard.Success, nil)
-		tok.Settle(guard.Failure, nil)
-		time.Sleep(time.Hour) // a decided token has no lease
+		tok.Settle(guard.Ignored, nil)
+		time.Sleep(time.Hour) // a settled token has no lease
 		s := g.Status()
 		if s.Results[guard.Succeeded] != 1 || s.InFlight != 1 || s.SlotsTaken != 1 || b.Status().Totals.Successes != 1 {
-			t.Errorf("decided: %+v", s)
+			t.Errorf("settled: %+v", s)
 		}
 		wantCode(t, g.Do(t.Context(), succeed), fault.ConcurrencyLimited)
 		tok.Close()

@@ -16,9 +16,9 @@ func TestALaterFailureRevokesASuccess(t *testing.T) {
 		before func(*guard.Token)
 		opens  bool
 	}{
-		"decided as a success": {func(tok *guard.Token) { tok.Settle(guard.Success, nil) }, true},
-		"decided as neutral":   {func(tok *guard.Token) { tok.Settle(guard.Ignored, nil) }, false},
-		"not decided":          {func(*guard.Token) {}, true},
+		"settled as a success": {func(tok *guard.Token) { tok.Settle(guard.Success, nil) }, true},
+		"settled as neutral":   {func(tok *guard.Token) { tok.Settle(guard.Ignored, nil) }, false},
+		"not settled":          {func(*guard.Token) {}, true},
 		"ended":                {func(tok *guard.Token) { tok.Done(nil) }, false},
 		"closed":               {func(tok *guard.Token) { tok.Settle(guard.Success, nil); tok.Close() }, false},
 	} {
