@@ -89,6 +89,8 @@ func (p *Pool[T]) placeLocked(s *slot[T], now clock.Instant) *waiter[T] {
 	switch {
 	case p.closed:
 		p.destroyLocked(s, ReasonClosed, nil)
+	case p.outdatedLocked(s):
+		p.destroyLocked(s, ReasonReset, nil)
 	case workers > p.capacityLocked():
 		p.destroyLocked(s, ReasonResized, nil)
 	case s.expires <= now && p.health.failures == 0:

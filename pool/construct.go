@@ -43,29 +43,36 @@ func (p *Pool[T]) reserveLowLocked() bool {
 	return p.cfg.Start != Lazy || p.idle.len+p.probing+p.making-p.queue.len < p.cfg.MinIdle
 }
 
+// attempt is one attempt to make a worker.
+type attempt struct {
+	round uint64
+	era   uint64          // how many resets there had been when it began
+	ctx   context.Context //nolint:containedctx // ends with the era
+}
+
 func (p *Pool[T]) makeLocked() {
 	p.making++
 	p.jobs++
 	p.counts.attempts++
-	go p.construct(p.health.round, p.cfg.CreateTimeout)
+	go p.construct(attempt{p.health.round, p.counts.resets, p.era}, p.cfg.CreateTimeout)
 }
 
 // construct makes one worker, in a goroutine of its own: the borrower it is made
 // for may leave at any time, and then the worker serves the next one.
-func (p *Pool[T]) construct(round uint64, timeout time.Duration) {
+func (p *Pool[T]) construct(a attempt, timeout time.Duration) {
 	defer p.jobDone()
 	var worker T
 	began, err := clock.Now(), errExited
 	defer func() {
 		took := clock.Now().Sub(began)
 		if err != nil {
-			p.notConstructed(err, round)
+			p.notConstructed(err, a)
 			return
 		}
 		p.create.Record(took)
-		p.constructed(worker, took)
+		p.constructed(worker, took, a)
 	}()
-	ctx, cancel := context.WithTimeout(p.base, timeout)
+	ctx, cancel := context.WithTimeout(a.ctx, timeout)
 	defer cancel()
 	err = calling(func() (err error) {
 		worker, err = p.factory.New(ctx)
@@ -73,9 +80,9 @@ func (p *Pool[T]) construct(round uint64, timeout time.Duration) {
 	})
 }
 
-func (p *Pool[T]) constructed(worker T, took time.Duration) {
+func (p *Pool[T]) constructed(worker T, took time.Duration, a attempt) {
 	now := clock.Now()
-	s := &slot[T]{value: worker, owner: p, proven: now, idled: now}
+	s := &slot[T]{value: worker, owner: p, era: a.era, proven: now, idled: now}
 	s.item = Item{Worker: worker, Ref: s}
 	s.laned.Store(notLaned)
 	p.mu.Lock()
@@ -83,9 +90,13 @@ func (p *Pool[T]) constructed(worker T, took time.Duration) {
 	p.counts.created++
 	recovered := p.health.failures
 	p.health.failures, p.health.lastErr, p.health.refusal = 0, nil, nil
-	// After an outage the pool makes one worker, then two, then four: a server that
-	// comes back is not met by all at once.
-	p.health.ramp = min(2*p.health.ramp, MaxWorkers)
+	// After an outage or a reset the pool makes one worker, then two, then four: a server
+	// that comes back is not met by all at once.
+	if a.era == p.counts.resets {
+		p.health.ramp = min(2*p.health.ramp, MaxWorkers)
+	} else {
+		p.outdated++
+	}
 	p.degraded.Store(nil)
 	s.expires = p.expiryLocked(now)
 	s.place = len(p.slots)
@@ -113,17 +124,18 @@ func (p *Pool[T]) expiryLocked(now clock.Instant) clock.Instant {
 	return now.Add(p.cfg.MaxLifetime - time.Duration(cut))
 }
 
-func (p *Pool[T]) notConstructed(err error, round uint64) {
+func (p *Pool[T]) notConstructed(err error, a attempt) {
 	now := clock.Now()
 	p.mu.Lock()
 	p.making--
 	p.counts.failures++
-	if p.closed {
+	if p.closed || a.era != p.counts.resets {
+		p.stoppedLocked(now)
 		p.mu.Unlock()
-		return // it was told to stop, which says nothing
+		return
 	}
 	h := &p.health
-	if h.lastErr = err; round == h.round {
+	if h.lastErr = err; a.round == h.round {
 		h.round++
 		h.failures++
 		h.retryAt = now.Add(p.pauseLocked())
@@ -184,6 +196,9 @@ func (p *Pool[T]) retryNow() {
 func (p *Pool[T]) destroyLocked(s *slot[T], why Reason, cause error) {
 	s.generation.Add(1)
 	s.lent = false
+	if p.outdatedLocked(s) {
+		p.outdated--
+	}
 	last := len(p.slots) - 1
 	p.slots[s.place], p.slots[last].place = p.slots[last], s.place
 	p.slots[last] = nil

@@ -74,6 +74,7 @@ const (
 	ReasonDiscarded Reason = "discarded" // its borrower destroyed it, panicked, or ran out of time
 	ReasonLeaked    Reason = "leaked"    // it was taken away from a borrower that kept it for too long
 	ReasonClosed    Reason = "closed"    // the pool was closed
+	ReasonReset     Reason = "reset"     // it was made before the pool was reset
 )
 
 // WorkerStopped says that a worker was closed.

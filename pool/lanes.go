@@ -16,8 +16,8 @@ import (
 // until sweepLocked brings it back; whoever looks at them, or finds no idle worker,
 // sweeps first.
 //
-// Lanes may be used while calm is set: no waiter, no overflow worker that would have
-// to end, nothing to be done on return. It is cleared under the lock, and the lanes
+// Lanes may be used while calm is set: no waiter, no overflow or outdated worker that
+// would have to end, nothing to be done on return. It is cleared under the lock, and the lanes
 // are swept, before a waiter queues. No wakeup is lost: whoever puts a worker into
 // a lane looks at calm again afterwards, so either the sweep finds the worker, or
 // the one who put it there sees that it is not calm and takes it out again.
@@ -135,7 +135,7 @@ func (p *Pool[T]) calmLocked(calm bool) {
 }
 
 func (p *Pool[T]) mayBeCalmLocked() bool {
-	return !p.closed && p.queue.len == 0 && p.factory.Reset == nil && p.cfg.Strategy == LIFO && p.cfg.LeakAfter == 0 &&
+	return !p.closed && p.outdated == 0 && p.queue.len == 0 && p.factory.Reset == nil && p.cfg.Strategy == LIFO && p.cfg.LeakAfter == 0 &&
 		p.cfg.MinIdle == 0 && len(p.slots)+p.making <= p.cfg.Size
 }
 

@@ -41,14 +41,17 @@ type Pool[T any] struct {
 	given     Config
 	closed    bool
 	idle      idleList[T]
-	queue     queue[T]      // empty while a worker is idle
-	slots     []*slot[T]    // every live worker, in no order
-	lent      int           // workers that are borrowed
-	atFactory int           // borrowed workers that the factory is checking or resetting
-	probing   int           // idle workers that are being checked in the background
-	making    int           // workers that are being made
-	closing   int           // workers that are being closed
-	jobs      int           // goroutines and armed alarms that Close waits for
+	queue     queue[T]        // empty while a worker is idle
+	slots     []*slot[T]      // every live worker, in no order
+	lent      int             // workers that are borrowed
+	atFactory int             // borrowed workers that the factory is checking or resetting
+	probing   int             // idle workers that are being checked in the background
+	making    int             // workers that are being made
+	closing   int             // workers that are being closed
+	jobs      int             // goroutines and armed alarms that Close waits for
+	era       context.Context //nolint:containedctx // of the making of workers: from one reset to the next
+	endEra    context.CancelFunc
+	outdated  int           // live workers whose making began before the last reset
 	lastCall  clock.Instant // when the closed pool last began to call the factory
 	health    health
 	counts    counts
@@ -60,7 +63,7 @@ type Pool[T any] struct {
 type counts struct {
 	checkouts, immediate, waits, timeouts, full, canceled, failed uint64
 	attempts, created, failures                                   uint64
-	destroyed, badChecks, leaked, stale                           uint64
+	destroyed, badChecks, leaked, stale, resets                   uint64
 }
 
 var _ Managed = (*Pool[int])(nil)
@@ -100,6 +103,7 @@ func open[T any](ctx context.Context, name string, cfg Config, f Factory[T], opt
 	p.doubt.Store(int64(clock.Min))
 	p.patient.Store(int64(p.cfg.CheckAfter))
 	p.base, p.stop = context.WithCancel(context.Background()) //nolint:gosec // Close calls it
+	p.era, p.endEra = context.WithCancel(p.base)              //nolint:gosec // Reset calls it, and Close ends the parent
 	p.waiters.New = func() any { return &waiter[T]{ready: make(chan struct{}, 1)} }
 	p.expiry.run, p.retry.run, p.upkeep.run = p.expire, p.retryNow, p.lookAfter
 	if err := p.begin(ctx); err != nil {

@@ -20,6 +20,7 @@ type model struct {
 	idle           []int
 	out            map[int]pool.Lease[*conn]
 	ended          []pool.Lease[*conn]
+	since          int // workers up to this one are of before the last reset
 	made           int
 }
 
@@ -40,7 +41,7 @@ func (m *model) next() (id int, ok bool) {
 
 func (m *model) back(id int) {
 	delete(m.out, id)
-	if len(m.idle)+len(m.out) < m.size {
+	if id > m.since && len(m.idle)+len(m.out) < m.size {
 		m.idle = append(m.idle, id)
 	}
 }
@@ -158,6 +159,10 @@ func checkModel(t *rapid.T) {
 			if err := p.Reconfigure(cfg); err != nil {
 				t.Fatal(err)
 			}
+		},
+		"reset": func(*rapid.T) {
+			p.Reset()
+			m.idle, m.since = nil, m.made
 		},
 		"": func(t *rapid.T) {
 			synctest.Wait()

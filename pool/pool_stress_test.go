@@ -81,6 +81,9 @@ func disturb(p *pool.Pool[*conn], s *server, stop chan struct{}) {
 		next := sizes[i%len(sizes)]
 		cfg.Size, cfg.MaxOverflow, cfg.Strategy, cfg.MinIdle = next.Size, next.MaxOverflow, next.Strategy, 0
 		_ = p.Reconfigure(cfg)
+		if i%5 == 0 {
+			p.Reset()
+		}
 		_ = p.Status()
 	}
 }

@@ -8,13 +8,14 @@ import (
 )
 
 // slot is one worker and what the pool knows of it. The pool's lock guards it, but
-// for value, item, owner and expires, which never change, for the atomics, and for proven
+// for value, item, owner, era and expires, which never change, for the atomics, and for proven
 // and idled, which belong to whoever holds the worker: the borrower, the lane that
 // it lies in, or the pool.
 type slot[T any] struct {
 	value   T
 	item    Item // the value and this slot, boxed once, so that loans do not allocate
 	owner   *Pool[T]
+	era     uint64 // how many resets there had been when its making began
 	expires clock.Instant
 	place   int // in Pool.slots
 

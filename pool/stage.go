@@ -93,6 +93,8 @@ type Managed interface {
 	Config() Config
 	// Reconfigure replaces the configuration; workers and waiters stay.
 	Reconfigure(cfg Config) error
+	// Reset replaces every worker; see [Pool.Reset].
+	Reset()
 	// Status describes the pool for people.
 	Status() Status
 	// Close ends the pool and waits until every worker is closed or ctx is done.
@@ -133,6 +135,7 @@ type Stats struct {
 	Failures   uint64        // workers that could not be made
 	Destroyed  uint64        // workers closed, for whatever reason
 	BadChecks  uint64        // workers closed because a check or reset failed
+	Resets     uint64        // calls of Reset
 	Leaked     uint64        // borrowings reported as leaked
 	StaleEnds  uint64        // returns of a loan that had ended, or was another pool's, refused
 	HoldTime   time.Duration // sum over all returned workers

@@ -25,7 +25,7 @@ func (p *Pool[T]) statsLocked(now clock.Instant) Stats {
 		Making: p.making, Closing: p.closing, Waiting: p.queue.len,
 		Checkouts: c.checkouts + p.lanes.lends(), Waits: c.waits, Timeouts: c.timeouts, Full: c.full, Canceled: c.canceled, Failed: c.failed,
 		Attempts: c.attempts, Created: c.created, Failures: c.failures, Destroyed: c.destroyed, BadChecks: c.badChecks,
-		Leaked: c.leaked, StaleEnds: c.stale, WaitTime: time.Duration(p.waitTime.Load()),
+		Resets: c.resets, Leaked: c.leaked, StaleEnds: c.stale, WaitTime: time.Duration(p.waitTime.Load()),
 	}
 	for _, w := range p.slots {
 		if w.lent {

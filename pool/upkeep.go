@@ -117,7 +117,7 @@ func (p *Pool[T]) probed(s *slot[T], err error, exited bool) {
 	switch {
 	case err != nil && !p.closed:
 		p.failCheckLocked(s, err, true)
-	case p.closed || p.queue.first != nil || len(p.slots)+p.making > p.cfg.Size:
+	case p.closed || p.outdatedLocked(s) || p.queue.first != nil || len(p.slots)+p.making > p.cfg.Size:
 		s.proven, s.suspect = now, false
 		w = p.placeLocked(s, now)
 	default:
