@@ -120,7 +120,7 @@ func TestTheEndOfAWorkerThatFailedItsCheckSaysWhy(t *testing.T) {
 		s.crash()
 		time.Sleep(2 * time.Minute)
 		synctest.Wait()
-		if got := stops(); len(got) != 1 || got[0].Reason != pool.ReasonCheck || !errors.Is(got[0].Err, errDown) {
+		if got := stops(); len(got) != 1 || got[0].Reason != "check" || !errors.Is(got[0].Err, errDown) {
 			t.Errorf("%+v", got)
 		}
 		shut(t, p)

@@ -71,7 +71,7 @@ func (p *Pool[T]) returnLocked(s *slot[T], now clock.Instant, f Fate) *waiter[T]
 	p.lent--
 	switch f {
 	case Destroy:
-		p.destroyLocked(s, ReasonDiscarded, nil)
+		p.destroyLocked(s, reasonDiscarded, nil)
 		return nil
 	case Reuse:
 		s.proven, s.suspect = now, false
@@ -88,13 +88,13 @@ func (p *Pool[T]) placeLocked(s *slot[T], now clock.Instant) *waiter[T] {
 	workers := len(p.slots) + p.making
 	switch {
 	case p.closed:
-		p.destroyLocked(s, ReasonClosed, nil)
+		p.destroyLocked(s, reasonClosed, nil)
 	case p.outdatedLocked(s):
-		p.destroyLocked(s, ReasonReset, nil)
+		p.destroyLocked(s, reasonReset, nil)
 	case workers > p.capacityLocked():
-		p.destroyLocked(s, ReasonResized, nil)
+		p.destroyLocked(s, reasonResized, nil)
 	case s.expires <= now && p.health.failures == 0:
-		p.destroyLocked(s, ReasonLifetime, nil)
+		p.destroyLocked(s, reasonLifetime, nil)
 	case p.queue.first != nil:
 		w := p.queue.first
 		p.queue.remove(w)
@@ -102,7 +102,7 @@ func (p *Pool[T]) placeLocked(s *slot[T], now clock.Instant) *waiter[T] {
 		w.got = borrowing[T]{slot: s, generation: s.generation.Load()}
 		return w
 	case workers > p.cfg.Size:
-		p.destroyLocked(s, ReasonOverflow, nil)
+		p.destroyLocked(s, reasonOverflow, nil)
 	default:
 		s.idled = now
 		p.idle.push(s)

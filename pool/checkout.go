@@ -86,7 +86,7 @@ func (p *Pool[T]) lendIdleLocked(now clock.Instant) *slot[T] {
 			}
 			return s
 		}
-		p.destroyLocked(s, ReasonLifetime, nil)
+		p.destroyLocked(s, reasonLifetime, nil)
 	}
 }
 
@@ -199,7 +199,7 @@ func (p *Pool[T]) failCheckLocked(s *slot[T], err error, telling bool) {
 	if telling {
 		p.doubt.Store(int64(clock.Now()))
 	}
-	p.destroyLocked(s, ReasonCheck, err)
+	p.destroyLocked(s, reasonCheck, err)
 }
 
 // admit completes a borrowing that took longer than a critical section.

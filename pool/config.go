@@ -69,23 +69,25 @@ type Config struct {
 	ReclaimLeaked bool `yaml:"reclaim_leaked"`
 }
 
-// The defaults that zero fields stand for.
-const (
-	DefaultSize            = 5
-	DefaultCheckoutTimeout = 5 * time.Second
-	DefaultMaxWaiters      = 1024
-	DefaultLifetimeJitter  = 0.1
-	DefaultCheckAfter      = time.Second
-	DefaultCheckInterval   = 30 * time.Second
-	DefaultCheckTimeout    = time.Second
-	DefaultCreateTimeout   = 10 * time.Second
-	DefaultBackoff         = 100 * time.Millisecond
-	DefaultBackoffMax      = 10 * time.Second
+// DefaultSize is the size of a pool whose Config has none.
+const DefaultSize = 5
 
-	// MaxWorkers is the greatest legal Size plus MaxOverflow, and the greatest legal
-	// MaxWaiters.
-	MaxWorkers = 1 << 20
+// The other defaults that zero fields stand for.
+const (
+	defaultCheckoutTimeout = 5 * time.Second
+	defaultMaxWaiters      = 1024
+	defaultLifetimeJitter  = 0.1
+	defaultCheckAfter      = time.Second
+	defaultCheckInterval   = 30 * time.Second
+	defaultCheckTimeout    = time.Second
+	defaultCreateTimeout   = 10 * time.Second
+	defaultBackoff         = 100 * time.Millisecond
+	defaultBackoffMax      = 10 * time.Second
 )
+
+// maxWorkers is the greatest legal Size plus MaxOverflow, and the greatest legal
+// MaxWaiters.
+const maxWorkers = 1 << 20
 
 const component = "connection_pool"
 
@@ -146,15 +148,15 @@ func (c Config) checkSizes(ps *fault.Problems) {
 		ps.Require(ok, field, value, format, args...)
 		sane = sane && ok
 	}
-	require(c.Size >= -1 && c.Size <= MaxWorkers, "size", c.Size, bound, MaxWorkers)
-	require(c.MaxOverflow >= -1 && c.MaxOverflow <= MaxWorkers, "max_overflow", c.MaxOverflow, bound, MaxWorkers)
-	require(c.MaxWaiters >= 0 && c.MaxWaiters <= MaxWorkers, "max_waiters", c.MaxWaiters, bound, MaxWorkers)
+	require(c.Size >= -1 && c.Size <= maxWorkers, "size", c.Size, bound, maxWorkers)
+	require(c.MaxOverflow >= -1 && c.MaxOverflow <= maxWorkers, "max_overflow", c.MaxOverflow, bound, maxWorkers)
+	require(c.MaxWaiters >= 0 && c.MaxWaiters <= maxWorkers, "max_waiters", c.MaxWaiters, bound, maxWorkers)
 	require(c.MinIdle >= 0, "min_idle", c.MinIdle, "must not be negative")
 	if !sane {
 		return // what follows would only repeat it
 	}
 	e := c.effective()
-	ps.Require(e.Size+e.MaxOverflow <= MaxWorkers, "max_overflow", c.MaxOverflow, "size and max_overflow together must not exceed %d", MaxWorkers)
+	ps.Require(e.Size+e.MaxOverflow <= maxWorkers, "max_overflow", c.MaxOverflow, "size and max_overflow together must not exceed %d", maxWorkers)
 	ps.Require(e.MinIdle <= e.Size, "min_idle", c.MinIdle, "is greater than size %d", e.Size)
 }
 
@@ -163,15 +165,15 @@ func (c Config) checkSizes(ps *fault.Problems) {
 func (c Config) effective() Config {
 	c.Size = max(0, or(c.Size, DefaultSize))
 	c.MaxOverflow = max(0, c.MaxOverflow)
-	c.CheckoutTimeout = or(c.CheckoutTimeout, DefaultCheckoutTimeout)
-	c.MaxWaiters = or(c.MaxWaiters, DefaultMaxWaiters)
-	c.LifetimeJitter = max(0, or(c.LifetimeJitter, DefaultLifetimeJitter))
-	c.CheckAfter = or(c.CheckAfter, DefaultCheckAfter)
-	c.CheckInterval = or(c.CheckInterval, DefaultCheckInterval)
-	c.CheckTimeout = or(c.CheckTimeout, DefaultCheckTimeout)
-	c.CreateTimeout = or(c.CreateTimeout, DefaultCreateTimeout)
-	c.Backoff = or(c.Backoff, DefaultBackoff)
-	c.BackoffMax = or(c.BackoffMax, max(DefaultBackoffMax, c.Backoff))
+	c.CheckoutTimeout = or(c.CheckoutTimeout, defaultCheckoutTimeout)
+	c.MaxWaiters = or(c.MaxWaiters, defaultMaxWaiters)
+	c.LifetimeJitter = max(0, or(c.LifetimeJitter, defaultLifetimeJitter))
+	c.CheckAfter = or(c.CheckAfter, defaultCheckAfter)
+	c.CheckInterval = or(c.CheckInterval, defaultCheckInterval)
+	c.CheckTimeout = or(c.CheckTimeout, defaultCheckTimeout)
+	c.CreateTimeout = or(c.CreateTimeout, defaultCreateTimeout)
+	c.Backoff = or(c.Backoff, defaultBackoff)
+	c.BackoffMax = or(c.BackoffMax, max(defaultBackoffMax, c.Backoff))
 	return c
 }
 

@@ -93,7 +93,7 @@ func (p *Pool[T]) constructed(worker T, took time.Duration, a attempt) {
 	// After an outage or a reset the pool makes one worker, then two, then four: a server
 	// that comes back is not met by all at once.
 	if a.era == p.counts.resets {
-		p.health.ramp = min(2*p.health.ramp, MaxWorkers)
+		p.health.ramp = min(2*p.health.ramp, maxWorkers)
 	} else {
 		p.outdated++
 	}
@@ -193,7 +193,7 @@ func (p *Pool[T]) retryNow() {
 // destroyLocked closes s, which is in no list, in a goroutine of its own. Until
 // that has ended the worker keeps its place, so there are never more workers than
 // the pool may have, and never more of these goroutines.
-func (p *Pool[T]) destroyLocked(s *slot[T], why Reason, cause error) {
+func (p *Pool[T]) destroyLocked(s *slot[T], why string, cause error) {
 	s.generation.Add(1)
 	s.lent = false
 	if p.outdatedLocked(s) {
@@ -210,7 +210,7 @@ func (p *Pool[T]) destroyLocked(s *slot[T], why Reason, cause error) {
 	p.collapseLocked()
 }
 
-func (p *Pool[T]) end(s *slot[T], why Reason, cause error) {
+func (p *Pool[T]) end(s *slot[T], why string, cause error) {
 	defer p.jobDone()
 	err := errExited
 	defer func() {

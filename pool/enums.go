@@ -25,22 +25,9 @@ const (
 	Strict
 )
 
-// State is how a pool stands, in the three words of Poolboy.
-type State uint8
-
-const (
-	// StateReady says that a worker within Size can be lent at once or made.
-	StateReady State = iota
-	// StateOverflow says that all workers within Size are borrowed, overflow is left.
-	StateOverflow
-	// StateFull says that a borrower must wait.
-	StateFull
-)
-
 var (
 	strategyNames = []string{LIFO: "lifo", FIFO: "fifo"}
 	startNames    = []string{Lazy: "lazy", Warm: "warm", Strict: "strict"}
-	stateNames    = []string{StateReady: "ready", StateOverflow: "overflow", StateFull: "full"}
 )
 
 func (s Strategy) valid() bool { return int(s) < len(strategyNames) }
@@ -52,17 +39,11 @@ func (s Strategy) String() string { return enum.Name("strategy", strategyNames, 
 // String returns the name that configuration files use.
 func (s Start) String() string { return enum.Name("start", startNames, s) }
 
-// String returns "ready", "overflow" or "full".
-func (s State) String() string { return enum.Name("state", stateNames, s) }
-
 // MarshalText implements [encoding.TextMarshaler].
 func (s Strategy) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // MarshalText implements [encoding.TextMarshaler].
 func (s Start) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// MarshalText implements [encoding.TextMarshaler].
-func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText implements [encoding.TextUnmarshaler]; it leaves s unchanged when
 // the text names no strategy.

@@ -61,26 +61,29 @@ type WorkerFailed struct {
 	Pause    time.Duration // until the next attempt
 }
 
-// Reason says why a worker was closed.
-type Reason string
-
-// The reasons.
+// The reasons for which a worker is closed.
 const (
-	ReasonOverflow  Reason = "overflow"  // it came back, nobody waited, and the pool is above its size
-	ReasonResized   Reason = "resized"   // the pool was made smaller
-	ReasonLifetime  Reason = "lifetime"  // it reached max_lifetime
-	ReasonIdle      Reason = "idle"      // it reached max_idle_time
-	ReasonCheck     Reason = "check"     // a check or reset failed
-	ReasonDiscarded Reason = "discarded" // its borrower destroyed it, panicked, or ran out of time
-	ReasonLeaked    Reason = "leaked"    // it was taken away from a borrower that kept it for too long
-	ReasonClosed    Reason = "closed"    // the pool was closed
-	ReasonReset     Reason = "reset"     // it was made before the pool was reset
+	reasonOverflow  = "overflow"
+	reasonResized   = "resized"
+	reasonLifetime  = "lifetime"
+	reasonIdle      = "idle"
+	reasonCheck     = "check"
+	reasonDiscarded = "discarded"
+	reasonLeaked    = "leaked"
+	reasonClosed    = "closed"
+	reasonReset     = "reset"
 )
 
 // WorkerStopped says that a worker was closed.
 type WorkerStopped struct {
-	Pool   string
-	Reason Reason
+	Pool string
+	// Reason is "overflow" (it came back, nobody waited, and the pool is above its
+	// size), "resized" (the pool was made smaller), "lifetime" (it reached max_lifetime),
+	// "idle" (it reached max_idle_time), "check" (a check or reset failed), "discarded"
+	// (its borrower destroyed it, panicked, or ran out of time), "leaked" (it was taken
+	// away from a borrower that kept it for too long), "closed" (the pool was closed) or
+	// "reset" (it was made before the pool was reset).
+	Reason string
 	Err    error // what the check said, where one failed, or that Close panicked
 }
 

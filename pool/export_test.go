@@ -2,6 +2,14 @@ package pool
 
 import "github.com/elixirscope/foundation/clock"
 
+// The bounds and defaults that tests go to the edge of.
+const (
+	MaxWorkers             = maxWorkers
+	DefaultCheckoutTimeout = defaultCheckoutTimeout
+	DefaultCreateTimeout   = defaultCreateTimeout
+	DefaultBackoff         = defaultBackoff
+)
+
 // Crowd makes the pool behave as if borrowers had met at its lock, so that tests
 // reach the lanes without depending on the scheduler.
 func (p *Pool[T]) Crowd() { p.lanes.used.Store(true) }

@@ -44,7 +44,7 @@ func (p *Pool[T]) Reconfigure(cfg Config) error {
 	for p.idle.len > 0 && len(p.slots)+p.making > p.cfg.Size {
 		s := p.idle.first
 		p.idle.remove(s)
-		p.destroyLocked(s, ReasonResized, nil)
+		p.destroyLocked(s, reasonResized, nil)
 	}
 	p.growLocked(now)
 	p.rearmLocked(now)
@@ -97,7 +97,7 @@ func (p *Pool[T]) closeLocked() {
 	for p.idle.len > 0 {
 		s := p.idle.first
 		p.idle.remove(s)
-		p.destroyLocked(s, ReasonClosed, nil)
+		p.destroyLocked(s, reasonClosed, nil)
 	}
 	p.checkDrainedLocked()
 }

@@ -97,7 +97,7 @@ func open[T any](ctx context.Context, name string, cfg Config, f Factory[T], opt
 		name: name, worker: reflect.TypeFor[T](), factory: f,
 		topics: topicsOf(gather(opts).bus), drained: make(chan struct{}),
 		wait: histogram.New(), hold: histogram.New(), create: histogram.New(),
-		cfg: cfg.effective(), given: cfg, health: health{ramp: MaxWorkers},
+		cfg: cfg.effective(), given: cfg, health: health{ramp: maxWorkers},
 	}
 	p.lastCall = clock.Min
 	p.doubt.Store(int64(clock.Min))

@@ -31,7 +31,7 @@ func (p *Pool[T]) Reset() {
 	for p.idle.len > 0 {
 		s := p.idle.first
 		p.idle.remove(s)
-		p.destroyLocked(s, ReasonReset, nil)
+		p.destroyLocked(s, reasonReset, nil)
 	}
 	p.growLocked(clock.Now())
 }

@@ -148,9 +148,12 @@ type Status struct {
 	Name   string
 	Worker string // the type of the workers
 	Config Config // in force, with defaults filled in
-	// State, Available, Overflow and CheckedOut are those of Poolboy: workers within
-	// Size that can be had at once or made, workers beyond Size, and workers out.
-	State      State
+	// State, Available, Overflow and CheckedOut are those of Poolboy. State is "ready"
+	// (a worker within Size can be lent at once or made), "overflow" (all of these are
+	// borrowed, overflow is left) or "full" (a borrower must wait). The others count
+	// workers within Size that can be had at once or made, workers beyond Size, and
+	// workers out.
+	State      string
 	Available  int
 	Overflow   int
 	CheckedOut int

@@ -60,13 +60,13 @@ func (p *Pool[T]) Status() Status {
 }
 
 // stateOf is Poolboy's rule.
-func stateOf(available, overflow, maxOverflow int) State {
+func stateOf(available, overflow, maxOverflow int) string {
 	switch {
 	case overflow == 0 && available > 0:
-		return StateReady
+		return "ready"
 	case overflow >= maxOverflow:
-		return StateFull
+		return "full"
 	default:
-		return StateOverflow
+		return "overflow"
 	}
 }

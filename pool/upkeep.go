@@ -66,10 +66,10 @@ func (p *Pool[T]) retireLocked(now clock.Instant) {
 		switch {
 		case s.expires <= now && p.health.failures == 0:
 			p.idle.remove(s)
-			p.destroyLocked(s, ReasonLifetime, nil)
+			p.destroyLocked(s, reasonLifetime, nil)
 		case idled && p.cfg.Start == Lazy && p.idle.len > p.cfg.MinIdle:
 			p.idle.remove(s)
-			p.destroyLocked(s, ReasonIdle, nil)
+			p.destroyLocked(s, reasonIdle, nil)
 		}
 		s = next
 	}
@@ -200,7 +200,7 @@ func (p *Pool[T]) leaksLocked(now clock.Instant) []leak {
 		leaks = append(leaks, leak{event, append([]uintptr(nil), s.stack...)})
 		if p.cfg.ReclaimLeaked {
 			p.lent--
-			p.destroyLocked(s, ReasonLeaked, nil)
+			p.destroyLocked(s, reasonLeaked, nil)
 		}
 	}
 	return leaks

@@ -28,7 +28,7 @@ type Adopted struct {
 var _ pool.Lender = (*Adopted)(nil)
 
 // Adopt makes a stage of p. timeout is how long a checkout waits; 0 means
-// [pool.DefaultCheckoutTimeout].
+// 5 s, as in a pool.
 func Adopt(name string, p *pgxpool.Pool, timeout time.Duration) (*Adopted, error) {
 	var ps fault.Problems
 	ps.CheckName(name)
@@ -38,7 +38,7 @@ func Adopt(name string, p *pgxpool.Pool, timeout time.Duration) (*Adopted, error
 		return nil, err
 	}
 	if timeout == 0 {
-		timeout = pool.DefaultCheckoutTimeout
+		timeout = 5 * time.Second
 	}
 	return &Adopted{name: name, pool: p, timeout: timeout}, nil
 }

@@ -98,7 +98,7 @@ func sortBreakers(list []Breaker) {
 
 func poolView(worker string, s pool.Status) Pool {
 	v := Pool{
-		Name: s.Name, Worker: worker, State: s.State.String(), Degraded: s.Degraded, RetryAfterSeconds: remaining(s.RetryAt),
+		Name: s.Name, Worker: worker, State: s.State, Degraded: s.Degraded, RetryAfterSeconds: remaining(s.RetryAt),
 		Strategy: s.Config.Strategy.String(), Size: s.Stats.Size, MaxOverflow: s.Stats.MaxOverflow,
 		Available: s.Available, Overflow: s.Overflow, CheckedOut: s.CheckedOut,
 		Idle: s.Stats.Idle, Waiting: s.Stats.Waiting, Making: s.Stats.Making,
