@@ -49,9 +49,9 @@ type StateChanged struct {
 // Edge implements [telemetry.Edge].
 func (e StateChanged) Edge() (string, fault.Severity) {
 	if e.To == StateOpen {
-		return e.Name, fault.Warning
+		return e.Name, fault.SeverityWarning
 	}
-	return e.Name, fault.Info
+	return e.Name, fault.SeverityInfo
 }
 
 // EventName implements [telemetry.Event].

@@ -28,10 +28,10 @@ type Rejected struct {
 }
 
 // Edge implements [telemetry.Edge].
-func (Applied) Edge() (string, fault.Severity) { return "", fault.Info }
+func (Applied) Edge() (string, fault.Severity) { return "", fault.SeverityInfo }
 
 // Edge implements [telemetry.Edge].
-func (Rejected) Edge() (string, fault.Severity) { return "", fault.Warning }
+func (Rejected) Edge() (string, fault.Severity) { return "", fault.SeverityWarning }
 
 // EventName implements [telemetry.Event].
 func (Applied) EventName() string { return telemetry.Prefix + "config_server.applied" }

@@ -17,7 +17,7 @@ func ExampleNewMemory() {
 	ctx := context.Background()
 	_, err = store.Append(ctx,
 		eventstore.Event{Type: "deploy.started", Name: "shop", Correlation: "build-17"},
-		eventstore.Event{Type: "circuit_breaker.state_change", Name: "payments", Severity: fault.Warning, Data: []byte(`{"to":"open"}`)},
+		eventstore.Event{Type: "circuit_breaker.state_change", Name: "payments", Severity: fault.SeverityWarning, Data: []byte(`{"to":"open"}`)},
 		eventstore.Event{Type: "deploy.finished", Name: "shop", Correlation: "build-17"},
 	)
 	if err != nil {

@@ -48,7 +48,7 @@ func filled(e *Event, now time.Time) Event {
 		out.Time = now
 	}
 	if out.Severity == "" {
-		out.Severity = fault.Info
+		out.Severity = fault.SeverityInfo
 	}
 	out.ID, out.Parent = strings.ToLower(out.ID), strings.ToLower(out.Parent)
 	out.Time = out.Time.UTC().Truncate(time.Microsecond)

@@ -47,9 +47,9 @@ type Severity string
 
 // The severities, in rising order.
 const (
-	Info     Severity = "info"
-	Warning  Severity = "warning"
-	Critical Severity = "error"
+	SeverityInfo    Severity = "info"
+	SeverityWarning Severity = "warning"
+	SeverityError   Severity = "error"
 )
 
 // Category groups codes by whose affair the fault is.
@@ -77,28 +77,28 @@ type row struct {
 }
 
 var table = [codeEnd]row{
-	codeInvalid:        {"unknown", Critical, System, false, false, 500, 2, "unknown fault"},
-	CircuitOpen:        {"circuit_open", Warning, Protection, true, true, 503, 14, "circuit breaker is open"},
-	RateLimited:        {"rate_limited", Info, Protection, true, true, 429, 8, "rate limit reached"},
-	PoolFull:           {"pool_full", Warning, Protection, true, true, 503, 8, "no worker is free"},
-	PoolTimeout:        {"pool_timeout", Warning, Protection, true, true, 503, 8, "no worker became free in time"},
-	CallTimeout:        {"call_timeout", Warning, Dependency, true, false, 504, 4, "call ran past its time limit"},
-	Canceled:           {"canceled", Info, Caller, false, true, 499, 1, "caller gave up"},
-	MemoryPressure:     {"memory_pressure", Warning, Protection, true, true, 503, 8, "memory is short"},
-	ConcurrencyLimited: {"concurrency_limited", Warning, Protection, true, true, 503, 8, "too many calls in flight"},
-	WorkerFailed:       {"worker_failed", Critical, Dependency, true, true, 503, 14, "no worker could be made"},
-	OperationFailed:    {"operation_failed", Critical, Dependency, false, false, 502, 13, "operation failed"},
-	NotFound:           {"not_found", Warning, Caller, false, true, 404, 5, "not found"},
-	AlreadyExists:      {"already_exists", Warning, Caller, false, true, 409, 6, "already exists"},
-	InvalidConfig:      {"invalid_config", Critical, Caller, false, true, 400, 3, "invalid configuration"},
-	InvalidArgument:    {"invalid_argument", Warning, Caller, false, true, 400, 3, "invalid argument"},
-	Conflict:           {"conflict", Info, Caller, true, true, 409, 10, "changed by somebody else"},
-	Forbidden:          {"forbidden", Warning, Caller, false, true, 403, 7, "forbidden"},
-	Unavailable:        {"unavailable", Critical, System, true, true, 503, 14, "unavailable"},
-	DataCorrupt:        {"data_corrupt", Critical, System, false, false, 500, 15, "stored data is corrupt"},
-	Closed:             {"closed", Info, Caller, false, true, 503, 14, "closed"},
-	Internal:           {"internal", Critical, System, false, false, 500, 13, "internal fault"},
-	InFlightLimited:    {"in_flight_limited", Info, Protection, true, true, 429, 8, "too many calls of one key in flight"},
+	codeInvalid:        {"unknown", SeverityError, System, false, false, 500, 2, "unknown fault"},
+	CircuitOpen:        {"circuit_open", SeverityWarning, Protection, true, true, 503, 14, "circuit breaker is open"},
+	RateLimited:        {"rate_limited", SeverityInfo, Protection, true, true, 429, 8, "rate limit reached"},
+	PoolFull:           {"pool_full", SeverityWarning, Protection, true, true, 503, 8, "no worker is free"},
+	PoolTimeout:        {"pool_timeout", SeverityWarning, Protection, true, true, 503, 8, "no worker became free in time"},
+	CallTimeout:        {"call_timeout", SeverityWarning, Dependency, true, false, 504, 4, "call ran past its time limit"},
+	Canceled:           {"canceled", SeverityInfo, Caller, false, true, 499, 1, "caller gave up"},
+	MemoryPressure:     {"memory_pressure", SeverityWarning, Protection, true, true, 503, 8, "memory is short"},
+	ConcurrencyLimited: {"concurrency_limited", SeverityWarning, Protection, true, true, 503, 8, "too many calls in flight"},
+	WorkerFailed:       {"worker_failed", SeverityError, Dependency, true, true, 503, 14, "no worker could be made"},
+	OperationFailed:    {"operation_failed", SeverityError, Dependency, false, false, 502, 13, "operation failed"},
+	NotFound:           {"not_found", SeverityWarning, Caller, false, true, 404, 5, "not found"},
+	AlreadyExists:      {"already_exists", SeverityWarning, Caller, false, true, 409, 6, "already exists"},
+	InvalidConfig:      {"invalid_config", SeverityError, Caller, false, true, 400, 3, "invalid configuration"},
+	InvalidArgument:    {"invalid_argument", SeverityWarning, Caller, false, true, 400, 3, "invalid argument"},
+	Conflict:           {"conflict", SeverityInfo, Caller, true, true, 409, 10, "changed by somebody else"},
+	Forbidden:          {"forbidden", SeverityWarning, Caller, false, true, 403, 7, "forbidden"},
+	Unavailable:        {"unavailable", SeverityError, System, true, true, 503, 14, "unavailable"},
+	DataCorrupt:        {"data_corrupt", SeverityError, System, false, false, 500, 15, "stored data is corrupt"},
+	Closed:             {"closed", SeverityInfo, Caller, false, true, 503, 14, "closed"},
+	Internal:           {"internal", SeverityError, System, false, false, 500, 13, "internal fault"},
+	InFlightLimited:    {"in_flight_limited", SeverityInfo, Protection, true, true, 429, 8, "too many calls of one key in flight"},
 }
 
 func (c Code) row() *row {
@@ -168,4 +168,6 @@ func Codes() []Code {
 
 // Rank returns the place of s among the severities in rising order, from 0; -1 for a
 // text that is none.
-func (s Severity) Rank() int { return slices.Index([]Severity{Info, Warning, Critical}, s) }
+func (s Severity) Rank() int {
+	return slices.Index([]Severity{SeverityInfo, SeverityWarning, SeverityError}, s)
+}

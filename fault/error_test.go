@@ -138,13 +138,13 @@ func TestProblemsAreReportedTogether(t *testing.T) {
 	}
 	ps.Require(false, "window", "-3s", "must be positive")
 	ps.Add("probes", 0, "must be at least 1")
-	ps.CheckName("Payments!")
+	ps.CheckName("Payments\t")
 	err := ps.Err("circuit_breaker", "a")
 	f, _ := errors.AsType[*fault.Error](err)
 	if !errors.Is(err, fault.InvalidConfig) || len(f.Problems()) != 3 {
 		t.Fatalf("got %v", err)
 	}
-	for _, want := range []string{"window -3s: must be positive", "probes 0: must be at least 1", `name "Payments!": `} {
+	for _, want := range []string{"window -3s: must be positive", "probes 0: must be at least 1", `name "Payments\t": `} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in %v", want, err)
 		}
@@ -158,6 +158,20 @@ func TestNames(t *testing.T) {
 	} {
 		if got := fault.ValidName(name); got != want {
 			t.Errorf("ValidName(%q) = %v", name, got)
+		}
+	}
+}
+
+func TestCheckName_TakesWhatCanBePrinted(t *testing.T) {
+	for name, want := range map[string]bool{
+		"payments": true, "Paystack": true, "LLM Service": true, "grpc-pool-dns:///db.example:443": true, "決済": true, `a "b" \ c`: true,
+		strings.Repeat("x", 128): true, strings.Repeat("é", 64): true, " ": true,
+		"": false, strings.Repeat("x", 129): false, strings.Repeat("é", 65): false, "a\nb": false, "a\x00": false, "\x1b[2J": false,
+		"\xff": false, "a\u202eb": false, "a\u00a0b": false, "a\u200bb": false,
+	} {
+		var ps fault.Problems
+		if ps.CheckName(name); (len(ps) == 0) != want {
+			t.Errorf("CheckName(%q): %v", name, ps)
 		}
 	}
 }
@@ -204,7 +218,12 @@ func TestIsRefusal(t *testing.T) {
 }
 
 func TestSeveritiesRise(t *testing.T) {
-	for want, s := range []fault.Severity{fault.Info, fault.Warning, fault.Critical} {
+	for text, s := range map[string]fault.Severity{"info": fault.SeverityInfo, "warning": fault.SeverityWarning, "error": fault.SeverityError} {
+		if string(s) != text {
+			t.Errorf("the severity %s is written %q", text, s)
+		}
+	}
+	for want, s := range []fault.Severity{fault.SeverityInfo, fault.SeverityWarning, fault.SeverityError} {
 		if got := s.Rank(); got != want {
 			t.Errorf("%s has rank %d, want %d", s, got, want)
 		}

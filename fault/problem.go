@@ -3,6 +3,9 @@ package fault
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Problem is one fault of a configuration. A part reports its problems by the
@@ -78,15 +81,24 @@ func (ps Problems) Err(component, name string) error {
 // MaxNameLength is the greatest length of a configured name, in bytes.
 const MaxNameLength = 63
 
-// CheckName records a problem unless name fits [a-z0-9][a-z0-9_.-]{0,62}.
+// maxName is the greatest length of a name that code gives, in bytes.
+const maxName = 128
+
+// CheckName records a problem unless name is 1 to 128 bytes of printable text in
+// UTF-8, as in "LLM Service": what a part may be called that code makes. Names in a
+// configuration are of [ValidName]'s form.
 func (ps *Problems) CheckName(name string) {
-	if !ValidName(name) {
-		ps.Add("name", fmt.Sprintf("%.80q", name),
-			"a name has 1 to %d of a-z, 0-9, '_', '.', '-' and begins with a letter or digit", MaxNameLength)
-	}
+	ps.Require(printable(name), "name", fmt.Sprintf("%.80q", name), "a name has 1 to %d bytes of printable text in UTF-8", maxName)
 }
 
-// ValidName reports whether name fits [a-z0-9][a-z0-9_.-]{0,62}.
+// printable says no to control characters, to what reverses the direction of text and
+// to every blank but the space: a name goes into logs, metrics and terminals.
+func printable(name string) bool {
+	return name != "" && len(name) <= maxName && utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// ValidName reports whether name fits [a-z0-9][a-z0-9_.-]{0,62}, the form of the names
+// in a configuration.
 func ValidName(name string) bool {
 	if name == "" || len(name) > MaxNameLength {
 		return false

@@ -48,7 +48,7 @@ func TestScenario80_AllFaultsAreReportedWhenItIsConfigured(t *testing.T) {
 			t.Errorf("%s: Validate finds %q, want %q", tc.name, got, tc.fields)
 		}
 	}
-	_, err := guard.New("Not A Name", guard.Config{Timeout: -1})
+	_, err := guard.New("Not\nA Name", guard.Config{Timeout: -1})
 	if got := fieldsOf(t, err); got != "timeout name" {
 		t.Errorf("problems with %q, want all at once", got)
 	}

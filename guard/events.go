@@ -96,7 +96,7 @@ type LeasesExpired struct {
 }
 
 // Edge implements [telemetry.Edge].
-func (e LeasesExpired) Edge() (string, fault.Severity) { return e.Guard, fault.Warning }
+func (e LeasesExpired) Edge() (string, fault.Severity) { return e.Guard, fault.SeverityWarning }
 
 // EventName implements [telemetry.Event].
 func (LeasesExpired) EventName() string { return telemetry.Prefix + "guard.leases_expired" }
@@ -109,7 +109,7 @@ type DetachedPanicked struct {
 }
 
 // Edge implements [telemetry.Edge].
-func (e DetachedPanicked) Edge() (string, fault.Severity) { return e.Guard, fault.Critical }
+func (e DetachedPanicked) Edge() (string, fault.Severity) { return e.Guard, fault.SeverityError }
 
 // EventName implements [telemetry.Event].
 func (DetachedPanicked) EventName() string { return telemetry.Prefix + "guard.detached_panicked" }

@@ -101,14 +101,14 @@ func (e WorkerStarted) Edge() (string, fault.Severity) {
 	if e.Recovered == 0 {
 		return e.Pool, ""
 	}
-	return e.Pool, fault.Info
+	return e.Pool, fault.SeverityInfo
 }
 
 // Edge implements [telemetry.Edge].
-func (e WorkerFailed) Edge() (string, fault.Severity) { return e.Pool, fault.Critical }
+func (e WorkerFailed) Edge() (string, fault.Severity) { return e.Pool, fault.SeverityError }
 
 // Edge implements [telemetry.Edge].
-func (e WorkerLeaked) Edge() (string, fault.Severity) { return e.Pool, fault.Warning }
+func (e WorkerLeaked) Edge() (string, fault.Severity) { return e.Pool, fault.SeverityWarning }
 
 // EventName implements [telemetry.Event].
 func (CheckedOut) EventName() string { return eventPrefix + "checkout" }

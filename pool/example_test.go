@@ -106,11 +106,11 @@ func ExamplePool_Reconfigure() {
 }
 
 func ExampleNew() {
-	_, err := pool.New("Orders!", pool.Config{Size: -3}, pool.Factory[*Conn]{New: dial()})
+	_, err := pool.New("Orders\n", pool.Config{Size: -3}, pool.Factory[*Conn]{New: dial()})
 	fmt.Println(err)
 	// Output:
-	// connection_pool "Orders!": invalid_config: invalid configuration
-	// 	name "Orders!": a name has 1 to 63 of a-z, 0-9, '_', '.', '-' and begins with a letter or digit
+	// connection_pool "Orders\n": invalid_config: invalid configuration
+	// 	name "Orders\n": a name has 1 to 128 bytes of printable text in UTF-8
 	// 	size -3: use 0 to 1048576
 }
 

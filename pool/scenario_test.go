@@ -37,7 +37,7 @@ func TestScenario55_DefaultsAreFiveNoneAndLifo(t *testing.T) {
 
 func TestScenario56_EveryFaultOfAConfigIsNamedAndNothingStays(t *testing.T) {
 	before := runtime.NumGoroutine()
-	_, err := pool.New("Bad Name", pool.Config{
+	_, err := pool.New("Bad\tName", pool.Config{
 		Size: -2, MaxOverflow: -3, Strategy: 7, Start: 9, CheckoutTimeout: -1, MaxWaiters: -1, MinIdle: -1, LifetimeJitter: 1.5,
 		ReclaimLeaked: true, Backoff: time.Minute, BackoffMax: time.Second,
 	}, pool.Factory[*conn]{})

@@ -99,9 +99,9 @@ func TestInstrument_MeasuresAndNeverRefuses(t *testing.T) {
 }
 
 func TestInstrument_RefusesABadName(t *testing.T) {
-	_, err1 := protect.InstrumentHandler(answer(200), "Bad Name", nil)
-	_, err2 := protect.InstrumentTransport(nil, "Bad Name", nil)
-	_, err3 := protect.InstrumentFunc("Bad Name", nil, func(context.Context, int) (int, error) { return 0, nil })
+	_, err1 := protect.InstrumentHandler(answer(200), "Bad\tName", nil)
+	_, err2 := protect.InstrumentTransport(nil, "Bad\tName", nil)
+	_, err3 := protect.InstrumentFunc("Bad\tName", nil, func(context.Context, int) (int, error) { return 0, nil })
 	for _, err := range []error{err1, err2, err3} {
 		if !errors.Is(err, fault.InvalidConfig) {
 			t.Errorf("got %v", err)

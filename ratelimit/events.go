@@ -45,7 +45,7 @@ type KeyReset struct {
 }
 
 // Edge implements [telemetry.Edge].
-func (e KeyReset) Edge() (string, fault.Severity) { return e.Name, fault.Info }
+func (e KeyReset) Edge() (string, fault.Severity) { return e.Name, fault.SeverityInfo }
 
 // EventName implements [telemetry.Event].
 func (KeyReset) EventName() string { return telemetry.Prefix + "rate_limiter.key_reset" }
@@ -59,7 +59,7 @@ type KeysOverflowed struct {
 }
 
 // Edge implements [telemetry.Edge].
-func (e KeysOverflowed) Edge() (string, fault.Severity) { return e.Name, fault.Warning }
+func (e KeysOverflowed) Edge() (string, fault.Severity) { return e.Name, fault.SeverityWarning }
 
 // EventName implements [telemetry.Event].
 func (KeysOverflowed) EventName() string { return telemetry.Prefix + "rate_limiter.keys_overflowed" }

@@ -84,7 +84,7 @@ func TestScenario36_ANegativeLimitRefusesEverything(t *testing.T) {
 }
 
 func TestScenario36_NonsenseIsRefusedWithEveryFault(t *testing.T) {
-	_, err := ratelimit.New("Bad Name", ratelimit.Config{Algorithm: 9, Limit: 0, Per: -1, Burst: -2, Parts: 5, MaxKeys: -1, Mode: 7})
+	_, err := ratelimit.New("Bad\tName", ratelimit.Config{Algorithm: 9, Limit: 0, Per: -1, Burst: -2, Parts: 5, MaxKeys: -1, Mode: 7})
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || f.Code() != fault.InvalidConfig {
 		t.Fatal(err)

@@ -34,10 +34,10 @@ const (
 )
 
 // Edge implements [telemetry.Edge].
-func (e Registered) Edge() (string, fault.Severity) { return e.Name.String(), fault.Info }
+func (e Registered) Edge() (string, fault.Severity) { return e.Name.String(), fault.SeverityInfo }
 
 // Edge implements [telemetry.Edge].
-func (e Unregistered) Edge() (string, fault.Severity) { return e.Name.String(), fault.Info }
+func (e Unregistered) Edge() (string, fault.Severity) { return e.Name.String(), fault.SeverityInfo }
 
 // EventName implements [telemetry.Event].
 func (Registered) EventName() string { return eventPrefix + "registered" }

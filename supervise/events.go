@@ -34,13 +34,13 @@ type ServiceBackoff struct {
 }
 
 // Edge implements [telemetry.Edge].
-func (e ServiceStarted) Edge() (string, fault.Severity) { return e.Service, fault.Info }
+func (e ServiceStarted) Edge() (string, fault.Severity) { return e.Service, fault.SeverityInfo }
 
 // Edge implements [telemetry.Edge].
-func (e ServiceFailed) Edge() (string, fault.Severity) { return e.Service, fault.Critical }
+func (e ServiceFailed) Edge() (string, fault.Severity) { return e.Service, fault.SeverityError }
 
 // Edge implements [telemetry.Edge].
-func (e ServiceBackoff) Edge() (string, fault.Severity) { return e.Service, fault.Info }
+func (e ServiceBackoff) Edge() (string, fault.Severity) { return e.Service, fault.SeverityInfo }
 
 // EventName implements [telemetry.Event].
 func (ServiceStarted) EventName() string { return eventPrefix + "service_started" }

@@ -211,7 +211,7 @@ func (e tripped) Edge() (string, fault.Severity) {
 	if e.Times < 2 {
 		return "payments", ""
 	}
-	return "payments", fault.Warning
+	return "payments", fault.SeverityWarning
 }
 
 // A recorder of edges makes nobody build events for calls.

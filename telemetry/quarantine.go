@@ -25,7 +25,7 @@ type HandlerFailed struct {
 func (HandlerFailed) EventName() string { return Prefix + "telemetry.handler_failed" }
 
 // Edge implements [Edge].
-func (e HandlerFailed) Edge() (string, fault.Severity) { return e.Handler, fault.Warning }
+func (e HandlerFailed) Edge() (string, fault.Severity) { return e.Handler, fault.SeverityWarning }
 
 // quarantine keeps a failing handler away for a while that doubles up to
 // longPause, and forgives everything at the first success. Concurrent emitters

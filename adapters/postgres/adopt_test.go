@@ -91,7 +91,7 @@ func TestAnAdoptedPoolOfADeadServerIsTheServersFailure(t *testing.T) {
 	if _, err := a.Checkout(background, pool.CheckoutOptions{}); !errors.Is(err, fault.WorkerFailed) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := postgres.Adopt("Bad Name", nil, -1); !errors.Is(err, fault.InvalidConfig) {
+	if _, err := postgres.Adopt("Bad\tName", nil, -1); !errors.Is(err, fault.InvalidConfig) {
 		t.Errorf("got %v", err)
 	}
 }

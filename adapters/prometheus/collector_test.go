@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/elixirscope/foundation/adapters/prometheus"
+	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/histogram"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -189,5 +190,26 @@ func TestHandler_AFailingCollectorCostsItsOwnSeriesOnly(t *testing.T) {
 	}
 	if want := `foundation_calls_total{guard="a",outcome="success"} 1`; resp.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
 		t.Errorf("status %d, body %q", resp.StatusCode, body)
+	}
+}
+
+// What code calls a part may hold quotes, backslashes and letters of any script.
+func TestNamesOfAnyScriptAreScraped(t *testing.T) {
+	names := []string{"LLM Service", `a "b" \ c`, "決済", strings.Repeat("é", 64), "grpc-pool-dns:///db.example:443"}
+	var parts source
+	for _, name := range names {
+		g, err := guard.New(name, guard.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Collect(func(s telemetry.Sample) { parts = append(parts, s) })
+	}
+	w := httptest.NewRecorder()
+	prometheus.Handler(parts).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	escape := strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+	for _, name := range names {
+		if label := `guard="` + escape.Replace(name) + `"`; !strings.Contains(w.Body.String(), label) {
+			t.Errorf("%s is not in\n%s", label, w.Body.String())
+		}
 	}
 }

@@ -29,7 +29,7 @@ func testFilled(t *testing.T, h Harness) {
 		if id, err := uuid.Parse(e.ID); err != nil || id.Version() != 7 {
 			t.Errorf("event %d: id %q, want a UUID of version 7", i, e.ID)
 		}
-		if e.Time.Before(before) || e.Time.After(time.Now()) || e.Severity != fault.Info {
+		if e.Time.Before(before) || e.Time.After(time.Now()) || e.Severity != fault.SeverityInfo {
 			t.Errorf("event %d: %+v", i, e)
 		}
 	}
@@ -57,8 +57,8 @@ func testKept(t *testing.T, h Harness) {
 	events := []eventstore.Event{
 		{Type: strings.Repeat("t", eventstore.MaxText), Component: long, Name: long, Node: long, Correlation: long},
 		{Type: "x", Time: year1, Data: json.RawMessage(`{"b": 1,  "a":"\u0000 \ud800 ü", "a": 1e999}`)},
-		{Type: "x", Time: year9999, Severity: fault.Critical, Data: json.RawMessage(`null`)},
-		{Type: "x", Time: time.Date(2026, 5, 1, 14, 0, 0, 1_999, time.FixedZone("", 7200)), Severity: fault.Warning, Data: big},
+		{Type: "x", Time: year9999, Severity: fault.SeverityError, Data: json.RawMessage(`null`)},
+		{Type: "x", Time: time.Date(2026, 5, 1, 14, 0, 0, 1_999, time.FixedZone("", 7200)), Severity: fault.SeverityWarning, Data: big},
 		{Type: "A.b_c:d/e-f", Name: `'"; -- \ %_*?[`, Parent: strings.ToUpper(eventstore.NewID())},
 	}
 	stored := appendTo(t, s, events...)
@@ -69,7 +69,7 @@ func testKept(t *testing.T, h Harness) {
 		want := events[i]
 		want.ID, want.Seq, want.Time, want.Parent = stored[i].ID, stored[i].Seq, stored[i].Time, strings.ToLower(want.Parent)
 		if want.Severity == "" {
-			want.Severity = fault.Info
+			want.Severity = fault.SeverityInfo
 		}
 		wantEvents(t, "stored", stored[i:i+1], []eventstore.Event{want})
 	}

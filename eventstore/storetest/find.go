@@ -15,11 +15,11 @@ func testQueries(t *testing.T, h Harness) {
 	s := h.open(t)
 	at := func(seconds int) time.Time { return noon.Add(time.Duration(seconds) * time.Second) }
 	e := appendTo(t, s,
-		eventstore.Event{Type: "circuit_breaker.state_change", Time: at(1), Component: "circuit_breaker", Name: "payments", Correlation: "r1", Severity: fault.Warning},
+		eventstore.Event{Type: "circuit_breaker.state_change", Time: at(1), Component: "circuit_breaker", Name: "payments", Correlation: "r1", Severity: fault.SeverityWarning},
 		eventstore.Event{Type: "circuit_breaker.call_executed", Time: at(2), Component: "circuit_breaker", Name: "orders", Correlation: "r2"},
-		eventstore.Event{Type: "circuitXbreaker.state_change", Time: at(3), Component: "custom", Name: "payments", Severity: fault.Critical},
+		eventstore.Event{Type: "circuitXbreaker.state_change", Time: at(3), Component: "custom", Name: "payments", Severity: fault.SeverityError},
 		eventstore.Event{Type: "deploy", Time: at(2), Name: "Payments", Correlation: "r1"},
-		eventstore.Event{Type: "pool.timeout", Time: at(5), Component: "pool", Name: "payments", Correlation: "R1", Severity: fault.Warning},
+		eventstore.Event{Type: "pool.timeout", Time: at(5), Component: "pool", Name: "payments", Correlation: "R1", Severity: fault.SeverityWarning},
 	)
 	for _, tt := range []struct {
 		name string
@@ -37,9 +37,9 @@ func testQueries(t *testing.T, h Harness) {
 		{"a pattern for one", eventstore.Query{Type: "circuit?breaker.state_change"}, []int{0, 2}},
 		{"patterns", eventstore.Query{Type: "*o*.*t*e*"}, []int{4}},
 		{"any pattern", eventstore.Query{Type: "*"}, []int{0, 1, 2, 3, 4}},
-		{"severity info", eventstore.Query{Severity: fault.Info}, []int{0, 1, 2, 3, 4}},
-		{"severity warning", eventstore.Query{Severity: fault.Warning}, []int{0, 2, 4}},
-		{"severity error", eventstore.Query{Severity: fault.Critical}, []int{2}},
+		{"severity info", eventstore.Query{Severity: fault.SeverityInfo}, []int{0, 1, 2, 3, 4}},
+		{"severity warning", eventstore.Query{Severity: fault.SeverityWarning}, []int{0, 2, 4}},
+		{"severity error", eventstore.Query{Severity: fault.SeverityError}, []int{2}},
 		{"components", eventstore.Query{Components: []string{"pool", "custom", "none"}}, []int{2, 4}},
 		{"no component", eventstore.Query{Components: []string{""}}, []int{3}},
 		{"a name", eventstore.Query{Name: "payments"}, []int{0, 2, 4}},
@@ -56,7 +56,7 @@ func testQueries(t *testing.T, h Harness) {
 		{"after the last", eventstore.Query{After: 1 << 63}, nil},
 		{"a limit", eventstore.Query{Limit: 2, Since: at(2)}, []int{1, 2, 3, 4}},
 		{"all of them", eventstore.Query{
-			Type: "*", Severity: fault.Warning, Components: []string{"circuit_breaker"}, Name: "payments", Correlation: "r1", Since: at(1), Until: at(1), After: 0, Limit: 1,
+			Type: "*", Severity: fault.SeverityWarning, Components: []string{"circuit_breaker"}, Name: "payments", Correlation: "r1", Since: at(1), Until: at(1), After: 0, Limit: 1,
 		}, []int{0}},
 		{"hostile texts", eventstore.Query{Name: `' OR 1=1 --`, Correlation: `%`}, nil},
 	} {

@@ -59,7 +59,7 @@ func testHistories(t *testing.T, h Harness) {
 var (
 	types  = []string{"a", "a.b", "a.c", "b", "b.a.b", "B"}
 	words  = []string{"", "x", "y", "X", "x%", "ü"}
-	levels = []fault.Severity{"", fault.Info, fault.Warning, fault.Critical}
+	levels = []fault.Severity{"", fault.SeverityInfo, fault.SeverityWarning, fault.SeverityError}
 	globs  = []string{"", "*", "a", "a.*", "*.b", "?", "?.?", "b*b", "**", "*a*"}
 )
 

@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
-// table prints rows in aligned columns. It counts runes and colours a cell only
+// table prints rows in aligned columns. It counts columns and colours a cell only
 // after padding it, which text/tabwriter cannot: escape sequences would count as
 // width and push the columns apart.
 type table struct {
@@ -78,11 +79,11 @@ func printable(s string) string {
 func (t *table) write(w io.Writer, colour bool) error {
 	widths := make([]int, len(t.header))
 	for i, h := range t.header {
-		widths[i] = utf8.RuneCountInString(h)
+		widths[i] = width(h)
 	}
 	for _, row := range t.rows {
 		for i, c := range row {
-			widths[i] = max(widths[i], utf8.RuneCountInString(c.text))
+			widths[i] = max(widths[i], width(c.text))
 		}
 	}
 	var b strings.Builder
@@ -104,7 +105,7 @@ func (t *table) writeRow(b *strings.Builder, row []cell, widths []int, colour bo
 		if i > 0 {
 			line.WriteString("  ")
 		}
-		pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(c.text))
+		pad := strings.Repeat(" ", widths[i]-width(c.text))
 		text := paint(c.text, c.style, colour)
 		if t.right[i] {
 			line.WriteString(pad + text)
@@ -120,4 +121,29 @@ func paint(text string, s style, colour bool) string {
 		return text
 	}
 	return string(s) + text + resetStyle
+}
+
+// width is how many columns of a terminal s takes: two for each letter of the scripts
+// of East Asia and each emoji, none for marks that go with the letter before.
+func width(s string) int {
+	n := 0
+	for _, r := range s {
+		switch {
+		case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
+		case unicode.Is(wide, r):
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+// wide are the blocks whose letters take two columns (Unicode, UAX #11).
+var wide = &unicode.RangeTable{
+	R16: []unicode.Range16{
+		{0x1100, 0x115f, 1}, {0x2e80, 0x303e, 1}, {0x3041, 0xa4cf, 1}, {0xa960, 0xa97c, 1}, {0xac00, 0xd7a3, 1}, {0xf900, 0xfaff, 1},
+		{0xfe30, 0xfe6f, 1}, {0xff01, 0xff60, 1}, {0xffe0, 0xffe6, 1},
+	},
+	R32: []unicode.Range32{{0x1b000, 0x1b2ff, 1}, {0x1f300, 0x1f64f, 1}, {0x1f680, 0x1f6ff, 1}, {0x1f900, 0x1faff, 1}, {0x20000, 0x3fffd, 1}},
 }

@@ -21,6 +21,21 @@ payments-äöü  12345  ○ OPEN
 	}
 }
 
+func TestTable_WideLettersTakeTwoColumns(t *testing.T) {
+	tab := newTable("NAME", ">COUNT", "STATE")
+	tab.row("決済サービス", 5, "closed")
+	tab.row("LLM Service 🙂", 12, "open")
+	tab.row("cafe\u0301", 7, "open")
+	const want = "NAME            COUNT  STATE\n" +
+		"決済サービス        5  closed\n" +
+		"LLM Service 🙂     12  open\n" +
+		"cafe\u0301                7  open\n"
+	var out strings.Builder
+	if err := tab.write(&out, false); err != nil || out.String() != want {
+		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
 func TestTable_ColourDoesNotMoveColumns(t *testing.T) {
 	tab := newTable("A", "B")
 	tab.row(cell{"x", bad}, "1")

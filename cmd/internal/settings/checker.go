@@ -45,9 +45,8 @@ func (k *checker) part(at field, err error) {
 }
 
 func (k *checker) name(at field, name string) {
-	var ps fault.Problems
-	if ps.CheckName(name); len(ps) > 0 {
-		k.add(at, "", "%s", ps[0].Message)
+	if !fault.ValidName(name) {
+		k.add(at, "", "a name has 1 to %d of a-z, 0-9, '_', '.', '-' and begins with a letter or digit", fault.MaxNameLength)
 	}
 }
 
