@@ -73,8 +73,7 @@ func (r *rule) baseFor(now clock.Instant) int64 {
 	if r.algorithm.paced() {
 		return int64(now)
 	}
-	index, _ := floorDivide(int64(now), r.per)
-	return index - r.pack.windows/4
+	return r.moment(now).window - r.pack.windows/4
 }
 
 // outgrown reports whether a table with this base should be replaced at now.
@@ -82,8 +81,7 @@ func (r *rule) outgrown(base int64, now clock.Instant) bool {
 	if r.algorithm.paced() {
 		return int64(now) > base && now.Sub(clock.Instant(base)) > time.Duration(r.pack.horizon/2)
 	}
-	index, _ := floorDivide(int64(now), r.per)
-	return index-base > r.pack.windows/4*3
+	return r.moment(now).window-base > r.pack.windows/4*3
 }
 
 // word packs a state. What lies outside of what a word can hold, which takes a
@@ -93,11 +91,15 @@ func (r *rule) word(base int64, st state) uint64 {
 		offset := st.tat.minus(product(base, r.q)).int64()
 		return uint64(min(max(offset, -middle), middle-1) + middle)
 	}
-	mask := int64(1)<<r.pack.bits - 1
-	window := min(max(st.window-base, 0), r.pack.windows-1)
-	w := uint64(window)<<r.pack.bits | uint64(min(st.count, mask))
-	if r.algorithm == SlidingWindow {
-		w = w<<r.pack.bits | uint64(min(st.before, mask))
+	return r.pack.word(base, st.counts, r.algorithm == SlidingWindow)
+}
+
+func (p *packing) word(base int64, c counts, two bool) uint64 {
+	mask := int64(1)<<(p.bits&63) - 1
+	window := min(max(c.window-base, 0), p.windows-1)
+	w := uint64(window)<<(p.bits&63) | uint64(min(c.count, mask))
+	if two {
+		w = w<<(p.bits&63) | uint64(min(c.before, mask))
 	}
 	return w
 }
@@ -108,24 +110,31 @@ func (r *rule) unpacked(base int64, w uint64) state {
 	if r.algorithm.paced() {
 		return state{tat: product(base, r.q).plus(wideOf(int64(w) - middle))}
 	}
-	mask := uint64(1)<<r.pack.bits - 1
-	var st state
-	if r.algorithm == SlidingWindow {
-		st.before = int64(w & mask)
-		w >>= r.pack.bits
+	return state{counts: r.pack.counts(base, w, r.algorithm == SlidingWindow)}
+}
+
+func (p *packing) counts(base int64, w uint64, two bool) counts {
+	mask := uint64(1)<<(p.bits&63) - 1
+	var c counts
+	if two {
+		c.before = int64(w & mask)
+		w >>= p.bits & 63
 	}
-	st.count = int64(w & mask)
-	st.window = int64(w>>r.pack.bits) + base
-	return st
+	c.count = int64(w & mask)
+	c.window = int64(w>>(p.bits&63)) + base
+	return c
 }
 
 // askWord is [rule.ask] for a packed state. It reports false when the present is
 // too far from the base for the answer to fit a word.
 func (r *rule) askWord(base int64, w uint64, q *question, v *verdict) (after uint64, ok bool) {
-	if r.algorithm.paced() && q.patience == 0 {
+	if !r.algorithm.paced() {
+		return r.askCounts(base, w, q, v)
+	}
+	if q.patience == 0 {
 		return r.askPaced(base, w, q, v)
 	}
-	if r.outside(base, q.now) {
+	if r.far(base, q.now) {
 		return w, false
 	}
 	st, answer := r.ask(r.unpacked(base, w), q.now, q.cost, time.Duration(q.patience))
@@ -136,24 +145,33 @@ func (r *rule) askWord(base int64, w uint64, q *question, v *verdict) (after uin
 	return r.word(base, st), true
 }
 
-func (r *rule) outside(base int64, now clock.Instant) bool {
-	if r.algorithm.paced() {
-		d := int64(now) - base
-		return d > r.pack.horizon || d < -r.pack.horizon || (d < 0) != (int64(now) < base)
+// askCounts is the windows in a word.
+func (r *rule) askCounts(base int64, w uint64, q *question, v *verdict) (after uint64, ok bool) {
+	at, two := r.moment(q.now), r.algorithm == SlidingWindow
+	if at.window < base || at.window-base >= r.pack.windows {
+		return w, false
 	}
-	index, _ := floorDivide(int64(now), r.per)
-	return index < base || index-base >= r.pack.windows
+	c := r.askWindows(r.pack.counts(base, w, two), at, q.cost, v)
+	if !v.ok {
+		return w, true
+	}
+	return r.pack.word(base, c, two), true
+}
+
+// far reports whether now is out of a paced word's reach.
+func (r *rule) far(base int64, now clock.Instant) bool {
+	d := int64(now) - base
+	return d > r.pack.horizon || d < -r.pack.horizon || (d < 0) != (int64(now) < base)
 }
 
 // askPaced is the bucket in words of 64 bits: the common case, and the
 // same steps as in [rule.askBucket]. Nothing overflows: the distance to the base
 // is at most pacedReach units, and so are the capacity and with it the cost.
 func (r *rule) askPaced(base int64, w uint64, q *question, v *verdict) (after uint64, ok bool) {
-	d := int64(q.now) - base
-	if d > r.pack.horizon || d < -r.pack.horizon || (d < 0) != (int64(q.now) < base) {
+	if r.far(base, q.now) {
 		return w, false
 	}
-	now, cost := d*r.q, q.cost*r.p
+	now, cost := (int64(q.now)-base)*r.q, q.cost*r.p
 	start := max(int64(w)-middle, now)
 	ahead, places := start+cost-now, int64(r.full.lo)
 	tolerance := places

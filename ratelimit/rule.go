@@ -53,15 +53,13 @@ func (r *rule) same(o *rule) bool {
 // state is what is remembered of one key, in the form that holds it under every
 // rule. Which fields mean something depends on the algorithm.
 type state struct {
-	tat    wide  // paced: when the bucket is full again, in units since instant 0
-	window int64 // windows: the index of the present one
-	count  int64 // windows: what was taken in it
-	before int64 // sliding_window: what was taken in the one before
-	log    *callLog
+	tat wide // paced: when the bucket is full again, in units since instant 0
+	counts
+	log *callLog
 }
 
 // unused is the state of a key that was never seen.
-func unused() state { return state{tat: wideMin, window: minInt64} }
+func unused() state { return state{tat: wideMin, counts: counts{window: minInt64}} }
 
 // verdict is a rule's answer about one call.
 type verdict struct {
@@ -86,10 +84,10 @@ func (r *rule) ask(st state, now clock.Instant, cost int64, patience time.Durati
 	switch r.algorithm {
 	case GCRA, LeakyBucket:
 		return r.askBucket(st, now, cost, patience)
-	case FixedWindow:
-		return r.askFixed(st, now, cost)
-	case SlidingWindow:
-		return r.askSliding(st, now, cost)
+	case FixedWindow, SlidingWindow:
+		var v verdict
+		st.counts = r.askWindows(st.counts, r.moment(now), cost, &v)
+		return st, v
 	case SlidingLog:
 		return r.askLog(st, now, cost)
 	}
@@ -103,7 +101,8 @@ func (r *rule) refund(st state, now clock.Instant, g given, past refunded) (stat
 	case GCRA, LeakyBucket:
 		return r.refundBucket(st, now, g, past)
 	case FixedWindow, SlidingWindow:
-		return refundWindow(st, g.cost, g.mark, r.algorithm == SlidingWindow), past
+		st.counts = refundWindow(st.counts, g.cost, g.mark)
+		return st, past
 	case SlidingLog:
 		st.log.refund(clock.Instant(g.mark), g.cost)
 	}
@@ -118,15 +117,9 @@ func (r *rule) used(st state, now clock.Instant) int64 {
 	switch r.algorithm {
 	case GCRA, LeakyBucket:
 		return st.tat.minus(product(int64(now), r.q)).ceil(r.p)
-	case FixedWindow:
-		index, _ := floorDivide(int64(now), r.per)
-		if st.window < index {
-			return 0
-		}
-		return st.count
-	case SlidingWindow:
-		w := r.slide(st, now)
-		return addCapped(w.count, w.weighted())
+	case FixedWindow, SlidingWindow:
+		c, at := r.slide(st.counts, r.moment(now))
+		return addCapped(c.count, r.weighted(c, at))
 	case SlidingLog:
 		return st.log.total(now, r.per)
 	}
@@ -136,12 +129,11 @@ func (r *rule) used(st state, now clock.Instant) int64 {
 // seeded returns the state of a key of which used was taken at now.
 func (r *rule) seeded(used int64, now clock.Instant) state {
 	st := unused()
-	index, _ := floorDivide(int64(now), r.per)
 	switch r.algorithm {
 	case GCRA, LeakyBucket:
 		st.tat = product(int64(now), r.q).plus(product(used, r.p))
 	case FixedWindow, SlidingWindow:
-		st.window, st.count = index, used
+		st.window, st.count = r.moment(now).window, used
 	case SlidingLog:
 		st.log = &callLog{}
 		st.log.add(now, used)

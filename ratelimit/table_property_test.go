@@ -166,7 +166,11 @@ func TestPropertyATableIsReplacedInTime(t *testing.T) {
 		start := clock.Instant(rapid.Int64Range(-1<<50, 1<<50).Draw(t, "start"))
 		base := r.baseFor(start)
 		usable := func(at clock.Instant) bool {
-			outside, q := r.outside(base, at), question{now: at, cost: 1}
+			outside, q := r.far(base, at), question{now: at, cost: 1}
+			if !r.algorithm.paced() {
+				window := r.moment(at).window
+				outside = window < base || window-base >= r.pack.windows
+			}
 			if _, ok := r.askWord(base, r.word(base, unused()), &q, &verdict{}); ok == outside {
 				t.Fatalf("at %d the word answers: %v, it is outside: %v", at, ok, outside)
 			}
