@@ -1,6 +1,7 @@
 package ratelimit
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"time"
@@ -119,15 +120,14 @@ func (t *topDenied) leastLocked() int {
 	return least
 }
 
-// TopDenied returns up to n keys that were refused most since the limiter was
-// made, the most refused first. It is for people; keys make no metric labels.
-func (l *Limiter) TopDenied(n int) []DeniedKey {
-	l.top.mu.Lock()
-	out := make([]DeniedKey, len(l.top.keys))
-	for i, d := range l.top.keys {
+// list returns the keys, the most refused first.
+func (t *topDenied) list() []DeniedKey {
+	t.mu.Lock()
+	out := make([]DeniedKey, len(t.keys))
+	for i, d := range t.keys {
 		out[i] = DeniedKey{Key: string(d.text), Denied: d.denied, AtMost: d.excess, Last: d.last.Time()}
 	}
-	l.top.mu.Unlock()
-	slices.SortStableFunc(out, func(a, b DeniedKey) int { return int(min(max(int64(b.Denied-a.Denied), -1), 1)) })
-	return out[:min(len(out), max(n, 0))]
+	t.mu.Unlock()
+	slices.SortStableFunc(out, func(a, b DeniedKey) int { return cmp.Compare(b.Denied, a.Denied) })
+	return out
 }

@@ -96,9 +96,12 @@ func ExampleDecision_Refund() {
 	// Output: 5
 }
 
-func ExampleWithParent() {
+func ExampleLimiter_SetParent() {
 	perOrg, _ := ratelimit.New("per_org", ratelimit.Config{Limit: 5, Per: time.Hour, Parts: 1})
-	perUser, _ := ratelimit.New("per_user", ratelimit.Config{Limit: 3, Per: time.Hour}, ratelimit.WithParent(perOrg))
+	perUser, _ := ratelimit.New("per_user", ratelimit.Config{Limit: 3, Per: time.Hour})
+	if err := perUser.SetParent(perOrg); err != nil {
+		fmt.Println(err)
+	}
 	for _, user := range []string{"alice", "alice", "alice", "alice", "bob", "bob", "bob"} {
 		d := perUser.Allow(ratelimit.KeyOf("acme", user))
 		fmt.Print(user, " ", d.OK, "; ")
@@ -117,12 +120,12 @@ func ExampleLimiter_Reconfigure() {
 	// Output: 4 of 12
 }
 
-func ExampleLimiter_TopDenied() {
+func ExampleLimiter_Status() {
 	l, _ := ratelimit.New("api", ratelimit.Config{Limit: 1, Per: time.Hour})
 	for range 4 {
 		l.Allow(ratelimit.KeyOf("10.0.0.7"))
 	}
-	for _, k := range l.TopDenied(10) {
+	for _, k := range l.Status().TopDenied {
 		fmt.Println(k.Key, k.Denied)
 	}
 	// Output: 10.0.0.7 3

@@ -74,16 +74,11 @@ func (s *setup) ready() *setup {
 type Option func(*options)
 
 type options struct {
-	bus    *telemetry.Bus
-	parent *Limiter
+	bus *telemetry.Bus
 }
 
 // WithBus makes the limiter emit its events on b; nil is legal.
 func WithBus(b *telemetry.Bus) Option { return func(o *options) { o.bus = b } }
-
-// WithParent makes every call also count against p, by the parts of the key that
-// p's rule looks at. A call is admitted by all rules or takes from none.
-func WithParent(p *Limiter) Option { return func(o *options) { o.parent = p } }
 
 // New returns a limiter for the rule cfg, or a [fault.InvalidConfig] with every
 // fault of the name and of cfg.
@@ -107,17 +102,11 @@ func New(name string, cfg Config, opts ...Option) (*Limiter, error) {
 	full := cfg.withDefaults()
 	first := setup{config: full, given: cfg, revision: 1, engine: newEngine(l, newRule(full, nil), int64(full.MaxKeys), clock.Now())}
 	l.setup.Store(first.ready())
-	if err := l.SetParent(o.parent); err != nil {
-		return nil, err
-	}
 	return l, nil
 }
 
 // Name returns the name that the limiter was made with.
 func (l *Limiter) Name() string { return l.name }
-
-// Config returns the rule as it was configured last.
-func (l *Limiter) Config() Config { return l.setup.Load().given }
 
 // Allow decides about one call of key, now, without waiting.
 func (l *Limiter) Allow(key Key) (d Decision) {
@@ -172,7 +161,9 @@ func (l *Limiter) Reset(key Key, actor string) {
 
 const maxDepth = 8
 
-// SetParent replaces the parent; nil removes it. A parent that the limiter is
+// SetParent makes every call also count against p, by the parts of the key that p's
+// rule looks at: a call is admitted by all rules or takes from none. It replaces the
+// parent before; nil removes it. A parent that the limiter is
 // itself an ancestor of is refused, as is one that would make the limiter more
 // than the eighth in line, counted from the top. What stands below the limiter is
 // not counted, so build chains from the top.

@@ -15,6 +15,16 @@ var algorithms = []ratelimit.Algorithm{
 	ratelimit.GCRA, ratelimit.FixedWindow, ratelimit.SlidingWindow, ratelimit.SlidingLog, ratelimit.LeakyBucket,
 }
 
+// under returns a limiter below a parent.
+func under(t *testing.T, parent *ratelimit.Limiter, cfg ratelimit.Config) *ratelimit.Limiter {
+	t.Helper()
+	l := must(t, cfg)
+	if err := l.SetParent(parent); err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
 func must(t interface {
 	Helper()
 	Fatal(args ...any)
@@ -158,7 +168,7 @@ func TestTopDeniedKeepsItsBounds(t *testing.T) {
 			all++
 		}
 		top, sum := map[string]bool{}, uint64(0)
-		for _, d := range l.TopDenied(1000) {
+		for _, d := range l.Status().TopDenied {
 			if n := truth[d.Key]; d.Denied < n || d.Denied-d.AtMost > n || top[d.Key] {
 				t.Fatalf("%s was denied %d times, and is listed with %d, of which %d may be too many", d.Key, n, d.Denied, d.AtMost)
 			}

@@ -122,7 +122,7 @@ func TestAShadowRuleDelaysNoReservation(t *testing.T) {
 func TestAShadowRuleKeepsTheDelayOfItsParent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent := must(t, ratelimit.Config{Limit: 1, Per: time.Second})
-		l := must(t, ratelimit.Config{Algorithm: ratelimit.FixedWindow, Limit: 1, Per: time.Hour, Mode: ratelimit.Shadow}, ratelimit.WithParent(parent))
+		l := under(t, parent, ratelimit.Config{Algorithm: ratelimit.FixedWindow, Limit: 1, Per: time.Hour, Mode: ratelimit.Shadow})
 		for i := range 3 {
 			r := l.Reserve(user, 1)
 			if want := time.Duration(i) * time.Second; !r.OK || r.Delay() != want {
@@ -203,7 +203,7 @@ func TestTheFirstWaiterNoticesThatItsTurnHasCome(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				parent := must(t, cfg)
-				l := must(t, cfg, ratelimit.WithParent(parent))
+				l := under(t, parent, cfg)
 				d, start := l.Allow(user), time.Now()
 				done := make(chan error, 1)
 				go func() { done <- l.Wait(t.Context(), user) }()
@@ -442,7 +442,7 @@ func TestACancelFromUnderATurnLeavesThatTurnAlone(t *testing.T) {
 func TestRefusalsOfAParentSpoilNoReceipts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		org := must(t, ratelimit.Config{Limit: 30, Per: time.Hour, Parts: 1})
-		l := must(t, ratelimit.Config{Limit: 10, Per: time.Second, Burst: 50}, ratelimit.WithParent(org))
+		l := under(t, org, ratelimit.Config{Limit: 10, Per: time.Second, Burst: 50})
 		key := ratelimit.KeyOf("acme", "alice")
 		take(l, key, 29)
 		running := l.Allow(key)

@@ -15,11 +15,21 @@ type Status struct {
 	Evictions   uint64 // keys dropped because they were as if never used
 	Overflowed  uint64 // calls counted in a shared bucket because MaxKeys was reached
 	Waiting     int64  // calls that wait for their turn now
+	// TopDenied are up to 64 keys that were refused most since the limiter was made,
+	// the most refused first. They are for people; keys make no metric labels.
+	TopDenied []DeniedKey
 }
 
 // Status returns the present state. Calls that run concurrently may or may not
 // be in its numbers.
 func (l *Limiter) Status() Status {
+	st := l.numbers()
+	st.TopDenied = l.top.list()
+	return st
+}
+
+// numbers is the status without the keys, which metrics do not show.
+func (l *Limiter) numbers() Status {
 	s := l.setup.Load()
 	st := Status{
 		Name: l.name, Config: s.config, Revision: s.revision,
@@ -49,7 +59,7 @@ var (
 
 // Collect implements [telemetry.Source].
 func (l *Limiter) Collect(emit func(telemetry.Sample)) {
-	st := l.Status()
+	st := l.numbers()
 	one := func(d *telemetry.Desc, value float64, labels ...string) {
 		emit(telemetry.Sample{Desc: d, Labels: append([]string{l.name}, labels...), Value: value})
 	}

@@ -208,7 +208,7 @@ func TestAChangeKeepsTheTimeOfWhatWasTaken(t *testing.T) {
 	remain := func(l *ratelimit.Limiter, now clock.Instant, want int64) {
 		t.Helper()
 		if p := l.PeekAt(now, user); p.Remaining != want {
-			t.Errorf("%v: %d remain after %v, want %d", l.Config().Algorithm, p.Remaining, now.Sub(start), want)
+			t.Errorf("%v: %d remain after %v, want %d", l.Status().Config.Algorithm, p.Remaining, now.Sub(start), want)
 		}
 	}
 	log := must(t, ratelimit.Config{Algorithm: ratelimit.SlidingLog, Limit: 10, Per: time.Hour})
@@ -332,8 +332,8 @@ func TestRetryAfterHoldsForTheRulesAboveThatWereNotAsked(t *testing.T) {
 			"later, shadow": {spent(time.Hour, ratelimit.Shadow), time.Second},
 			"later, off":    {spent(time.Hour, ratelimit.Off), time.Second},
 			"never":         {must(t, ratelimit.Config{Limit: -1, Per: time.Hour}), 0},
-			"the one above": {must(t, ratelimit.Config{Limit: 9, Per: time.Hour}, ratelimit.WithParent(spent(time.Minute, ratelimit.Enforce))), time.Minute},
-			"never, above":  {must(t, ratelimit.Config{Limit: 9, Per: time.Hour}, ratelimit.WithParent(must(t, ratelimit.Config{Limit: -1, Per: time.Hour}))), 0},
+			"the one above": {under(t, spent(time.Minute, ratelimit.Enforce), ratelimit.Config{Limit: 9, Per: time.Hour}), time.Minute},
+			"never, above":  {under(t, must(t, ratelimit.Config{Limit: -1, Per: time.Hour}), ratelimit.Config{Limit: 9, Per: time.Hour}), 0},
 			"never, shadow": {must(t, ratelimit.Config{Limit: -1, Per: time.Hour, Mode: ratelimit.Shadow}), time.Second},
 		} {
 			l := spent(time.Second, ratelimit.Enforce)
@@ -350,7 +350,7 @@ func TestRetryAfterHoldsForTheRulesAboveThatWereNotAsked(t *testing.T) {
 // To look at a key counts nowhere, and a rule that is off still says what it would be.
 func TestPeekingCountsNowhereAndOffHasItsNumbers(t *testing.T) {
 	parent := must(t, ratelimit.Config{Limit: 1, Per: time.Hour})
-	l := must(t, ratelimit.Config{Limit: 5, Per: time.Hour}, ratelimit.WithParent(parent))
+	l := under(t, parent, ratelimit.Config{Limit: 5, Per: time.Hour})
 	l.Peek(user)
 	parent.Allow(user)
 	l.Peek(user)
@@ -376,7 +376,7 @@ func TestPeekingCountsNowhereAndOffHasItsNumbers(t *testing.T) {
 func TestAReservationTellsTheWaitOfTheSlowestRule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent := must(t, ratelimit.Config{Limit: 2, Per: time.Hour})
-		l := must(t, ratelimit.Config{Limit: 1, Per: time.Second}, ratelimit.WithParent(parent))
+		l := under(t, parent, ratelimit.Config{Limit: 1, Per: time.Second})
 		l.Allow(user)
 		r := l.Reserve(user, 1)
 		if !r.OK || r.Delay() != time.Second || r.Decision.RetryAfter != time.Second || r.Decision.Limit != 2 || r.Decision.Remaining != 0 {

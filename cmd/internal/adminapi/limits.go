@@ -14,15 +14,14 @@ import (
 // topDenied is how many denied keys a rule shows.
 const topDenied = 20
 
-func limiterView(l *ratelimit.Limiter) RateLimit {
-	s := l.Status()
+func limiterView(s ratelimit.Status) RateLimit {
 	v := RateLimit{
 		Name: s.Name, Mode: s.Config.Mode.String(), Algorithm: s.Config.Algorithm.String(), Limit: max(s.Config.Limit, 0),
 		PerSeconds: s.Config.Per.Seconds(), Burst: s.Config.Burst, Parts: s.Config.Parts, Parent: s.Parent,
 		Keys: s.TrackedKeys, MaxKeys: int64(s.Config.MaxKeys), Overflowed: s.Overflowed, Evicted: s.Evictions, Waiting: s.Waiting,
 		Allowed: s.Allowed, Denied: s.Denied, WouldDeny: s.WouldRefuse, Revision: s.Revision, TopDenied: []DeniedKey{},
 	}
-	for _, k := range l.TopDenied(topDenied) {
+	for _, k := range s.TopDenied[:min(len(s.TopDenied), topDenied)] {
 		v.TopDenied = append(v.TopDenied, DeniedKey{Key: k.Key, Denied: k.Denied, AtMostTooMany: k.AtMost, Last: k.Last})
 	}
 	return v
@@ -33,9 +32,7 @@ func (a *api) listRateLimits(*http.Request) (any, error) { return list(a.rateLim
 func (a *api) rateLimits() []RateLimit {
 	views := []RateLimit{}
 	for _, s := range a.Layer.Status().RateLimits {
-		if l, err := a.Layer.RateLimit(s.Name); err == nil {
-			views = append(views, limiterView(l))
-		}
+		views = append(views, limiterView(s))
 	}
 	slices.SortStableFunc(views, func(x, y RateLimit) int {
 		return cmp.Or(cmp.Compare(y.Denied+y.WouldDeny, x.Denied+x.WouldDeny), cmp.Compare(x.Name, y.Name))
@@ -48,7 +45,7 @@ func (a *api) getRateLimit(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return limiterView(l), nil
+	return limiterView(l.Status()), nil
 }
 
 func decisionView(l *ratelimit.Limiter, key ratelimit.Key, d ratelimit.Decision) Decision {
