@@ -106,7 +106,7 @@ func testBigPages(t *testing.T, h Harness) {
 	t.Helper()
 	s := h.open(t)
 	data := []byte(`"` + strings.Repeat("x", eventstore.MaxData-2) + `"`)
-	const events = 20 // more than fit a page
+	const events = eventstore.MaxPageBytes/eventstore.MaxData + 1
 	for i := range events {
 		appendTo(t, s, eventstore.Event{Type: "big", Name: fmt.Sprint(i), Data: data})
 	}

@@ -1,0 +1,26 @@
+package sqlite
+
+import "context"
+
+// Exec runs a statement on the connection that writes.
+func (s *Storage) Exec(ctx context.Context, query string) error {
+	return s.writer.submit(ctx, &request{alone: func() error { return run(s.writer.conn.raw, query) }})
+}
+
+// Int answers a query of one integer on the connection that writes.
+func (s *Storage) Int(ctx context.Context, query string) (n int64, err error) {
+	err = s.writer.submit(ctx, &request{alone: func() error {
+		row, err := s.writer.conn.row(query)
+		if err == nil {
+			n = row[0]
+		}
+		return err
+	}})
+	return n, err
+}
+
+// OpenLater opens with further steps of the schema than are known.
+func OpenLater(ctx context.Context, dir string, steps ...string) (*Storage, error) {
+	s, err := open(ctx, dir, Options{}, append(migrations[:len(migrations):len(migrations)], steps))
+	return s, translated(err)
+}

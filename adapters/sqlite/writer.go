@@ -1,0 +1,305 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/elixirscope/foundation/eventstore"
+	"github.com/elixirscope/foundation/fault"
+)
+
+// The bounds of one transaction, so that nobody waits long for others.
+const (
+	groupEvents = 4096
+	groupBytes  = 8 << 20
+)
+
+// request is what one caller wants written: events, or something else in a transaction
+// of its own.
+type request struct {
+	events []eventstore.Event
+	named  []int        // places of the events that the caller named
+	size   int          // of the events, in bytes
+	alone  func() error // runs on the writer's goroutine
+
+	state atomic.Int32
+	err   error
+	done  chan struct{} // closed when err is set
+}
+
+// The states of a request: one that waits may be withdrawn by its caller or taken by
+// the writer, whichever is first.
+const (
+	waiting int32 = iota
+	taken
+	withdrawn
+)
+
+// writer owns the one connection that writes and the goroutine that uses it.
+type writer struct {
+	conn *conn
+	path string
+	file os.FileInfo // of the database, as it was opened
+	rows rows
+	last uint64 // seq of the newest event that is stored
+
+	mu     sync.Mutex // guards what follows
+	queue  []*request
+	closed bool
+	wakers map[*func()]struct{}
+
+	wake chan struct{} // holds one: there is something in the queue, or it is closed
+	done chan struct{} // closed when the goroutine has ended
+}
+
+// startWriter prepares the database and starts the goroutine.
+func startWriter(c *conn, path string, file os.FileInfo, prepare func() error) (*writer, error) {
+	if err := prepare(); err != nil {
+		return nil, err
+	}
+	counters, err := c.row("SELECT last_seq FROM counters")
+	if err != nil {
+		return nil, err
+	}
+	if len(counters) != 1 {
+		return nil, newFault(fault.DataCorrupt, corrupt, nil)
+	}
+	w := &writer{
+		conn: c, path: path, file: file, last: uint64(counters[0]), wakers: map[*func()]struct{}{},
+		wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	go w.loop()
+	return w, nil
+}
+
+// submit hands a request to the writer and waits for its end, or that of ctx.
+func (w *writer) submit(ctx context.Context, r *request) error {
+	if err := canceled(ctx); err != nil {
+		return err
+	}
+	r.done = make(chan struct{})
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return closed()
+	}
+	w.queue = append(w.queue, r)
+	w.mu.Unlock()
+	w.nudge()
+	select {
+	case <-r.done:
+		return r.err
+	case <-ctx.Done():
+	}
+	if r.state.CompareAndSwap(waiting, withdrawn) {
+		return newFault(fault.Canceled, "nothing was stored", context.Cause(ctx))
+	}
+	return newFault(fault.Canceled, "the context ended during the write, which may be stored or not", context.Cause(ctx))
+}
+
+func (w *writer) nudge() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// stop lets the writer finish what waits, and waits for its end.
+func (w *writer) stop() {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	w.nudge()
+	<-w.done
+	w.notify()
+}
+
+// loop writes whatever waits, at once, until the writer is stopped and nothing does.
+func (w *writer) loop() {
+	defer close(w.done)
+	var spare []*request
+	for range w.wake {
+		for {
+			w.mu.Lock()
+			batch, ended := w.queue, w.closed
+			w.queue = spare[:0]
+			w.mu.Unlock()
+			if len(batch) == 0 {
+				if ended {
+					return
+				}
+				spare = batch
+				break
+			}
+			w.write(batch)
+			clear(batch)
+			spare = batch
+		}
+	}
+}
+
+// write serves the requests in their order: neighbours that hold events together.
+func (w *writer) write(batch []*request) {
+	for len(batch) > 0 {
+		n := group(batch)
+		now := batch[:0:0]
+		for _, r := range batch[:n] {
+			if r.state.CompareAndSwap(waiting, taken) {
+				now = append(now, r)
+			}
+		}
+		if len(now) > 0 {
+			w.serve(now)
+		}
+		batch = batch[n:]
+	}
+}
+
+// group returns how many of the first requests go into one transaction: as many as
+// hold events and fit, but at least one.
+func group(batch []*request) int {
+	events, size := 0, 0
+	for i, r := range batch {
+		events += len(r.events)
+		size += r.size
+		if i > 0 && (r.alone != nil || batch[0].alone != nil || events > groupEvents || size > groupBytes) {
+			return i
+		}
+	}
+	return len(batch)
+}
+
+func (w *writer) serve(group []*request) {
+	var err error
+	if alone := group[0].alone; alone != nil {
+		err = w.conn.tx(alone)
+	} else {
+		err = w.commit(group)
+	}
+	if err == nil {
+		err = w.unmoved()
+	}
+	err = translated(err)
+	for _, r := range group {
+		if err != nil {
+			r.err = err
+		}
+		close(r.done)
+	}
+	if err == nil && len(group[0].events) > 0 {
+		w.notify()
+	}
+}
+
+// commit stores the events of a group in one transaction. A request that is refused
+// leaves the others as they are; what fails the transaction fails them all.
+func (w *writer) commit(group []*request) error {
+	last := w.last
+	w.rows.reset()
+	err := w.conn.tx(func() error {
+		for _, r := range group {
+			if err := w.add(r, &last); err != nil {
+				return err
+			}
+		}
+		if err := w.rows.flush(w.conn); err != nil {
+			return err
+		}
+		_, err := w.conn.exec("UPDATE counters SET events = events + ?, last_seq = ?", int64(last-w.last), int64(last))
+		return err
+	})
+	if err != nil {
+		w.recount()
+		return err
+	}
+	w.last = last
+	return nil
+}
+
+// recount asks for the last seq after a failure: a commit that reported an error may
+// have taken place. If that fails too, so will what is written next.
+func (w *writer) recount() {
+	if counters, err := w.conn.row("SELECT last_seq FROM counters"); err == nil && len(counters) == 1 {
+		w.last = uint64(counters[0])
+	}
+}
+
+// add numbers the events of a request, unless one of them is stored already.
+func (w *writer) add(r *request, last *uint64) error {
+	var twice []int
+	for _, i := range r.named {
+		stored, err := w.rows.has(w.conn, r.events[i].ID)
+		if err != nil {
+			return err
+		}
+		if stored {
+			twice = append(twice, i)
+		}
+	}
+	if r.err = eventstore.Exists(r.events, twice...); r.err != nil {
+		return nil
+	}
+	for i := range r.events {
+		*last++
+		r.events[i].Seq = *last
+		if err := w.rows.add(w.conn, &r.events[i]); err != nil {
+			return err
+		}
+	}
+	for _, i := range r.named {
+		w.rows.name(r.events[i].ID)
+	}
+	return nil
+}
+
+// unmoved reports that what was written is not in the file that is there: it was
+// deleted or replaced, and what was written since is lost with the process.
+func (w *writer) unmoved() error {
+	now, err := os.Stat(w.path)
+	if err == nil && os.SameFile(now, w.file) {
+		_, err = os.Stat(w.path + "-wal")
+	}
+	switch {
+	case err != nil && os.IsNotExist(err):
+		return newFault(fault.Unavailable, fmt.Sprintf("the database %s was deleted while in use; nothing is stored any more: restore it and start again", w.path), err)
+	case err != nil:
+		return err
+	case !os.SameFile(now, w.file):
+		return newFault(fault.Unavailable, fmt.Sprintf("the database %s was replaced while in use; nothing is stored any more: start again", w.path), nil)
+	default:
+		return nil
+	}
+}
+
+// notify wakes those who follow the events.
+func (w *writer) notify() {
+	w.mu.Lock()
+	var wakers []func()
+	for f := range w.wakers {
+		wakers = append(wakers, *f)
+	}
+	w.mu.Unlock()
+	for _, f := range wakers {
+		f()
+	}
+}
+
+func (w *writer) listen(wake func()) (stop func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wakers[&wake] = struct{}{}
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.wakers, &wake)
+	}
+}
+
+func (w *writer) isClosed() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed
+}
