@@ -58,6 +58,7 @@ var arrows = map[string]string{
 	"adapters/postgres":          "fault internal/localfile pool",
 	"adapters/postgres/pgxguard": "breaker guard internal/errtree protect/sqlguard",
 	"adapters/prometheus":        "telemetry",
+	"adapters/sqlite":            "eventstore fault",
 
 	"cmd":                     "",
 	"cmd/foundation":          "cmd/internal/cli",
