@@ -57,11 +57,14 @@ func filled(e *Event, now time.Time) Event {
 }
 
 func checkBatch(ps *fault.Problems, events []Event) {
-	places := make(map[string]int, len(events))
+	var places map[string]int // of ids; events seldom have one
 	for i := range events {
 		id := strings.ToLower(events[i].ID)
 		if id == "" {
 			continue
+		}
+		if places == nil {
+			places = make(map[string]int, len(events))
 		}
 		if first, taken := places[id]; taken {
 			ps.Add(field(i, "id"), quote(id), "is the id of events[%d] too", first)
@@ -70,35 +73,46 @@ func checkBatch(ps *fault.Problems, events []Event) {
 		places[id] = i
 	}
 	for i := range events {
-		checkEvent(ps, i, &events[i])
-		if at, ok := places[strings.ToLower(events[i].Parent)]; ok && at >= i && events[i].Parent != "" {
+		var own fault.Problems
+		checkEvent(&own, &events[i])
+		for _, p := range own {
+			p.Field = field(i, p.Field) // rendered for faults only: Append is often called
+			*ps = append(*ps, p)
+		}
+		if at, ok := places[strings.ToLower(events[i].Parent)]; ok && at >= i {
 			ps.Add(field(i, "parent"), quote(events[i].Parent), "must stand before the events that it caused, and is events[%d]", at)
 		}
 	}
 }
 
-func checkEvent(ps *fault.Problems, i int, e *Event) {
+func checkEvent(ps *fault.Problems, e *Event) {
 	if e.ID != "" {
-		checkID(ps, field(i, "id"), e.ID)
+		checkID(ps, "id", e.ID)
 	}
 	if e.Parent != "" {
-		checkID(ps, field(i, "parent"), e.Parent)
+		checkID(ps, "parent", e.Parent)
 	}
 	switch at := invalidType(e.Type); {
 	case e.Type == "":
-		ps.Add(field(i, "type"), "", "must not be empty")
+		ps.Add("type", "", "must not be empty")
 	case at >= 0:
-		ps.Add(field(i, "type"), quote(e.Type), "invalid at byte %d: a type has 1 to %d letters, digits and _ . : / -", at, MaxText)
+		ps.Add("type", quote(e.Type), "invalid at byte %d: a type has 1 to %d letters, digits and _ . : / -", at, MaxText)
 	case strings.HasPrefix(e.Type, telemetry.Prefix):
-		ps.Add(field(i, "type"), quote(e.Type), "must not begin with %q", telemetry.Prefix)
+		ps.Add("type", quote(e.Type), "must not begin with %q", telemetry.Prefix)
 	}
-	checkTime(ps, field(i, "time"), e.Time)
-	ps.Require(e.Severity == "" || e.Severity.Rank() >= 0, field(i, "severity"), quote(string(e.Severity)), "must be info, warning or error")
-	checkText(ps, field(i, "component"), e.Component)
-	checkText(ps, field(i, "name"), e.Name)
-	checkText(ps, field(i, "node"), e.Node)
-	checkText(ps, field(i, "correlation"), e.Correlation)
-	checkData(ps, field(i, "data"), e.Data)
+	checkTime(ps, "time", e.Time)
+	checkSeverity(ps, e.Severity)
+	checkText(ps, "component", e.Component)
+	checkText(ps, "name", e.Name)
+	checkText(ps, "node", e.Node)
+	checkText(ps, "correlation", e.Correlation)
+	checkData(ps, "data", e.Data)
+}
+
+func checkSeverity(ps *fault.Problems, s fault.Severity) {
+	if s != "" && s.Rank() < 0 {
+		ps.Add("severity", quote(string(s)), "must be info, warning or error")
+	}
 }
 
 func checkData(ps *fault.Problems, field string, data []byte) {

@@ -84,7 +84,7 @@ func (q *Query) Validate() error {
 	if at := invalidPattern(q.Type); at >= 0 {
 		ps.Add("type", quote(q.Type), "invalid pattern at byte %d: a type has letters, digits and _ . : / -, * stands for any characters and ? for one", at)
 	}
-	ps.Require(q.Severity == "" || q.Severity.Rank() >= 0, "severity", quote(string(q.Severity)), "must be info, warning or error")
+	checkSeverity(&ps, q.Severity)
 	ps.Require(len(q.Components) <= maxComponents, "components", len(q.Components), "must be at most %d", maxComponents)
 	for i, c := range q.Components[:min(len(q.Components), maxComponents)] {
 		checkText(&ps, fmt.Sprintf("components[%d]", i), c)

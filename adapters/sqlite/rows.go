@@ -22,7 +22,7 @@ var insertOne, insertMany = insert(1), insert(many)
 
 func insert(rows int) string {
 	row := "(" + strings.Repeat("?,", columnCount-1) + "?)"
-	return "INSERT INTO events (" + columns + ") VALUES " + strings.Repeat(row+",", rows-1) + row
+	return "INSERT OR ROLLBACK INTO events (" + columns + ") VALUES " + strings.Repeat(row+",", rows-1) + row
 }
 
 // rows collects the events of one transaction.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 
@@ -122,11 +123,11 @@ func (w *writer) loop() {
 	defer close(w.done)
 	var spare []*request
 	for range w.wake {
-		for {
-			w.mu.Lock()
-			batch, ended := w.queue, w.closed
-			w.queue = spare[:0]
-			w.mu.Unlock()
+		for gather := false; ; gather = true {
+			if gather && len(spare) > 1 {
+				w.gather()
+			}
+			batch, ended := w.take(spare[:0])
 			if len(batch) == 0 {
 				if ended {
 					return
@@ -138,6 +139,31 @@ func (w *writer) loop() {
 			clear(batch)
 			spare = batch
 		}
+	}
+}
+
+// take exchanges the queue for an empty one.
+func (w *writer) take(empty []*request) (batch []*request, ended bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	batch, w.queue = w.queue, empty
+	return batch, w.closed
+}
+
+// gather lets those whose events were just stored append the next ones, for as long
+// as that makes the queue longer. Otherwise two halves of the appenders would take
+// turns, and every commit would serve one half. It waits for nobody: where no other
+// goroutine can run, it returns at once.
+func (w *writer) gather() {
+	for before := -1; ; {
+		w.mu.Lock()
+		n := len(w.queue)
+		w.mu.Unlock()
+		if n == before || n >= groupEvents {
+			return
+		}
+		before = n
+		runtime.Gosched()
 	}
 }
 
