@@ -15,25 +15,14 @@ const columns = "seq, id, time, severity, type, component, name, node, correlati
 
 const columnCount = 11
 
-// many is how many rows one statement takes: its fixed cost is that of several rows.
-const many = 32
+// insertRow takes one row: a statement of many rows would keep a journal of its own, to
+// be able to undo half of itself, which costs more than it saves. OR ROLLBACK spares
+// that of a single row; that an id is stored already is known before.
+var insertRow = "INSERT OR ROLLBACK INTO events (" + columns + ") VALUES (" + strings.Repeat("?,", columnCount-1) + "?)"
 
-var insertOne, insertMany = insert(1), insert(many)
-
-func insert(rows int) string {
-	row := "(" + strings.Repeat("?,", columnCount-1) + "?)"
-	return "INSERT OR ROLLBACK INTO events (" + columns + ") VALUES " + strings.Repeat(row+",", rows-1) + row
-}
-
-// rows collects the events of one transaction.
+// rows inserts events. It keeps the space for the values of one.
 type rows struct {
-	args  []driver.NamedValue
-	named map[uuid.UUID]struct{} // ids of callers in this transaction
-}
-
-func (r *rows) reset() {
-	r.args = r.args[:0]
-	clear(r.named)
+	args [columnCount]driver.NamedValue
 }
 
 func (r *rows) add(c *conn, e *eventstore.Event) error {
@@ -49,55 +38,24 @@ func (r *rows) add(c *conn, e *eventstore.Event) error {
 		}
 		parent = p[:]
 	}
-	for _, v := range [columnCount]any{
+	for i, v := range [columnCount]any{
 		int64(e.Seq), id[:], e.Time.UnixMicro(), int64(e.Severity.Rank()), e.Type, e.Component, e.Name, e.Node,
 		orNull(e.Correlation), parent, orNull(string(e.Data)),
 	} {
-		r.args = append(r.args, driver.NamedValue{Ordinal: len(r.args) + 1, Value: v})
+		r.args[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
 	}
-	if len(r.args) < many*columnCount {
-		return nil
-	}
-	_, err = c.execNamed(insertMany, r.args)
-	r.args = r.args[:0]
+	_, err = c.execNamed(insertRow, r.args[:])
 	return err
 }
 
-// flush inserts what is left, a row at a time.
-func (r *rows) flush(c *conn) error {
-	for args := r.args; len(args) > 0; args = args[columnCount:] {
-		row := args[:columnCount]
-		for i := range row {
-			row[i].Ordinal = i + 1
-		}
-		if _, err := c.execNamed(insertOne, row); err != nil {
-			return err
-		}
-	}
-	r.args = r.args[:0]
-	return nil
-}
-
-// has reports whether an id is stored, or is about to be in this transaction.
-func (r *rows) has(c *conn, id string) (bool, error) {
+// has reports whether an id is stored, also by this transaction.
+func has(c *conn, id string) (bool, error) {
 	u, err := uuid.Parse(id)
 	if err != nil {
 		return false, err
 	}
-	if _, ok := r.named[u]; ok {
-		return true, nil
-	}
 	found, err := c.row("SELECT 1 FROM events WHERE id = ?", u[:])
 	return found != nil, err
-}
-
-func (r *rows) name(id string) {
-	if r.named == nil {
-		r.named = map[uuid.UUID]struct{}{}
-	}
-	if u, err := uuid.Parse(id); err == nil { // it was parsed before
-		r.named[u] = struct{}{}
-	}
 }
 
 func orNull(s string) any {

@@ -224,15 +224,11 @@ func (w *writer) serve(group []*request) {
 // leaves the others as they are; what fails the transaction fails them all.
 func (w *writer) commit(group []*request) error {
 	last := w.last
-	w.rows.reset()
 	err := w.conn.tx(func() error {
 		for _, r := range group {
 			if err := w.add(r, &last); err != nil {
 				return err
 			}
-		}
-		if err := w.rows.flush(w.conn); err != nil {
-			return err
 		}
 		_, err := w.conn.exec("UPDATE counters SET events = events + ?, last_seq = ?", int64(last-w.last), int64(last))
 		return err
@@ -257,7 +253,7 @@ func (w *writer) recount() {
 func (w *writer) add(r *request, last *uint64) error {
 	var twice []int
 	for _, i := range r.named {
-		stored, err := w.rows.has(w.conn, r.events[i].ID)
+		stored, err := has(w.conn, r.events[i].ID)
 		if err != nil {
 			return err
 		}
@@ -274,9 +270,6 @@ func (w *writer) add(r *request, last *uint64) error {
 		if err := w.rows.add(w.conn, &r.events[i]); err != nil {
 			return err
 		}
-	}
-	for _, i := range r.named {
-		w.rows.name(r.events[i].ID)
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -139,6 +141,24 @@ func testOnce(t *testing.T, h Harness) {
 	wantEvents(t, "found", find(t, s, eventstore.Query{}), first)
 	next := appendTo(t, s, eventstore.Event{Type: "after"})
 	wantEvents(t, "found", find(t, s, eventstore.Query{}), append(first, next...))
+
+	var wg sync.WaitGroup
+	var stored atomic.Int32
+	id := eventstore.NewID()
+	for range 16 {
+		wg.Go(func() {
+			_, err := s.Append(t.Context(), eventstore.Event{Type: "raced", ID: id})
+			if err == nil {
+				stored.Add(1)
+			} else {
+				wantFault(t, "an id that others store at once", err, fault.AlreadyExists, "events[0].id")
+			}
+		})
+	}
+	wg.Wait()
+	if stored.Load() != 1 || len(find(t, s, eventstore.Query{ID: id})) != 1 {
+		t.Errorf("one of 16 appends of an id at once must succeed, %d did", stored.Load())
+	}
 }
 
 func testCanceled(t *testing.T, h Harness) {
