@@ -22,9 +22,9 @@ func add(t *testing.T, s eventstore.Store, kind string) {
 }
 
 // follow returns what one reader sees, and when.
-func follow(t *testing.T, f *eventstore.Feed, q eventstore.Query) (seen chan string, stop func()) {
+func follow(t *testing.T, f *eventstore.Feed, q eventstore.Query) (<-chan string, func()) {
 	t.Helper()
-	seen = make(chan string, 100)
+	seen := make(chan string, 100)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		defer close(seen)

@@ -1,6 +1,9 @@
 package sqlite
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Exec runs a statement on the connection that writes.
 func (s *Storage) Exec(ctx context.Context, query string) error {
@@ -21,6 +24,6 @@ func (s *Storage) Int(ctx context.Context, query string) (n int64, err error) {
 
 // OpenLater opens with further steps of the schema than are known.
 func OpenLater(ctx context.Context, dir string, steps ...string) (*Storage, error) {
-	s, err := open(ctx, dir, Options{}, append(migrations[:len(migrations):len(migrations)], steps))
+	s, err := open(ctx, dir, Options{}, append(slices.Clip(migrations), steps))
 	return s, translated(err)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -107,7 +108,7 @@ func (s *clauses) times(ctx context.Context, tx *sql.Tx, q *eventstore.Query) er
 	}
 	var n int
 	count := "SELECT count(*) FROM (SELECT 1 FROM events INDEXED BY events_time WHERE " + strings.Join(s.terms, " AND ") + " LIMIT ?)"
-	if err := tx.QueryRowContext(ctx, count, append(s.args[:len(s.args):len(s.args)], few)...).Scan(&n); err != nil {
+	if err := tx.QueryRowContext(ctx, count, append(slices.Clip(s.args), few)...).Scan(&n); err != nil {
 		return err
 	}
 	if n < few {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/elixirscope/foundation/fault"
 )
@@ -87,7 +88,7 @@ func versionOf(c *conn) (int, error) {
 }
 
 func step(c *conn, statements []string, version int) error {
-	for _, s := range append(statements[:len(statements):len(statements)],
+	for _, s := range append(slices.Clip(statements),
 		fmt.Sprintf("PRAGMA application_id=%d", applicationID), fmt.Sprintf("PRAGMA user_version=%d", version)) {
 		if err := run(c.raw, s); err != nil {
 			return err

@@ -125,7 +125,7 @@ func touch(path string) (os.FileInfo, error) {
 		return nil, err
 	}
 	info, err := f.Stat()
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
 	return info, syncDir(filepath.Dir(path))

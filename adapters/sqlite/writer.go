@@ -249,19 +249,15 @@ func (w *writer) recount() {
 	}
 }
 
-// add numbers the events of a request, unless one of them is stored already.
+// add numbers the events of a request and inserts them, unless one of them is stored
+// already: that is an answer to the request, not a failure of the transaction.
 func (w *writer) add(r *request, last *uint64) error {
-	var twice []int
-	for _, i := range r.named {
-		stored, err := has(w.conn, r.events[i].ID)
-		if err != nil {
-			return err
-		}
-		if stored {
-			twice = append(twice, i)
-		}
+	twice, err := w.twice(r)
+	if err != nil {
+		return err
 	}
-	if r.err = eventstore.Exists(r.events, twice...); r.err != nil {
+	if len(twice) > 0 {
+		r.err = eventstore.Exists(r.events, twice...)
 		return nil
 	}
 	for i := range r.events {
@@ -272,6 +268,21 @@ func (w *writer) add(r *request, last *uint64) error {
 		}
 	}
 	return nil
+}
+
+// twice returns the places of events that are stored already. A new id of version 7
+// was never given before, so only those of the caller are looked up.
+func (w *writer) twice(r *request) (places []int, err error) {
+	for _, i := range r.named {
+		stored, err := has(w.conn, r.events[i].ID)
+		if err != nil {
+			return nil, err
+		}
+		if stored {
+			places = append(places, i)
+		}
+	}
+	return places, nil
 }
 
 // unmoved reports that what was written is not in the file that is there: it was

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 
@@ -50,9 +51,9 @@ func write(t *testing.T, s eventstore.Store) {
 	for w := range writers {
 		wg.Go(func() {
 			for i := range each {
-				events := []eventstore.Event{{Type: "w", Component: fmt.Sprint(w), Name: fmt.Sprint(i)}}
+				events := []eventstore.Event{{Type: "w", Component: strconv.Itoa(w), Name: strconv.Itoa(i)}}
 				if i%5 == 0 {
-					events = append(events, eventstore.Event{Type: "pair", Component: fmt.Sprint(w), Name: fmt.Sprint(i)})
+					events = append(events, eventstore.Event{Type: "pair", Component: strconv.Itoa(w), Name: strconv.Itoa(i)})
 				}
 				stored, err := s.Append(t.Context(), events...)
 				if err != nil {

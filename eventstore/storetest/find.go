@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -94,7 +95,7 @@ func testPages(t *testing.T, h Harness) {
 		t.Errorf("nothing new: next %d, more %v, %v", page.Next, page.More, err)
 	}
 	for i := range 150 {
-		appendTo(t, s, eventstore.Event{Type: "z", Name: fmt.Sprint(i)})
+		appendTo(t, s, eventstore.Event{Type: "z", Name: strconv.Itoa(i)})
 	}
 	page, err = s.Find(t.Context(), eventstore.Query{Type: "z"})
 	if err != nil || len(page.Events) != eventstore.DefaultLimit || !page.More {
@@ -108,7 +109,7 @@ func testBigPages(t *testing.T, h Harness) {
 	data := []byte(`"` + strings.Repeat("x", eventstore.MaxData-2) + `"`)
 	const events = eventstore.MaxPageBytes/eventstore.MaxData + 1
 	for i := range events {
-		appendTo(t, s, eventstore.Event{Type: "big", Name: fmt.Sprint(i), Data: data})
+		appendTo(t, s, eventstore.Event{Type: "big", Name: strconv.Itoa(i), Data: data})
 	}
 	page, err := s.Find(t.Context(), eventstore.Query{})
 	if n := len(page.Events); err != nil || !page.More || n == 0 || n*eventstore.MaxData > eventstore.MaxPageBytes {
