@@ -65,7 +65,7 @@ func orNull(s string) any {
 	return s
 }
 
-var severities = [...]fault.Severity{fault.Info, fault.Warning, fault.Critical}
+var severities = [...]fault.Severity{fault.SeverityInfo, fault.SeverityWarning, fault.SeverityError}
 
 // scanner reads the columns in their order.
 type scanner interface{ Scan(into ...any) error }
