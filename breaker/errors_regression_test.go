@@ -6,41 +6,21 @@ import (
 	"fmt"
 	"net/url"
 	"runtime"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/testkit"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
-// rude is an error whose methods do not return.
-type rude struct{ end func() }
-
-func (rude) Error() string          { return "rude" }
-func (r rude) Unwrap() error        { r.end(); return nil }
-func (r rude) Is(target error) bool { r.end(); return false }
-
 // ends are the ways in which a method of an error ends its caller.
 var ends = map[string]error{
-	"panic":     rude{func() { panic("boom") }},
-	"goexit":    rude{runtime.Goexit},
+	"panic":     testkit.RudeError(func() { panic("boom") }),
+	"goexit":    testkit.RudeError(runtime.Goexit),
 	"typed nil": (*url.Error)(nil),
-}
-
-// apart runs f where it may panic or end the goroutine, and reports whether it did.
-func apart(f func()) (ended bool) {
-	ended = true
-	var done sync.WaitGroup
-	done.Go(func() {
-		defer func() { _ = recover() }()
-		f()
-		ended = false
-	})
-	done.Wait()
-	return ended
 }
 
 // The bug: the permit was spent before the class of the error was known, so a method
@@ -74,7 +54,7 @@ func TestAnErrorWhoseMethodsPanicIsOneFailure(t *testing.T) {
 					before := b.Status()
 					told := 0
 					_, _ = telemetry.Subscribe(bus, "t", func(_ context.Context, e breaker.CallExecuted) { told++ })
-					if !apart(func() { settle(b, err) }) {
+					if !testkit.Apart(func() { settle(b, err) }) {
 						t.Error("the end did not go on to the caller")
 					}
 					s := b.Status()
@@ -97,7 +77,7 @@ func TestAnErrorWhoseMethodsPanicIsOneFailure(t *testing.T) {
 func TestAnErrorWhoseMethodsPanicIsNamedByItsType(t *testing.T) {
 	b := mustNew(t, breaker.Config{})
 	p := b.Allow()
-	apart(func() { p.Failure((*url.Error)(nil)) })
+	testkit.Apart(func() { p.Failure((*url.Error)(nil)) })
 	if last := b.Status().LastErrors; len(last) != 1 || last[0].Class != "*url.Error" {
 		t.Errorf("%+v", last)
 	}
@@ -109,7 +89,7 @@ func TestARevokedSuccessCountsAlsoIfTheErrorPanics(t *testing.T) {
 		b := mustNew(t, breaker.Config{FailureThreshold: 1})
 		p := b.Allow()
 		p.Success()
-		apart(func() { p.SettleAt(clock.Now(), breaker.Failure, err) })
+		testkit.Apart(func() { p.SettleAt(clock.Now(), breaker.Failure, err) })
 		if b.State() != breaker.StateOpen {
 			t.Errorf("%s: %+v", way, b.Status())
 		}
@@ -129,7 +109,7 @@ func TestAClassifierThatDoesNotReturnIsOneFailure(t *testing.T) {
 			}})
 			armed = true
 			before := b.Status().Totals.Failures
-			ended := apart(func() { _ = b.Do(context.Background(), succeed) })
+			ended := testkit.Apart(func() { _ = b.Do(context.Background(), succeed) })
 			if s := b.Status(); !ended || s.State != breaker.StateOpen || s.ProbesInFlight != 0 || s.Totals.Failures != before+1 {
 				t.Errorf("%s: ended %v, %+v", way, ended, s)
 			}

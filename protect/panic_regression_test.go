@@ -7,40 +7,21 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"runtime"
-	"sync"
 	"testing"
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/testkit"
 	"github.com/elixirscope/foundation/protect"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
-// rude is an error, and a body, whose methods do not return.
-type rude struct{ end func() }
+// rudeBody is a body whose methods do not return, and whose error's do not either.
+type rudeBody struct{ testkit.RudeError }
 
-func (rude) Error() string              { return "rude" }
-func (r rude) Unwrap() error            { r.end(); return nil }
-func (r rude) Is(error) bool            { r.end(); return false }
-func (r rude) Read([]byte) (int, error) { return 0, r }
-func (r rude) Close() error             { r.end(); return nil }
-
-var ends = map[string]func(){"panic": func() { panic("boom") }, "goexit": runtime.Goexit}
-
-// apart runs f where it may panic or end the goroutine, and reports whether it did.
-func apart(f func()) (ended bool) {
-	ended = true
-	var done sync.WaitGroup
-	done.Go(func() {
-		defer func() { _ = recover() }()
-		f()
-		ended = false
-	})
-	done.Wait()
-	return ended
-}
+func (b rudeBody) Read([]byte) (int, error) { return 0, b.RudeError }
+func (b rudeBody) Close() error             { b.RudeError(); return nil }
 
 // body notes that it was closed.
 type body struct {
@@ -65,7 +46,7 @@ func wantNothingHeld(t *testing.T, g *guard.Guard, b *breaker.Breaker, fails boo
 // the methods of errors. If one of them does not return, the request is a failure
 // unless it never began, it holds no place, and the panic goes on.
 func TestHandler_UserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
-	for way, end := range ends {
+	for way, end := range testkit.Ends() {
 		for name, c := range map[string]struct {
 			next    http.HandlerFunc
 			opt     protect.Option
@@ -79,10 +60,10 @@ func TestHandler_UserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 				func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusSwitchingProtocols) },
 				protect.OutcomeBy(func(int) breaker.Outcome { end(); return 0 }), true,
 			},
-			"reported error": {func(_ http.ResponseWriter, r *http.Request) { protect.ReportError(r.Context(), rude{end}) }, nil, true},
+			"reported error": {func(_ http.ResponseWriter, r *http.Request) { protect.ReportError(r.Context(), testkit.RudeError(end)) }, nil, true},
 			"reported error of a handler that panics": {func(w http.ResponseWriter, r *http.Request) {
 				w.WriteHeader(http.StatusOK)
-				protect.ReportError(r.Context(), rude{end})
+				protect.ReportError(r.Context(), testkit.RudeError(end))
 				panic(http.ErrAbortHandler)
 			}, nil, true},
 		} {
@@ -94,7 +75,7 @@ func TestHandler_UserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 					next = func(http.ResponseWriter, *http.Request) {}
 				}
 				r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
-				if !apart(func() { protect.Handler(next, g, c.opt).ServeHTTP(httptest.NewRecorder(), r) }) {
+				if !testkit.Apart(func() { protect.Handler(next, g, c.opt).ServeHTTP(httptest.NewRecorder(), r) }) {
 					t.Error("the end did not go on")
 				}
 				wantNothingHeld(t, g, b, c.counted)
@@ -106,7 +87,7 @@ func TestHandler_UserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 // The bug: a place was held for ever if the function that judges, or a method of the
 // round trip's error, panicked.
 func TestTransport_UserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
-	for way, end := range ends {
+	for way, end := range testkit.Ends() {
 		answered := &body{Reader: http.NoBody}
 		answer := func(body io.ReadCloser) roundTrip {
 			return func(r *http.Request) (*http.Response, error) {
@@ -117,12 +98,14 @@ func TestTransport_UserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 			base roundTrip
 			opt  protect.Option
 		}{
-			"round trip":    {func(*http.Request) (*http.Response, error) { end(); return nil, nil }, nil},
-			"outcome":       {answer(answered), protect.OutcomeBy(func(int) breaker.Outcome { end(); return 0 })},
-			"error":         {func(*http.Request) (*http.Response, error) { return nil, rude{end} }, nil},
-			"wrapped error": {func(*http.Request) (*http.Response, error) { return nil, &url.Error{Op: "Get", Err: rude{end}} }, nil},
-			"typed nil":     {func(*http.Request) (*http.Response, error) { return nil, (*url.Error)(nil) }, nil},
-			"body's error":  {answer(rude{end}), nil},
+			"round trip": {func(*http.Request) (*http.Response, error) { end(); return nil, nil }, nil},
+			"outcome":    {answer(answered), protect.OutcomeBy(func(int) breaker.Outcome { end(); return 0 })},
+			"error":      {func(*http.Request) (*http.Response, error) { return nil, testkit.RudeError(end) }, nil},
+			"wrapped error": {func(*http.Request) (*http.Response, error) {
+				return nil, &url.Error{Op: "Get", Err: testkit.RudeError(end)}
+			}, nil},
+			"typed nil":    {func(*http.Request) (*http.Response, error) { return nil, (*url.Error)(nil) }, nil},
+			"body's error": {answer(rudeBody{end}), nil},
 		} {
 			t.Run(name+" "+way, func(t *testing.T) {
 				b := newBreaker(t, 1)
@@ -130,7 +113,7 @@ func TestTransport_UserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				r := httptest.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
-				if !apart(func() {
+				if !testkit.Apart(func() {
 					resp, err := protect.Transport(c.base, g, c.opt).RoundTrip(r)
 					if err == nil {
 						_, _ = resp.Body.Read(nil)
@@ -150,13 +133,13 @@ func TestTransport_UserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 
 // A body that does not come back from Close was answered well.
 func TestTransport_ABodyThatDoesNotCloseHoldsNothing(t *testing.T) {
-	for way, end := range ends {
+	for way, end := range testkit.Ends() {
 		b := newBreaker(t, 1)
 		g := newGuard(t, guard.Config{Breaker: b, Concurrency: 1})
 		base := roundTrip(func(r *http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: http.StatusOK, Body: rude{end}, Request: r}, nil
+			return &http.Response{StatusCode: http.StatusOK, Body: rudeBody{end}, Request: r}, nil
 		})
-		ended := apart(func() {
+		ended := testkit.Apart(func() {
 			resp, err := protect.Transport(base, g).RoundTrip(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
 			if err == nil {
 				_ = resp.Body.Close()

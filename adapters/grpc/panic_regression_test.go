@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
-	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -18,27 +16,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/testkit"
 )
-
-// apart runs f where it may panic or end the goroutine, and reports whether it did.
-func apart(f func()) (ended bool) {
-	ended = true
-	var done sync.WaitGroup
-	done.Go(func() {
-		defer func() { _ = recover() }()
-		f()
-		ended = false
-	})
-	done.Wait()
-	return ended
-}
-
-// rude is an error whose methods do not return.
-type rude struct{ end func() }
-
-func (rude) Error() string   { return "rude" }
-func (r rude) Unwrap() error { r.end(); return nil }
-func (r rude) Is(error) bool { r.end(); return false }
 
 // scripted is a stream that ends as it is told.
 type scripted struct {
@@ -57,7 +36,7 @@ func openAs(s grpc.ClientStream, err error) grpc.Streamer {
 // The bug: a stream kept its place for ever if the table of outcomes, or a method of
 // the error that it was asked about, did not return.
 func TestUserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
-	for way, end := range map[string]func(){"panic": func() { panic("boom") }, "goexit": runtime.Goexit} {
+	for way, end := range testkit.Ends() {
 		unavailable := status.Error(codes.Unavailable, "down")
 		table := guardgrpc.OutcomeBy(func(error) breaker.Outcome { end(); return breaker.Success })
 		stream := func(open grpc.Streamer, opts ...guardgrpc.Option) func(context.Context, *guard.Guard) {
@@ -77,12 +56,12 @@ func TestUserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 		for name, call := range map[string]func(context.Context, *guard.Guard){
 			"unary, table":         unary(unavailable, table),
 			"unary, good":          unary(nil, table),
-			"unary, error":         unary(rude{end}),
+			"unary, error":         unary(testkit.RudeError(end)),
 			"stream opens, table":  stream(openAs(nil, unavailable), table),
-			"stream opens, error":  stream(openAs(nil, rude{end})),
+			"stream opens, error":  stream(openAs(nil, testkit.RudeError(end))),
 			"stream ends, table":   stream(openAs(scripted{err: unavailable}, nil), table),
 			"stream ends well":     stream(openAs(scripted{err: io.EOF}, nil), table),
-			"stream ends by error": stream(openAs(scripted{err: rude{end}}, nil)),
+			"stream ends by error": stream(openAs(scripted{err: testkit.RudeError(end)}, nil)),
 			"server unary": func(ctx context.Context, g *guard.Guard) {
 				_, _ = guardgrpc.UnaryServerInterceptor(g, table)(ctx, nil, &grpc.UnaryServerInfo{}, func(context.Context, any) (any, error) { return nil, unavailable })
 			},
@@ -92,7 +71,7 @@ func TestUserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 		} {
 			t.Run(name+" "+way, func(t *testing.T) {
 				g, b := newGuard(t, 0)
-				ended := apart(func() { call(t.Context(), g) })
+				ended := testkit.Apart(func() { call(t.Context(), g) })
 				if s := g.Status(); !ended || s.InFlight != 0 || s.SlotsTaken != 0 || s.Results[guard.Failed] != 1 || b.State() != breaker.StateOpen {
 					t.Errorf("ended %v, %d in flight, %d places, %v, the breaker is %v", ended, s.InFlight, s.SlotsTaken, s.Results, b.State())
 				}
@@ -114,7 +93,7 @@ func TestStream_ACallerThatLeavesWithACauseIsNeutral(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		leave(rude{func() { panic("the caller's cause was asked") }})
+		leave(testkit.RudeError(func() { panic("the caller's cause was asked") }))
 		synctest.Wait()
 		if s := g.Status(); s.InFlight != 0 || s.Results[guard.CallerLeft] != 1 || b.State() != breaker.StateClosed {
 			t.Errorf("%d in flight, %v, the breaker is %v", s.InFlight, s.Results, b.State())

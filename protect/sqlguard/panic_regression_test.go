@@ -3,39 +3,18 @@ package sqlguard_test
 import (
 	"context"
 	"database/sql"
-	"runtime"
-	"sync"
 	"testing"
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/testkit"
 	"github.com/elixirscope/foundation/protect/sqlguard"
 )
-
-// apart runs f where it may panic or end the goroutine, and reports whether it did.
-func apart(f func()) (ended bool) {
-	ended = true
-	var done sync.WaitGroup
-	done.Go(func() {
-		defer func() { _ = recover() }()
-		f()
-		ended = false
-	})
-	done.Wait()
-	return ended
-}
-
-// rude is an error whose methods do not return.
-type rude struct{ end func() }
-
-func (rude) Error() string   { return "rude" }
-func (r rude) Unwrap() error { r.end(); return nil }
-func (r rude) Is(error) bool { r.end(); return false }
 
 // The bug: the table of outcomes is the user's, and so are the methods of errors; if
 // they did not return, a query, its rows or a transaction kept its place for its lease.
 func TestUserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
-	for way, end := range map[string]func(){"panic": func() { panic("boom") }, "goexit": runtime.Goexit} {
+	for way, end := range testkit.Ends() {
 		at := "" // the SQLSTATE, or "nil", at which the table does not return
 		table := sqlguard.WithOutcome(func(err error) breaker.Outcome {
 			if err == nil && at == "nil" || err != nil && at == "any" {
@@ -58,10 +37,10 @@ func TestUserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 			"commit":     {"nil", func(ctx context.Context, db *sqlguard.DB) { inTx(ctx, db, "fine") }},
 			"in a tx":    {"any", func(ctx context.Context, db *sqlguard.DB) { inTx(ctx, db, "unique") }},
 			"in a closure": {"", func(ctx context.Context, db *sqlguard.DB) {
-				_ = db.Do(ctx, func(context.Context, *sql.DB) error { return rude{end} })
+				_ = db.Do(ctx, func(context.Context, *sql.DB) error { return testkit.RudeError(end) })
 			}},
 			"in InTx": {"", func(ctx context.Context, db *sqlguard.DB) {
-				_ = db.InTx(ctx, nil, func(context.Context, *sql.Tx) error { return rude{end} })
+				_ = db.InTx(ctx, nil, func(context.Context, *sql.Tx) error { return testkit.RudeError(end) })
 			}},
 		} {
 			t.Run(name+" "+way, func(t *testing.T) {
@@ -70,7 +49,7 @@ func TestUserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 					f.fake.refuseDials.Store(true)
 				}
 				at = c.at
-				ended := apart(func() { c.run(t.Context(), f.db) })
+				ended := testkit.Apart(func() { c.run(t.Context(), f.db) })
 				at = ""
 				if s := f.guard.Status(); !ended || s.InFlight != 0 || s.SlotsTaken != 0 || s.Results[guard.Failed] != 1 || !f.open() {
 					t.Errorf("ended %v, %d in flight, %d places, %v, open %v", ended, s.InFlight, s.SlotsTaken, s.Results, f.open())

@@ -94,7 +94,7 @@ func TestStage_SaysWhyNot(t *testing.T) {
 }
 
 func TestNewStage_SaysAllThatIsWrong(t *testing.T) {
-	_, err := sqlguard.NewStage("Orders", nil, -time.Second)
+	_, err := sqlguard.NewStage("Orders\t", nil, -time.Second)
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || f.Code() != fault.InvalidConfig || len(f.Problems()) != 3 {
 		t.Errorf("got %v", err)

@@ -3,8 +3,6 @@ package pgxguard_test
 import (
 	"context"
 	"errors"
-	"runtime"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,20 +13,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/testkit"
 )
-
-// apart runs f where it may panic or end the goroutine, and reports whether it did.
-func apart(f func()) (ended bool) {
-	ended = true
-	var done sync.WaitGroup
-	done.Go(func() {
-		defer func() { _ = recover() }()
-		f()
-		ended = false
-	})
-	done.Wait()
-	return ended
-}
 
 // scripted is a database whose every step ends with err.
 type scripted struct{ begins, queries, err error }
@@ -83,7 +69,7 @@ func (s scriptedBatch) Close() error { return s.err }
 // of the error that it was asked about, did not return.
 func TestUserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 	down := errors.New("down")
-	for way, end := range map[string]func(){"panic": func() { panic("boom") }, "goexit": runtime.Goexit} {
+	for way, end := range testkit.Ends() {
 		table := pgxguard.WithOutcome(func(err error) breaker.Outcome {
 			if err != nil && !errors.Is(err, pgx.ErrTxClosed) {
 				end()
@@ -129,7 +115,7 @@ func TestUserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				ended := apart(func() { c.run(t.Context(), pgxguard.New(scriptedDB{scripted: c.db}, g, table)) })
+				ended := testkit.Apart(func() { c.run(t.Context(), pgxguard.New(scriptedDB{scripted: c.db}, g, table)) })
 				if s := g.Status(); !ended || s.InFlight != 0 || s.SlotsTaken != 0 || s.Results[guard.Failed] != 1 || b.State() != breaker.StateOpen {
 					t.Errorf("ended %v, %d in flight, %d places, %v, the breaker is %v", ended, s.InFlight, s.SlotsTaken, s.Results, b.State())
 				}
