@@ -51,7 +51,7 @@ func TestStressNoBorrowerMeetsAWorkerOfBeforeAReset(t *testing.T) {
 		begun.Add(1)
 		p.Reset()
 		done.Add(1)
-		time.Sleep(50 * time.Microsecond) //nolint:forbidigo // only lets the borrowers run
+		time.Sleep(50 * time.Microsecond)
 	}
 	wg.Wait()
 	shut(t, p)

@@ -256,6 +256,11 @@ func TestResetReachesWorkersThatAreBeingCheckedOrLieInALane(t *testing.T) {
 			}
 			acquire(t, p).Release()
 			acquire(t, p).Release()
+			lends := p.LaneLends()
+			acquire(t, p).Release()
+			if p.LaneLends() == lends {
+				t.Errorf("%s: the lanes stay closed", about)
+			}
 			if st := p.Stats(); st.Created != 2 || st.Idle != 1 {
 				t.Errorf("%s, afterwards: %+v", about, st)
 			}

@@ -42,9 +42,9 @@ type slot[T any] struct {
 // notLaned is not the time of any borrowing.
 const notLaned = int64(clock.Min)
 
-// began is when the present borrowing began. It is for the borrower, and for who
-// holds the pool's lock: since is written under that, and laned, which costs the
-// borrower as much as a lock's half, only by who passes it by.
+// began is when the present borrowing began. The borrower may call it, and whoever
+// holds the pool's lock. since is written under the lock; laned, an atomic store that
+// costs about half as much as the lock, only by a borrower that does without it.
 func (s *slot[T]) began() clock.Instant {
 	if at := s.laned.Load(); at != notLaned {
 		return clock.Instant(at)
