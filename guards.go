@@ -83,7 +83,7 @@ func guardConfig(a *assembly, g config.Guard) guard.Config {
 	case *breaker.Breaker:
 		cfg.Breaker = c
 	case *breaker.Group:
-		cfg.Breakers = c
+		cfg.Breakers, cfg.PerTarget = c, a.Config.Breakers[g.Breaker].Per == "target"
 	}
 	cfg.RateLimit = partsOf[*ratelimit.Limiter](a, rateLimitSection)[g.RateLimit]
 	if p, ok := partsOf[pool.Managed](a, poolSection)[g.Pool]; ok {

@@ -106,10 +106,10 @@ func (k *checker) all() {
 func (k *checker) breaker(path yamlx.Path, _ string, b Breaker) {
 	k.part(path, b.Validate(), b.Warnings()...)
 	switch {
-	case b.Per != "" && b.Per != perKey:
-		k.add(path.Key("per"), b.Per, "must be %q, or left out for one breaker", perKey)
+	case b.Per != "" && b.Per != perKey && b.Per != perTarget:
+		k.add(path.Key("per"), b.Per, "must be %q or %q, or left out for one breaker", perKey, perTarget)
 	case b.MaxMembers != 0 && b.Per == "":
-		k.add(path.Key("max_members"), strconv.Itoa(b.MaxMembers), "needs per: %s", perKey)
+		k.add(path.Key("max_members"), strconv.Itoa(b.MaxMembers), "needs per: %s or %s", perKey, perTarget)
 	case b.MaxMembers < 0:
 		k.add(path.Key("max_members"), strconv.Itoa(b.MaxMembers), "must be positive")
 	}

@@ -52,14 +52,14 @@ type Storage struct {
 // Breaker is a circuit breaker, or a group of them.
 type Breaker struct {
 	breaker.Config `yaml:",inline"`
-	// Per makes it a group: "key" gives each key of calls a breaker of its own. Default: one breaker for all.
+	// Per makes it a group: "key" gives each key of calls a breaker of its own, "target" each host or shard that calls go to. Default: one breaker for all.
 	Per string `yaml:"per"`
 	// MaxMembers bounds the breakers of a group; default 1024.
 	MaxMembers int `yaml:"max_members"`
 }
 
-// perKey as a breaker's Per makes it a group by the call's key.
-const perKey = "key"
+// What makes a breaker a group: by the call's key, or by its target.
+const perKey, perTarget = "key", "target"
 
 // RateLimit is a rule of rate limiting.
 type RateLimit struct {

@@ -21,7 +21,7 @@ var descriptions = map[string]string{
 	"breaker.Config.SlowRatio":           "Opens the breaker when the share of calls in window that took slow_after or longer reaches this value, from min_calls on. A slow probe counts as a failed one. Above 0, at most 1. Default: off.",
 	"breaker.Config.Window":              "How far back failures, ratios and slow calls are counted. A failure of age window is out. 1 ms to 24 h, default 10 s.",
 	"config.Breaker.MaxMembers":          "Bounds the breakers of a group; default 1024.",
-	"config.Breaker.Per":                 "Makes it a group: \"key\" gives each key of calls a breaker of its own. Default: one breaker for all.",
+	"config.Breaker.Per":                 "Makes it a group: \"key\" gives each key of calls a breaker of its own, \"target\" each host or shard that calls go to. Default: one breaker for all.",
 	"config.Config.Breakers":             "The circuit breakers, by name.",
 	"config.Config.Guards":               "The guards, by name.",
 	"config.Config.Namespace":            "Tells several layers apart, as in \"production\"; default \"default\".",

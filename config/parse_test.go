@@ -148,6 +148,7 @@ func TestEveryKindOfMistakeHasItsPlace(t *testing.T) {
 		{"namespace", "version: 1\nnamespace: A b", "2:12", "a name has"},
 		{"breaker's name", "version: 1\nbreakers: {Pay!: {}}", "2:12", "a name has"},
 		{"part's own check", "version: 1\nbreakers: {a: {window: 48h}}", "2:24", "24"},
+		{"what a group is for", "version: 1\nbreakers: {a: {per: host}}", "2:21", `must be "key" or "target"`},
 		{"unknown section", "version: 1\nbreaker: {}", "2:1", `did you mean "breakers"?`},
 		{"unknown setting", "version: 1\nbreakers: {a: {windw: 3s}}", "2:16", `did you mean "window"?`},
 		{"unknown guard breaker", "version: 1\nbreakers: {payments: {}}\nguards: {a: {breaker: paymets}}", "3:23", `did you mean "payments"?`},

@@ -16,6 +16,9 @@ type Config struct {
 	Breaker *breaker.Breaker `yaml:"-"`
 	// Breakers is one breaker for each key; give it or Breaker.
 	Breakers *breaker.Group `yaml:"-"`
+	// PerTarget makes Breakers one breaker for each [Call.Target] instead, so that what
+	// is counted against a host does not depend on whose call it was.
+	PerTarget bool `yaml:"-"`
 	// RateLimit bounds how often the calls of a key may happen.
 	RateLimit *ratelimit.Limiter `yaml:"-"`
 	// Pool lends each call a worker. Such a guard is used with [Bind] and [DoWith].
@@ -102,6 +105,9 @@ func (c Config) Warnings() []fault.Problem {
 	var ps fault.Problems
 	if c.Pool == nil && c.CheckoutTimeout != 0 {
 		ps.Warn("checkout_timeout", c.CheckoutTimeout, "means nothing without a pool")
+	}
+	if c.PerTarget && c.Breakers == nil {
+		ps.Warn("per_target", true, "means nothing without a group of breakers")
 	}
 	if c.RateLimit == nil && c.RefundOnFailure {
 		ps.Warn("refund_on_failure", true, "means nothing without a rate limit")

@@ -3,6 +3,7 @@ package guard
 import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/ratelimit"
 )
 
 // revision is one immutable state of a guard's settings. A call loads it once, so
@@ -37,8 +38,12 @@ func newRevision(name string, cfg Config, number uint64) *revision {
 
 // breaker returns the breaker that c belongs to, or nil.
 func (r *revision) breaker(c *Call) *breaker.Breaker {
-	if r.config.Breakers != nil {
-		return r.config.Breakers.ForKey(c.Key)
+	switch group := r.config.Breakers; {
+	case group == nil:
+	case r.config.PerTarget:
+		return group.ForKey(ratelimit.KeyOf(c.Target))
+	default:
+		return group.ForKey(c.Key)
 	}
 	return r.config.Breaker
 }

@@ -40,8 +40,12 @@ const (
 // limit's one shared bucket, at the guard's priority.
 type Call struct {
 	// Key says for whom the rate limit counts the call, and which breaker of a
-	// group it belongs to.
+	// group it belongs to, unless that is chosen by Target.
 	Key ratelimit.Key
+	// Target names what the call goes to, a host or a shard: with
+	// [Config.PerTarget] it says which breaker of the group the call belongs to. All
+	// calls without a target share one.
+	Target string
 	// Cost is what the call takes from the rate limit; 0 means 1.
 	Cost int64
 	// Priority says who is refused first when memory is short. Unset, that of the

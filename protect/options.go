@@ -17,6 +17,7 @@ type Option func(*options)
 
 type options struct {
 	op       string
+	target   string
 	key      func(*http.Request) ratelimit.Key
 	cost     func(*http.Request) int64
 	priority func(*http.Request) guard.Priority
@@ -44,7 +45,7 @@ func collect(opts []Option) options {
 
 // callOf describes r to the guard.
 func (o *options) callOf(r *http.Request) guard.Call {
-	call := guard.Call{Op: o.op, Untimed: true, Lease: -1}
+	call := guard.Call{Op: o.op, Target: o.target, Untimed: true, Lease: -1}
 	if o.key != nil {
 		call.Key = o.key(r)
 	}
@@ -127,6 +128,14 @@ func OutcomeBy(fn func(status int) breaker.Outcome) Option {
 // Op names what the guarded requests do, for events.
 func Op(name string) Option {
 	return func(o *options) { o.op = name }
+}
+
+// Target names what the guarded requests go to, which chooses the breaker of a guard
+// with one for each target ([guard.Config.PerTarget]). Without it the target of a
+// [Transport] is the request's host, with its port if it names one, and that of a
+// [Handler] is empty.
+func Target(name string) Option {
+	return func(o *options) { o.target = name }
 }
 
 // RefuseWith replaces [WriteRefusal], which nil stands for, as the writer of refusals

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"sync/atomic"
 
 	"github.com/elixirscope/foundation/breaker"
@@ -45,7 +46,11 @@ type transport struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	tok, err := t.guard.Enter(req.Context(), t.callOf(req))
+	call := t.callOf(req)
+	if call.Target == "" {
+		call.Target = strings.ToLower(req.URL.Host)
+	}
+	tok, err := t.guard.Enter(req.Context(), call)
 	switch {
 	case err != nil && t.measures:
 		return t.base.RoundTrip(req)
