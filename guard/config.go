@@ -64,9 +64,9 @@ type Config struct {
 
 // The defaults that zero fields stand for.
 const (
-	DefaultDeadlineFloor = 100 * time.Millisecond
-	DefaultLease         = 30 * time.Second
-	DefaultMaxDetached   = 100
+	defaultDeadlineFloor = 100 * time.Millisecond
+	defaultLease         = 30 * time.Second
+	defaultMaxDetached   = 100
 
 	maxDuration    = 24 * time.Hour
 	maxConcurrency = 1 << 30
@@ -95,7 +95,7 @@ func (c *Config) problems() fault.Problems {
 	ps.Require(c.Lease <= 0 || c.Lease >= c.Timeout, "lease", c.Lease, "must not be shorter than timeout %v: healthy calls would be taken for lost", c.Timeout)
 	ps.Require(c.Concurrency >= 0 && c.Concurrency <= maxConcurrency, "concurrency", c.Concurrency, "must be between 1 and %d, or left out for no bound", maxConcurrency)
 	ps.Require(c.MaxDetached >= 0 && c.MaxDetached <= maxConcurrency, "max_detached", c.MaxDetached, "must be between 1 and %d", maxConcurrency)
-	ps.Require(c.Priority.Valid(), "priority", uint8(c.Priority), "must be critical, normal, best_effort or bulk")
+	ps.Require(c.Priority.valid(), "priority", uint8(c.Priority), "must be critical, normal, best_effort or bulk")
 	ps.Require(c.Mode.Valid(), "mode", uint8(c.Mode), "must be enforce, shadow or off")
 	return ps
 }
@@ -124,16 +124,16 @@ func (c Config) Warnings() []fault.Problem {
 // effective returns c with the documented defaults in place of zero fields.
 func (c Config) effective() Config {
 	if c.DeadlineFloor == 0 {
-		c.DeadlineFloor = DefaultDeadlineFloor
+		c.DeadlineFloor = defaultDeadlineFloor
 		if c.Timeout > 0 {
 			c.DeadlineFloor = c.Timeout / 10
 		}
 	}
 	if c.Lease == 0 {
-		c.Lease = max(2*c.Timeout, DefaultLease)
+		c.Lease = max(2*c.Timeout, defaultLease)
 	}
 	if c.MaxDetached == 0 {
-		c.MaxDetached = DefaultMaxDetached
+		c.MaxDetached = defaultMaxDetached
 	}
 	if c.Priority == 0 {
 		c.Priority = Normal

@@ -116,7 +116,7 @@ func TestDefaultsAreFilledIn(t *testing.T) {
 		{time.Minute, 6 * time.Second, 2 * time.Minute},
 	} {
 		c := newGuard(t, guard.Config{Timeout: tc.timeout}).Config()
-		if c.DeadlineFloor != tc.floor || c.Lease != tc.lease || c.MaxDetached != guard.DefaultMaxDetached || c.Priority != guard.Normal {
+		if c.DeadlineFloor != tc.floor || c.Lease != tc.lease || c.MaxDetached != 100 || c.Priority != guard.Normal {
 			t.Errorf("timeout %v: %+v", tc.timeout, c)
 		}
 	}

@@ -64,7 +64,7 @@ func detach[T any](ctx context.Context, g *Guard, call Call, fn func(context.Con
 	d := &detached[T]{call: call, fn: fn, done: make(chan struct{})}
 	v := &d.visit
 	v.begin(g, false)
-	v.apart = true
+	v.detached = true
 	defer v.finish(ctx, &d.call)
 	var zero T
 	if err := v.admit(ctx, &d.call); err != nil {

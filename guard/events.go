@@ -8,70 +8,53 @@ import (
 	"github.com/elixirscope/foundation/telemetry"
 )
 
-// Stage names a step of the admission.
-type Stage uint8
+// stage is a step of the admission. They are in the order in which a call meets them;
+// the breaker comes twice, with its look and with its permit.
+type stage uint8
 
-// The stages, in the order in which a call meets them. The breaker comes twice,
-// with its look and with its permit.
 const (
-	StageNone Stage = iota
-	StageEntry
-	StageMemory
-	StageConcurrency
-	StageBreaker
-	StageRateLimit
-	StagePool
+	stageNone stage = iota
+	stageEntry
+	stageMemory
+	stageConcurrency
+	stageBreaker
+	stageRateLimit
+	stagePool
 )
 
 var stageNames = [...]string{"", "entry", "memory", "concurrency", "breaker", "rate_limit", "pool"}
 
-// String returns the stage's name, "" for none.
-func (s Stage) String() string { return stageNames[min(int(s), len(stageNames)-1)] }
-
-// MarshalText implements [encoding.TextMarshaler].
-func (s Stage) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// Protections is a set of stages: bit 1<<s stands for stage s.
-type Protections uint8
-
-func protectionsOf(c *Config) (p Protections) {
-	for stage, on := range map[Stage]bool{
-		StageMemory: c.Admission != nil, StageConcurrency: c.Concurrency > 0,
-		StageBreaker: c.Breaker != nil || c.Breakers != nil, StageRateLimit: c.RateLimit != nil, StagePool: c.Pool != nil,
-	} {
-		if on {
-			p |= 1 << stage
+// protectionsOf names the stages that c has.
+func protectionsOf(c *Config) []string {
+	has := [...]bool{
+		stageMemory: c.Admission != nil, stageConcurrency: c.Concurrency > 0,
+		stageBreaker: c.Breaker != nil || c.Breakers != nil, stageRateLimit: c.RateLimit != nil, stagePool: c.Pool != nil,
+	}
+	var names []string
+	for i, name := range stageNames {
+		if has[i] {
+			names = append(names, name)
 		}
 	}
-	return p
-}
-
-// Has reports whether stage s is in the set.
-func (p Protections) Has(s Stage) bool { return p>>s&1 != 0 }
-
-// Stages lists the set in the order in which calls meet the stages.
-func (p Protections) Stages() []Stage {
-	var all []Stage
-	for s := StageMemory; s <= StagePool; s++ {
-		if p.Has(s) {
-			all = append(all, s)
-		}
-	}
-	return all
+	return names
 }
 
 // Executed is the summary of one call, emitted when it has ended or was refused.
 // It is built only while somebody listens.
 type Executed struct {
-	Guard       string
-	Op          string
-	Key         string // the text of the call's key
-	Priority    Priority
-	Protections Protections // that were configured
+	Guard    string
+	Op       string
+	Key      string // the text of the call's key
+	Priority Priority
+	// Protections are those that were configured, in the order in which a call meets
+	// them: "memory", "concurrency", "breaker", "rate_limit", "pool". All events share
+	// the slice: do not change it.
+	Protections []string
 	Mode        Mode
-	// RefusedBy is the stage that refused the call, or would have if WouldRefuse;
-	// Code says why. Both are zero for a call that nothing objected to.
-	RefusedBy   Stage
+	// RefusedBy is the protection that refused the call, or would have if WouldRefuse;
+	// "entry" if the context was done or the guard gone. Code says why. Both are zero
+	// for a call that nothing objected to.
+	RefusedBy   string
 	Code        fault.Code
 	WouldRefuse bool
 	// Result and Duration are those of the call itself; they mean nothing if it was
@@ -84,9 +67,6 @@ type Executed struct {
 
 // EventName implements [telemetry.Event].
 func (Executed) EventName() string { return telemetry.Prefix + "guard.executed" }
-
-// Refused reports whether the call did not run.
-func (e Executed) Refused() bool { return e.RefusedBy != StageNone && !e.WouldRefuse }
 
 // LeasesExpired says that tokens were open for longer than their lease, were taken
 // back and counted as failures.
@@ -126,7 +106,7 @@ func (v *visit) report(ctx context.Context, c *Call) {
 
 func (v *visit) observation(c *Call) Observation {
 	o := Observation{Guard: v.guard.name, Op: c.Op, Wait: v.wait, Result: v.result, Duration: v.took}
-	if v.turnedAway {
+	if v.refused {
 		o.Refused = v.refusal
 	}
 	return o
@@ -136,7 +116,7 @@ func (v *visit) summary(ctx context.Context, c *Call) Executed {
 	return Executed{
 		Guard: v.guard.name, Op: c.Op, Key: c.Key.Text(), Priority: v.rev.priority(ctx, c),
 		Protections: v.rev.active, Mode: v.rev.config.Mode,
-		RefusedBy: v.refusedBy, Code: v.refusal, WouldRefuse: v.refusedBy != StageNone && !v.turnedAway,
+		RefusedBy: stageNames[v.refusedBy], Code: v.refusal, WouldRefuse: v.refusedBy != stageNone && !v.refused,
 		Result: v.result, Duration: v.took, Wait: v.wait, Revision: v.rev.number,
 	}
 }

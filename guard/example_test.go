@@ -228,7 +228,7 @@ func ExampleGuard_Status_shadow() {
 
 func ExampleGuard_Reconfigure() {
 	g := must(guard.New("checkout", guard.Config{Concurrency: 8}))
-	fmt.Println(g.Reconfigure(guard.Config{Concurrency: 16}), g.Revision(), g.Config().Concurrency)
+	fmt.Println(g.Reconfigure(guard.Config{Concurrency: 16}), g.Status().Revision, g.Config().Concurrency)
 	// Output: <nil> 2 16
 }
 
@@ -243,7 +243,7 @@ func ExampleExecuted() {
 	bus := telemetry.NewBus()
 	g := must(guard.New("checkout", guard.Config{Concurrency: 4}, guard.WithBus(bus)))
 	must(telemetry.Subscribe(bus, "print", func(_ context.Context, e guard.Executed) {
-		fmt.Printf("%s %s %v %v\n", e.Guard, e.Op, e.Protections.Stages(), e.Result)
+		fmt.Printf("%s %s %v %v\n", e.Guard, e.Op, e.Protections, e.Result)
 	}))
 	_ = g.DoCall(ctx, guard.Call{Op: "pay"}, func(context.Context) error { return nil })
 	// Output: checkout pay [concurrency] success

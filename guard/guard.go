@@ -84,9 +84,6 @@ func (g *Guard) Name() string { return g.name }
 // they are the last ones.
 func (g *Guard) Config() Config { return g.revision.Load().config }
 
-// Revision numbers the settings: 1 at first, and one more for every change.
-func (g *Guard) Revision() uint64 { return g.revision.Load().number }
-
 // Reconfigure replaces the settings, also those of a removed guard, which is
 // thereby back. Calls in flight end under the revision that they began with;
 // counters and concurrency are kept. On an error everything stays as it was.

@@ -114,7 +114,7 @@ func TestScenario84_MemoryRefusesByPriority(t *testing.T) {
 	bus := telemetry.NewBus()
 	var refused []guard.Executed
 	must(telemetry.Subscribe(bus, "test", func(_ context.Context, e guard.Executed) {
-		if e.Refused() {
+		if e.RefusedBy != "" && !e.WouldRefuse {
 			refused = append(refused, e)
 		}
 	}))
@@ -141,7 +141,7 @@ func TestScenario84_MemoryRefusesByPriority(t *testing.T) {
 			wantCode(t, err, fault.MemoryPressure)
 		}
 	}
-	if len(refused) != 2 || refused[0].RefusedBy != guard.StageMemory || refused[0].Code != fault.MemoryPressure {
+	if len(refused) != 2 || refused[0].RefusedBy != "memory" || refused[0].Code != fault.MemoryPressure {
 		t.Errorf("events %+v", refused)
 	}
 }

@@ -30,8 +30,8 @@ func TestAFaultyReconfigurationChangesNothing(t *testing.T) {
 	if got := fieldsOf(t, g.Reconfigure(guard.Config{Timeout: -1})); got != "timeout" {
 		t.Errorf("problems with %q", got)
 	}
-	if g.Revision() != 1 || g.Config().Timeout != time.Second {
-		t.Errorf("revision %d, %+v", g.Revision(), g.Config())
+	if g.Status().Revision != 1 || g.Config().Timeout != time.Second {
+		t.Errorf("revision %d, %+v", g.Status().Revision, g.Config())
 	}
 }
 

@@ -83,7 +83,7 @@ func (v *visit) judgeError(ctx, limited context.Context, now clock.Instant, err 
 // it enforced. One that it would have refused before was counted then.
 func (v *visit) pastShadow(ctx context.Context, now clock.Instant) bool {
 	c := &v.rev.config
-	if c.Mode != Shadow || c.Timeout == 0 || v.spared {
+	if c.Mode != Shadow || c.Timeout == 0 || v.shadowed {
 		return false
 	}
 	ran := time.Duration(v.answered.Load())

@@ -24,8 +24,8 @@ var priorityNames = []string{"critical", "normal", "best_effort", "bulk"}
 // set returns the place of p in the names; an unset priority is [Normal].
 func (p Priority) set() Priority { return cmp.Or(p, Normal) - Critical }
 
-// Valid reports whether p is one of the priorities or unset.
-func (p Priority) Valid() bool { return int(p.set()) < len(priorityNames) }
+// valid reports whether p is one of the priorities or unset.
+func (p Priority) valid() bool { return int(p.set()) < len(priorityNames) }
 
 // String returns the name that configuration files use; "normal" if unset.
 func (p Priority) String() string { return enum.Name("priority", priorityNames, p.set()) }

@@ -10,11 +10,11 @@ import (
 )
 
 // refuse gives back what was taken, counts and reports the refusal.
-func (v *visit) refuse(ctx context.Context, c *Call, by Stage, err error) error {
+func (v *visit) refuse(ctx context.Context, c *Call, by stage, err error) error {
 	code := codeOf(err) // asks an error of the user's stage: before the visit is over
 	v.undo(v.start)
 	v.phase = over
-	v.refusedBy, v.refusal, v.turnedAway = by, code, true
+	v.refusedBy, v.refusal, v.refused = by, code, true
 	v.guard.stats.refused.add(v.refusal)
 	v.report(ctx, c)
 	return err
@@ -54,7 +54,7 @@ func (g *Guard) invalid(message string) error {
 	return fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Name: g.name, Message: message})
 }
 
-func (v *visit) crowded() error {
+func (v *visit) tooManyInFlight() error {
 	g, cfg := v.guard, &v.rev.config
 	if cfg.Mode == Shadow {
 		return fault.ConcurrencyLimited // nobody sees the error: spare it the evidence

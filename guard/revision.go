@@ -17,22 +17,22 @@ type revision struct {
 	// way to tell that limit from a deadline of the caller.
 	expired *fault.Error
 	// active lists the protections, for events.
-	active Protections
-	// looks says that something is taken between the look at the breaker and its
-	// permit; else the permit alone decides.
-	looks bool
-	// crowds says that there is a stage before the dependency is looked at.
-	crowds bool
-	lends  bool // there is a pool
+	active []string
+	// takesBeforePermit says that something is taken between the look at the breaker
+	// and its permit; else the permit alone decides.
+	takesBeforePermit bool
+	// hasAdmission says that there is a stage before the breaker is looked at.
+	hasAdmission bool
+	hasPool      bool
 }
 
 func newRevision(name string, cfg Config, number uint64) *revision {
 	r := &revision{config: cfg.effective(), number: number}
 	r.expired = fault.New(fault.Spec{Code: fault.CallTimeout, Component: component, Name: name})
 	r.active = protectionsOf(&cfg)
-	r.lends = cfg.Pool != nil
-	r.crowds = cfg.Admission != nil || cfg.Concurrency > 0
-	r.looks = r.config.RateLimit != nil || r.config.Pool != nil
+	r.hasPool = cfg.Pool != nil
+	r.hasAdmission = cfg.Admission != nil || cfg.Concurrency > 0
+	r.takesBeforePermit = r.config.RateLimit != nil || r.config.Pool != nil
 	return r
 }
 

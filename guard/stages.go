@@ -18,7 +18,7 @@ func (v *visit) admit(ctx context.Context, c *Call) error {
 	by, err := v.attempt(ctx, c)
 	for err != nil && v.overtaken(by, err) {
 		v.undo(clock.Now())
-		v.spared, v.refusedBy, v.refusal = false, StageNone, 0
+		v.shadowed, v.refusedBy, v.refusal = false, stageNone, 0
 		v.rev = v.guard.revision.Load()
 		by, err = v.attempt(ctx, c)
 	}
@@ -33,22 +33,22 @@ func (v *visit) admit(ctx context.Context, c *Call) error {
 // attempt is the order in which protections are asked. In shadow mode the call
 // goes on without those that stand behind the one that would have refused, and
 // holds nothing: as little as it would hold had it been refused.
-func (v *visit) attempt(ctx context.Context, c *Call) (Stage, error) {
+func (v *visit) attempt(ctx context.Context, c *Call) (stage, error) {
 	r := v.rev
 	v.start = clock.Now()
 	v.began = v.start
-	if ctx.Err() != nil || r.gone != nil || v.bound != r.lends {
-		return StageEntry, v.noCall(ctx)
+	if ctx.Err() != nil || r.gone != nil || v.bound != r.hasPool {
+		return stageEntry, v.noCall(ctx)
 	}
 	if r.config.Mode == Off {
 		return v.checkout(ctx, c, breaker.Permit{})
 	}
 	by, err := v.protect(ctx, c)
-	if err == nil || r.config.Mode == Enforce || by == StagePool {
+	if err == nil || r.config.Mode == Enforce || by == stagePool {
 		return by, err
 	}
 	v.wouldRefuse(by, codeOf(err))
-	v.spared = true
+	v.shadowed = true
 	kept := v.holds & worker
 	v.holds &^= worker
 	v.undo(v.start)
@@ -61,8 +61,8 @@ func (v *visit) attempt(ctx context.Context, c *Call) (Stage, error) {
 // overtaken tells that the call came to a pool that was closed because newer
 // settings have another one: such a call begins again under those, so that no
 // call is lost to a change.
-func (v *visit) overtaken(by Stage, err error) bool {
-	return by == StagePool && errors.Is(err, fault.Closed) && v.guard.revision.Load() != v.rev
+func (v *visit) overtaken(by stage, err error) bool {
+	return by == stagePool && errors.Is(err, fault.Closed) && v.guard.revision.Load() != v.rev
 }
 
 // noCall says why there can be no call, before anything is taken.
@@ -77,8 +77,8 @@ func (v *visit) noCall(ctx context.Context) error {
 	}
 }
 
-func (v *visit) protect(ctx context.Context, c *Call) (Stage, error) {
-	if v.rev.crowds || v.apart {
+func (v *visit) protect(ctx context.Context, c *Call) (stage, error) {
+	if v.rev.hasAdmission || v.detached {
 		if by, err := v.enter(ctx, c); err != nil {
 			return by, err
 		}
@@ -86,42 +86,42 @@ func (v *visit) protect(ctx context.Context, c *Call) (Stage, error) {
 	b := v.rev.breaker(c)
 	if b == nil {
 		if err := v.takeTokens(ctx, c); err != nil {
-			return StageRateLimit, err
+			return stageRateLimit, err
 		}
 		return v.checkout(ctx, c, breaker.Permit{})
 	}
-	if v.rev.looks {
+	if v.rev.takesBeforePermit {
 		if by, err := v.lookAndTake(ctx, c, b); err != nil {
 			return by, err
 		}
 	}
 	v.permit = b.AllowAt(v.began)
 	if !v.permit.OK() {
-		return StageBreaker, v.permit.Err()
+		return stageBreaker, v.permit.Err()
 	}
 	v.holds |= permitted
 	if v.permit.WouldRefuse() {
-		v.wouldRefuse(StageBreaker, fault.CircuitOpen)
+		v.wouldRefuse(stageBreaker, fault.CircuitOpen)
 	}
 	return 0, nil
 }
 
 // enter is what comes before the dependency is looked at: memory, concurrency.
-func (v *visit) enter(ctx context.Context, c *Call) (Stage, error) {
+func (v *visit) enter(ctx context.Context, c *Call) (stage, error) {
 	cfg := &v.rev.config
 	if cfg.Admission != nil && !c.ReleasesMemory {
 		asked := *c
 		asked.Priority = v.rev.priority(ctx, c)
 		if refusal := cfg.Admission.Admit(ctx, asked); refusal != nil {
-			return StageMemory, refusal
+			return stageMemory, refusal
 		}
 	}
-	if v.apart && v.guard.detached.Load() >= int64(cfg.MaxDetached) {
-		return StageConcurrency, v.guard.tooManyDetached(cfg.MaxDetached)
+	if v.detached && v.guard.detached.Load() >= int64(cfg.MaxDetached) {
+		return stageConcurrency, v.guard.tooManyDetached(cfg.MaxDetached)
 	}
 	if cfg.Concurrency > 0 {
 		if !v.guard.slots.take(int64(cfg.Concurrency)) {
-			return StageConcurrency, v.crowded()
+			return stageConcurrency, v.tooManyInFlight()
 		}
 		v.holds |= slot
 	}
@@ -130,13 +130,13 @@ func (v *visit) enter(ctx context.Context, c *Call) (Stage, error) {
 
 // lookAndTake takes tokens and a worker unless a look at the breaker shows that
 // it would be for nothing.
-func (v *visit) lookAndTake(ctx context.Context, c *Call, b *breaker.Breaker) (Stage, error) {
+func (v *visit) lookAndTake(ctx context.Context, c *Call, b *breaker.Breaker) (stage, error) {
 	look := b.LookAt(v.start)
 	if !look.OK() {
-		return StageBreaker, look.Err()
+		return stageBreaker, look.Err()
 	}
 	if err := v.takeTokens(ctx, c); err != nil {
-		return StageRateLimit, err
+		return stageRateLimit, err
 	}
 	return v.checkout(ctx, c, look)
 }
@@ -152,7 +152,7 @@ func (v *visit) takeTokens(ctx context.Context, c *Call) error {
 		return err
 	}
 	if v.decision.WouldRefuse() {
-		v.wouldRefuse(StageRateLimit, v.decision.Code())
+		v.wouldRefuse(stageRateLimit, v.decision.Code())
 	}
 	return nil
 }
@@ -180,7 +180,7 @@ func (v *visit) askLimit(ctx context.Context, l *ratelimit.Limiter, c *Call) err
 	waited, err := l.Admit(ctx, d, v.start, &c.Key, c.cost(), v.rev.config.Timeout)
 	if waited {
 		v.began = clock.Now() // the wait is none of the dependency's
-		if err != nil || !v.rev.lends {
+		if err != nil || !v.rev.hasPool {
 			v.waited(v.began)
 		}
 	}
@@ -193,8 +193,8 @@ func (v *visit) askLimit(ctx context.Context, l *ratelimit.Limiter, c *Call) err
 // checkout borrows a worker. One that cannot be made is the dependency's failure,
 // which the look counts; the zero Permit, of a call that holds no place in the
 // breaker's accounts, counts nothing.
-func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Permit) (Stage, error) {
-	if !v.rev.lends {
+func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Permit) (stage, error) {
+	if !v.rev.hasPool {
 		return 0, nil
 	}
 	if err := v.borrow(ctx, c); err != nil {
@@ -203,7 +203,7 @@ func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Permit) (Sta
 		if dependencyFailed(err) {
 			look.SettleAt(now, breaker.Failure, err)
 		}
-		return StagePool, err
+		return stagePool, err
 	}
 	v.holds |= worker
 	if v.loan.Waited > 0 || v.began != v.start {
@@ -228,7 +228,7 @@ func (v *visit) waited(now clock.Instant) {
 }
 
 // wouldRefuse counts a refusal that shadow mode keeps to itself.
-func (v *visit) wouldRefuse(by Stage, code fault.Code) {
+func (v *visit) wouldRefuse(by stage, code fault.Code) {
 	v.refusedBy, v.refusal = by, code
 	v.guard.stats.would.add(v.refusal)
 }

@@ -9,14 +9,14 @@ import (
 // Counters run from the making of the guard, over all revisions.
 type Status struct {
 	Name     string
-	Revision uint64
+	Revision uint64 // 1 at first, and one more for every change of the settings
 	// Gone is why the guard answers no calls: it was removed, or closed; nil if it
 	// is there.
 	Gone   *fault.Error
 	Config Config // in force, defaults filled in
 	// Breaker, RateLimit and Pool are the names of the parts, "" where there is none.
 	Breaker, RateLimit, Pool string
-	Protections              Protections
+	Protections              []string // the names of those that are configured; do not change it
 
 	InFlight   int64 // calls that have begun and not ended
 	SlotsTaken int64 // of Config.Concurrency

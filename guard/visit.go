@@ -23,25 +23,25 @@ import (
 // whatever a visit points to moves to the heap, because parts behind interfaces
 // see some of it.
 type visit struct {
-	guard *Guard
-	rev   *revision
-	phase phase
-	holds holds
-	bound bool // the caller can use a worker
-	apart bool // the call runs in a goroutine of its own
+	guard    *Guard
+	rev      *revision
+	phase    phase
+	holds    holds
+	bound    bool // the caller can use a worker
+	detached bool // the call runs in a goroutine of its own
 
 	start clock.Instant // of the admission
 	began clock.Instant // of the call itself
 	wait  time.Duration // for a worker
 
-	refusedBy  Stage // who refused, or would have
-	refusal    fault.Code
-	turnedAway bool // it did refuse
-	spared     bool // it would have, had the guard enforced: the call would not have run
-	result     Result
-	took       time.Duration
-	timed      bool         // the call's context has the guard's deadline
-	answered   atomic.Int64 // how long the call took, where [Token.Answered] told it
+	refusedBy stage // who refused, or would have
+	refusal   fault.Code
+	refused   bool // it did refuse
+	shadowed  bool // it would have, had the guard enforced: the call would not have run
+	result    Result
+	took      time.Duration
+	timed     bool         // the call's context has the guard's deadline
+	answered  atomic.Int64 // how long the call took, where [Token.Answered] told it
 
 	permit   breaker.Permit
 	decision ratelimit.Decision
