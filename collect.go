@@ -25,6 +25,7 @@ func (f *Foundation) Collect(emit func(telemetry.Sample)) {
 	f.config.Collect(emit)
 	emit(telemetry.Sample{Desc: descBuild, Labels: []string{version(), runtime.Version()}, Value: 1})
 	emit(telemetry.Sample{Desc: descHandlers, Value: float64(f.bus.HandlerFailures())})
+	f.services.Collect(emit)
 	a := f.assembly.Load()
 	for _, s := range f.table {
 		s.collect(a, emit)

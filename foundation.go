@@ -10,6 +10,8 @@ import (
 
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/registry"
+	"github.com/elixirscope/foundation/supervise"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -24,6 +26,11 @@ type Foundation struct {
 	log     *slog.Logger
 	config  *config.Server // which configuration is in force, and how it changes
 	table   []section      // what parts there can be
+
+	registry *registry.Registry
+	services *supervise.Tree
+	life     context.Context //nolint:containedctx // what the layer has registered lives as long
+	end      context.CancelFunc
 
 	// assembly is what is in force. It is replaced, never changed, by the one change
 	// of the configuration that config lets through at a time.
@@ -48,13 +55,15 @@ func Open(ctx context.Context, o Options) (*Foundation, error) {
 	f := newFoundation(o)
 	var err error
 	f.config, err = config.NewServer(ctx, config.ServerOptions{
-		Applier: applier{f}, File: o.ConfigFile, Config: o.Config, Bus: f.bus, Logger: f.log,
+		Applier: applier{f}, File: o.ConfigFile, Config: o.Config, Bus: f.bus, Logger: f.log, Applied: f.followNames,
 		Parse: config.ParseOptions{LookupEnv: o.LookupEnv, Registry: config.Registry{Kinds: f.options.Kinds, Sections: o.Sections}},
 	})
 	if err != nil {
 		f.undo(ctx)
 		return nil, err
 	}
+	f.name(ownNames, "config", f.config)
+	f.name(ownNames, "services", f.services)
 	return f, nil
 }
 
@@ -70,6 +79,8 @@ func newFoundation(o Options) *Foundation {
 		f.log = slog.New(slog.DiscardHandler)
 	}
 	f.table = f.sections()
+	f.registry, f.services = registry.New(f.bus), supervise.New(f.bus)
+	f.life, f.end = context.WithCancel(context.Background())
 	f.assembly.Store(&assembly{Revision: config.Revision{Config: &config.Config{}}})
 	// The layer outlives the context that it was opened with.
 	f.drainCtx, f.giveUp = context.WithCancelCause(context.Background())
@@ -84,7 +95,7 @@ func (f *Foundation) Bus() *telemetry.Bus { return f.bus }
 func (f *Foundation) Config() *config.Server { return f.config }
 
 // Close ends the layer, in order: no more changes (one that is opening a pool is
-// refused with closed), guards refuse calls with closed, pools are drained, which
+// refused with closed), services are stopped, guards refuse calls with closed, pools are drained, which
 // waits for borrowed workers until ctx is done.
 // Closing again waits for the first Close and returns what it returned.
 func (f *Foundation) Close(ctx context.Context) error {
@@ -96,7 +107,7 @@ func (f *Foundation) close(ctx context.Context) error {
 	f.config.Close() // not bounded by ctx: a change ends, and must not find its layer gone
 	stop := context.AfterFunc(ctx, func() { f.giveUp(context.Cause(ctx)) })
 	defer stop()
-	var errs []error
+	errs := []error{f.endServices(ctx)}
 	for _, s := range slices.Backward(f.table) {
 		errs = append(errs, s.close(ctx, f.assembly.Load()))
 	}

@@ -127,6 +127,7 @@ func (f *Foundation) undo(ctx context.Context) {
 	defer stop()
 	f.drains.Wait()
 	f.giveUp(nil)
+	f.end()
 }
 
 // gaveUp answers a change whose context has ended: by its caller, or because the

@@ -17,6 +17,8 @@ import (
 type section interface {
 	// prepare adds to t what becomes of the section's parts, and may fail.
 	prepare(ctx context.Context, t *transition) error
+	// follow makes the registry know the parts that are in force.
+	follow(f *Foundation)
 	status(a *assembly, s *Status)
 	collect(a *assembly, emit func(telemetry.Sample))
 	// close ends every part and waits for it as long as ctx allows.
@@ -53,6 +55,8 @@ type parts[S any, P part] struct {
 	// end closes a part for good, and waits for that; nil as for retire.
 	end  func(ctx context.Context, part P) error
 	show func(s *Status, all []P) // in the order of names
+
+	known map[string]known[P] // to the registry; belongs to whoever follows the configuration
 }
 
 // partsOf returns the parts of a section.

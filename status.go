@@ -9,6 +9,7 @@ import (
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/supervise"
 )
 
 // Status is the whole layer at one moment, each list in the order of names.
@@ -24,6 +25,7 @@ type Status struct {
 	BreakerGroups []breaker.GroupStatus
 	RateLimits    []ratelimit.Status
 	Pools         []pool.Status
+	Services      []supervise.Status
 }
 
 // Status returns a picture of the layer. Each part's is consistent in itself.
@@ -31,7 +33,7 @@ func (f *Foundation) Status() Status {
 	a := f.assembly.Load()
 	s := Status{
 		Namespace: cmp.Or(a.Config.Namespace, "default"), Revision: a.Number, AppliedAt: a.At, Source: a.Source,
-		ServerStatus: f.config.Status(),
+		ServerStatus: f.config.Status(), Services: f.services.Status(),
 	}
 	for _, section := range f.table {
 		section.status(a, &s)

@@ -15,6 +15,7 @@ type announcer struct {
 	log      *slog.Logger
 	applied  telemetry.Topic[Applied]
 	rejected telemetry.Topic[Rejected]
+	follow   func() // what the owner of the server does after a change; nil for nothing
 	waiting  ordered.Queue[telemetry.Event]
 }
 
@@ -37,6 +38,9 @@ func (a *announcer) announce(e telemetry.Event, missed uint64) {
 			slog.String("source", e.Source), slog.Uint64("revision", e.Revision), slog.Int("changes", len(e.Changes)))
 		for _, w := range e.Warnings {
 			a.log.Warn("the configuration is legal and very likely not meant", slog.String("warning", w.String()))
+		}
+		if a.follow != nil {
+			a.follow()
 		}
 		a.applied.Emit(ctx, e)
 	case Rejected:

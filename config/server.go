@@ -80,6 +80,10 @@ type ServerOptions struct {
 	File   string
 	Config *Config
 	Parse  ParseOptions
+	// Applied is called after a change is in force, once another may be made and before
+	// its event: one call at a time, and a later one for several changes that come at
+	// once. It may call anything. Nil is nothing.
+	Applied func()
 	// Bus receives [Applied] and [Rejected]; nil is silent.
 	Bus *telemetry.Bus
 	// Logger receives one line a change; nil discards it.
@@ -101,6 +105,7 @@ func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.changes.init(o.Bus, s.log)
+	s.changes.follow = o.Applied
 	now := time.Now()
 	s.current.Store(&Revision{Config: &Config{}, At: now})
 	s.reload.Store(&reloadResult{at: now, success: now})
