@@ -37,6 +37,8 @@ var arrows = map[string]string{
 	"pool/internal/shared":       "",
 	"pool/httpworker":            "fault pool pool/internal/shared",
 	"pool/sqlworker":             "fault pool pool/internal/shared",
+	"registry":                   "fault telemetry",
+	"supervise":                  "fault internal/enum telemetry",
 	"eventstore":                 "fault internal/enum telemetry",
 	"eventstore/storetest":       "eventstore fault",
 	"registry":                   "fault telemetry",
@@ -49,7 +51,7 @@ var arrows = map[string]string{
 
 	"config":                "breaker config/internal/yamlx fault guard internal/localfile internal/ordered internal/suggest pool ratelimit telemetry",
 	"config/internal/yamlx": "internal/suggest",
-	".":                     "breaker config fault guard internal/suggest pool ratelimit telemetry",
+	".":                     "breaker config fault guard internal/suggest pool ratelimit registry supervise telemetry",
 
 	"adapters":                   "",
 	"adapters/grpc":              "breaker fault guard internal/errtree protect ratelimit",
