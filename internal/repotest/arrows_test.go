@@ -41,8 +41,6 @@ var arrows = map[string]string{
 	"supervise":                  "fault internal/enum telemetry",
 	"eventstore":                 "fault internal/enum telemetry",
 	"eventstore/storetest":       "eventstore fault",
-	"registry":                   "fault telemetry",
-	"supervise":                  "fault internal/enum telemetry",
 
 	"guard":            "breaker clock fault internal/enum internal/errtree internal/exhausted internal/histogram internal/mode internal/stripe pool ratelimit telemetry",
 	"guard/guardtest":  "fault guard pool",
