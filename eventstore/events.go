@@ -15,7 +15,7 @@ type Dropped struct{ Events uint64 }
 func (Dropped) EventName() string { return telemetry.Prefix + "event_store.dropped" }
 
 // Edge implements [telemetry.Edge].
-func (Dropped) Edge() (string, fault.Severity) { return "", fault.Warning }
+func (Dropped) Edge() (string, fault.Severity) { return "", fault.SeverityWarning }
 
 // Pruned says that old events were removed.
 type Pruned struct{ Events int }
@@ -24,7 +24,7 @@ type Pruned struct{ Events int }
 func (Pruned) EventName() string { return telemetry.Prefix + "event_store.pruned" }
 
 // Edge implements [telemetry.Edge].
-func (Pruned) Edge() (string, fault.Severity) { return "", fault.Info }
+func (Pruned) Edge() (string, fault.Severity) { return "", fault.SeverityInfo }
 
 // counted is how much a [Count] has grown.
 type counted struct {
@@ -37,4 +37,4 @@ type counted struct {
 
 func (c counted) EventName() string { return telemetry.Prefix + c.kind }
 
-func (c counted) Edge() (string, fault.Severity) { return c.name, fault.Info }
+func (c counted) Edge() (string, fault.Severity) { return c.name, fault.SeverityInfo }

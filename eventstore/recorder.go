@@ -291,7 +291,7 @@ func (r *Recorder) count() {
 	r.writing.Lock()
 	defer r.writing.Unlock()
 	for _, c := range r.grown() {
-		r.add(noted{event: c, name: c.name, severity: fault.Info, at: r.since})
+		r.add(noted{event: c, name: c.name, severity: fault.SeverityInfo, at: r.since})
 	}
 }
 

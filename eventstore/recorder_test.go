@@ -32,7 +32,7 @@ type opened struct {
 }
 
 func (opened) EventName() string                { return telemetry.Prefix + "circuit_breaker.opened" }
-func (e opened) Edge() (string, fault.Severity) { return e.Name, fault.Warning }
+func (e opened) Edge() (string, fault.Severity) { return e.Name, fault.SeverityWarning }
 
 // routine is an edge that is not worth keeping.
 type routine struct{}
@@ -126,7 +126,7 @@ func TestRecorder_WritesAnEdgeOut(t *testing.T) {
 		}
 		e := all[0]
 		want := eventstore.Event{
-			ID: e.ID, Seq: 1, Type: "circuit_breaker.opened", Time: e.Time, Severity: fault.Warning,
+			ID: e.ID, Seq: 1, Type: "circuit_breaker.opened", Time: e.Time, Severity: fault.SeverityWarning,
 			Component: "circuit_breaker", Name: "payments", Node: "n1", Correlation: "req-7", Data: e.Data,
 		}
 		if got, exp := fmt.Sprintf("%+v", e), fmt.Sprintf("%+v", want); got != exp || !e.Time.Equal(time.Now()) {
