@@ -72,7 +72,7 @@ func (h *handles) add(name string, g *guard.Guard) {
 func sameGuard(t *transition, name string) bool {
 	before, was := t.old.Config.Guards[name]
 	old, next := guardConfig(t.old, before), guardConfig(t.next, before)
-	return was && reflect.DeepEqual(before, t.next.Config.Guards[name]) &&
+	return was && reflect.DeepEqual(before, t.next.Config.Guards[name]) && //nolint:govet // what could hold an error is nil in a configuration in force
 		old.Breaker == next.Breaker && old.Breakers == next.Breakers && old.RateLimit == next.RateLimit && old.Pool == next.Pool
 }
 

@@ -153,7 +153,7 @@ func (c *Config) equal(other *Config) bool {
 	a, b := *c, *other
 	a.origin, b.origin = nil, nil
 	a.checkedBy, b.checkedBy = nil, nil
-	return reflect.DeepEqual(a, b)
+	return reflect.DeepEqual(a, b) //nolint:govet // whatever could hold an error is nil in a configuration that is in force
 }
 
 // makeMaps makes the maps of named parts that are nil, for callers that add to them.

@@ -131,7 +131,7 @@ func TestArrows_AreExactlyThoseOfTheTable(t *testing.T) {
 
 func TestArrows_PointDown(t *testing.T) {
 	for from, row := range arrows {
-		for _, to := range strings.Fields(row) {
+		for to := range strings.FieldsSeq(row) {
 			if !pointsDown(from, to) {
 				t.Errorf("%s imports %s, which does not stand below it", from, to)
 			}
