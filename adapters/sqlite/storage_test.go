@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/elixirscope/foundation/adapters/sqlite"
 	"github.com/elixirscope/foundation/eventstore"
@@ -40,7 +42,7 @@ func add(t *testing.T, s *sqlite.Storage, n int) {
 		events[i] = eventstore.Event{Type: "x", Name: fmt.Sprint(i), Correlation: fmt.Sprint(i), Data: []byte(`{"some":"data that fills a page"}`)}
 	}
 	if _, err := s.Events().Append(t.Context(), events...); err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 }
 
@@ -342,5 +344,55 @@ func TestAContextThatEndsMeanwhile(t *testing.T) {
 	}
 	if n := count(t, s); n != 200 {
 		t.Errorf("%d events, want 200", n)
+	}
+}
+
+// Retention removes slice after slice: whoever appends meanwhile waits for one of them.
+func TestAppendsGoOnWhilePruning(t *testing.T) {
+	s := open(t, t.TempDir())
+	for range 5 {
+		add(t, s, 2000)
+	}
+	type removed struct {
+		n   int
+		err error
+	}
+	pruned := make(chan removed)
+	go func() {
+		n, err := s.Events().Prune(t.Context(), eventstore.Retention{Before: time.Now()})
+		pruned <- removed{n, err}
+	}()
+	tomorrow := time.Now().AddDate(0, 0, 1)
+	for appended := 0; ; appended++ {
+		select {
+		case got := <-pruned:
+			if got.n != 10_000 || got.err != nil || appended == 0 || count(t, s) != appended {
+				t.Errorf("%d pruned, %v; %d appended meanwhile, %d are there", got.n, got.err, appended, count(t, s))
+			}
+			return
+		default:
+			if _, err := s.Events().Append(t.Context(), eventstore.Event{Type: "new", Time: tomorrow}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// What is written in one transaction is bounded, however much waits.
+func TestAppendsThatDoNotFitOneTransaction(t *testing.T) {
+	s := open(t, t.TempDir())
+	var wg sync.WaitGroup
+	for range 12 {
+		wg.Go(func() {
+			add(t, s, 1500)
+			big := eventstore.Event{Type: "big", Data: []byte(`"` + strings.Repeat("x", eventstore.MaxData-2) + `"`)}
+			if _, err := s.Events().Append(t.Context(), big); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := count(t, s); n != 12*1501 {
+		t.Errorf("%d events, want %d", n, 12*1501)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -121,81 +122,59 @@ func (w *writer) stop() {
 // loop writes whatever waits, at once, until the writer is stopped and nothing does.
 func (w *writer) loop() {
 	defer close(w.done)
-	var spare []*request
 	for range w.wake {
-		for gather := false; ; gather = true {
-			if gather && len(spare) > 1 {
-				w.gather()
+		for {
+			group, ended := w.take(nil)
+			if len(group) > 0 {
+				w.serve(group)
+				continue
 			}
-			batch, ended := w.take(spare[:0])
-			if len(batch) == 0 {
-				if ended {
-					return
-				}
-				spare = batch
-				break
+			if ended {
+				return
 			}
-			w.write(batch)
-			clear(batch)
-			spare = batch
+			break
 		}
 	}
 }
 
-// take exchanges the queue for an empty one.
-func (w *writer) take(empty []*request) (batch []*request, ended bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	batch, w.queue = w.queue, empty
-	return batch, w.closed
-}
-
-// gather lets those whose events were just stored append the next ones, for as long
-// as that makes the queue longer. Otherwise two halves of the appenders would take
-// turns, and every commit would serve one half. It waits for nobody: where no other
-// goroutine can run, it returns at once.
-func (w *writer) gather() {
-	for before := -1; ; {
-		w.mu.Lock()
-		n := len(w.queue)
-		w.mu.Unlock()
-		if n == before || n >= groupEvents {
-			return
-		}
-		before = n
-		runtime.Gosched()
-	}
-}
-
-// write serves the requests in their order: neighbours that hold events together.
-func (w *writer) write(batch []*request) {
-	for len(batch) > 0 {
-		n := group(batch)
-		now := batch[:0:0]
-		for _, r := range batch[:n] {
-			if r.state.CompareAndSwap(waiting, taken) {
-				now = append(now, r)
-			}
-		}
-		if len(now) > 0 {
-			w.serve(now)
-		}
-		batch = batch[n:]
-	}
-}
-
-// group returns how many of the first requests go into one transaction: as many as
-// hold events and fit, but at least one.
-func group(batch []*request) int {
+// take adds to the group what waits and may share its transaction: neighbours that
+// hold events, as many as fit, or one request that stands alone. It reports whether
+// the writer is stopped.
+func (w *writer) take(group []*request) (all []*request, ended bool) {
 	events, size := 0, 0
-	for i, r := range batch {
+	for _, r := range group {
 		events += len(r.events)
 		size += r.size
-		if i > 0 && (r.alone != nil || batch[0].alone != nil || events > groupEvents || size > groupBytes) {
-			return i
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	n := 0
+	for _, r := range w.queue {
+		events += len(r.events)
+		size += r.size
+		if len(group) > 0 && (r.alone != nil || group[0].alone != nil || events > groupEvents || size > groupBytes) {
+			break
+		}
+		if n++; r.state.CompareAndSwap(waiting, taken) {
+			group = append(group, r)
 		}
 	}
-	return len(batch)
+	w.queue = slices.Delete(w.queue, 0, n)
+	return group, w.closed
+}
+
+// gather adds to the group what was appended meanwhile, and lets those whose events
+// were just stored append the next ones. Otherwise two halves of the appenders would
+// take turns, and every commit would serve one half. It waits for nobody: where no
+// other goroutine can run, yielding returns at once.
+func (w *writer) gather(group []*request) []*request {
+	before := len(group)
+	group, _ = w.take(group)
+	if len(group) == before {
+		runtime.Gosched()
+		group, _ = w.take(group)
+	}
+	return group
 }
 
 func (w *writer) serve(group []*request) {
@@ -203,7 +182,7 @@ func (w *writer) serve(group []*request) {
 	if alone := group[0].alone; alone != nil {
 		err = w.conn.tx(alone)
 	} else {
-		err = w.commit(group)
+		group, err = w.commit(group)
 	}
 	if err == nil {
 		err = w.unmoved()
@@ -220,14 +199,17 @@ func (w *writer) serve(group []*request) {
 	}
 }
 
-// commit stores the events of a group in one transaction. A request that is refused
-// leaves the others as they are; what fails the transaction fails them all.
-func (w *writer) commit(group []*request) error {
+// commit stores the events of a group in one transaction, and of those that join it
+// while it is open. A request that is refused leaves the others as they are; what
+// fails the transaction fails them all.
+func (w *writer) commit(group []*request) ([]*request, error) {
 	last := w.last
 	err := w.conn.tx(func() error {
-		for _, r := range group {
-			if err := w.add(r, &last); err != nil {
-				return err
+		for from := 0; from < len(group); group = w.gather(group) {
+			for ; from < len(group); from++ {
+				if err := w.add(group[from], &last); err != nil {
+					return err
+				}
 			}
 		}
 		_, err := w.conn.exec("UPDATE counters SET events = events + ?, last_seq = ?", int64(last-w.last), int64(last))
@@ -235,10 +217,10 @@ func (w *writer) commit(group []*request) error {
 	})
 	if err != nil {
 		w.recount()
-		return err
+		return group, err
 	}
 	w.last = last
-	return nil
+	return group, nil
 }
 
 // recount asks for the last seq after a failure: a commit that reported an error may

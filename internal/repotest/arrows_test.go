@@ -71,6 +71,7 @@ var arrows = map[string]string{
 	"cmd/internal/settings":   "config fault guard internal/hostname internal/routing internal/suggest",
 
 	"bench":                  "bench/internal/machine breaker guard pool ratelimit",
+	"bench/events":           "adapters/sqlite bench/internal/machine eventstore fault",
 	"bench/gateway":          "bench/internal/machine",
 	"bench/internal/machine": "",
 	"examples/http":          "breaker fault guard protect ratelimit",
