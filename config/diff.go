@@ -27,6 +27,8 @@ type Change struct {
 	Renewed bool
 	// Restart marks a change that a running daemon cannot follow.
 	Restart bool
+
+	fixed []FieldChange // those of Fields that need the restart
 }
 
 // FieldChange is one setting before and after; "" stands for its default.
@@ -159,6 +161,7 @@ func (d *differ) section(name string, restart ...string) {
 	var need []string
 	for _, f := range c.Fields {
 		if slices.ContainsFunc(restart, func(r string) bool { return r == "" || f.Field == r || strings.HasPrefix(f.Field, r+".") }) {
+			c.fixed = append(c.fixed, f)
 			need = append(need, strings.TrimSuffix(name+"."+f.Field, "."))
 		}
 	}

@@ -100,10 +100,7 @@ func (c *Config) source() string {
 func needsRestart(changes []Change) error {
 	var problems fault.Problems
 	for _, c := range changes {
-		if !c.Restart {
-			continue
-		}
-		for _, f := range c.Fields {
+		for _, f := range c.fixed {
 			problems.Add(strings.TrimSuffix(c.Section+"."+f.Field, "."), f.New,
 				"was %s at the start and cannot change while the process runs: restart it", cmp.Or(f.Old, "not set"))
 		}
