@@ -144,7 +144,7 @@ func RefuseWith(fn func(w http.ResponseWriter, r *http.Request, err error)) Opti
 	return func(o *options) { o.refuse = fn }
 }
 
-// RateLimitHeaders tells also the clients of admitted requests what their rate limit
+// RateLimitHeaders also tells the clients of admitted requests what their rate limit
 // has left, in the fields RateLimit-Policy and RateLimit, for [Handler]. Fields that
 // the handler sets itself stay. Without this option only refusals carry them.
 //
