@@ -94,6 +94,9 @@ func (s *Storage) start(ctx context.Context, o Options, steps [][]string) error 
 	if err != nil {
 		return err
 	}
+	if err := checkLog(s.path + "-wal"); err != nil {
+		return err
+	}
 	c, err := openConn(s.path, writerPragmas...)
 	if err != nil {
 		return err
