@@ -276,3 +276,21 @@ func TestAdmitTellsWhoListens(t *testing.T) {
 	}
 	counted(t, "three calls", l, 2, 1, 0)
 }
+
+// A call that waits while its rule becomes smaller than its cost is refused for good.
+func TestAWaitForMoreThanTheRuleAdmitsNowEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, start := must(t, ratelimit.Config{Limit: 1, Per: time.Hour, Burst: 2}), time.Now()
+		l.AllowN(user, 2)
+		done := waits(t.Context(), l, 2)
+		if err := l.Reconfigure(ratelimit.Config{Limit: 1, Per: time.Hour, Burst: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; !errors.Is(err, fault.InvalidArgument) || time.Since(start) != 0 {
+			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+		if st := l.Status(); st.Waiting != 0 || st.Denied != 1 {
+			t.Errorf("%d wait, %d were denied", st.Waiting, st.Denied)
+		}
+	})
+}

@@ -3,13 +3,14 @@ package key
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// plainSip is SipHash-1-3 with 128 bits of output, step by step as in the paper, of
+// plainSIP is SipHash-1-3 with 128 bits of output, step by step as in the paper, of
 // words of input and the last word.
-func plainSip(start sip, words []uint64, last uint64) (hi, lo uint64) {
+func plainSIP(start sip, words []uint64, last uint64) (hi, lo uint64) {
 	v := [4]uint64{start.v0, start.v1, start.v2, start.v3}
 	step := func() {
 		v[0] += v[1]
@@ -27,7 +28,7 @@ func plainSip(start sip, words []uint64, last uint64) (hi, lo uint64) {
 		v[1] ^= v[2]
 		v[2] = bits.RotateLeft64(v[2], 32)
 	}
-	for _, w := range append(words[:len(words):len(words)], last) {
+	for _, w := range append(slices.Clip(words), last) {
 		v[3] ^= w
 		step()
 		v[0] ^= w
@@ -65,7 +66,7 @@ func plainHash(parts []string, kinds []uint64) Hash {
 	if long {
 		words, last = append(words, lengths...), last|1<<52
 	}
-	hi, lo := plainSip(seed, words, last)
+	hi, lo := plainSIP(seed, words, last)
 	return Hash{hi | 1, lo}
 }
 
