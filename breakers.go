@@ -59,6 +59,11 @@ func (f *Foundation) BreakerGroup(name string) (*breaker.Group, error) {
 
 func findCircuit[C circuit](f *Foundation, name, otherwise string) (C, error) {
 	var none C
+	if own, ok := f.own.breakers[name]; ok {
+		if b, ok := any(own).(C); ok {
+			return b, nil
+		}
+	}
 	c, err := find[circuit](f.assembly.Load(), breakerSection, breakerComponent, name)
 	if err != nil {
 		return none, err

@@ -26,6 +26,7 @@ func (f *Foundation) Collect(emit func(telemetry.Sample)) {
 	emit(telemetry.Sample{Desc: descBuild, Labels: []string{version(), runtime.Version()}, Value: 1})
 	emit(telemetry.Sample{Desc: descHandlers, Value: float64(f.bus.HandlerFailures())})
 	f.services.Collect(emit)
+	f.own.collect(emit)
 	a := f.assembly.Load()
 	for _, s := range f.table {
 		s.collect(a, emit)

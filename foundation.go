@@ -27,6 +27,8 @@ type Foundation struct {
 	config  *config.Server // which configuration is in force, and how it changes
 	table   []section      // what parts there can be
 
+	own      own
+	records  *records
 	registry *registry.Registry
 	services *supervise.Tree
 	life     context.Context //nolint:containedctx // what the layer has registered lives as long
@@ -78,6 +80,7 @@ func newFoundation(o Options) *Foundation {
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
+	f.records = &records{f: f}
 	f.table = f.sections()
 	f.registry, f.services = registry.New(f.bus), supervise.New(f.bus)
 	f.life, f.end = context.WithCancel(context.Background())

@@ -94,8 +94,12 @@ func guardConfig(a *assembly, g config.Guard) guard.Config {
 
 // Guard returns the guard of a name. The handle follows its name for ever: it
 // serves the newest settings, answers not_found after the guard was removed, and
-// works again if the name comes back. What nobody holds is forgotten when it is
+// works again if the name comes back. The guards of the layer's own services are found by
+// their reserved names, as "foundation.events". What nobody holds is forgotten when it is
 // removed: the guard of that name is then a new one, with counters at zero.
 func (f *Foundation) Guard(name string) (*guard.Guard, error) {
+	if g, ok := f.own.guards[name]; ok {
+		return g, nil
+	}
 	return find[*guard.Guard](f.assembly.Load(), guardSection, "guard", name)
 }

@@ -28,6 +28,12 @@ type Options struct {
 	Logger *slog.Logger
 	// Kinds are the kinds of worker that pools may name.
 	Kinds map[string]pool.Kind
+	// Stores open the storage that the configuration names: "path" for a directory and
+	// "postgres" for a connection string. Where they are not nil the layer records events
+	// in memory also if the configuration names no storage.
+	Stores map[string]Store
+	// Node tells in events where they happened; empty leaves that out.
+	Node string
 	// Sections are sections of the configuration that are not the layer's own, as the
 	// routes of a gateway.
 	Sections []config.Section

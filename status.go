@@ -26,6 +26,7 @@ type Status struct {
 	RateLimits    []ratelimit.Status
 	Pools         []pool.Status
 	Services      []supervise.Status
+	Storage       StorageStatus
 }
 
 // Status returns a picture of the layer. Each part's is consistent in itself.
@@ -38,5 +39,6 @@ func (f *Foundation) Status() Status {
 	for _, section := range f.table {
 		section.status(a, &s)
 	}
+	f.own.status(&s)
 	return s
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/elixirscope/foundation/config/internal/yamlx"
 	"github.com/elixirscope/foundation/fault"
@@ -60,9 +61,14 @@ func (k *checker) part(path yamlx.Path, err error, warnings ...fault.Problem) {
 	}
 }
 
+// reservedPrefix begins the names of the guards of the layer's own services.
+const reservedPrefix = "foundation."
+
 // name checks the name of a part, which is the last element of its path.
 func (k *checker) name(path yamlx.Path, name string) {
-	if !fault.ValidName(name) {
+	if strings.HasPrefix(name, reservedPrefix) {
+		k.add(path, "", "names that begin with %s are the layer's own", reservedPrefix)
+	} else if !fault.ValidName(name) {
 		k.add(path, "", "a name has 1 to %d of a-z, 0-9, '_', '.', '-' and begins with a letter or digit", fault.MaxNameLength)
 	}
 }
@@ -204,8 +210,27 @@ func (k *checker) guardWarnings(path yamlx.Path, g Guard) {
 }
 
 func (k *checker) storage() {
-	s := k.c.Storage
-	if s.Path != "" && s.Postgres != "" {
-		k.add("/storage/postgres", "", "is set together with path; keep one of them")
+	if s := k.c.Storage; s != nil {
+		if s.Path != "" && s.Postgres != "" {
+			k.add("/storage/postgres", "", "is set together with path; keep one of them")
+		}
+		if s.Wait < 0 || s.Wait > maxStorageWait {
+			k.add("/storage/wait", s.Wait.String(), "must lie between 0s and %v", maxStorageWait)
+		}
+	}
+	e := k.c.Events
+	if e.Retention != 0 && (e.Retention < minRetention || e.Retention > maxRetention) {
+		k.add("/events/retention", yamlx.FormatDuration(e.Retention), "must lie between %v and %d days", minRetention, maxRetention/(24*time.Hour))
+	}
+	if e.MaxSize != 0 && e.MaxSize < minEventsSize {
+		k.add("/events/max_size", yamlx.FormatSize(e.MaxSize), "must be at least %s", yamlx.FormatSize(minEventsSize))
 	}
 }
+
+// The bounds of what is kept.
+const (
+	maxStorageWait = time.Hour
+	minRetention   = time.Minute
+	maxRetention   = 3650 * 24 * time.Hour
+	minEventsSize  = 1 << 20
+)

@@ -3,6 +3,7 @@ package config
 import (
 	"iter"
 	"reflect"
+	"time"
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
@@ -22,8 +23,11 @@ type Config struct {
 	Version int `yaml:"version"`
 	// Namespace tells several layers apart, as in "production"; default "default".
 	Namespace string `yaml:"namespace"`
-	// Storage says where records are kept.
-	Storage Storage `yaml:"storage" config:"local"`
+	// Storage says where records are kept; none are without it, unless the program that
+	// reads the file keeps them by itself, as the binary does.
+	Storage *Storage `yaml:"storage" config:"local"`
+	// Events says how long what was recorded is kept.
+	Events Events `yaml:"events"`
 	// Breakers are the circuit breakers, by name.
 	Breakers map[string]Breaker `yaml:"breakers"`
 	// RateLimits are the rules of rate limiting, by name.
@@ -40,13 +44,23 @@ type Config struct {
 	checkedBy any     // the *Server that has validated it, so that it need not again; nil of a Clone
 }
 
-// Storage says where records are kept. Empty means memory: they are gone at the
-// end.
+// Storage says where records are kept. Empty means memory: they are gone at the end.
 type Storage struct {
 	// Path is the directory of the embedded store.
 	Path string `yaml:"path"`
 	// Postgres is the connection string of a shared store; not together with path.
 	Postgres Secret `yaml:"postgres" config:"secret"`
+	// Wait is how long the start waits for a storage that is away, as while the process
+	// before this one still holds it; the layer serves without it afterwards. Default 10s.
+	Wait time.Duration `yaml:"wait"`
+}
+
+// Events says how long events are kept, and how many.
+type Events struct {
+	// Retention is how old an event may become. Default 7d.
+	Retention time.Duration `yaml:"retention"`
+	// MaxSize is how many bytes all events may take; the oldest go first. Default 256MiB.
+	MaxSize int64 `yaml:"max_size" config:"size"`
 }
 
 // Breaker is a circuit breaker, or a group of them.

@@ -81,6 +81,7 @@ func Diff(old, next *Config, sections ...Section) []Change {
 	named(&d, "guards", old.Guards, next.Guards, guardEffect)
 	d.section("namespace", "")
 	d.section("storage", "")
+	d.section("events")
 	for _, s := range sections {
 		d.section(s.Name, s.Restart...)
 	}

@@ -55,7 +55,7 @@ func ExampleDiff() {
 
 func ExampleConfig_MarshalText() {
 	c := &config.Config{
-		Storage: config.Storage{Postgres: "postgres://app:password@db/app"},
+		Storage: &config.Storage{Postgres: "postgres://app:password@db/app"},
 		Guards:  map[string]config.Guard{"checkout": {Config: guard.Config{Timeout: 90 * time.Second}}},
 	}
 	text, err := c.MarshalText()

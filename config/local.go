@@ -91,7 +91,7 @@ func (k *keeper) inherit(c *Config, from *origin) {
 			continue
 		}
 		if name == storageSection {
-			c.Storage = k.over.Storage
+			c.Storage = k.over.Clone().Storage
 		} else if settings, ok := k.over.Clone().Sections[name]; ok {
 			if c.Sections == nil {
 				c.Sections = make(map[string]any)

@@ -49,7 +49,7 @@ var arrows = map[string]string{
 
 	"config":                "breaker config/internal/yamlx fault guard internal/localfile internal/ordered internal/suggest pool ratelimit telemetry",
 	"config/internal/yamlx": "internal/suggest",
-	".":                     "breaker config fault guard internal/suggest pool ratelimit registry supervise telemetry",
+	".":                     "breaker config eventstore fault guard internal/suggest pool ratelimit registry supervise telemetry",
 
 	"adapters":                   "",
 	"adapters/grpc":              "breaker fault guard internal/errtree protect ratelimit",

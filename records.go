@@ -1,0 +1,456 @@
+package foundation
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/eventstore"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/supervise"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+const storageSection, storageComponent = "storage", "storage"
+
+// Storage is an open place for what a layer records.
+type Storage struct {
+	Events eventstore.Store
+	// Close ends everything that is stored there; nil where closing Events is enough.
+	Close func() error
+}
+
+// Store opens the storage at a place: a directory, a connection string. A fault that is
+// [fault.Unavailable] says that it may be had later, as one that another process still
+// holds: it is tried again. Any other refuses the configuration.
+type Store func(ctx context.Context, place string) (Storage, error)
+
+// The kinds of storage that a configuration may name, as Options.Stores knows them.
+const (
+	storagePath     = "path"
+	storagePostgres = "postgres"
+	storageMemory   = "memory"
+)
+
+// What the zero settings of a configuration stand for.
+const (
+	defaultStorageWait = 10 * time.Second
+	defaultRetention   = 7 * 24 * time.Hour
+	defaultMaxSize     = 256 << 20
+)
+
+const (
+	retryOpening   = 200 * time.Millisecond // while the layer starts
+	reopenInterval = 2 * time.Second        // once it serves
+	pruneInterval  = time.Minute
+	flushTimeout   = 5 * time.Second // for what waits, at the end
+)
+
+// StorageStatus is what a layer records, at one moment.
+type StorageStatus struct {
+	// Kind is "memory", "path" or "postgres"; empty where nothing is recorded.
+	Kind string
+	// Err is why the storage is away, nil if it is there; Since is since when.
+	Err      error
+	Since    time.Time
+	Recorder eventstore.RecorderStatus
+	Events   eventstore.Stats // as they were last known
+}
+
+// collect implements section: the guards and services tell what there is to measure.
+func (r *records) collect(_ *assembly, emit func(telemetry.Sample)) {
+	if r.recorder == nil {
+		return
+	}
+	s := r.recorder.Status()
+	for _, m := range []struct {
+		desc  *telemetry.Desc
+		value uint64
+	}{{descEmitted, s.Emitted}, {descStored, s.Stored}, {descDropped, s.Dropped}, {descWaiting, s.Waiting}} {
+		emit(telemetry.Sample{Desc: m.desc, Value: float64(m.value)})
+	}
+}
+
+// The metrics of the recorder.
+var (
+	descEmitted = &telemetry.Desc{Name: "foundation_events_emitted_total", Help: "Events that were to be recorded.", Kind: telemetry.Counter}
+	descStored  = &telemetry.Desc{Name: "foundation_events_stored_total", Help: "Events that the store has acknowledged.", Kind: telemetry.Counter}
+	descDropped = &telemetry.Desc{Name: "foundation_events_dropped_total", Help: "Events that were lost: too many waited, or the store refused them.", Kind: telemetry.Counter}
+	descWaiting = &telemetry.Desc{Name: "foundation_events_waiting", Help: "Events that wait for the store.", Kind: telemetry.Gauge}
+)
+
+// refusals lists how often each guard has refused, and why.
+func (f *Foundation) refusals(yield func(eventstore.Count)) {
+	for _, g := range partsOf[*guard.Guard](f.assembly.Load(), guardSection) {
+		s := g.Status()
+		for code, n := range s.Refused {
+			if n > 0 {
+				yield(eventstore.Count{Type: "guard.refused", Name: s.Name, Code: code.String(), Total: n})
+			}
+		}
+	}
+}
+
+// records is the section "storage": where the layer keeps its events.
+type records struct {
+	f        *Foundation
+	kind     string
+	open     func(ctx context.Context) (Storage, error)
+	storage  *lateStorage
+	feed     *eventstore.Feed
+	recorder *eventstore.Recorder
+	named    bool // in the registry; belongs to whoever follows the configuration
+	keep     atomic.Pointer[config.Events]
+	stats    atomic.Pointer[eventstore.Stats] // as last read
+}
+
+// prepare opens the storage with the first configuration. Another one needs a restart,
+// which the server of the configuration says; how long events are kept is live.
+func (r *records) prepare(ctx context.Context, t *transition) error {
+	if r.recorder == nil {
+		if err := r.begin(ctx, t); err != nil {
+			return err
+		}
+	}
+	events := t.next.Config.Events
+	t.steps = append(t.steps, func() error { r.keep.Store(&events); return nil })
+	return nil
+}
+
+// begin finds out where to record, opens that, and begins to listen.
+func (r *records) begin(ctx context.Context, t *transition) error {
+	s := t.next.Config.Storage
+	if s == nil && r.f.options.Stores == nil {
+		return nil // a library that was not asked to records nothing
+	}
+	if err := r.choose(s); err != nil {
+		return err
+	}
+	if err := r.wait(ctx, s); err != nil {
+		return err
+	}
+	own, err := newOwn(r.f.bus, ownEvents)
+	if err != nil {
+		return err
+	}
+	r.f.own = own
+	r.feed = eventstore.NewFeed(guardedEvents{r.storage, own.guards[ownEvents]}, r.poll())
+	t.undo = append(t.undo, func() { r.discard() })
+	recorder, err := eventstore.NewRecorder(r.feed, r.f.bus, eventstore.RecorderOptions{
+		Node: r.f.options.Node, Counters: r.f.refusals, Logger: r.f.log,
+	})
+	if err != nil {
+		return err
+	}
+	r.recorder = recorder
+	t.steps = append(t.steps, r.serve)
+	return nil
+}
+
+// poll is how often followers of the events look for those of other processes.
+func (r *records) poll() time.Duration {
+	if r.kind == storagePostgres {
+		return time.Second
+	}
+	return 0
+}
+
+func (r *records) choose(s *config.Storage) error {
+	place := ""
+	switch {
+	case s == nil || *s == (config.Storage{Wait: s.Wait}):
+		r.kind = storageMemory
+		r.open = func(context.Context) (Storage, error) {
+			m, err := eventstore.NewMemory(eventstore.MemoryOptions{})
+			return Storage{Events: m}, err
+		}
+		return nil
+	case s.Path != "":
+		r.kind, place = storagePath, s.Path
+	default:
+		r.kind, place = storagePostgres, string(s.Postgres)
+	}
+	store, ok := r.f.options.Stores[r.kind]
+	if !ok {
+		var p fault.Problems
+		p.Add(r.kind, "", "this program has no store of this kind: give it one in Options.Stores, or leave the key out")
+		return p.Err(storageComponent, storageSection)
+	}
+	r.open = func(ctx context.Context) (Storage, error) { return store(ctx, place) }
+	return nil
+}
+
+// wait opens the storage, and waits for one that is away as long as the configuration
+// says: at a restart the process before this one may still hold it. After that the layer
+// starts without, and takes it when it comes.
+func (r *records) wait(ctx context.Context, s *config.Storage) error {
+	r.storage = newLateStorage(r.open)
+	limit := defaultStorageWait
+	if s != nil && s.Wait != 0 {
+		limit = s.Wait
+	}
+	began := time.Now()
+	for {
+		err := r.storage.try(ctx)
+		switch {
+		case err == nil:
+			return nil
+		case !errors.Is(err, fault.Unavailable):
+			return err
+		case time.Since(began) >= limit:
+			r.f.log.Warn("the storage is away: the layer starts without it, events wait for it", slog.Any("error", err))
+			return nil
+		}
+		select {
+		case <-time.After(retryOpening):
+		case <-ctx.Done():
+			return gaveUp(ctx, "the caller gave up while the storage was waited for")
+		}
+	}
+}
+
+// serve starts what runs in the background.
+func (r *records) serve() error {
+	f := r.f
+	err := errors.Join(
+		f.Supervise("recorder", r.recorder), f.Supervise("storage", supervise.Func(r.reopen)), f.Supervise("retention", supervise.Func(r.prune)),
+	)
+	if r.kind == storageMemory {
+		f.log.Info("events are kept in memory: they end with the process")
+	}
+	return err
+}
+
+// reopen takes a storage that was away when it comes.
+func (r *records) reopen(ctx context.Context) error {
+	for r.storage.current.Load() == nil {
+		if err := r.storage.try(ctx); err == nil {
+			r.f.log.Info("the storage is there")
+			break
+		}
+		select {
+		case <-time.After(reopenInterval):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return supervise.Permanent(nil)
+}
+
+// prune removes what is older, or more, than the configuration keeps.
+func (r *records) prune(ctx context.Context) error {
+	pruned := telemetry.TopicOf[eventstore.Pruned](r.f.bus)
+	tick := time.NewTicker(pruneInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		n, err := r.feed.Prune(ctx, retention(*r.keep.Load(), time.Now()))
+		if n > 0 {
+			pruned.Emit(ctx, eventstore.Pruned{Events: n})
+		}
+		if err != nil && !errors.Is(err, fault.Unavailable) {
+			return err
+		}
+	}
+}
+
+func retention(e config.Events, now time.Time) eventstore.Retention {
+	return eventstore.Retention{
+		Before:   now.Add(-cmp.Or(e.Retention, defaultRetention)),
+		MaxBytes: cmp.Or(e.MaxSize, defaultMaxSize),
+	}
+}
+
+// follow names what records: for a reader of events in the program itself.
+func (r *records) follow(f *Foundation) {
+	if r.recorder != nil && !r.named {
+		r.named = true
+		f.name(ownNames, "events", r.feed)
+	}
+}
+
+func (r *records) status(_ *assembly, s *Status) {
+	if r.recorder == nil {
+		return
+	}
+	s.Storage = StorageStatus{Kind: r.kind, Recorder: r.recorder.Status(), Events: r.read()}
+	s.Storage.Err, s.Storage.Since = r.storage.away()
+	if s.Storage.Err == nil {
+		s.Storage.Err, s.Storage.Since = s.Storage.Recorder.Err, s.Storage.Recorder.Since
+	}
+}
+
+// read asks the store what it holds; where it does not answer at once the last answer
+// stands.
+func (r *records) read() eventstore.Stats {
+	ctx, cancel := context.WithTimeout(context.Background(), 250*time.Millisecond)
+	defer cancel()
+	if now, err := r.feed.Stats(ctx); err == nil {
+		r.stats.Store(&now)
+	}
+	if last := r.stats.Load(); last != nil {
+		return *last
+	}
+	return eventstore.Stats{}
+}
+
+// close stores what waits, then ends the storage.
+func (r *records) close(ctx context.Context, _ *assembly) error {
+	if r.recorder == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	return errors.Join(r.recorder.Close(ctx), r.storage.Close())
+}
+
+// discard closes what a configuration that did not come into force has opened.
+func (r *records) discard() {
+	if r.recorder != nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = r.recorder.Close(ctx) // nothing was recorded of a layer that never was
+		r.recorder = nil
+	}
+	if err := r.storage.Close(); err != nil {
+		r.f.log.Warn("the storage was not closed cleanly", slog.Any("error", err))
+	}
+}
+
+// lateStorage is a storage that may not be there yet.
+type lateStorage struct {
+	open    func(ctx context.Context) (Storage, error)
+	current atomic.Pointer[Storage]
+
+	// opening is held while the storage is opened or closed. Only services and the
+	// change of a configuration wait for it.
+	opening sync.Mutex
+	closed  bool
+
+	mu    sync.Mutex // guards the fields below
+	err   error      // why it is not there
+	since time.Time
+}
+
+func newLateStorage(open func(ctx context.Context) (Storage, error)) *lateStorage {
+	return &lateStorage{open: open, since: time.Now(), err: errors.New("it has not been opened yet")}
+}
+
+// try opens the storage unless it is open.
+func (l *lateStorage) try(ctx context.Context) error {
+	l.opening.Lock()
+	defer l.opening.Unlock()
+	if l.closed || l.current.Load() != nil {
+		return nil
+	}
+	s, err := l.open(ctx)
+	if err == nil {
+		l.current.Store(&s)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = err
+	return err
+}
+
+// away says why the storage is not there, and since when; nil if it is.
+func (l *lateStorage) away() (error, time.Time) { //nolint:revive // a status, whose error is what is asked for
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err == nil {
+		return nil, time.Time{}
+	}
+	return l.err, l.since
+}
+
+// get returns the storage's events, or the fault to answer with.
+func (l *lateStorage) get() (eventstore.Store, error) {
+	if s := l.current.Load(); s != nil {
+		return s.Events, nil
+	}
+	why, since := l.away()
+	return nil, fault.New(fault.Spec{
+		Code: fault.Unavailable, Component: storageComponent, Cause: why,
+		Message: fmt.Sprintf("the storage is away since %s", since.UTC().Format(time.RFC3339)),
+	})
+}
+
+// Append implements [eventstore.Store].
+func (l *lateStorage) Append(ctx context.Context, events ...eventstore.Event) ([]eventstore.Event, error) {
+	s, err := l.get()
+	if err != nil {
+		return nil, err
+	}
+	return s.Append(ctx, events...)
+}
+
+// Find implements [eventstore.Store].
+func (l *lateStorage) Find(ctx context.Context, q eventstore.Query) (eventstore.Page, error) {
+	s, err := l.get()
+	if err != nil {
+		return eventstore.Page{}, err
+	}
+	return s.Find(ctx, q)
+}
+
+// Prune implements [eventstore.Store].
+func (l *lateStorage) Prune(ctx context.Context, r eventstore.Retention) (int, error) {
+	s, err := l.get()
+	if err != nil {
+		return 0, err
+	}
+	return s.Prune(ctx, r)
+}
+
+// Stats implements [eventstore.Store].
+func (l *lateStorage) Stats(ctx context.Context) (eventstore.Stats, error) {
+	s, err := l.get()
+	if err != nil {
+		return eventstore.Stats{}, err
+	}
+	return s.Stats(ctx)
+}
+
+// Close implements [eventstore.Store]. A storage that comes later is not taken.
+func (l *lateStorage) Close() error {
+	l.opening.Lock()
+	defer l.opening.Unlock()
+	l.closed = true
+	s := l.current.Load()
+	if s == nil {
+		return nil
+	}
+	err := s.Events.Close()
+	if s.Close != nil {
+		err = errors.Join(err, s.Close())
+	}
+	return err
+}
+
+// guardedEvents sends writes through a guard of the layer's own: a store that is slow or
+// down is then what its breaker says and not what every batch finds out anew.
+type guardedEvents struct {
+	eventstore.Store
+
+	guard *guard.Guard
+}
+
+// Append implements [eventstore.Store].
+func (g guardedEvents) Append(ctx context.Context, events ...eventstore.Event) (stored []eventstore.Event, err error) {
+	err = through(ctx, g.guard, func(ctx context.Context) error {
+		stored, err = g.Store.Append(ctx, events...)
+		return err
+	})
+	return stored, err
+}
