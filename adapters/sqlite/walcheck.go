@@ -76,7 +76,8 @@ func openLog(from io.Reader) (*logReader, bool) {
 		l.order = binary.BigEndian
 	}
 	l.add(h[:24])
-	return l, l.sums(h[24:])
+	ok := l.sums(h[24:])
+	return l, ok
 }
 
 // next reads a frame. One that is not whole is the end.

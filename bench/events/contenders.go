@@ -145,16 +145,17 @@ const insert = "INSERT INTO events VALUES (?,?,?,?,?,?,?,?,?,?,?)"
 
 // store inserts events in a transaction, one statement each.
 func store(db *sql.DB, st *sql.Stmt, events []eventstore.Event, seq *int64) error {
-	tx, err := db.Begin()
+	ctx := context.Background()
+	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	in := tx.Stmt(st)
+	in := tx.StmtContext(ctx, st)
 	for _, e := range events {
 		*seq++
 		id := uuid.Must(uuid.NewV7())
-		if _, err := in.Exec(*seq, id[:], time.Now().UnixMicro(), 1, e.Type, e.Component, e.Name, e.Node, e.Correlation, nil, string(e.Data)); err != nil {
+		if _, err := in.ExecContext(ctx, *seq, id[:], time.Now().UnixMicro(), 1, e.Type, e.Component, e.Name, e.Node, e.Correlation, nil, string(e.Data)); err != nil {
 			return err
 		}
 	}
@@ -166,7 +167,7 @@ func openRaw(dir string) (func(worker, n int) error, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	st, err := db.Prepare(insert)
+	st, err := db.PrepareContext(context.Background(), insert)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -193,7 +194,7 @@ func openNaive(most int) func(dir string) (func(worker, n int) error, func() err
 		if err != nil {
 			return nil, nil, err
 		}
-		st, err := db.Prepare(insert)
+		st, err := db.PrepareContext(context.Background(), insert)
 		if err != nil {
 			return nil, nil, err
 		}
