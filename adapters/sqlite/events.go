@@ -75,6 +75,8 @@ func (s *events) Find(ctx context.Context, q eventstore.Query) (page eventstore.
 
 // read runs f in a transaction, which sees one state of the database.
 func (s *events) read(ctx context.Context, f func(*sql.Tx) error) error {
+	s.storage.reading.RLock()
+	defer s.storage.reading.RUnlock()
 	tx, err := s.storage.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err == nil {
 		err = f(tx)

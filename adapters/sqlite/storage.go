@@ -30,6 +30,7 @@ type Storage struct {
 	readers *sql.DB
 	writer  *writer
 
+	reading sync.RWMutex // held by queries while they run, and by Close
 	closing sync.Once
 	err     error // of closing
 }
@@ -150,7 +151,10 @@ func (s *Storage) Events() eventstore.Store { return &events{storage: s} }
 // for queries that run. A further Close returns what the first one did.
 func (s *Storage) Close() error {
 	s.closing.Do(func() {
-		s.writer.stop() // before the readers: the last connection empties the log
+		s.writer.stop()
+		s.reading.Lock() // sql.DB does not wait for its transactions
+		defer s.reading.Unlock()
+		// The writer is the last connection, which empties the log and removes it.
 		s.err = translated(errors.Join(s.readers.Close(), s.writer.conn.close(), s.lock.Close()))
 	})
 	return s.err

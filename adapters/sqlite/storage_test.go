@@ -396,3 +396,36 @@ func TestAppendsThatDoNotFitOneTransaction(t *testing.T) {
 		t.Errorf("%d events, want %d", n, 12*1501)
 	}
 }
+
+func TestCloseWaitsForQueries(t *testing.T) {
+	for range 5 {
+		dir := t.TempDir()
+		s := open(t, dir)
+		add(t, s, 3000)
+		var wg sync.WaitGroup
+		begun := make(chan struct{}, 8)
+		for range cap(begun) {
+			wg.Go(func() {
+				for {
+					_, err := s.Events().Find(context.Background(), eventstore.Query{Limit: 3000})
+					if err != nil {
+						wantFault(t, err, fault.Closed)
+						return
+					}
+					select {
+					case begun <- struct{}{}:
+					default:
+					}
+				}
+			})
+		}
+		<-begun
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, file+"-wal")); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("the log is still there: %v", err)
+		}
+		wg.Wait()
+	}
+}
