@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/ratelimit"
 )
 
 // fieldsOf lists the fields of the problems of an error.
@@ -31,6 +33,7 @@ func TestSettingsOfPartsThatDoNotGoTogetherAreRefused(t *testing.T) {
 		"breakers: {a: {per: key, max_members: -5}}":                    "breakers.a.max_members",
 		"pools: {a: {worker: postgres, size: -3, options: {dsn: x}}}":   "pools.a.size",
 		"motto: {text: x, lines: [{text: y}, {text: x}]}":               "motto.lines[1].text",
+		"pools: {a: {worker: postgres, lifetime_jitter: 2}}":            "pools.a.lifetime_jitter",
 		"rate_limits: {a: {limit: 1, per: 1s, burst: -1}}":              "rate_limits.a.burst",
 		"guards: {a: {timeout: -1s}}":                                   "guards.a.timeout",
 		"pools: {a: {worker: postgres, options: {dsn: bad}}, b: {}}":    "pools.a.options.dsn",
@@ -100,6 +103,8 @@ guards:
   d: { checkout_timeout: 1s, pool: p }
   e: { refund_on_failure: true }
   f: { refund_on_failure: true, rate_limit: r }
+  g: { refund_on_failure: true, pool: p }
+  h: { checkout_timeout: 1s, rate_limit: r }
 `)
 	warnings, err := c.Validate(registry)
 	var got []string
@@ -109,7 +114,7 @@ guards:
 		}
 		got = append(got, w.Field)
 	}
-	if want := "[guards.a.breaker guards.c.checkout_timeout guards.e.refund_on_failure]"; fmt.Sprint(got) != want {
+	if want := "[guards.a.breaker guards.c.checkout_timeout guards.e.refund_on_failure guards.g.refund_on_failure guards.h.checkout_timeout]"; fmt.Sprint(got) != want {
 		t.Errorf("warnings of %v, want %s", got, want)
 	}
 	if err != nil {
@@ -257,3 +262,77 @@ func TestDiffSaysWhatIsMadeAnew(t *testing.T) {
 }
 
 const pool2 = pool.DefaultSize + 1
+
+// What comes and goes is told with what becomes of it, and nothing of it is made anew.
+func TestDiffOfWhatComesAndGoes(t *testing.T) {
+	none := parse(t, "version: 1")
+	for text, want := range map[string][2]string{
+		"breakers: {x: {per: key}}":                         {"starts closed", "its state is dropped"},
+		"rate_limits: {x: {limit: 1, per: 1s}}":             {"starts with nothing used", "what was used is forgotten"},
+		"pools: {x: {worker: postgres, options: {dsn: a}}}": {"is opened", "is drained and closed"},
+		"guards: {x: {timeout: 1s}}":                        {"answers from now on", "answers not_found"},
+	} {
+		with := parse(t, "version: 1\n"+text)
+		for i, changes := range [][]config.Change{config.Diff(none, with), config.Diff(with, none)} {
+			if len(changes) != 1 || changes[0].Effect != want[i] || changes[0].Renewed || changes[0].Restart || changes[0].Action != [2]string{"added", "removed"}[i] {
+				t.Errorf("%s: %+v, want %q", text, changes, want[i])
+			}
+		}
+	}
+	before, next := parse(t, "version: 1\nrate_limits: {x: {limit: 1, per: 1s}}"), parse(t, "version: 1\nrate_limits: {x: {limit: 1, per: 1s, algorithm: fixed_window}}")
+	if changes := config.Diff(before, next); len(changes) != 1 || changes[0].Effect != "counts by another algorithm from now on" {
+		t.Errorf("%+v", changes)
+	}
+}
+
+// A guard of a configuration names its parts; one that holds them is refused.
+func TestAGuardMustNotHoldItsParts(t *testing.T) {
+	b, err := breaker.New("b", breaker.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	group, err := breaker.NewGroup("g", breaker.Config{}, 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := ratelimit.New("l", ratelimit.Config{Limit: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := pool.New("p", pool.Config{}, pool.Factory[int]{New: func(context.Context) (int, error) { return 1, nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Close(context.Background()) })
+	for name, cfg := range map[string]guard.Config{
+		"breaker": {Breaker: b}, "group": {Breakers: group}, "limit": {RateLimit: l}, "pool": {Pool: p},
+		"admission": {Admission: struct{ guard.Admitter }{}}, "recorder": {Recorder: struct{ guard.Recorder }{}},
+	} {
+		c := &config.Config{Guards: map[string]config.Guard{"x": {Config: cfg}}}
+		if _, err := c.Validate(config.Registry{}); len(fieldsOf(err)) != 1 || fieldsOf(err)[0] != "guards.x" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A document from the network leaves what the local file alone sets as it is.
+func TestADocumentFromTheNetworkMustNotSetWhatIsLocal(t *testing.T) {
+	local := parse(t, "version: 1\nstorage: {path: events.db}\nguards: {a: {}}\npools: {p: {worker: postgres, options: {dsn: x}}}")
+	over := options
+	over.Over = local
+	c, err := config.Parse("network", []byte("version: 1\nguards: {b: {}}"), over)
+	if err != nil {
+		t.Fatal(config.Render(err))
+	}
+	if _, ok := c.Guards["b"]; !ok || c.Storage.Path != "events.db" {
+		t.Errorf("it is read as\n%v", c)
+	}
+	for _, text := range []string{"storage: {path: other.db}", "namespace: \"${LIMIT}\"", "storage: {postgres: \"${ORDERS_DSN}\"}"} {
+		if _, err := config.Parse("network", []byte("version: 1\n"+text), over); !errors.Is(err, fault.InvalidConfig) {
+			t.Errorf("%s was accepted: %v", text, err)
+		}
+	}
+	if _, err := config.Parse("network", []byte(local.String()), over); err != nil {
+		t.Errorf("what is shown of it is refused: %v", config.Render(err))
+	}
+}
