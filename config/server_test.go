@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,5 +125,42 @@ func TestAChangeThatIsGivenUpIsCanceledWithTheCallersReason(t *testing.T) {
 	}
 	if _, err := s.Reload(t.Context(), config.By{}); !errors.Is(err, fault.InvalidArgument) {
 		t.Errorf("a reload without a file: %v", err)
+	}
+}
+
+// heap returns how many objects are in use.
+func heap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapObjects
+}
+
+// A change that has ended leaves nothing behind, neither with the server nor with the
+// context of its caller.
+func TestChangesLeaveNothingBehind(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "foundation.yaml")
+	if err := os.WriteFile(path, []byte("version: 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, config.ServerOptions{File: path})
+	for name, change := range map[string]func(ctx context.Context){
+		"refused edit": func(ctx context.Context) {
+			_, _ = s.Edit(ctx, func(*config.Config) error { return nil }, config.By{Seen: 99})
+		},
+		"reload of the same": func(ctx context.Context) { _, _ = s.Reload(ctx, config.By{}) },
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		change(ctx)
+		before := heap()
+		const changes = 1000
+		for range changes {
+			change(ctx)
+		}
+		if after := heap(); after > before+changes/2 {
+			t.Errorf("%s: %d changes left %d objects", name, changes, after-before)
+		}
+		cancel()
 	}
 }
