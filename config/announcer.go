@@ -12,16 +12,19 @@ import (
 // outside every lock: a handler may change the configuration itself, and its change is
 // announced after the one that it handles.
 type announcer struct {
-	log      *slog.Logger
-	applied  telemetry.Topic[Applied]
-	rejected telemetry.Topic[Rejected]
-	follow   func() // what the owner of the server does after a change; nil for nothing
-	waiting  ordered.Queue[telemetry.Event]
+	log        *slog.Logger
+	applied    telemetry.Topic[Applied]
+	rejected   telemetry.Topic[Rejected]
+	rolledBack telemetry.Topic[RolledBack]
+	discarded  telemetry.Topic[DriftDiscarded]
+	follow     func() // what the owner of the server does after a change; nil for nothing
+	waiting    ordered.Queue[telemetry.Event]
 }
 
 func (a *announcer) init(bus *telemetry.Bus, log *slog.Logger) {
 	a.log = log
 	a.applied, a.rejected = telemetry.TopicOf[Applied](bus), telemetry.TopicOf[Rejected](bus)
+	a.rolledBack, a.discarded = telemetry.TopicOf[RolledBack](bus), telemetry.TopicOf[DriftDiscarded](bus)
 }
 
 func (a *announcer) deliver() { a.waiting.Deliver(a.announce) }
@@ -47,5 +50,13 @@ func (a *announcer) announce(e telemetry.Event, missed uint64) {
 		a.log.Warn("configuration refused, the old one stays in force",
 			slog.String("source", e.Source), slog.Uint64("revision", e.Revision), slog.String("error", e.Err.Error()))
 		a.rejected.Emit(ctx, e)
+	case RolledBack:
+		a.log.Info("configuration rolled back",
+			slog.Uint64("revision", e.Revision), slog.Uint64("to", e.To), slog.String("actor", e.Actor), slog.String("reason", e.Reason))
+		a.rolledBack.Emit(ctx, e)
+	case DriftDiscarded:
+		a.log.Warn("what was changed through the API is given up",
+			slog.Uint64("revision", e.Revision), slog.Uint64("discarded", e.Discarded), slog.String("why", e.Why))
+		a.discarded.Emit(ctx, e)
 	}
 }

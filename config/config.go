@@ -199,3 +199,41 @@ func (c *Config) maps() iter.Seq[reflect.Value] {
 		}
 	}
 }
+
+// graft gives next what base has beside its document, as the classifier of a guard:
+// what was read of a document has lost it.
+func graft(next, base *Config) {
+	if base != nil {
+		graftValue(reflect.ValueOf(next).Elem(), reflect.ValueOf(base).Elem())
+	}
+}
+
+func graftValue(next, base reflect.Value) {
+	switch next.Kind() {
+	case reflect.Struct:
+		for i := range next.NumField() {
+			key, isField := next.Type().Field(i).Tag.Lookup("yaml")
+			switch {
+			case !next.Type().Field(i).IsExported():
+			case !isField || key == "-":
+				next.Field(i).Set(base.Field(i))
+			default:
+				graftValue(next.Field(i), base.Field(i))
+			}
+		}
+	case reflect.Map:
+		for key, value := range next.Seq2() {
+			if old := base.MapIndex(key); old.IsValid() {
+				entry := reflect.New(value.Type()).Elem()
+				entry.Set(value)
+				graftValue(entry, old)
+				next.SetMapIndex(key, entry)
+			}
+		}
+	case reflect.Interface, reflect.Pointer:
+		if !next.IsNil() && !base.IsNil() && next.Elem().Type() == base.Elem().Type() {
+			graftValue(next.Elem(), base.Elem())
+		}
+	default: // a value of the document
+	}
+}

@@ -9,8 +9,8 @@ import (
 // the swap, once for each revision.
 type Applied struct {
 	Revision uint64
-	Source   string // the file it was read from, or "code"
-	Actor    string // who changed it, see [By]
+	Source   string // the path of the file it was read from, "api" or "code"
+	Actor    string // that changed it, see [By]
 	Reason   string
 	Changes  []Change // against the revision before; shared, do not change it
 	// Warnings are what is legal in it and very likely a mistake.
@@ -22,10 +22,43 @@ type Applied struct {
 type Rejected struct {
 	Revision uint64 // that stays in force
 	Source   string
-	Actor    string // who wanted the change, see [By]
+	Actor    string // that wanted the change, see [By]
 	Reason   string
 	Err      error
 }
+
+// RolledBack is emitted after [Applied] when the revision is one from the history.
+type RolledBack struct {
+	Revision uint64 // that came into force
+	To       uint64 // whose document it has
+	Source   string
+	Actor    string
+	Reason   string
+	Changes  []Change // against the revision before; shared, do not change it
+}
+
+// DriftDiscarded is emitted when what was changed through the API is given up,
+// because the file has changed, somebody wanted it, or it cannot be restored.
+type DriftDiscarded struct {
+	Revision  uint64 // that came into force
+	Discarded uint64 // the newest of the revisions that were given up
+	Source    string // the path of the file that took their place
+	Actor     string
+	Reason    string
+	Why       string
+}
+
+// Edge implements [telemetry.Edge].
+func (RolledBack) Edge() (string, fault.Severity) { return "", fault.SeverityInfo }
+
+// Edge implements [telemetry.Edge].
+func (DriftDiscarded) Edge() (string, fault.Severity) { return "", fault.SeverityWarning }
+
+// EventName implements [telemetry.Event].
+func (RolledBack) EventName() string { return telemetry.Prefix + "config_server.rolled_back" }
+
+// EventName implements [telemetry.Event].
+func (DriftDiscarded) EventName() string { return telemetry.Prefix + "config_server.drift_discarded" }
 
 // Edge implements [telemetry.Edge].
 func (Applied) Edge() (string, fault.Severity) { return "", fault.SeverityInfo }

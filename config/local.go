@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/elixirscope/foundation/config/internal/yamlx"
+	"github.com/elixirscope/foundation/fault"
 )
 
 // sources are where variables may come from: nowhere for a document of the network.
@@ -20,28 +21,44 @@ func (o ParseOptions) sources() yamlx.Sources {
 // keeper holds a document of the network to what the local file alone sets. A nil
 // keeper allows everything.
 type keeper struct {
-	over   *Config
-	local  []string                  // sections
-	known  map[yamlx.Path]yamlx.Leaf // what is local, and what is shown as something else
-	places yamlx.Places
+	over     *Config
+	enforce  bool                      // it comes over the network
+	inherits bool                      // a section that the document leaves out stays as it is
+	local    []string                  // sections
+	known    map[yamlx.Path]yamlx.Leaf // what is local, and what is shown as something else
+	places   yamlx.Places
 }
 
-// keeping fills in what root leaves as it is in over.
-func keeping(root *yamlx.Node, o ParseOptions) *keeper {
-	if o.Over == nil {
+// keeping fills in what root leaves as it is in base, and returns what holds it to
+// o.Over.
+func (from *origin) keeping(root *yamlx.Node, base *Config, o ParseOptions) *keeper {
+	if base == nil {
 		return nil
 	}
-	k := &keeper{over: o.Over, local: []string{storageSection}}
-	for _, s := range o.Sections {
-		if s.Local {
-			k.local = append(k.local, s.Name)
-		}
-	}
-	k.known = yamlx.Named(*o.Over, o.Over.veil, func(path yamlx.Path, leaf yamlx.Leaf) bool {
+	k := &keeper{over: base, local: o.localSections(), inherits: !from.complete}
+	k.known = yamlx.Named(*base, base.veil, func(path yamlx.Path, leaf yamlx.Leaf) bool {
 		return leaf.Shown != leaf.Value || k.isLocal(path, leaf)
 	})
 	k.places = yamlx.Keep(root, k.known, hidden)
+	for n := range root.All {
+		if text, ok := from.fresh[n.Raw]; ok && n.Expanded {
+			n.Text = text
+		}
+	}
+	if k.enforce = o.Over != nil; !k.enforce && !from.pointers {
+		return nil
+	}
 	return k
+}
+
+func (o ParseOptions) localSections() []string {
+	local := []string{storageSection}
+	for _, s := range o.Sections {
+		if s.Local {
+			local = append(local, s.Name)
+		}
+	}
+	return local
 }
 
 const storageSection = "storage"
@@ -58,7 +75,9 @@ func (k *keeper) check(c *Config, from *origin) (faults []yamlx.Fault) {
 	if k == nil {
 		return nil
 	}
-	k.inherit(c, from)
+	if k.inherits {
+		k.inherit(c, from)
+	}
 	next := yamlx.Named(*c, never, func(path yamlx.Path, leaf yamlx.Leaf) bool {
 		return leaf.Value == hidden || k.isLocal(path, leaf)
 	})
@@ -66,14 +85,14 @@ func (k *keeper) check(c *Config, from *origin) (faults []yamlx.Fault) {
 		leaf, was := next[path], k.known[path]
 		place, stands := k.places.Of(path)
 		switch {
-		case k.isLocal(path, leaf) && leaf.Value != was.Value:
+		case k.enforce && k.isLocal(path, leaf) && leaf.Value != was.Value:
 			faults = append(faults, yamlx.Fault{Path: place, Message: onlyLocal})
 		case stands && leaf.Value == hidden && from.secretAt(place):
 			faults = append(faults, yamlx.Fault{Path: place, Message: "stands for a secret, and there is none here: write it into the local file"})
 		}
 	}
 	for _, path := range slices.Sorted(maps.Keys(k.known)) {
-		if _, is := next[path]; k.isLocal(path, k.known[path]) && !is && k.partStays(path) {
+		if _, is := next[path]; k.isLocal(path, k.known[path]) && !is && k.enforce && k.partStays(path) {
 			place, _ := k.places.Of(path)
 			faults = append(faults, yamlx.Fault{Path: place, Message: onlyLocal})
 		}
@@ -125,7 +144,15 @@ func (o *origin) secretAt(path yamlx.Path) bool {
 // partStays reports whether the part that a value belongs to is still there: a pool
 // or a route may go, and takes with it what only the local file could give it.
 func (k *keeper) partStays(path yamlx.Path) bool {
-	depth := 2 // of a section with named parts: the section, the part
+	part := partOf(path)
+	_, stays := k.places.Of(part)
+	return stays || len(part.Elements()) == 1 && part != "/gateway"
+}
+
+// partOf returns the path of the part that a value belongs to: of a section with named
+// parts the section and the part.
+func partOf(path yamlx.Path) yamlx.Path {
+	depth := 2
 	keys := path.Elements()
 	switch {
 	case strings.HasPrefix(string(path), "/gateway/routes/"):
@@ -137,6 +164,40 @@ func (k *keeper) partStays(path yamlx.Path) bool {
 	for _, key := range keys[:depth] {
 		part = part.Key(key)
 	}
-	_, stays := k.places.Of(part)
-	return stays || depth == 1 && keys[0] != "gateway"
+	return part
+}
+
+// onlyLocal refuses a change from old to next that comes over the network and sets
+// what the local file alone sets. Most such changes are refused when they are read,
+// with their place; old may be another by now.
+func (o ParseOptions) onlyLocal(old, next *Config) error {
+	k := &keeper{local: o.localSections()}
+	wanted := func(path yamlx.Path, leaf yamlx.Leaf) bool { return leaf.Shown != leaf.Value || k.isLocal(path, leaf) }
+	was, is := yamlx.Named(*old, old.veil, wanted), yamlx.Named(*next, next.veil, wanted)
+	var problems fault.Problems
+	for _, path := range slices.Sorted(maps.Keys(is)) {
+		leaf, before := is[path], was[path]
+		variable := leaf.Shown != leaf.Value && leaf.Shown != hidden
+		if k.isLocal(path, leaf) && leaf.Value != before.Value || variable && leaf != before {
+			problems = append(problems, fault.Problem{Field: path.String(), Message: onlyLocal, Position: string(path)})
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(was)) {
+		if _, stays := is[path]; !stays && k.isLocal(path, was[path]) && hasPart(next, path) {
+			problems = append(problems, fault.Problem{Field: path.String(), Message: onlyLocal, Position: string(path)})
+		}
+	}
+	return problems.Err(component, "")
+}
+
+// hasPart reports whether the part that a value belongs to is in c.
+func hasPart(c *Config, path yamlx.Path) bool {
+	part := partOf(path)
+	if len(part.Elements()) == 1 {
+		return part != "/gateway"
+	}
+	for at := range yamlx.Named(*c, never, func(at yamlx.Path, _ yamlx.Leaf) bool { return strings.HasPrefix(string(at), string(part)+"/") }) {
+		return at != ""
+	}
+	return false
 }

@@ -2,11 +2,9 @@ package config
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
-	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,6 +20,12 @@ type origin struct {
 	file string
 	text []byte
 	root *yamlx.Node
+	// pointers says that there is no text, so that places are pointers into the document.
+	pointers bool
+	// complete says that a section which the document leaves out is meant to go.
+	complete bool
+	// fresh holds what variables hold now, by the text in which they stand.
+	fresh map[string]string
 	// kept are sections that stand in another text, from which they were taken over.
 	kept map[string]*yamlx.Node
 	// secrets are the texts that variables held; they are cut out of every message.
@@ -46,6 +50,14 @@ func (c *Config) problem(f yamlx.Fault) fault.Problem {
 
 func (o *origin) at(pos yamlx.Pos) string {
 	return filepath.Base(o.file) + ":" + strconv.Itoa(pos.Line) + ":" + strconv.Itoa(pos.Column)
+}
+
+// place says where a path stands: at pos, or where there is no text the path itself.
+func (o *origin) place(path yamlx.Path, pos yamlx.Pos) string {
+	if o.pointers {
+		return cmp.Or(string(path), "/")
+	}
+	return o.at(pos)
 }
 
 // locate returns the place of a path: of the value where there is one, of the
@@ -84,7 +96,7 @@ func (o *origin) describe(f yamlx.Fault) fault.Problem {
 	}
 	return fault.Problem{
 		Field: f.Path.String(), Value: shorten(value), Message: o.scrub(f.Message), Warning: f.Warning,
-		Position: o.at(pos), Excerpt: o.excerpt(pos),
+		Position: o.place(f.Path, pos), Excerpt: o.excerpt(pos),
 	}
 }
 
@@ -223,17 +235,6 @@ func sensitive(text string) []string {
 	return forms
 }
 
-// veil hides secrets, and shows variables as they were written as long as the
-// value is the one that was read.
-func (c *Config) veil(path yamlx.Path, v reflect.Value, isSecret bool) (string, bool) {
-	if c.origin != nil {
-		if entry, ok := c.origin.find(path); ok && entry.Node.Expanded && entry.Holds(v) {
-			return entry.Node.Raw, true
-		}
-	}
-	return hidden, isSecret
-}
-
 // find returns what stands at a path, in this text or in the one from which its section
 // was taken over.
 func (o *origin) find(path yamlx.Path) (yamlx.Entry, bool) {
@@ -243,39 +244,6 @@ func (o *origin) find(path yamlx.Path) (yamlx.Entry, bool) {
 	section, rest := path.Cut()
 	return o.kept[section].Find(rest)
 }
-
-// MarshalText renders the settings of c as a YAML file that says the same. Variables
-// are shown as they were written, secrets that were not read from one are hidden. As
-// it is also what encoders of JSON and YAML ask, nothing that logs or stores a Config
-// by accident gives a secret away.
-func (c Config) MarshalText() ([]byte, error) {
-	c.Version = cmp.Or(c.Version, version)
-	return yamlx.Encode(c, c.veil)
-}
-
-// String renders c as YAML without secrets, see [Config.MarshalText].
-func (c Config) String() string {
-	text, err := c.MarshalText()
-	if err != nil {
-		return "config: " + err.Error()
-	}
-	return string(text)
-}
-
-// GoString renders c without secrets, for %#v.
-func (c Config) GoString() string { return "config.Config{\n" + c.String() + "}" }
-
-// String renders p as YAML without secrets.
-func (p Pool) String() string {
-	text, err := yamlx.Encode(p, func(_ yamlx.Path, _ reflect.Value, isSecret bool) (string, bool) { return hidden, isSecret })
-	if err != nil {
-		return "pool: " + err.Error()
-	}
-	return string(text)
-}
-
-// MarshalJSON renders p as a JSON string of its YAML, without secrets.
-func (p Pool) MarshalJSON() ([]byte, error) { return json.Marshal(p.String()) }
 
 // problemsOf returns the problems in an error, or nil.
 func problemsOf(err error) []fault.Problem {

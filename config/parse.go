@@ -41,10 +41,15 @@ func Load(ctx context.Context, path string, o ParseOptions) (*Config, error) {
 			Code: fault.InvalidConfig, Component: component, Name: filepath.Base(path), Message: "the file cannot be read", Cause: err,
 		})
 	}
+	return Parse(path, data, o.readingFiles(ctx))
+}
+
+// readingFiles allows ${file:…}.
+func (o ParseOptions) readingFiles(ctx context.Context) ParseOptions {
 	if o.ReadFile == nil {
 		o.ReadFile = func(path string) ([]byte, error) { return localfile.Read(ctx, path, localfile.MaxSecret) }
 	}
-	return Parse(path, data, o)
+	return o
 }
 
 // Parse reads a configuration file's text. The file name serves only to say
@@ -58,25 +63,32 @@ func Parse(file string, data []byte, o ParseOptions) (*Config, error) {
 	if root == nil {
 		return nil, from.refuse(faults)
 	}
-	keep := keeping(root, o)
-	faults = append(faults, yamlx.Expand(root, o.sources())...)
-	c := &Config{Sections: o.prototypes()}
+	return from.read(root, faults, o.Over, o)
+}
+
+// read makes a Config of the document. What it leaves as base shows it, variables and
+// hidden secrets, holds what it holds there; base may be nil.
+func (o *origin) read(root *yamlx.Node, faults []yamlx.Fault, base *Config, p ParseOptions) (*Config, error) {
+	keep := o.keeping(root, base, p)
+	faults = append(faults, yamlx.Expand(root, p.sources())...)
+	c := &Config{Sections: p.prototypes()}
 	var d yamlx.Decoder
 	d.Decode("", root, c)
 	c.dropEmptyMaps()
-	from.root = root
-	c.origin = from
+	o.root = root
+	c.origin = o
 	faults = append(faults, versionFault(root, c)...)
-	decodeOptions(c, &d, o.Kinds)
+	decodeOptions(c, &d, p.Kinds)
 	faults = append(faults, d.Faults...)
-	faults = append(faults, keep.check(c, from)...)
-	from.learn(d.Secrets)
-	found, warnings := from.check(c, o.Registry, faults)
+	faults = append(faults, keep.check(c, o)...)
+	o.learn(d.Secrets)
+	found, warnings := o.check(c, p.Registry, faults)
 	if faults = append(faults, found...); len(faults) > 0 {
-		return nil, from.refuse(faults)
+		return nil, o.refuse(faults)
 	}
+	graft(c, base)
 	for _, w := range warnings {
-		from.warnings = append(from.warnings, from.describe(w))
+		o.warnings = append(o.warnings, o.describe(w))
 	}
 	return c, nil
 }

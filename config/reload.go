@@ -27,21 +27,30 @@ type ServerStatus struct {
 	LastReloadError error
 	// LastReloadSuccess is when it was last read with success.
 	LastReloadSuccess time.Time
+	// Pending is a revision that was made through the API and would be in force, had the
+	// history been read at the start; 0 if there is none. [Server.Rollback] puts it in
+	// force, and so does the next start; any change through the API or of the file gives
+	// it up.
+	Pending uint64
+	// Attention says what an operator should see to, "" if there is nothing.
+	Attention string
 }
 
-// Status returns the state of the file.
+// Status returns the state of the file and of the history.
 func (s *Server) Status() ServerStatus {
-	r, file := s.reload.Load(), s.file.Load()
+	r, file, now := s.reload.Load(), s.file.Load(), s.current.Load()
 	return ServerStatus{
-		Drifted:    file != nil && !s.current.Load().Config.equal(file),
+		Drifted:    file != nil && (now.Hash != file.hash || !now.Config.equal(file.Config)),
 		LastReload: r.at, LastReloadError: r.err, LastReloadSuccess: r.success,
+		Pending: s.pending.Load(), Attention: s.records.attention(),
 	}
 }
 
 // Reload reads the configuration file again and applies it. On any fault the
 // configuration in force stays, and a later Reload works as if nothing had been. A
-// file that sets what it set before changes nothing, in particular not what was
-// changed through [Server.Apply] and [Server.Edit] since. The file is read before
+// file whose document is what it was before, comments and spelling aside, changes
+// nothing but what its variables hold, in particular not what was changed by others
+// since, unless by.DiscardDrift is set. The file is read before
 // the change has its turn, so that one that hangs keeps no other change waiting; of
 // several readings at once the one that began last counts.
 func (s *Server) Reload(ctx context.Context, by By) (Applied, error) {
@@ -62,27 +71,47 @@ func (s *Server) Reload(ctx context.Context, by By) (Applied, error) {
 	}
 	defer release()
 	if reading < s.taken { // another has read since, and may know better
-		read, unread = s.file.Load(), s.reload.Load().err
+		read, unread = s.file.Load().Config, s.reload.Load().err
 	}
-	applied, err := s.apply(ctx, by, s.options.File, func(now *Config) (*Config, error) {
-		if unread == nil && s.file.Load().equal(read) {
-			return now, nil
-		}
-		return read, unread
-	})
+	applied, err := s.takeOver(ctx, by, read, unread)
 	s.taken = max(s.taken, reading)
-	s.record(read, err)
+	s.record(err)
+	return applied, err
+}
+
+// takeOver applies what was read of the file. REQUIRES: s.turn.
+func (s *Server) takeOver(ctx context.Context, by By, read *Config, unread error) (Applied, error) {
+	by.API = false // the file decides, whoever has it read
+	c := change{by: by, source: s.options.File, next: func(*Config) (*Config, error) { return read, unread }}
+	if unread != nil {
+		return s.apply(ctx, c)
+	}
+	before, file, now, drift := s.file.Load(), newFileDocument(read), s.current.Load(), s.drift
+	switch {
+	case file.hash != before.hash:
+		c.file, c.even, c.why = true, true, "the file has changed"
+	case by.DiscardDrift:
+		c.file, c.even, c.why = true, drift.revision > 0, "it was discarded on purpose"
+	default:
+		c.drift = &drift
+		if now.Hash != file.hash {
+			c.next = func(now *Config) (*Config, error) { return s.refreshed(ctx, now, read) }
+		}
+	}
+	c.read = file
+	applied, err := s.apply(ctx, c)
+	if err == nil {
+		s.file.Store(file)
+	}
 	return applied, err
 }
 
 // record keeps how a reload ended. REQUIRES: s.turn.
-func (s *Server) record(read *Config, err error) {
+func (s *Server) record(err error) {
 	now := time.Now()
 	result := &reloadResult{at: now, err: err, success: now}
 	if err != nil {
 		result.success = s.reload.Load().success
-	} else {
-		s.file.Store(read)
 	}
 	s.reload.Store(result)
 }

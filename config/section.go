@@ -101,13 +101,15 @@ func (r *Registry) knows(name string, settings any) bool {
 }
 
 // Position returns where a field stands in the file that c was read from, as
-// file:line:column, or "". The field is named as in "gateway.routes[0].match".
+// file:line:column, or "". Where it was changed through the API since, there is no
+// file, and it is a JSON Pointer into the document. The field is named as in "gateway.routes[0].match".
 func (c *Config) Position(field string) string {
 	if c.origin == nil {
 		return ""
 	}
-	pos, _ := c.origin.locate(yamlx.Path("").Join(field))
-	return c.origin.at(pos)
+	path := yamlx.Path("").Join(field)
+	pos, _ := c.origin.locate(path)
+	return c.origin.place(path, pos)
 }
 
 func (s *Section) describe(owner reflect.Type, field string) string {

@@ -20,10 +20,13 @@ type Server struct {
 	options ServerOptions
 	log     *slog.Logger
 	changes announcer
+	records recorder
 
-	current atomic.Pointer[Revision]     // replaced, never changed, by the holder of turn
+	current atomic.Pointer[inForce]      // replaced, never changed, by the holder of turn
 	reload  atomic.Pointer[reloadResult] // as current
-	file    atomic.Pointer[Config]       // what the file said when it was last taken over, nil without one; as current
+	file    atomic.Pointer[fileDocument] // what the file said when it was last taken over, nil without one; as current
+	pending atomic.Uint64                // the revision that waits, see [ServerStatus]
+	drift   drift                        // guarded by turn
 
 	// turn admits one change at a time. It is a channel and not a mutex so that a
 	// caller waiting for it can give up. It guards closed and taken. No event is emitted while
@@ -36,6 +39,9 @@ type Server struct {
 
 	ending context.Context //nolint:containedctx // it ends with Close, and the change that is being made with it
 	end    context.CancelFunc
+	ended  chan struct{} // closed once no more changes come
+
+	serving chan struct{} // holds one token while Serve runs
 }
 
 // Revision is a configuration that is or was in force.
@@ -43,7 +49,18 @@ type Revision struct {
 	Number uint64    // 1 is the first
 	Config *Config   // shared: change a [Config.Clone]
 	At     time.Time // when it came into force
-	Source string    // the file it was read from, or "code"
+	Source string    // the path of the file it was read from, "api" or "code"
+	// Hash tells documents apart by what they say: variables count as they were
+	// written, comments, order and spelling do not. A secret that is written into the
+	// document counts, so that a short one could be guessed from the hash.
+	Hash string
+}
+
+// inForce is a revision, and what is closed when another takes its place.
+type inForce struct {
+	Revision
+
+	replaced chan struct{}
 }
 
 // By says who changes a configuration and on what grounds. The zero By is an
@@ -54,6 +71,15 @@ type By struct {
 	// Seen is the revision that the change was made for. Where another one is in
 	// force by then, the change is refused with [fault.Conflict]. 0 means any.
 	Seen uint64
+	// API marks a change that came over the network. It may not set what the local file
+	// alone sets, see [ParseOptions]; it outlives a restart as long as the file's
+	// document stays as it is; and it is refused with [fault.Unavailable] while the
+	// history cannot record it. Without API a change is one of the program's own code,
+	// which may set everything and is gone at the end.
+	API bool
+	// DiscardDrift makes a [Server.Reload] put in force what the file says even if the
+	// file has not changed since others changed the configuration.
+	DiscardDrift bool
 }
 
 // Applier puts configurations in force.
@@ -84,7 +110,10 @@ type ServerOptions struct {
 	// its event: one call at a time, and a later one for several changes that come at
 	// once. It may call anything. Nil is nothing.
 	Applied func()
-	// Bus receives [Applied] and [Rejected]; nil is silent.
+	// History records every change, and numbers go on from its last. It stays open at
+	// Close. Nil is one that ends with the process.
+	History History
+	// Bus receives [Applied], [Rejected], [RolledBack] and [DriftDiscarded]; nil is silent.
 	Bus *telemetry.Bus
 	// Logger receives one line a change; nil discards it.
 	Logger *slog.Logger
@@ -93,27 +122,29 @@ type ServerOptions struct {
 // component names this package in its faults.
 const component = "config"
 
-// sourceInCode is the source of configurations that were made in Go.
-const sourceInCode = "code"
+// The sources of configurations that were not read from a file.
+const sourceInCode, sourceAPI = "code", "api"
 
-// NewServer reads the first configuration and puts it in force as revision 1. The
-// context bounds that alone. On an error nothing is in force.
+// NewServer reads the first configuration and puts it in force: what the file says,
+// or what was changed through the API since, if the file's document is the one that
+// this was made on. It is revision 1, or the next after the last that the history
+// has; one that sets what the last did is that revision. The context bounds the start
+// alone. A history that answers [fault.Unavailable] does not keep the server from
+// starting, see [Server.Serve]; another error of it does. On an error nothing is in
+// force.
 func NewServer(ctx context.Context, o ServerOptions) (*Server, error) {
-	s := &Server{options: o, log: o.Logger, turn: make(chan struct{}, 1)}
+	s := &Server{options: o, log: o.Logger, turn: make(chan struct{}, 1), serving: make(chan struct{}, 1), ended: make(chan struct{})}
 	s.ending, s.end = context.WithCancel(context.Background())
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.changes.init(o.Bus, s.log)
 	s.changes.follow = o.Applied
+	s.records.init(o.History, s.log)
 	now := time.Now()
-	s.current.Store(&Revision{Config: &Config{}, At: now})
+	s.current.Store(&inForce{Revision{Config: &Config{}, At: now}, make(chan struct{})})
 	s.reload.Store(&reloadResult{at: now, success: now})
-	cfg, err := s.first(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.Apply(ctx, cfg, By{}); err != nil {
+	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -123,7 +154,9 @@ func (s *Server) first(ctx context.Context) (*Config, error) {
 	switch {
 	case s.options.File != "":
 		cfg, err := s.Read(ctx)
-		s.file.Store(cfg)
+		if err == nil {
+			s.file.Store(newFileDocument(cfg))
+		}
 		return cfg, err
 	case s.options.Config != nil:
 		return s.options.Config, nil
@@ -146,7 +179,7 @@ func (s *Server) Read(ctx context.Context) (*Config, error) {
 }
 
 // Current returns the revision in force.
-func (s *Server) Current() Revision { return *s.current.Load() }
+func (s *Server) Current() Revision { return s.current.Load().Revision }
 
 // Plan checks cfg and says what applying it would change, and what happens to
 // state; the revision that it returns is the one in force. It changes and opens
@@ -180,7 +213,7 @@ func (s *Server) check(cfg *Config) (warnings []fault.Problem, err error) {
 // beside an error, and what changed. cfg must not be changed afterwards. ctx bounds
 // the waiting for other changes and the preparation.
 func (s *Server) Apply(ctx context.Context, cfg *Config, by By) (Applied, error) {
-	return s.change(ctx, by, cfg.source(), func(*Config) (*Config, error) { return cfg, nil })
+	return s.change(ctx, change{by: by, source: by.source(cfg.source()), next: func(*Config) (*Config, error) { return cfg, nil }})
 }
 
 // Edit applies the configuration in force as edit changes it; no other change
@@ -188,107 +221,29 @@ func (s *Server) Apply(ctx context.Context, cfg *Config, by By) (Applied, error)
 // returns an error nothing changes and Edit returns that error. edit must not
 // change the configuration through s. All else is as for [Server.Apply].
 func (s *Server) Edit(ctx context.Context, edit func(*Config) error, by By) (Applied, error) {
-	return s.change(ctx, by, sourceInCode, func(now *Config) (*Config, error) {
+	return s.change(ctx, change{by: by, source: by.source(sourceInCode), next: func(now *Config) (*Config, error) {
 		next := now.Clone()
 		next.makeMaps()
-		err := edit(next)
-		next.dropEmptyMaps()
-		return next, err
-	})
-}
-
-// change computes a configuration from the one in force and applies it, all under
-// the turn, and announces it afterwards.
-func (s *Server) change(ctx context.Context, by By, source string, next func(now *Config) (*Config, error)) (Applied, error) {
-	defer s.changes.deliver()
-	ctx, forget := s.open(ctx)
-	defer forget()
-	release, err := s.take(ctx)
-	if err != nil {
-		return Applied{Revision: s.current.Load().Number}, err
-	}
-	defer release()
-	return s.apply(ctx, by, source, next)
-}
-
-// apply REQUIRES: s.turn.
-func (s *Server) apply(ctx context.Context, by By, source string, next func(now *Config) (*Config, error)) (Applied, error) {
-	old := s.current.Load()
-	if by.Seen != 0 && by.Seen != old.Number {
-		return Applied{Revision: old.Number}, overtaken(old.Number, by.Seen)
-	}
-	cfg, err := next(old.Config)
-	var warnings []fault.Problem
-	if err == nil {
-		warnings, err = s.check(cfg)
-	}
-	if err == nil && old.Number > 0 && cfg.equal(old.Config) {
-		return Applied{Revision: old.Number, Source: old.Source}, nil
-	}
-	var changes []Change
-	if err == nil {
-		changes, err = s.replace(ctx, old, Revision{Number: old.Number + 1, Config: cfg, Source: source})
-	}
-	if err != nil {
-		s.changes.waiting.Add(Rejected{Revision: old.Number, Source: source, Actor: by.Actor, Reason: by.Reason, Err: err})
-		return Applied{Revision: old.Number}, err
-	}
-	applied := Applied{Revision: old.Number + 1, Source: source, Actor: by.Actor, Reason: by.Reason, Changes: changes, Warnings: warnings}
-	s.changes.waiting.Add(applied)
-	return applied, nil
-}
-
-// replace puts next in the place of old.
-func (s *Server) replace(ctx context.Context, old *Revision, next Revision) ([]Change, error) {
-	changes := Diff(old.Config, next.Config, s.options.Parse.Sections...)
-	if old.Number > 0 {
-		if err := needsRestart(changes); err != nil {
+		if err := edit(next); err != nil {
 			return nil, err
 		}
-	}
-	t, err := s.options.Applier.Prepare(ctx, old.Config, next.Config, changes)
-	if err != nil {
-		return nil, err
-	}
-	if ctx.Err() != nil {
-		t.Abort()
-		return nil, gaveUp(ctx)
-	}
-	next.At = time.Now()
-	t.Commit(next)
-	s.current.Store(&next)
-	return changes, nil
-}
-
-// open returns a context for a change, which ends with that of the caller and with
-// the server, because to wait for what would be closed at once is of no use.
-func (s *Server) open(caller context.Context) (ctx context.Context, forget func()) {
-	ctx, cancel := context.WithCancelCause(caller)
-	stop := context.AfterFunc(s.ending, func() { cancel(errClosed()) })
-	return ctx, func() { stop(); cancel(nil) }
-}
-
-// take waits for the turn to change something, which release gives back.
-func (s *Server) take(ctx context.Context) (release func(), err error) {
-	select {
-	case s.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, gaveUp(ctx)
-	}
-	if s.closed {
-		<-s.turn
-		return nil, errClosed()
-	}
-	return func() { <-s.turn }, nil
+		next.dropEmptyMaps()
+		return next, nil
+	}})
 }
 
 // Close ends the change that is being made, waits for that, and refuses all others
-// from then on with [fault.Closed]. The configuration stays to be looked at.
+// from then on with [fault.Closed]. The configuration stays to be looked at. Records
+// that wait for a history are tried once more, for at most a second.
 func (s *Server) Close() {
 	s.end()
 	s.turn <- struct{}{}
+	if !s.closed {
+		close(s.ended)
+	}
 	s.closed = true
 	<-s.turn
+	s.records.finish()
 }
 
 func errNoFile() error {

@@ -76,8 +76,8 @@ func (e *encoder) mapping(path Path, v reflect.Value, t tag) *yaml.Node {
 	out := &yaml.Node{Kind: yaml.MappingNode}
 	for _, key := range sortedKeys(v) {
 		value := e.node(path.Key(key.String()), v.MapIndex(key), t)
-		if value == nil { // an entry at its defaults is still an entry
-			value = &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
+		if value == nil {
+			value = atZero(v.MapIndex(key), t)
 		}
 		out.Content = append(out.Content, plain(key.String()), value)
 	}
@@ -89,11 +89,22 @@ func (e *encoder) list(path Path, v reflect.Value, t tag) *yaml.Node {
 	for i := range v.Len() {
 		value := e.node(path.Index(i), v.Index(i), t)
 		if value == nil {
-			value = plain("")
+			value = atZero(v.Index(i), t)
 		}
 		out.Content = append(out.Content, value)
 	}
 	return out
+}
+
+// atZero returns the tree of an entry at its zero value: it is still an entry.
+func atZero(v reflect.Value, t tag) *yaml.Node {
+	if v.Kind() != reflect.Interface && v.Kind() != reflect.Pointer && isScalar(v) {
+		return scalarNode(v, t)
+	}
+	if v.Kind() == reflect.Slice {
+		return &yaml.Node{Kind: yaml.SequenceNode, Style: yaml.FlowStyle}
+	}
+	return &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
 }
 
 // plain returns a text; the library puts it in quotes where it must.
@@ -131,7 +142,7 @@ func scalarNode(v reflect.Value, t tag) *yaml.Node {
 	case v.Kind() == reflect.Bool:
 		return bare(strconv.FormatBool(v.Bool()), "!!bool")
 	default:
-		return plain(strings.ReplaceAll(v.String(), "${", "$${"))
+		return plain(Literal(v.String()))
 	}
 }
 

@@ -18,21 +18,27 @@ func (d *Decoder) scalar(path Path, n *Node, v reflect.Value, t tag) {
 		d.fault(path, n, "must be %s, not %s", Scalar, n.Kind)
 	case n.Null:
 		d.fault(path, n, "has no value; write one, or remove the key for the default")
-	case reflect.PointerTo(v.Type()).Implements(textType):
-		d.text(path, n, v)
 	case v.Type() == durationType:
 		d.duration(path, n, v, t)
+	case t.size: // in JSON its unit makes it text
+		d.size(path, n, v, t)
+	case n.Bare && isText(v):
+		d.fault(path, n, "must be text, in quotes")
+	case reflect.PointerTo(v.Type()).Implements(textType):
+		d.text(path, n, v)
 	case v.Kind() == reflect.String:
 		v.SetString(n.Text)
 	case n.Quoted && !n.Expanded:
 		d.fault(path, n, "is text in quotes where %s is wanted; remove the quotes", wanted(v.Kind()))
 	case v.Kind() == reflect.Bool:
 		d.boolean(path, n, v)
-	case t.size:
-		d.size(path, n, v, t)
 	default:
 		d.number(path, n, v, t)
 	}
+}
+
+func isText(v reflect.Value) bool {
+	return v.Kind() == reflect.String || reflect.PointerTo(v.Type()).Implements(textType)
 }
 
 func wanted(k reflect.Kind) string {

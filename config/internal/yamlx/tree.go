@@ -56,6 +56,8 @@ type Node struct {
 	Expanded bool
 	// Quoted marks a scalar in quotes or of a block, which is always text.
 	Quoted bool
+	// Bare marks a number or a boolean of JSON, which is never text.
+	Bare bool
 	// Null marks a scalar that is missing, "~" or "null".
 	Null bool
 	// Bad marks a value of which a fault is known already: whoever decodes it
