@@ -47,9 +47,11 @@ var arrows = map[string]string{
 	"protect":          "breaker fault guard internal/exhausted/dialing ratelimit telemetry",
 	"protect/sqlguard": "breaker fault guard internal/errtree internal/exhausted/dialing pool telemetry",
 
-	"config":                "breaker config/internal/yamlx fault guard internal/localfile internal/ordered internal/suggest pool ratelimit telemetry",
-	"config/internal/yamlx": "internal/suggest",
-	".":                     "breaker config eventstore fault guard internal/suggest pool ratelimit registry supervise telemetry",
+	"config":                   "breaker config/internal/jsontree config/internal/yamlx fault guard internal/localfile internal/ordered internal/suggest pool ratelimit telemetry",
+	"config/historytest":       "config fault",
+	"config/internal/jsontree": "",
+	"config/internal/yamlx":    "internal/suggest",
+	".":                        "breaker config eventstore fault guard internal/suggest pool ratelimit registry supervise telemetry",
 
 	"adapters":                   "",
 	"adapters/grpc":              "breaker fault guard internal/errtree protect ratelimit",

@@ -64,7 +64,7 @@ func (a *api) putConfig(r *http.Request) (any, error) {
 	if dry {
 		return a.Daemon.Plan(r.Context(), c)
 	}
-	applied, err := a.Daemon.Apply(r.Context(), c, config.By{Actor: actorOf(r.Context()), Seen: revision})
+	applied, err := a.Daemon.Apply(r.Context(), c, config.By{Actor: actorOf(r.Context()), Seen: revision, API: true})
 	if err == nil {
 		a.log(r, "apply", "config", "", slog.Uint64("revision", applied.Revision))
 	}

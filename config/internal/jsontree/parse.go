@@ -22,6 +22,7 @@ type Fault struct {
 	Message      string
 }
 
+// Error implements error.
 func (f *Fault) Error() string { return f.Message }
 
 // Parse reads one JSON value, strictly: nothing behind it, no key twice, nothing
@@ -77,7 +78,7 @@ func (p *parser) token() (json.Token, error) {
 		return t, nil
 	}
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return nil, p.fault(syntax.Offset-1, "this is not JSON: %v", syntax)
+		return nil, p.fault(syntax.Offset, "this is not JSON: %v", syntax)
 	}
 	return nil, p.fault(int64(len(p.data)), "this is not JSON: it ends too early")
 }
