@@ -109,8 +109,11 @@ func TestKeysThatHaveNotMovedYetAreFoundAndCountedOnce(t *testing.T) {
 // An engine that was replaced decides nothing any more, neither of keys in its table
 // nor of those in its overflow buckets.
 func TestAReplacedEngineDecidesNothing(t *testing.T) {
-	for _, a := range []Algorithm{GCRA, FixedWindow, SlidingLog} {
+	for i, a := range []Algorithm{GCRA, FixedWindow, SlidingLog, GCRA, FixedWindow, SlidingLog} {
 		cfg := Config{Algorithm: a, Limit: 2, Per: time.Hour, MaxKeys: 1}
+		if i >= 3 {
+			cfg.MaxKeys = 100 // and nothing overflows
+		}
 		l, err := New("rule", cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -125,6 +128,9 @@ func TestAReplacedEngineDecidesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, k := range keys {
+			if done := old.overflow.visit(k.Hash(key.All), func(st state) (state, bool) { return st, true }); done != tableSealed {
+				t.Errorf("%v: the overflow bucket of %v is open", a, k)
+			}
 			q := question{hash: k.Hash(key.All), now: now, cost: 1}
 			if v, ok := old.ask(&q); ok {
 				t.Errorf("%v: %v was decided: %+v", a, k, v)

@@ -188,7 +188,7 @@ func TestPropertyATableIsReplacedInTime(t *testing.T) {
 		}
 		endless := reach > 1<<60
 		reach = min(reach, 1<<60)
-		after := start.Add(time.Duration(rapid.Int64Range(reach/10, reach).Draw(t, "after")))
+		after := start.Add(time.Duration(reach / 100 * rapid.Int64Range(10, 300).Draw(t, "percent")))
 		if !usable(after) && !r.outgrown(base, after) {
 			t.Fatalf("%v later it is neither usable nor outgrown", after.Sub(start))
 		}

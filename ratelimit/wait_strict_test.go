@@ -294,3 +294,34 @@ func TestAWaitForMoreThanTheRuleAdmitsNowEnds(t *testing.T) {
 		}
 	})
 }
+
+// The first in line is refused as well once its turn has moved behind its deadline.
+func TestTheFirstWaiterWhoseTurnMovedAwayIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := must(t, ratelimit.Config{Algorithm: ratelimit.LeakyBucket, Limit: 1, Per: time.Second, Burst: 20})
+		l.Allow(user)
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		start, done := time.Now(), waits(ctx, l, 1)
+		for range 4 { // who reserves does not stand in line
+			l.Reserve(user, 1)
+		}
+		err := <-done
+		f, ok := errors.AsType[*fault.Error](err)
+		if !ok || f.Code() != fault.RateLimited || f.RetryAfter() != 4*time.Second || time.Since(start) != time.Second {
+			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+		counted(t, "one refused", l, 5, 1, 0)
+	})
+}
+
+// A key that is known already is counted as any other.
+func TestAdmitCountsEveryCall(t *testing.T) {
+	l := must(t, ratelimit.Config{Limit: 3, Per: time.Hour})
+	for i := range 4 {
+		if d, waited, err := admit(t.Context(), l, 1, 0); d.OK != (i < 3) || waited || err != nil {
+			t.Errorf("call %d: %+v, waited %v, %v", i, d, waited, err)
+		}
+	}
+	counted(t, "four calls", l, 3, 1, 0)
+}
