@@ -3,6 +3,7 @@ package foundation_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -249,5 +250,76 @@ func TestAGuardFollowsABreakerThatBecomesAGroup(t *testing.T) {
 	_ = call("a", boom)
 	if b, err := f.Breaker("b"); err != nil || b.State() != breaker.StateOpen {
 		t.Errorf("it counts in another breaker: %v", err)
+	}
+}
+
+// A change elsewhere leaves a guard, and its revision, alone.
+func TestAGuardThatIsNotConcernedKeepsItsRevision(t *testing.T) {
+	file := func(other string) *config.Config {
+		return parse(t, "breakers: { b: {}, c: { per: key } }\nrate_limits: { r: { limit: 5, per: 1s } }\nguards: { g: { breaker: b, rate_limit: r }, k: { breaker: c }, other: { timeout: "+other+" } }", nil)
+	}
+	f := open(t, foundation.Options{Config: file("1s")})
+	apply(t, f, file("2s"))
+	for name, want := range map[string]uint64{"g": 1, "k": 1, "other": 2} {
+		if g, err := f.Guard(name); err != nil || g.Status().Revision != want {
+			t.Errorf("%s has revision %d, want %d: %v", name, g.Status().Revision, want, err)
+		}
+	}
+}
+
+// A handle of a layer that has ended refuses, and does not look for another pool.
+func TestAHandleOfAClosedLayerRefuses(t *testing.T) {
+	var made factory
+	f, err := foundation.Open(t.Context(), foundation.Options{Config: onePool(1), Kinds: made.kinds()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := foundation.PoolOf[*worker](f, "p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Acquire(t.Context()); !errors.Is(err, fault.Closed) {
+		t.Errorf("acquire: %v", err)
+	}
+	if err := h.With(t.Context(), func(context.Context, *worker) error { return nil }); !errors.Is(err, fault.Closed) {
+		t.Errorf("with: %v", err)
+	}
+}
+
+// A pool that is let go of with workers still lent says so in the log, and one without
+// says nothing.
+func TestAPoolThatLosesItsWorkersIsLogged(t *testing.T) {
+	for _, lost := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			var made factory
+			var out strings.Builder
+			f, err := foundation.Open(t.Context(), foundation.Options{Config: onePool(1), Kinds: made.kinds(), Logger: slog.New(slog.NewTextHandler(&out, nil))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h, err := foundation.PoolOf[*worker](f, "p")
+			if err != nil {
+				t.Fatal(err)
+			}
+			lease, err := h.Acquire(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			apply(t, f, &config.Config{})
+			if !lost {
+				lease.Release()
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_ = f.Close(ctx)
+			if said := strings.Contains(out.String(), "before all of its workers came back"); said != lost {
+				t.Errorf("a worker is lost: %v, the log says\n%s", lost, out.String())
+			}
+			lease.Release()
+			synctest.Wait()
+		})
 	}
 }
