@@ -4,8 +4,10 @@ import (
 	"encoding"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -13,9 +15,17 @@ import (
 
 // What is written out of one event is bounded: what is longer is cut, and says so.
 const (
-	maxList   = 100      // elements of a list
-	maxString = 16 << 10 // bytes of a text, as a stack is one
+	maxList   = 100       // elements of a list
+	maxString = 16 << 10  // bytes of a text, as a stack is one
+	maxTexts  = 128 << 10 // bytes of all texts
+	maxValues = 2000      // of all kinds: what nests may be without end
+	maxDepth  = 8
 )
+
+// encoder writes one event out.
+type encoder struct{ depth, values, texts int }
+
+const tooMuch = "…" // stands for what is left out
 
 // encode writes an event out as a JSON object of its exported fields, in the manner of the
 // admin API: names in snake_case, durations as numbers of seconds. Fields at their zero
@@ -26,57 +36,66 @@ func encode(e any) (data json.RawMessage) {
 			data, _ = json.Marshal(map[string]string{"panic": fmt.Sprintf("%.200v", cause)})
 		}
 	}()
-	data, err := json.Marshal(plain(reflect.ValueOf(e)))
+	data, err := json.Marshal(new(encoder).plain(reflect.ValueOf(e)))
+	if err == nil && len(data) > MaxData { // by what marshals itself
+		err = fmt.Errorf("the event has %d bytes", len(data))
+	}
 	if err != nil {
-		data, _ = json.Marshal(map[string]string{"error": err.Error()})
+		data, _ = json.Marshal(map[string]string{"error": fmt.Sprintf("%.200v", err)})
 	}
 	return data
 }
 
 // plain turns a value into what encoding/json writes as it should be; nil for nothing.
-func plain(v reflect.Value) any {
-	for v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer {
-		if err, ok := asError(v); ok {
-			return cut(err.Error())
-		}
-		if v.IsNil() {
-			return nil
-		}
-		v = v.Elem()
+func (n *encoder) plain(v reflect.Value) any {
+	n.depth++
+	defer func() { n.depth-- }()
+	if n.values++; n.values > maxValues || n.depth > maxDepth {
+		return tooMuch
 	}
-	if err, ok := asError(v); ok {
-		return cut(err.Error())
+	if (v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer) && v.IsNil() || !v.IsValid() {
+		return nil
+	}
+	if text, ok := textOf(v); ok {
+		return n.cut(text)
+	}
+	if d, ok := reflect.TypeAssert[time.Duration](v); ok {
+		return d.Seconds()
+	}
+	if v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer {
+		return n.plain(v.Elem())
+	}
+	return n.simple(v)
+}
+
+// textOf is the text of what has one.
+func textOf(v reflect.Value) (string, bool) {
+	if err, ok := reflect.TypeAssert[error](v); ok {
+		return err.Error(), true
 	}
 	if t, ok := reflect.TypeAssert[time.Time](v); ok {
-		return t.UTC().Format(time.RFC3339Nano)
+		return t.UTC().Format(time.RFC3339Nano), true
 	}
 	if m, ok := reflect.TypeAssert[encoding.TextMarshaler](v); ok {
 		text, err := m.MarshalText()
 		if err != nil {
-			return err.Error()
+			return err.Error(), true
 		}
-		return cut(string(text))
+		return string(text), true
 	}
-	return simple(v)
+	return "", false
 }
 
-func asError(v reflect.Value) (error, bool) {
-	if (v.Kind() == reflect.Interface || v.Kind() == reflect.Pointer) && v.IsNil() {
-		return nil, false
-	}
-	return reflect.TypeAssert[error](v)
-}
-
-func simple(v reflect.Value) any {
+func (n *encoder) simple(v reflect.Value) any {
 	switch v.Kind() {
 	case reflect.Struct:
-		return object(v)
+		return n.object(v)
 	case reflect.Slice, reflect.Array:
-		return list(v)
+		return n.list(v)
 	case reflect.Map:
-		return fmt.Sprint(v.Interface())
+		return n.entries(v)
 	case reflect.String:
-		return cut(v.String())
+		return n.cut(v.String())
 	case reflect.Float32, reflect.Float64:
 		if f := v.Float(); math.IsNaN(f) || math.IsInf(f, 0) {
 			return fmt.Sprint(f)
@@ -87,7 +106,7 @@ func simple(v reflect.Value) any {
 	return v.Interface()
 }
 
-func object(v reflect.Value) map[string]any {
+func (n *encoder) object(v reflect.Value) map[string]any {
 	out := make(map[string]any)
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
@@ -99,17 +118,34 @@ func object(v reflect.Value) map[string]any {
 			out[name+"_seconds"] = d.Seconds()
 			continue
 		}
-		if p := plain(value); p != nil {
+		if p := n.plain(value); p != nil {
 			out[name] = p
 		}
 	}
 	return out
 }
 
-func list(v reflect.Value) []any {
+// entries are those of a map, under keys as fmt prints them, in the order of these.
+func (n *encoder) entries(v reflect.Value) map[string]any {
+	keys := make(map[string]reflect.Value, v.Len())
+	for _, key := range v.MapKeys() {
+		keys[fmt.Sprintf("%.100v", key.Interface())] = key
+	}
+	out := make(map[string]any)
+	for _, text := range slices.Sorted(maps.Keys(keys)) {
+		if len(out) == maxList {
+			out[tooMuch] = fmt.Sprintf("and %d more", len(keys)-maxList)
+			break
+		}
+		out[text] = n.plain(v.MapIndex(keys[text]))
+	}
+	return out
+}
+
+func (n *encoder) list(v reflect.Value) []any {
 	out := make([]any, 0, min(v.Len(), maxList+1))
 	for i := range min(v.Len(), maxList) {
-		out = append(out, plain(v.Index(i)))
+		out = append(out, n.plain(v.Index(i)))
 	}
 	if more := v.Len() - maxList; more > 0 {
 		out = append(out, fmt.Sprintf("and %d more", more))
@@ -117,10 +153,12 @@ func list(v reflect.Value) []any {
 	return out
 }
 
-func cut(text string) string {
-	if len(text) > maxString {
-		text = strings.ToValidUTF8(text[:maxString], "") + "…"
+func (n *encoder) cut(text string) string {
+	most := min(maxString, max(maxTexts-n.texts, 0))
+	if len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + tooMuch
 	}
+	n.texts += len(text)
 	return text
 }
 
