@@ -96,7 +96,8 @@ func (s *Server) announce(c change, a Applied, gone drift, next Revision) {
 	}
 }
 
-// compute returns the checked configuration that c wants. REQUIRES: s.turn.
+// compute returns the checked configuration that c wants, and where that is refused
+// the one that was wanted, if it is known. REQUIRES: s.turn.
 func (s *Server) compute(old Revision, c change) (cfg *Config, warnings []fault.Problem, err error) {
 	if c.by.Seen != 0 && c.by.Seen != old.Number {
 		return nil, nil, overtaken(old.Number, c.by.Seen)
@@ -110,7 +111,7 @@ func (s *Server) compute(old Revision, c change) (cfg *Config, warnings []fault.
 		return nil, nil, err
 	}
 	if warnings, err = s.check(cfg); err != nil {
-		return nil, nil, err
+		return cfg, nil, err
 	}
 	if c.by.API {
 		err = s.options.Parse.onlyLocal(old.Config, cfg)

@@ -20,9 +20,15 @@ import (
 func (c *Config) Validate(r Registry) (warnings []fault.Problem, err error) {
 	k := checker{c: c, registry: r}
 	k.all()
+	if len(k.faults) == 0 {
+		return nil, nil
+	}
 	var faults fault.Problems
+	secrets := c.secrets()
 	for _, f := range k.faults {
-		if p := c.problem(f); f.Warning {
+		p := c.problem(f)
+		p.Value, p.Message = secrets.scrub(p.Value), secrets.scrub(p.Message)
+		if f.Warning {
 			warnings = append(warnings, p)
 		} else {
 			faults = append(faults, p)

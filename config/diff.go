@@ -65,7 +65,7 @@ func (f FieldChange) text() string {
 	if f.Old == f.New {
 		return f.Field + " has another value"
 	}
-	return f.Field + " " + show(f.Old) + " → " + show(f.New)
+	return strings.TrimSpace(f.Field + " " + show(f.Old) + " → " + show(f.New))
 }
 
 // Diff lists what changes when next takes the place of old, part by part, with

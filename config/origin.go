@@ -200,10 +200,27 @@ func (o *origin) learn(veiled []*yamlx.Node) {
 			o.keep(n.Text, hidden)
 		}
 	}
-	// A secret that contains another is cut out first.
+	o.sortSecrets()
+}
+
+// sortSecrets puts them in the order in which they are cut out: one that contains
+// another first.
+func (o *origin) sortSecrets() {
 	slices.SortFunc(o.secrets, func(a, b secret) int {
 		return cmp.Or(cmp.Compare(len(b.text), len(a.text)), strings.Compare(a.text, b.text))
 	})
+}
+
+// secrets knows what must not be shown of c wherever it was made: a kind of worker may
+// quote its options in what it says of them.
+func (c *Config) secrets() *origin {
+	o := &origin{}
+	shown := func(_ yamlx.Path, leaf yamlx.Leaf) bool { return leaf.Shown != leaf.Value }
+	for _, leaf := range yamlx.Named(*c, c.veil, shown) {
+		o.keep(leaf.Value, leaf.Shown)
+	}
+	o.sortSecrets()
+	return o
 }
 
 // keep remembers to show raw for text, in every form.

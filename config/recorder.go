@@ -135,7 +135,7 @@ func (r *recorder) hold(record Record) {
 	r.waiting = append(r.waiting, record)
 	r.bytes += record.size()
 	for len(r.waiting) > 1 && (len(r.waiting) > HistoryKept || r.bytes > historyBytes) {
-		refused := slices.IndexFunc(r.waiting[:len(r.waiting)-1], func(r Record) bool { return r.Outcome == OutcomeRefused })
+		refused := slices.IndexFunc(r.waiting, func(r Record) bool { return r.Outcome == OutcomeRefused })
 		r.drop(max(refused, 0))
 		r.lost++
 	}

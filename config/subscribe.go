@@ -12,8 +12,9 @@ import (
 // number of times.
 func (s *Server) Subscribe(ctx context.Context) iter.Seq[Revision] {
 	return func(yield func(Revision) bool) {
-		for now := s.current.Load(); yield(now.Revision); now = s.current.Load() {
-			if ctx.Err() != nil {
+		for ctx.Err() == nil {
+			now := s.current.Load()
+			if !yield(now.Revision) {
 				return
 			}
 			select {
