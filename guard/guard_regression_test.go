@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/pool"
 )
 
 // The bug: a bulkhead of one stayed full for ever after a panic inside it.
@@ -123,6 +125,44 @@ func TestPeer10_AWaiterLeavesWithItsClient(t *testing.T) {
 		wantCode(t, err, fault.Canceled)
 		if time.Since(began) != time.Millisecond {
 			t.Errorf("left after %v", time.Since(began))
+		}
+	})
+}
+
+// returns is a pool that notes the instant at which its worker was returned.
+type returns struct {
+	*stage
+	lent, ended clock.Instant
+}
+
+func (r *returns) Checkout(ctx context.Context, o pool.CheckoutOptions) (pool.Loan, error) {
+	l, err := r.stage.Checkout(ctx, o)
+	r.lent = clock.Now()
+	return l, err
+}
+
+func (r *returns) Return(l pool.Loan, fate pool.Fate) {
+	r.ended = l.Ended
+	r.stage.Return(l, fate)
+}
+
+// The bug: a breaker that opened while the call waited for its worker had the worker
+// returned as of the beginning of the wait, so the pool recorded a negative hold time.
+func TestAWorkerOfARefusedCallIsNotReturnedBeforeItWasLent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBreaker(t, breaker.Config{FailureThreshold: 1, Cooldown: time.Hour})
+		s := &returns{stage: newStage()}
+		s.says(func(context.Context) error {
+			time.Sleep(time.Second)
+			p := b.Allow()
+			p.Failure(errDown)
+			return nil
+		})
+		db := must(guard.Bind[*conn](newGuard(t, guard.Config{Breaker: b, Pool: s})))
+		_, err := guard.DoWith(t.Context(), db, guard.Call{}, func(context.Context, *conn) (int, error) { return 0, nil })
+		wantCode(t, err, fault.CircuitOpen)
+		if s.out() != 0 || s.ended < s.lent {
+			t.Errorf("%d workers out; lent at %d, returned at %d", s.out(), s.lent, s.ended)
 		}
 	})
 }

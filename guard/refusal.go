@@ -12,7 +12,7 @@ import (
 // refuse gives back what was taken, counts and reports the refusal.
 func (v *visit) refuse(ctx context.Context, c *Call, by stage, err error) error {
 	code := codeOf(err) // asks an error of the user's stage: before the visit is over
-	v.undo(v.start)
+	v.undo(v.began)     // not v.start: a worker that was waited for was lent at began
 	v.phase = over
 	v.refusedBy, v.refusal, v.refused = by, code, true
 	v.guard.stats.refused.add(v.refusal)

@@ -72,6 +72,13 @@ func WriteRefusal(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write(text) // the client may have left; nobody else can be told
 }
 
+// RefusalCode returns the code that [WriteRefusal] answers err with: for logs, which
+// must name the same one.
+func RefusalCode(err error) fault.Code {
+	code, _ := explain(err)
+	return code
+}
+
 // explain reduces any error to a code and a delay.
 func explain(err error) (fault.Code, time.Duration) {
 	f, ok := errors.AsType[*fault.Error](err)

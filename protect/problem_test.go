@@ -61,7 +61,7 @@ func TestWriteRefusal_OtherErrors(t *testing.T) {
 		502: errors.New("dial tcp 10.1.2.3:80: connection refused"),
 	} {
 		w, fields := refusal(err)
-		if w.Code != want || fields["type"] != "about:blank" || len(fields) != 4 {
+		if w.Code != want || fields["type"] != "about:blank" || len(fields) != 4 || fields["code"] != protect.RefusalCode(err).String() {
 			t.Errorf("%v: %d %v", err, w.Code, fields)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/guard"
 )
 
@@ -99,7 +100,11 @@ func TestAnAnswerThatHasBegunEndsWithTheTimeOfItsClientAndIsNeutral(t *testing.T
 
 // Also where the time is over before anything is asked.
 func TestAGRPCCallWithoutAnyTimeIsLate(t *testing.T) {
-	r := h2cRig(t, &late{}, func(*setup) {})
+	var log lines
+	r := h2cRig(t, &late{}, func(s *setup) {
+		s.gateway.AccessLog.Mode = settings.AccessLogAll
+		s.log = &log
+	})
 	for _, timeout := range []string{"0S", "1n"} {
 		if status, _, err := grpcCall(r, timeout); status != exceeded || err != nil {
 			t.Errorf("%s: status %q, %v", timeout, status, err)
@@ -107,6 +112,10 @@ func TestAGRPCCallWithoutAnyTimeIsLate(t *testing.T) {
 	}
 	if c := r.breaker.Status().Totals; c.Failures != 0 {
 		t.Errorf("counted %+v", c)
+	}
+	r.server.Close() // waits for the handlers, which log last
+	if n := strings.Count(log.String(), `"refused":"call_timeout"`); n != 2 {
+		t.Errorf("%d calls are logged as call_timeout, want 2: %s", n, log.String())
 	}
 }
 

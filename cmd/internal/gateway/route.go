@@ -212,13 +212,10 @@ func makeRoomForTrailers(resp *http.Response) {
 	}
 }
 
-// refuse answers what the guard refused, and notes it for the access log.
+// refuse answers a call that the guard refused, and notes the code for the access log.
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	info := infoOf(r.Context())
-	info.refusal = fault.OperationFailed.String()
-	if f, ok := errors.AsType[*fault.Error](err); ok {
-		info.refusal = f.Code().String()
-	}
+	info.refusal = protect.RefusalCode(err).String()
 	info.hurry(r)
 	protect.WriteRefusal(w, r, err)
 }
