@@ -33,7 +33,8 @@ type applier struct{ f *Foundation }
 
 // Prepare implements [config.Applier]. On an error, also if a kind of worker or a
 // foreign section panics or ends the goroutine, nothing has changed and nothing
-// stays open.
+// stays open. The old configuration is not needed: the assembly in force has it, with
+// the parts that were made of it.
 func (a applier) Prepare(ctx context.Context, _, next *config.Config, changes []config.Change) (config.Transition, error) {
 	t := &transition{f: a.f, old: a.f.assembly.Load(), next: &assembly{parts: make(map[string]any)}, renewed: make(map[[2]string]bool)}
 	for _, c := range changes {

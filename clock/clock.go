@@ -12,7 +12,9 @@ import "time"
 
 // Instant is a point of monotonic time in nanoseconds since an arbitrary start.
 // It may be zero or negative (in a synctest bubble the clock starts elsewhere),
-// so no value of it may serve as "not set".
+// so a field that can hold any instant cannot use a value of it for "not set".
+// Where an option does, as those of package pool do with 0, an instant that happens to
+// be 0 is read from the clock again.
 type Instant int64
 
 var start = time.Now()

@@ -77,7 +77,7 @@ func ExampleConfig_Validate() {
 	_, err := c.Validate(config.Registry{})
 	fmt.Print(config.Render(err))
 	// Output:
-	// guards.checkout.timeout -1s: must be between 0 and 24h0m0s
+	// guards.checkout.timeout -1s: must be positive and at most 24h0m0s, or left out
 	// guards.checkout.breaker paymets: there is no "paymets" under breakers; did you mean "payments"?
 	// 2 problems
 }

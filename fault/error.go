@@ -136,7 +136,8 @@ func (e *Error) Is(target error) bool {
 
 // IsRefusal reports whether err says only that a protection refused: it is an
 // [Error], wrapped or not, whose code is a refusal other than [WorkerFailed]. That
-// says nothing about the dependency, so breaker and guard ignore it. An error that
+// says nothing about the dependency, so a breaker ignores it. A guard also ignores a
+// WorkerFailed whose cause is that this machine ran out of something. An error that
 // joins several, as errors.Join makes, is a refusal only if each of them is one: a
 // failure among them must not be overlooked. IsRefusal(nil) is false.
 func IsRefusal(err error) bool {

@@ -90,7 +90,7 @@ func (c *Config) problems() fault.Problems {
 		{"deadline_floor", c.DeadlineFloor},
 		{"lease", c.Lease},
 	} {
-		ps.Require(d.value >= 0 && d.value <= maxDuration, d.field, d.value, "must be between 0 and %v", maxDuration)
+		ps.Require(d.value >= 0 && d.value <= maxDuration, d.field, d.value, "must be positive and at most %v, or left out", maxDuration)
 	}
 	ps.Require(c.Lease <= 0 || c.Lease >= c.Timeout, "lease", c.Lease, "must not be shorter than timeout %v: healthy calls would be taken for lost", c.Timeout)
 	ps.Require(c.Concurrency >= 0 && c.Concurrency <= maxConcurrency, "concurrency", c.Concurrency, "must be between 1 and %d, or left out for no bound", maxConcurrency)

@@ -24,17 +24,17 @@
 //	context done? → memory → concurrency → breaker (a look) → rate limit
 //	              → pool → breaker (its permit) → the call → settle
 //
-// What refuses most cheaply and takes nothing comes first: an open circuit burns
-// no tokens and holds no worker. Admission is one transaction. If a stage refuses,
-// all that earlier ones gave is given back. Everything is settled exactly once,
-// also if the call panics, ends its goroutine, is canceled or runs out of time.
+// What refuses most cheaply and takes nothing comes first: an open circuit
+// takes no tokens and holds no worker. Admission is one transaction. If a stage refuses,
+// what earlier ones gave is given back. Everything is settled exactly once,
+// even if the call panics, ends its goroutine, is canceled or runs out of time.
 // docs/guard.md gives the reasons.
 //
 // # Concurrency
 //
-// Everything is safe for concurrent use. A call blocks only for a worker of the
-// pool. A guard starts no goroutine, but that [DoDetached] runs its function in
-// one. [Guard.Reconfigure] replaces the settings of all calls that begin later;
+// Everything is safe for concurrent use. A call blocks only for a turn
+// of a leaky bucket and for a worker of the pool. A guard starts no goroutine, except
+// that [DoDetached] runs its function in one and that a timer takes back expired leases. [Guard.Reconfigure] replaces the settings of all calls that begin later;
 // every call sees one revision whole.
 //
 // # Errors

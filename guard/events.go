@@ -61,7 +61,7 @@ type Executed struct {
 	// refused.
 	Result   Result
 	Duration time.Duration
-	Wait     time.Duration // for a worker
+	Wait     time.Duration // for a turn of a leaky bucket and for a worker
 	Revision uint64
 }
 

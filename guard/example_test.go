@@ -44,7 +44,7 @@ func ExampleNew() {
 	fmt.Println(err)
 	// Output:
 	// guard "checkout": invalid_config: invalid configuration
-	// 	timeout -1s: must be between 0 and 24h0m0s
+	// 	timeout -1s: must be positive and at most 24h0m0s, or left out
 	// 	concurrency -1: must be between 1 and 1073741824, or left out for no bound
 }
 

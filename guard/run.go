@@ -7,7 +7,9 @@ import (
 	"github.com/elixirscope/foundation/pool"
 )
 
-// run is the one way of a guarded call; everything else is a shim around it.
+// run makes a guarded call; Do, DoCall, DoWith and Op are shims around it. Enter and
+// DoDetached, whose calls outlive a function or a goroutine, take the same steps of a
+// visit by themselves.
 //
 // op and judge are only called. Stored, sent through an interface or started
 // with go, even in a branch that is never taken, they would move every caller's
@@ -33,8 +35,7 @@ func (g *Guard) run(ctx context.Context, call *Call, worker *any, judge func(err
 	return nil
 }
 
-// conclude settles a call that returned and that somebody has to judge, and
-// returns its error.
+// conclude settles a call whose end must be judged, and returns its error.
 func (v *visit) conclude(ctx, limited context.Context, call *Call, err error, judge func(error) Outcome) error {
 	now := clock.Now()
 	w := v.judge(ctx, limited, now, err, judge)

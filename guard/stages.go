@@ -30,9 +30,9 @@ func (v *visit) admit(ctx context.Context, c *Call) error {
 	return nil
 }
 
-// attempt is the order in which protections are asked. In shadow mode the call
-// goes on without those that stand behind the one that would have refused, and
-// holds nothing: as little as it would hold had it been refused.
+// attempt asks the protections in their order. In shadow mode, after one that would
+// have refused, it skips the rest and gives back what the others gave: a refused call
+// holds nothing.
 func (v *visit) attempt(ctx context.Context, c *Call) (stage, error) {
 	r := v.rev
 	v.start = clock.Now()

@@ -29,7 +29,7 @@ type Status struct {
 	DetachedPanics uint64                // those that panicked afterwards
 	LeasesExpired  uint64
 	Duration       telemetry.Summary // of calls that succeeded, without waiting
-	Wait           telemetry.Summary // for a worker, of calls that had to wait or were refused by the pool
+	Wait           telemetry.Summary // for a turn of a leaky bucket and for a worker, of calls that waited or were refused by the pool
 }
 
 // reasons are the codes that a guard's refusals are counted under; those of a

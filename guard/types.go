@@ -125,7 +125,7 @@ type Observation struct {
 	Op      string
 	Refused fault.Code // 0 if the call was admitted; then Result and Duration mean nothing
 	Result  Result
-	Wait    time.Duration // for a worker
+	Wait    time.Duration // for a turn of a leaky bucket and for a worker
 	// Duration is how long the call itself ran.
 	Duration time.Duration
 }

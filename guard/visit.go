@@ -32,9 +32,9 @@ type visit struct {
 
 	start clock.Instant // of the admission
 	began clock.Instant // of the call itself
-	wait  time.Duration // for a worker
+	wait  time.Duration // for a turn of a leaky bucket and for a worker
 
-	refusedBy stage // who refused, or would have
+	refusedBy stage // the stage that refused, or would have
 	refusal   fault.Code
 	refused   bool // it did refuse
 	shadowed  bool // it would have, had the guard enforced: the call would not have run
@@ -103,7 +103,8 @@ func (v *visit) breakOff(ctx context.Context, c *Call) {
 	}
 }
 
-// errAbandoned stands for the error of a call that returned none.
+// errAbandoned stands for the error of a call that returned none. A breaker lists it
+// under the code operation_failed; its own Do lists such a call as "panic or goexit".
 var errAbandoned = fault.New(fault.Spec{
 	Code: fault.OperationFailed, Component: component, Message: "the call panicked, ended its goroutine, or never told its outcome",
 })
@@ -140,8 +141,8 @@ func (v *visit) decide(now clock.Instant, w verdict, err error) {
 	}
 }
 
-// revoke turns an outcome that was settled as a success into a failure, for those
-// who can take it back.
+// revoke turns an outcome that was settled as a success into a failure, for the
+// parts that can take it back.
 func (v *visit) revoke(now clock.Instant, err error) {
 	v.refundFailure(now, Failure)
 	if v.has(permitted) {
@@ -155,7 +156,7 @@ func (v *visit) refundFailure(now clock.Instant, o Outcome) {
 	}
 }
 
-// leave settles the occupancy and tells who listens. The context ends before the
+// leave settles the occupancy and reports the call. The context ends before the
 // worker is lent again: what the call left behind must not meet the next borrower.
 func (v *visit) leave(ctx context.Context, c *Call, fate pool.Fate) {
 	v.phase = leaving

@@ -37,30 +37,6 @@ func (l *Limiter) WaitN(ctx context.Context, key Key, cost int64) error {
 	return err
 }
 
-// Admit is [Limiter.AllowN] for whoever guards calls: it takes the instant at which
-// the clock was read, puts the decision into d, which must be zero, and keeps neither
-// pointer. Instants may arrive out of order. The error of a refusal that did not wait
-// is left to [Decision.Err], as not everybody wants its evidence.
-//
-// A leaky bucket shapes what comes: a call that has to wait for its turn does, in the
-// order of [Limiter.Wait], and for no longer than patience, where that is above 0, and
-// ctx allow; one whose turn would come later is refused at once. With a patience below
-// 0, under the other algorithms, and for what a parent refuses, nothing waits. Whoever
-// waited gets the error of the decision, or [fault.Canceled] if ctx ended meanwhile.
-func (l *Limiter) Admit(ctx context.Context, d *Decision, now clock.Instant, key *Key, cost int64, patience time.Duration) (waited bool, err error) {
-	if !l.quick(d, key, now, cost) {
-		l.tryNow(d, key, call{now: now, cost: cost})
-	} else if d.OK && !l.requestAllowed.Active() { // all that report would do
-		l.allowed.Add(1)
-		return false, nil
-	}
-	if d.OK || patience < 0 || d.kind != exhausted || d.by != l || l.setup.Load().engine.rule.algorithm != LeakyBucket {
-		l.report(ctx, d, key)
-		return false, nil
-	}
-	return true, l.await(ctx, d, key, cost, patience)
-}
-
 // await waits in the queue, for patience at the most.
 func (l *Limiter) await(ctx context.Context, d *Decision, k *Key, cost int64, patience time.Duration) error {
 	inner := ctx
@@ -81,20 +57,6 @@ func (l *Limiter) await(ctx context.Context, d *Decision, k *Key, cost int64, pa
 		l.report(ctx, d, k)
 	}
 	return err
-}
-
-// tryNow decides without waiting, behind those who wait already.
-func (l *Limiter) tryNow(d *Decision, k *Key, c call) {
-	if l.waiting.count.Load() > 0 && c.cost > 0 {
-		s := l.setup.Load()
-		if ahead := l.waiting.ahead(k.Hash(s.config.Parts)); ahead > 0 && s.config.Mode == Enforce {
-			c.peek = true
-			l.decide(d, k, c)
-			d.refuse(exhausted, max(l.turn(k, c.now, ahead, c.cost), d.RetryAfter, 1))
-			return
-		}
-	}
-	l.decide(d, k, c)
 }
 
 // refuse makes a refusal of a decision that took nothing.

@@ -7,10 +7,9 @@
 //
 // # Whose failure
 //
-// What the guard of a route is told follows DESIGN of the layer: an upstream
-// that cannot be reached, times out or answers 5xx failed; a client that hung up
-// sent too much, or was the one waited for did not make it fail; and an answer
-// without a declared length owes nobody its end.
+// An upstream that cannot be reached, times out or answers 5xx has failed. A client
+// that hangs up, sends too much or holds up the copy has not made it fail. A response
+// without a declared length may be aborted: decision 13 says why that is neutral.
 //
 // # Time
 //

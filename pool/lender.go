@@ -10,8 +10,8 @@ import (
 )
 
 // Lender lends workers of any type: what a guard needs to know of a pool. [Pool]
-// implements it; so do adapters over pools that do their own pooling, such as
-// *sql.DB, and so can you: see the example. Implementations are safe for concurrent
+// implements it, as do adapters for libraries that have a pool of their own, such as
+// *sql.DB. The example shows how to write another. Implementations are safe for concurrent
 // use.
 type Lender interface {
 	// Name is the configured name.
@@ -35,8 +35,9 @@ type CheckoutOptions struct {
 	// NoWait refuses with pool_full where the borrower would have to wait for another
 	// borrower. The making of a worker that the pool has room for is waited for.
 	NoWait bool
-	// At is when the borrower asked, from where the wait counts; 0 means now. It spares
-	// a caller that knows the time another reading of the clock.
+	// At is when the borrower asked, from where the wait counts; 0 means now, and
+	// so does the one instant that is 0, which is harmless. It spares a caller that
+	// knows the time another reading of the clock.
 	At clock.Instant
 }
 
@@ -50,8 +51,8 @@ type Loan struct {
 	Generation uint64
 	// Waited is how long the borrower waited.
 	Waited time.Duration
-	// Ended, set by the borrower before Return, is when it had done with the worker;
-	// 0 means when it returns it.
+	// Ended, set by the borrower before Return, is when it was done with the worker,
+	// not before Checkout returned; 0 means the time of Return.
 	Ended clock.Instant
 }
 
@@ -65,7 +66,7 @@ type Item struct {
 }
 
 // Fate says what becomes of a worker that is returned. The zero value is
-// [Destroy], the safe answer where nobody decided; so is what is no fate.
+// [Destroy], which is safe where nothing was decided. An invalid value means the same.
 type Fate uint8
 
 const (
@@ -82,8 +83,8 @@ const (
 	unused
 )
 
-// Managed is a pool of workers of any type, as those see it who configure,
-// observe and end pools.
+// Managed is a pool of workers of any type, as seen by the code that configures,
+// observes and closes pools.
 type Managed interface {
 	Lender
 	telemetry.Source
