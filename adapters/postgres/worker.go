@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/elixirscope/foundation/adapters/internal/pgdsn"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/pool"
 )
@@ -55,7 +56,7 @@ func (o Options) Validate() error {
 	}
 	if o.DSN == "" {
 		ps.Add("options.dsn", "", "is required, as in postgres://user@host/database")
-	} else if _, err := parseDSN(o.DSN); err != nil {
+	} else if _, err := pgdsn.Parse(o.DSN); err != nil {
 		ps.Add("options.dsn", "", "%v", err)
 	}
 	return ps.Err("connection_pool", "")
@@ -69,7 +70,7 @@ func New(o Options) (pool.Factory[*pgx.Conn], error) {
 	if err := o.Validate(); err != nil {
 		return pool.Factory[*pgx.Conn]{}, err
 	}
-	config, err := parseDSN(o.DSN)
+	config, err := pgdsn.Parse(o.DSN)
 	if err != nil {
 		return pool.Factory[*pgx.Conn]{}, fmt.Errorf("parse the DSN: %w", err)
 	}

@@ -55,9 +55,10 @@ var arrows = map[string]string{
 
 	"adapters":                   "",
 	"adapters/grpc":              "breaker fault guard internal/errtree protect ratelimit",
+	"adapters/internal/pgdsn":    "internal/localfile",
 	"adapters/internal/pgtest":   "internal/testkit",
 	"adapters/internal/sqlpool":  "",
-	"adapters/postgres":          "fault internal/localfile pool",
+	"adapters/postgres":          "adapters/internal/pgdsn fault pool",
 	"adapters/postgres/pgxguard": "breaker guard internal/errtree protect/sqlguard",
 	"adapters/prometheus":        "telemetry",
 	"adapters/sqlite":            "eventstore fault",

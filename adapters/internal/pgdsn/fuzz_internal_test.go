@@ -1,4 +1,4 @@
-package postgres
+package pgdsn
 
 import (
 	"strings"
@@ -15,7 +15,7 @@ func FuzzDSN(f *testing.F) {
 	}
 	poison(f)
 	f.Fuzz(func(t *testing.T, dsn string) {
-		c, err := parseDSN(dsn)
+		c, err := Parse(dsn)
 		if err != nil || strings.Contains(dsn, "poison") {
 			return
 		}

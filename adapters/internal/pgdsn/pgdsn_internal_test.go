@@ -1,7 +1,6 @@
-package postgres
+package pgdsn
 
 import (
-	"context"
 	"encoding/binary"
 	"io"
 	"net"
@@ -94,12 +93,12 @@ func TestNothingOfTheEnvironmentIsSent(t *testing.T) {
 		}
 		heard := overheard(t, ln)
 		_, port, _ := net.SplitHostPort(ln.Addr().String())
-		f, err := New(Options{DSN: strings.NewReplacer("%", ln.Addr().String(), "#", port).Replace(form)})
+		config, err := Parse(strings.NewReplacer("%", ln.Addr().String(), "#", port).Replace(form))
 		if err != nil {
 			t.Fatalf("%s: %v", form, err)
 		}
-		if c, err := f.New(context.Background()); err == nil {
-			f.Close(c)
+		if c, err := pgx.ConnectConfig(t.Context(), config); err == nil {
+			_ = c.Close(t.Context())
 			t.Error("connected")
 		}
 		if got := <-heard; !strings.Contains(got, "user\x00me\x00") || strings.Contains(got, "poison") || !strings.Contains(got, "p\x00\x00\x00\x05\x00") {
@@ -127,7 +126,7 @@ func TestADSNMeansTheSameWhateverStandsAroundIt(t *testing.T) {
 	poison(t)
 	spoil(t)
 	for _, dsn := range dsns {
-		got, err := parseDSN(dsn)
+		got, err := Parse(dsn)
 		if want := plain[dsn]; want == nil {
 			if err == nil {
 				t.Errorf("%s: was taken", dsn)
@@ -183,12 +182,12 @@ func TestADSNThatReachesFurtherIsRefused(t *testing.T) {
 		"host=h user='u":                               "is neither",
 		"postgres://u@h/d?%zz=1":                       "is neither",
 	} {
-		if _, err := parseDSN(dsn); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := Parse(dsn); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", dsn, err)
 		}
 	}
 	t.Setenv("PGSERVICE", "poison")
-	if _, err := parseDSN("postgres://u@h/d"); err == nil || !strings.Contains(err.Error(), "PGSERVICE") {
+	if _, err := Parse("postgres://u@h/d"); err == nil || !strings.Contains(err.Error(), "PGSERVICE") {
 		t.Errorf("PGSERVICE: %v", err)
 	}
 }

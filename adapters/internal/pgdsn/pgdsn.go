@@ -1,4 +1,5 @@
-package postgres
+// Package pgdsn reads connection strings of PostgreSQL so that they alone count.
+package pgdsn
 
 import (
 	"context"
@@ -56,10 +57,10 @@ var foreign = []string{"service", "servicefile", "passfile"}
 // files are the settings that name one.
 var files = []string{"sslrootcert", "sslcert", "sslkey"}
 
-// parseDSN returns how to connect as dsn says, and nothing but dsn: no variable of
+// Parse returns how to connect as dsn says, and nothing but dsn: no variable of
 // the environment, no password or service file and no account of the operating
 // system has a part in it. No error holds the DSN.
-func parseDSN(dsn string) (*pgx.ConnConfig, error) {
+func Parse(dsn string) (*pgx.ConnConfig, error) {
 	if _, set := os.LookupEnv("PGSERVICE"); set { // the one that nothing in a DSN outweighs
 		return nil, errors.New("is not used while the environment holds PGSERVICE, which would change it: unset that variable")
 	}
