@@ -59,6 +59,7 @@ var arrows = map[string]string{
 	"adapters/internal/pgtest":   "internal/testkit",
 	"adapters/internal/sqlpool":  "",
 	"adapters/postgres":          "adapters/internal/pgdsn fault pool",
+	"adapters/postgres/pgstore":  "adapters/internal/pgdsn eventstore fault",
 	"adapters/postgres/pgxguard": "breaker guard internal/errtree protect/sqlguard",
 	"adapters/prometheus":        "telemetry",
 	"adapters/sqlite":            "eventstore fault",
