@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/key"
 	"github.com/elixirscope/foundation/telemetry"
@@ -279,6 +280,7 @@ func TestGroupKeepsWhatIsNotAtRest(t *testing.T) {
 		"ramping":            {breaker.Config{FailureThreshold: 3, Cooldown: time.Millisecond, Ramp: 2 * time.Hour}, relapsing},
 		"forced closed":      {breaker.Config{}, func(b *breaker.Breaker) { _ = b.Force(breaker.StateClosed, actor) }},
 		"forced open":        {breaker.Config{}, func(b *breaker.Breaker) { _ = b.Force(breaker.StateOpen, actor) }},
+		"switched off":       {breaker.Config{}, func(b *breaker.Breaker) { _ = b.Reconfigure(breaker.Config{Mode: breaker.Off}) }},
 		"injecting":          {breaker.Config{}, func(b *breaker.Breaker) { _ = b.InjectRefusals(0.5) }},
 		"in a long window":   {breaker.Config{Window: time.Hour, ProbeLease: second}, func(*breaker.Breaker) {}},
 		"in a long lease":    {breaker.Config{Window: second, ProbeLease: time.Hour}, func(*breaker.Breaker) {}},
@@ -331,4 +333,60 @@ func TestOverflowShowsInTheMetrics(t *testing.T) {
 	if got := samples(g)["foundation_breaker_group_overflowed_total{}"]; got != 2 {
 		t.Errorf("%v", got)
 	}
+}
+
+// Every change reaches every member, however many there were before it.
+func TestGroupReconfiguresItsMembersEveryTime(t *testing.T) {
+	g := mustGroup(t, breaker.Config{FailureThreshold: 5}, 0)
+	kept := g.For("a")
+	for n := 6; n < 12; n++ {
+		if err := g.Reconfigure(breaker.Config{FailureThreshold: n}); err != nil {
+			t.Fatal(err)
+		}
+		if got := kept.Status(); got.Config.FailureThreshold != n || got.Revision != g.Status().Revision {
+			t.Errorf("threshold %d, want %d; revision %d, of the group %d", got.Config.FailureThreshold, n, got.Revision, g.Status().Revision)
+		}
+	}
+}
+
+func TestMembersAreListedInTheOrderOfTheirKeys(t *testing.T) {
+	g := mustGroup(t, breaker.Config{}, 0)
+	for _, name := range []string{"c", "a", "d", "b"} {
+		g.For(name)
+	}
+	names := ""
+	for _, b := range g.Members() {
+		names += b.Status().Member
+	}
+	if names != "abcd" {
+		t.Error(names)
+	}
+}
+
+func TestMembersCountEveryOutcomeTheirOwn(t *testing.T) {
+	g := mustGroup(t, breaker.Config{}, 0)
+	for _, o := range []breaker.Outcome{breaker.Success, breaker.Success, breaker.Success, breaker.Failure, breaker.Failure, breaker.Ignored} {
+		p := g.For("a").Allow()
+		p.SettleAt(clock.Now(), o, nil)
+	}
+	want := breaker.Counts{Successes: 3, Failures: 2, Ignored: 1}
+	if a, b := g.For("a").Status().Totals, g.For("b").Status().Totals; a != want || b != (breaker.Counts{}) || g.Status().Totals != want {
+		t.Errorf("%+v, %+v, group %+v", a, b, g.Status().Totals)
+	}
+}
+
+// Of many calls of one moment that were counted together, one is revoked and no other.
+func TestARevocationTakesBackOneCallOfMany(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := mustGroup(t, breaker.Config{FailureRatio: 1, MinCalls: 100, Window: time.Minute}, 0).For("a")
+		var permits [10]breaker.Permit
+		for i := range permits {
+			permits[i] = b.Allow()
+			permits[i].Success()
+		}
+		revoke(&permits[3])
+		if calls, share := counted(b, "calls"), counted(b, "failure_ratio"); calls != 10 || share != 0.1 {
+			t.Errorf("%v calls, %v of them failed", calls, share)
+		}
+	})
 }

@@ -45,6 +45,56 @@ func TestAFailureRevokesASuccess(t *testing.T) {
 	revoke(&zero)
 }
 
+// Every way of counting a success can be taken back: without a lock, in a member of a
+// group, where no run of failures is to be ended, during a ramp.
+func TestARevokedSuccessOpensHoweverItWasCounted(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		cfg := breaker.Config{FailureThreshold: 1}
+		g, err := breaker.NewGroup("hosts", cfg, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		row, ratio := cfg, cfg
+		row.ConsecutiveFailures, ratio.FailureRatio = 7, 1
+		bus := telemetry.NewBus()
+		seen := watch(t, bus)
+		for name, b := range map[string]*breaker.Breaker{
+			"told": mustNew(t, cfg, breaker.WithBus(bus)), "alone": mustNew(t, cfg), "member": g.For("a"), "consecutive": mustNew(t, row), "ratio": mustNew(t, ratio),
+		} {
+			p := b.Allow()
+			p.Success()
+			revoke(&p)
+			if b.State() != breaker.StateOpen {
+				t.Errorf("%s: %v", name, b.State())
+			}
+		}
+		if got := edgesOf(*seen); got != "closed→open " {
+			t.Errorf("told of %q", got)
+		}
+	})
+}
+
+// A success that was in flight while the window was changed counts in the new one, and
+// is taken back from there.
+func TestASuccessCountsInTheWindowOfItsEnd(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		b := mustNew(t, breaker.Config{FailureRatio: 1, MinCalls: 100, Window: 10 * second})
+		p := b.Allow()
+		if err := b.Reconfigure(breaker.Config{FailureRatio: 1, MinCalls: 100, Window: 20 * second}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * second)
+		p.Success()
+		if got := counted(b, "calls"); got != 1 {
+			t.Errorf("the window holds %v calls", got)
+		}
+		revoke(&p)
+		if calls, share := counted(b, "calls"), counted(b, "failure_ratio"); calls != 1 || share != 1 {
+			t.Errorf("the window holds %v calls, %v of them failed", calls, share)
+		}
+	})
+}
+
 // The net of a deferred Failure must not revoke the success that it stands behind.
 func TestANetRevokesNothing(t *testing.T) {
 	b := mustNew(t, breaker.Config{FailureThreshold: 1})

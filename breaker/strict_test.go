@@ -47,6 +47,24 @@ func durationUnheard(t *testing.T, b *breaker.Breaker, bus *telemetry.Bus) time.
 	return told
 }
 
+// Where nobody read the clock when the call began, nothing is made up.
+func TestADurationThatIsNotKnownIsNotMadeUp(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		for rule, cfg := range rulesOf {
+			bus := telemetry.NewBus()
+			b := mustNew(t, cfg, breaker.WithBus(bus))
+			p := b.Allow()
+			time.Sleep(second)
+			var told []time.Duration
+			_, _ = telemetry.Subscribe(bus, "t", func(_ context.Context, e breaker.CallExecuted) { told = append(told, e.Duration) })
+			p.Failure(nil)
+			if len(told) != 1 || told[0] != 0 && told[0] != second {
+				t.Errorf("%s: told that a call of a second took %v", rule, told)
+			}
+		}
+	})
+}
+
 // From the end of its ramp on, a breaker is again one that never opened: a call is
 // one load, without a lock or a look at the clock.
 func TestTheRampEndsAtItsEnd(t *testing.T) {
