@@ -8,6 +8,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -36,7 +37,7 @@ func TestHotPathsDoNotAllocate(t *testing.T) {
 			now := clock.Now()
 			if l := b.LookAt(now); l.OK() {
 				p := b.AllowAt(now)
-				p.SettleAt(now.Add(1), breaker.Success, nil)
+				p.SettleAt(now.Add(1), outcome.Success, nil)
 			}
 		})
 	}

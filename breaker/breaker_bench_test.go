@@ -7,6 +7,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // rulesOf are the configurations whose hot paths differ.
@@ -64,7 +65,7 @@ func BenchmarkSuccessAt(b *testing.B) {
 			b.Fatal("refused")
 		}
 		p := br.AllowAt(now)
-		p.SettleAt(now, breaker.Success, nil)
+		p.SettleAt(now, outcome.Success, nil)
 	}
 }
 

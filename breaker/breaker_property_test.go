@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // model is what a breaker should do, written the slow and obvious way: it keeps
@@ -104,11 +105,11 @@ func (m *model) open() {
 	m.until = m.now + m.cooldown
 }
 
-func (m *model) settle(c *call, o breaker.Outcome) {
+func (m *model) settle(c *call, o outcome.Outcome) {
 	switch o {
-	case breaker.Success:
+	case outcome.Success:
 		m.totals.Successes++
-	case breaker.Failure:
+	case outcome.Failure:
 		m.totals.Failures++
 	default:
 		m.totals.Ignored++
@@ -122,9 +123,9 @@ func (m *model) settle(c *call, o breaker.Outcome) {
 		return
 	}
 	switch o {
-	case breaker.Success:
+	case outcome.Success:
 		m.run = 0
-	case breaker.Failure:
+	case outcome.Failure:
 		m.run++
 		m.failed = append(m.failed, m.now)
 		if m.tripped() {
@@ -133,13 +134,13 @@ func (m *model) settle(c *call, o breaker.Outcome) {
 	}
 }
 
-func (m *model) settleProbe(o breaker.Outcome) {
+func (m *model) settleProbe(o outcome.Outcome) {
 	switch o {
-	case breaker.Success:
+	case outcome.Success:
 		if m.successes++; m.successes >= m.cfg.ProbeSuccesses {
 			m.enter(breaker.StateClosed, m.now)
 		}
-	case breaker.Failure:
+	case outcome.Failure:
 		m.open()
 	}
 }
@@ -212,7 +213,7 @@ func TestScenario09_AnySequenceAgreesWithThePlainModel(t *testing.T) {
 			}
 			m := &model{cfg: cfg}
 			var inFlight []*call
-			outcome := func(o breaker.Outcome) func(*rapid.T) {
+			judged := func(o outcome.Outcome) func(*rapid.T) {
 				return func(t *rapid.T) {
 					if len(inFlight) == 0 {
 						return
@@ -221,9 +222,9 @@ func TestScenario09_AnySequenceAgreesWithThePlainModel(t *testing.T) {
 					c := inFlight[i]
 					inFlight = slices.Delete(inFlight, i, i+1)
 					switch o {
-					case breaker.Success:
+					case outcome.Success:
 						c.permit.Success()
-					case breaker.Failure:
+					case outcome.Failure:
 						c.permit.Failure(errDown)
 					default:
 						c.permit.Ignore()
@@ -245,9 +246,9 @@ func TestScenario09_AnySequenceAgreesWithThePlainModel(t *testing.T) {
 					want.permit = p
 					inFlight = append(inFlight, want)
 				},
-				"succeed": outcome(breaker.Success),
-				"fail":    outcome(breaker.Failure),
-				"ignore":  outcome(breaker.Ignored),
+				"succeed": judged(outcome.Success),
+				"fail":    judged(outcome.Failure),
+				"ignore":  judged(outcome.Ignored),
 				"wait": func(t *rapid.T) {
 					d := time.Duration(rapid.Int64Range(1, 40).Draw(t, "ms")) * time.Millisecond
 					time.Sleep(d)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -36,7 +37,7 @@ func TestScenario03_ValueAndOneEventForAListener(t *testing.T) {
 		if v != 7 || err != nil {
 			t.Errorf("got %v, %v", v, err)
 		}
-		want := breaker.CallExecuted{Name: "payments", Outcome: breaker.Success, Duration: 3 * second}
+		want := breaker.CallExecuted{Name: "payments", Outcome: outcome.Success, Duration: 3 * second}
 		if len(events) != 1 || events[0] != want {
 			t.Errorf("events %+v", events)
 		}

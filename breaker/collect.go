@@ -2,6 +2,8 @@ package breaker
 
 import (
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -78,11 +80,11 @@ func (c collector) ledger(l *ledger) {
 		}
 	}
 	n := l.counts()
-	c.value(descCalls, float64(l.rising(n.Successes)), Success.String())
-	c.value(descCalls, float64(n.Failures), Failure.String())
-	c.value(descCalls, float64(n.Ignored), Ignored.String())
-	c.value(descRejections, float64(n.Rejected), Enforce.String())
-	c.value(descRejections, float64(n.WouldReject), Shadow.String())
+	c.value(descCalls, float64(l.rising(n.Successes)), outcome.Success.String())
+	c.value(descCalls, float64(n.Failures), outcome.Failure.String())
+	c.value(descCalls, float64(n.Ignored), outcome.Ignored.String())
+	c.value(descRejections, float64(n.Rejected), mode.Enforce.String())
+	c.value(descRejections, float64(n.WouldReject), mode.Shadow.String())
 }
 
 func (c collector) rules(r *rules, t totals) {

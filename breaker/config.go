@@ -3,6 +3,9 @@ package breaker
 import (
 	"reflect"
 	"time"
+
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // Config says when a breaker opens, for how long, and how it closes again. A
@@ -66,12 +69,12 @@ type Config struct {
 	CallTimeout time.Duration `yaml:"call_timeout"`
 	// Mode is enforce (default), shadow (decides, counts and reports, refuses
 	// nothing) or off.
-	Mode Mode `yaml:"mode"`
+	Mode mode.Mode `yaml:"mode"`
 	// Classify judges the error of a call of Do, also a nil one, instead of the
 	// default judgement, see [Breaker.Do]. It runs outside every lock and must be
 	// safe for concurrent use. Default: nil. Breakers below a guard leave it to the
 	// guard.
-	Classify func(error) Outcome `yaml:"-"`
+	Classify func(error) outcome.Outcome `yaml:"-"`
 }
 
 // same reports whether both set the same. Functions cannot be compared: a Config
@@ -123,7 +126,7 @@ func or[T comparable](value, fallback T) T {
 
 // bounded reports whether calls are ended by a timeout: it is an intervention, as
 // a refusal is, so that modes which only watch leave it out.
-func (c *Config) bounded() bool { return c.CallTimeout > 0 && c.Mode == Enforce }
+func (c *Config) bounded() bool { return c.CallTimeout > 0 && c.Mode == mode.Enforce }
 
 // timed reports whether calls are counted by time, not only failures.
 func (c *Config) timed() bool { return c.FailureRatio > 0 || c.SlowRatio > 0 }

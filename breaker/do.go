@@ -6,6 +6,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // expired is the cause of a context that ends by the timeout of one breaker; it
@@ -88,7 +89,7 @@ func (b *Breaker) begin(ctx context.Context) Permit {
 // abandon settles a call that ended by a panic or by Goexit.
 func (p *Permit) abandon(ctx context.Context) {
 	if p.flags&permitSpent == 0 {
-		p.settle(ctx, Failure, errAbandoned)
+		p.settle(ctx, outcome.Failure, errAbandoned)
 	}
 }
 
@@ -118,24 +119,24 @@ func (b *Breaker) canceled(ctx context.Context) error {
 	})
 }
 
-func (c *Config) judge(ctx context.Context, err error) Outcome {
+func (c *Config) judge(ctx context.Context, err error) outcome.Outcome {
 	switch {
 	case c.Classify != nil:
 		return c.Classify(err)
 	case err == nil:
-		return Success
+		return outcome.Success
 	default:
 		return classify(ctx, err)
 	}
 }
 
 // classify is the default judgement of an error that is not nil.
-func classify(ctx context.Context, err error) Outcome {
+func classify(ctx context.Context, err error) outcome.Outcome {
 	if errors.Is(err, context.Canceled) && errors.Is(ctx.Err(), context.Canceled) {
-		return Ignored
+		return outcome.Ignored
 	}
 	if fault.IsRefusal(err) {
-		return Ignored
+		return outcome.Ignored
 	}
-	return Failure
+	return outcome.Failure
 }

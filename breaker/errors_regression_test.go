@@ -13,6 +13,7 @@ import (
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -28,8 +29,8 @@ var ends = map[string]error{
 func TestAnErrorWhoseMethodsPanicIsOneFailure(t *testing.T) {
 	settlements := map[string]func(b *breaker.Breaker, err error){
 		"Failure":  func(b *breaker.Breaker, err error) { p := b.Allow(); p.Failure(err) },
-		"SettleAt": func(b *breaker.Breaker, err error) { p := b.Allow(); p.SettleAt(clock.Now(), breaker.Failure, err) },
-		"unknown":  func(b *breaker.Breaker, err error) { p := b.Allow(); p.SettleAt(clock.Now(), breaker.Outcome(9), err) },
+		"SettleAt": func(b *breaker.Breaker, err error) { p := b.Allow(); p.SettleAt(clock.Now(), outcome.Failure, err) },
+		"unknown":  func(b *breaker.Breaker, err error) { p := b.Allow(); p.SettleAt(clock.Now(), outcome.Outcome(9), err) },
 		"Do": func(b *breaker.Breaker, err error) {
 			_ = b.Do(context.Background(), func(context.Context) error { return err })
 		},
@@ -42,7 +43,7 @@ func TestAnErrorWhoseMethodsPanicIsOneFailure(t *testing.T) {
 		},
 		"Look": func(b *breaker.Breaker, err error) {
 			l := b.LookAt(clock.Now())
-			l.SettleAt(clock.Now(), breaker.Failure, err)
+			l.SettleAt(clock.Now(), outcome.Failure, err)
 		},
 	}
 	for way, err := range ends {
@@ -89,7 +90,7 @@ func TestARevokedSuccessCountsAlsoIfTheErrorPanics(t *testing.T) {
 		b := mustNew(t, breaker.Config{FailureThreshold: 1})
 		p := b.Allow()
 		p.Success()
-		testkit.Apart(func() { p.SettleAt(clock.Now(), breaker.Failure, err) })
+		testkit.Apart(func() { p.SettleAt(clock.Now(), outcome.Failure, err) })
 		if b.State() != breaker.StateOpen {
 			t.Errorf("%s: %+v", way, b.Status())
 		}
@@ -101,11 +102,11 @@ func TestAClassifierThatDoesNotReturnIsOneFailure(t *testing.T) {
 	for way, err := range ends {
 		bubble(t, func(t *testing.T) {
 			armed := false
-			b := halfOpen(t, breaker.Config{CallTimeout: time.Minute, Classify: func(got error) breaker.Outcome {
+			b := halfOpen(t, breaker.Config{CallTimeout: time.Minute, Classify: func(got error) outcome.Outcome {
 				if armed {
 					_ = errors.Unwrap(err)
 				}
-				return map[bool]breaker.Outcome{true: breaker.Success, false: breaker.Failure}[got == nil]
+				return map[bool]outcome.Outcome{true: outcome.Success, false: outcome.Failure}[got == nil]
 			}})
 			armed = true
 			before := b.Status().Totals.Failures

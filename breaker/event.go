@@ -6,6 +6,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -61,7 +62,7 @@ func (StateChanged) EventName() string { return telemetry.Prefix + "circuit_brea
 type CallExecuted struct {
 	Name     string
 	Member   string
-	Outcome  Outcome
+	Outcome  outcome.Outcome
 	Duration time.Duration
 	Probe    bool   // the call was a probe
 	Slow     bool   // it took slow_after or longer, under a slow_ratio rule
@@ -85,11 +86,11 @@ type CallRejected struct {
 // EventName implements [telemetry.Event].
 func (CallRejected) EventName() string { return telemetry.Prefix + "circuit_breaker.call_rejected" }
 
-func (b *Breaker) emitExecuted(ctx context.Context, p *Permit, o Outcome, took time.Duration, slow bool, of *class) {
+func (b *Breaker) emitExecuted(ctx context.Context, p *Permit, o outcome.Outcome, took time.Duration, slow bool, of *class) {
 	e := CallExecuted{
 		Name: b.name, Member: b.member, Outcome: o, Duration: took, Probe: p.lease() != 0, Slow: slow,
 	}
-	if o == Failure {
+	if o == outcome.Failure {
 		e.Error = of.String()
 	}
 	b.executed.Emit(ctx, e)

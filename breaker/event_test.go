@@ -9,6 +9,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -123,8 +124,8 @@ func TestEventsOfACall(t *testing.T) {
 		p := b.Allow()
 		p.Ignore()
 		want := []breaker.CallExecuted{
-			{Name: "payments", Outcome: breaker.Failure, Duration: 2 * second, Slow: true, Error: "*errors.errorString"},
-			{Name: "payments", Outcome: breaker.Ignored, Probe: true},
+			{Name: "payments", Outcome: outcome.Failure, Duration: 2 * second, Slow: true, Error: "*errors.errorString"},
+			{Name: "payments", Outcome: outcome.Ignored, Probe: true},
 		}
 		if len(events) != 2 || events[0] != want[0] || events[1] != want[1] || ids[0] != "req-1" {
 			t.Errorf("%+v, ids %q", events, ids)
@@ -208,7 +209,7 @@ func TestDurationsOfCalls(t *testing.T) {
 				p, q := b.Allow(), b.AllowAt(clock.Now())
 				time.Sleep(second)
 				p.Success()
-				q.SettleAt(clock.Now().Add(-2*second), breaker.Success, nil) // read on the way here
+				q.SettleAt(clock.Now().Add(-2*second), outcome.Success, nil) // read on the way here
 				if len(seen) != 2 || seen[0] != second || seen[1] != 0 {
 					t.Errorf("%v", seen)
 				}

@@ -9,6 +9,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -57,11 +58,11 @@ func ExampleWithBus() {
 
 func ExampleConfig_classify() {
 	errNotFound := errors.New("no such customer")
-	b, _ := breaker.New("customers", breaker.Config{FailureThreshold: 1, Classify: func(err error) breaker.Outcome {
+	b, _ := breaker.New("customers", breaker.Config{FailureThreshold: 1, Classify: func(err error) outcome.Outcome {
 		if err == nil || errors.Is(err, errNotFound) {
-			return breaker.Success // the service answered
+			return outcome.Success // the service answered
 		}
-		return breaker.Failure
+		return outcome.Failure
 	}})
 	_ = b.Do(context.Background(), func(context.Context) error { return errNotFound })
 	fmt.Println(b.State())
@@ -110,7 +111,7 @@ func ExampleBreaker_LookAt() {
 			return
 		}
 		if err := dial(); err != nil {
-			look.SettleAt(clock.Now(), breaker.Failure, err)
+			look.SettleAt(clock.Now(), outcome.Failure, err)
 			fmt.Println(err)
 		}
 	}
@@ -124,8 +125,8 @@ func ExampleBreaker_LookAt() {
 func ExamplePermit_SettleAt() {
 	b, _ := breaker.New("payments", breaker.Config{})
 	permit := b.AllowAt(clock.Now())
-	permit.SettleAt(clock.Now(), breaker.Success, nil) // the header came
-	permit.SettleAt(clock.Now(), breaker.Failure, errors.New("the body broke off"))
+	permit.SettleAt(clock.Now(), outcome.Success, nil) // the header came
+	permit.SettleAt(clock.Now(), outcome.Failure, errors.New("the body broke off"))
 	fmt.Println(b.Status().Totals.Successes, b.Status().Totals.Failures)
 	// Output: 0 1
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // tick is the unit of time in the exhaustive check.
@@ -38,11 +39,11 @@ func moves() []move {
 		{"reset", func(w *world) { w.Reset("test") }},
 		{"force open", func(w *world) { _ = w.Force(StateOpen, Override{Actor: "test", For: 2 * tick}) }},
 		{"force closed", func(w *world) { _ = w.Force(StateClosed, Override{Actor: "test", For: 2 * tick}) }},
-		{"no worker", func(w *world) { l := w.LookAt(clock.Now()); l.SettleAt(clock.Now(), Failure, nil) }},
+		{"no worker", func(w *world) { l := w.LookAt(clock.Now()); l.SettleAt(clock.Now(), outcome.Failure, nil) }},
 		{"automatic", func(w *world) { w.Automatic("test") }},
 	}
 	for i := range maxCallsInFlight {
-		for _, o := range []Outcome{Success, Failure, Ignored} {
+		for _, o := range []outcome.Outcome{outcome.Success, outcome.Failure, outcome.Ignored} {
 			all = append(all, move{fmt.Sprint(o, " of call ", i), func(w *world) { w.settleCall(i, o) }})
 		}
 	}
@@ -58,7 +59,7 @@ func (w *world) call() {
 	}
 }
 
-func (w *world) settleCall(i int, o Outcome) {
+func (w *world) settleCall(i int, o outcome.Outcome) {
 	if i < len(w.calls) {
 		w.calls[i].SettleAt(clock.Now(), o, nil)
 		w.calls = slices.Delete(w.calls, i, i+1)
@@ -241,7 +242,7 @@ func (w *world) checkNotWedged(must func(bool, string), cfg Config) {
 	p := w.AllowAt(clock.Now())
 	must(p.OK(), "wedged")
 	for range cfg.ProbeSuccesses {
-		p.SettleAt(clock.Now(), Success, nil)
+		p.SettleAt(clock.Now(), outcome.Success, nil)
 		p = w.AllowAt(clock.Now())
 		must(p.OK(), "refused while recovering")
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -18,13 +20,13 @@ func FuzzConfig(f *testing.F) {
 	f.Add(0, int64(0), 0.0, 0.0, int64(0), 0, 0, int64(0), 0.0, int64(0), 0.0, 0, 0, int64(0), int64(0), uint8(1))
 	f.Add(-1, int64(-1), -1.0, 2.0, int64(-1), -1, -1, int64(-1), -1.0, int64(-1), -1.0, -1, -1, int64(-1), int64(-1), uint8(9))
 	f.Fuzz(func(t *testing.T, threshold int, window int64, failed, slow float64, slowAfter int64, minCalls, run int,
-		cooldown int64, growth float64, most int64, jitter float64, probes, successes int, lease, ramp int64, mode uint8,
+		cooldown int64, growth float64, most int64, jitter float64, probes, successes int, lease, ramp int64, how uint8,
 	) {
 		cfg := breaker.Config{
 			FailureThreshold: threshold, Window: time.Duration(window), FailureRatio: failed, SlowRatio: slow,
 			SlowAfter: time.Duration(slowAfter), MinCalls: minCalls, ConsecutiveFailures: run, Cooldown: time.Duration(cooldown),
 			CooldownGrowth: growth, CooldownMax: time.Duration(most), Jitter: jitter, Probes: probes, ProbeSuccesses: successes,
-			ProbeLease: time.Duration(lease), Ramp: time.Duration(ramp), Mode: breaker.Mode(mode),
+			ProbeLease: time.Duration(lease), Ramp: time.Duration(ramp), Mode: mode.Mode(how),
 		}
 		b, err := breaker.New("fuzz", cfg)
 		if err != nil {
@@ -58,7 +60,7 @@ func live(t *testing.T, b *breaker.Breaker) {
 	now := clock.Now()
 	for range min(cfg.FailureThreshold+cfg.ConsecutiveFailures+cfg.MinCalls, 5000) {
 		p := b.AllowAt(now)
-		p.SettleAt(now.Add(cfg.SlowAfter), breaker.Failure, nil)
+		p.SettleAt(now.Add(cfg.SlowAfter), outcome.Failure, nil)
 	}
 	now = now.Add(2 * (cfg.CooldownMax + cfg.ProbeLease))
 	for range cfg.ProbeSuccesses {
@@ -66,7 +68,7 @@ func live(t *testing.T, b *breaker.Breaker) {
 		if !p.OK() {
 			t.Fatalf("wedged: %v", p.Err())
 		}
-		p.SettleAt(now, breaker.Success, nil)
+		p.SettleAt(now, outcome.Success, nil)
 	}
 	cfg.Window = 2 * time.Second
 	if err := b.Reconfigure(cfg); err != nil {

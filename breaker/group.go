@@ -9,6 +9,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/internal/key"
+	"github.com/elixirscope/foundation/mode"
 )
 
 const (
@@ -74,7 +75,7 @@ func NewGroup(name string, cfg Config, limit int, opts ...Option) (*Group, error
 		name: name, setup: s, ledger: new(ledger), limit: or(limit, defaultMembers),
 		rules: &rules{Config: cfg.withDefaults(), revision: 1, group: 1}, members: make(map[key.Hash]*member),
 	}
-	g.overflow = newBreaker(name, overflowMember, &rules{Config: Config{Mode: Off}.withDefaults(), revision: 1}, s, g.ledger)
+	g.overflow = newBreaker(name, overflowMember, &rules{Config: Config{Mode: mode.Off}.withDefaults(), revision: 1}, s, g.ledger)
 	return g, nil
 }
 

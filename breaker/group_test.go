@@ -13,6 +13,8 @@ import (
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/key"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -140,7 +142,7 @@ func TestGroupMetricsNeverNameKeys(t *testing.T) {
 }
 
 func TestShadowOfAMember(t *testing.T) {
-	g := mustGroup(t, breaker.Config{FailureThreshold: 1, Mode: breaker.Shadow}, 0)
+	g := mustGroup(t, breaker.Config{FailureThreshold: 1, Mode: mode.Shadow}, 0)
 	failures(g.For("a"), 3)
 	want := breaker.Counts{Failures: 3, WouldReject: 2}
 	if got := g.For("a").Status().Totals; got != want || g.Status().Totals != want || g.Name() != "hosts" {
@@ -280,7 +282,7 @@ func TestGroupKeepsWhatIsNotAtRest(t *testing.T) {
 		"ramping":            {breaker.Config{FailureThreshold: 3, Cooldown: time.Millisecond, Ramp: 2 * time.Hour}, relapsing},
 		"forced closed":      {breaker.Config{}, func(b *breaker.Breaker) { _ = b.Force(breaker.StateClosed, actor) }},
 		"forced open":        {breaker.Config{}, func(b *breaker.Breaker) { _ = b.Force(breaker.StateOpen, actor) }},
-		"switched off":       {breaker.Config{}, func(b *breaker.Breaker) { _ = b.Reconfigure(breaker.Config{Mode: breaker.Off}) }},
+		"switched off":       {breaker.Config{}, func(b *breaker.Breaker) { _ = b.Reconfigure(breaker.Config{Mode: mode.Off}) }},
 		"injecting":          {breaker.Config{}, func(b *breaker.Breaker) { _ = b.InjectRefusals(0.5) }},
 		"in a long window":   {breaker.Config{Window: time.Hour, ProbeLease: second}, func(*breaker.Breaker) {}},
 		"in a long lease":    {breaker.Config{Window: second, ProbeLease: time.Hour}, func(*breaker.Breaker) {}},
@@ -365,7 +367,7 @@ func TestMembersAreListedInTheOrderOfTheirKeys(t *testing.T) {
 
 func TestMembersCountEveryOutcomeTheirOwn(t *testing.T) {
 	g := mustGroup(t, breaker.Config{}, 0)
-	for _, o := range []breaker.Outcome{breaker.Success, breaker.Success, breaker.Success, breaker.Failure, breaker.Failure, breaker.Ignored} {
+	for _, o := range []outcome.Outcome{outcome.Success, outcome.Success, outcome.Success, outcome.Failure, outcome.Failure, outcome.Ignored} {
 		p := g.For("a").Allow()
 		p.SettleAt(clock.Now(), o, nil)
 	}

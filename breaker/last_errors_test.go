@@ -11,6 +11,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 func lastErrors(b *breaker.Breaker) []string {
@@ -43,13 +44,13 @@ func TestFailuresOfLooksAndRevocationsAreListed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		b := mustNew(t, breaker.Config{FailureThreshold: 100})
 		l := b.LookAt(clock.Now())
-		l.SettleAt(clock.Now(), breaker.Failure, errDown)
+		l.SettleAt(clock.Now(), outcome.Failure, errDown)
 		if got := lastErrors(b); !slices.Equal(got, []string{"*errors.errorString ×1, 0s ago"}) {
 			t.Errorf("%q", got)
 		}
 		p := b.Allow()
 		p.Success()
-		p.SettleAt(clock.Now(), breaker.Failure, context.DeadlineExceeded)
+		p.SettleAt(clock.Now(), outcome.Failure, context.DeadlineExceeded)
 		if got := lastErrors(b); !slices.Equal(got, []string{"context.deadlineExceededError ×1, 0s ago", "*errors.errorString ×1, 0s ago"}) {
 			t.Errorf("%q", got)
 		}

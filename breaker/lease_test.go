@@ -8,6 +8,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // A place that is lost while there are fewer places than before is not given again,
@@ -83,15 +85,15 @@ func TestAProbeGivesBackItsOwnPlace(t *testing.T) {
 // A look that would be refused in shadow mode is of a call that enforcement would not
 // make: however that ends, it counts nothing.
 func TestARefusedLookInShadowModeCountsNothing(t *testing.T) {
-	b := mustNew(t, breaker.Config{FailureThreshold: 1, Mode: breaker.Shadow})
+	b := mustNew(t, breaker.Config{FailureThreshold: 1, Mode: mode.Shadow})
 	open(t, b)
 	before := b.Status().Totals
 	for _, settle := range []func(*breaker.Permit){
 		func(l *breaker.Permit) { l.Success() },
 		func(l *breaker.Permit) { l.Ignore() },
 		func(l *breaker.Permit) { l.Failure(errDown) },
-		func(l *breaker.Permit) { l.SettleAt(clock.Now(), breaker.Success, nil) },
-		func(l *breaker.Permit) { l.SettleAt(clock.Now(), breaker.Failure, errDown) },
+		func(l *breaker.Permit) { l.SettleAt(clock.Now(), outcome.Success, nil) },
+		func(l *breaker.Permit) { l.SettleAt(clock.Now(), outcome.Failure, errDown) },
 	} {
 		l := b.LookAt(clock.Now())
 		if !l.OK() || !l.WouldRefuse() {
@@ -106,14 +108,14 @@ func TestARefusedLookInShadowModeCountsNothing(t *testing.T) {
 
 // A look says nothing but by a failure, in whatever way it is settled.
 func TestALookThatIsNoFailureCountsNothing(t *testing.T) {
-	for mode, cfg := range map[string]breaker.Config{"enforce": {}, "off": {Mode: breaker.Off}, "slow": {SlowRatio: 1, SlowAfter: second}} {
+	for how, cfg := range map[string]breaker.Config{"enforce": {}, "off": {Mode: mode.Off}, "slow": {SlowRatio: 1, SlowAfter: second}} {
 		b := mustNew(t, cfg)
 		for _, settle := range []func(*breaker.Permit){(*breaker.Permit).Success, (*breaker.Permit).Ignore} {
 			l := b.LookAt(clock.Now())
 			settle(&l)
 		}
 		if got := b.Status().Totals; got != (breaker.Counts{}) {
-			t.Errorf("%s: %+v", mode, got)
+			t.Errorf("%s: %+v", how, got)
 		}
 	}
 }
@@ -123,12 +125,12 @@ func TestALookThatIsNoFailureCountsNothing(t *testing.T) {
 func TestCallsThatShadowModeWouldRefuseDecideNothing(t *testing.T) {
 	for name, settle := range map[string]func(*breaker.Permit){
 		"failure":  func(p *breaker.Permit) { p.Failure(errDown) },
-		"SettleAt": func(p *breaker.Permit) { p.SettleAt(clock.Now(), breaker.Failure, errDown) },
+		"SettleAt": func(p *breaker.Permit) { p.SettleAt(clock.Now(), outcome.Failure, errDown) },
 		"revoked":  func(p *breaker.Permit) { p.Success(); revoke(p) },
 		"success":  func(p *breaker.Permit) { p.Success() },
 	} {
 		bubble(t, func(t *testing.T) {
-			b := halfOpen(t, breaker.Config{Mode: breaker.Shadow})
+			b := halfOpen(t, breaker.Config{Mode: mode.Shadow})
 			probe, other := b.Allow(), b.Allow()
 			if probe.WouldRefuse() || !other.WouldRefuse() {
 				t.Fatalf("%s: the probe would be refused: %v, the other call: %v", name, probe.WouldRefuse(), other.WouldRefuse())

@@ -6,6 +6,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/internal/stripe"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // ledger counts what went through a breaker, or through all members of a group.
@@ -41,19 +42,19 @@ type Counts struct {
 
 // count records how a call ended. The frequent case is apart from the others, and
 // from those of a group's members, so that it is one comparison and one add.
-func (b *Breaker) count(o Outcome) {
-	if o == Success && b.own == nil {
+func (b *Breaker) count(o outcome.Outcome) {
+	if o == outcome.Success && b.own == nil {
 		b.ledger.success.Add(1)
 		return
 	}
 	b.countSlowly(o)
 }
 
-func (b *Breaker) countSlowly(o Outcome) {
+func (b *Breaker) countSlowly(o outcome.Outcome) {
 	switch o {
-	case Success:
+	case outcome.Success:
 		b.ledger.success.Add(1)
-	case Ignored:
+	case outcome.Ignored:
 		b.ledger.ignored.Add(1)
 	default:
 		b.ledger.failure.Add(1)
@@ -63,11 +64,11 @@ func (b *Breaker) countSlowly(o Outcome) {
 	}
 }
 
-func (t *tally) count(o Outcome) {
+func (t *tally) count(o outcome.Outcome) {
 	switch o {
-	case Success:
+	case outcome.Success:
 		t.success.Add(1)
-	case Ignored:
+	case outcome.Ignored:
 		t.ignored.Add(1)
 	default:
 		t.failure.Add(1)

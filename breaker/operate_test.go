@@ -10,6 +10,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -227,7 +229,7 @@ func TestOffAndBackKeepsTheState(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		on := breaker.Config{FailureThreshold: 1, Cooldown: 10 * second}
 		off := on
-		off.Mode = breaker.Off
+		off.Mode = mode.Off
 		b := mustNew(t, on)
 		open(t, b)
 		_ = b.Reconfigure(off)
@@ -275,10 +277,10 @@ func TestLookTakesNothing(t *testing.T) {
 		if !l.OK() || l.Err() != nil || l.WouldRefuse() {
 			t.Fatalf("%+v", l)
 		}
-		l.SettleAt(clock.Now(), breaker.Failure, errDown) // no worker could be made
-		l.SettleAt(clock.Now(), breaker.Failure, errDown) // once
+		l.SettleAt(clock.Now(), outcome.Failure, errDown) // no worker could be made
+		l.SettleAt(clock.Now(), outcome.Failure, errDown) // once
 		wantState(t, b, breaker.StateClosed)
-		for _, o := range []breaker.Outcome{breaker.Success, breaker.Ignored} { // says nothing: there was no call
+		for _, o := range []outcome.Outcome{outcome.Success, outcome.Ignored} { // says nothing: there was no call
 			again := b.LookAt(clock.Now())
 			again.SettleAt(clock.Now(), o, nil)
 		}
@@ -291,7 +293,7 @@ func TestLookTakesNothing(t *testing.T) {
 		if l = b.LookAt(clock.Now()); l.OK() || !errors.Is(l.Err(), fault.CircuitOpen) {
 			t.Fatalf("%+v", l)
 		}
-		l.SettleAt(clock.Now(), breaker.Failure, errDown) // was refused: cannot have failed
+		l.SettleAt(clock.Now(), outcome.Failure, errDown) // was refused: cannot have failed
 		time.Sleep(second)
 		for range 3 {
 			if l = b.LookAt(clock.Now()); !l.OK() {
@@ -299,22 +301,22 @@ func TestLookTakesNothing(t *testing.T) {
 			}
 		}
 		stale := l
-		l.SettleAt(clock.Now(), breaker.Failure, errDown) // a failed probe
+		l.SettleAt(clock.Now(), outcome.Failure, errDown) // a failed probe
 		wantState(t, b, breaker.StateOpen)
 		time.Sleep(second)
-		stale.SettleAt(clock.Now(), breaker.Failure, errDown) // of an era that has ended
+		stale.SettleAt(clock.Now(), outcome.Failure, errDown) // of an era that has ended
 		wantState(t, b, breaker.StateHalfOpen)
 		p := b.AllowAt(clock.Now())
 		if l = b.LookAt(clock.Now()); l.OK() {
 			t.Error("the probe's place is taken, but the look says yes")
 		}
-		p.SettleAt(clock.Now(), breaker.Success, nil)
+		p.SettleAt(clock.Now(), outcome.Success, nil)
 		wantState(t, b, breaker.StateClosed)
 	})
 }
 
 func TestLookInShadowMode(t *testing.T) {
-	b := mustNew(t, breaker.Config{FailureThreshold: 1, Mode: breaker.Shadow})
+	b := mustNew(t, breaker.Config{FailureThreshold: 1, Mode: mode.Shadow})
 	failures(b, 1)
 	l := b.LookAt(clock.Now())
 	if !l.OK() || !l.WouldRefuse() || l.Err() != nil || b.Status().Totals.WouldReject != 0 {
@@ -326,11 +328,11 @@ func TestSettleAtMeasuresTheCall(t *testing.T) {
 	b := mustNew(t, breaker.Config{SlowRatio: 1, SlowAfter: second, MinCalls: 2})
 	for _, start := range []clock.Instant{-5_000_000_000, 0} { // instants may be negative
 		p := b.AllowAt(start)
-		p.SettleAt(start.Add(second), breaker.Success, nil)
+		p.SettleAt(start.Add(second), outcome.Success, nil)
 	}
 	now := clock.Instant(1)
 	p := b.AllowAt(now)
-	p.SettleAt(now.Add(second), breaker.Success, nil)
+	p.SettleAt(now.Add(second), outcome.Success, nil)
 	if b.Status().OpenedBy == nil {
 		t.Error("slow calls were not seen")
 	}
@@ -414,7 +416,7 @@ func TestLookLeavesDrawsToThePermit(t *testing.T) {
 func TestNamesInRecords(t *testing.T) {
 	for want, v := range map[string]interface{ MarshalText() ([]byte, error) }{
 		"closed": breaker.StateClosed, "open": breaker.StateOpen, "half-open": breaker.StateHalfOpen, "state(9)": breaker.State(9),
-		"success": breaker.Success, "failure": breaker.Failure, "ignored": breaker.Ignored, "outcome(9)": breaker.Outcome(9),
+		"success": outcome.Success, "failure": outcome.Failure, "ignored": outcome.Ignored, "outcome(9)": outcome.Outcome(9),
 	} {
 		if got, err := v.MarshalText(); err != nil || string(got) != want {
 			t.Errorf("%s: %q, %v", want, got, err)
@@ -462,11 +464,11 @@ func TestFailuresOfLooksCountAfterAnOverride(t *testing.T) {
 				_ = b.Force(forced, breaker.Override{Actor: "ada", For: second})
 				during := b.LookAt(clock.Now())
 				time.Sleep(second)
-				during.SettleAt(clock.Now(), breaker.Failure, errDown) // of the override's time
+				during.SettleAt(clock.Now(), outcome.Failure, errDown) // of the override's time
 				for range 2 {
 					wantState(t, b, breaker.StateClosed)
 					l := b.LookAt(clock.Now())
-					l.SettleAt(clock.Now(), breaker.Failure, errDown)
+					l.SettleAt(clock.Now(), outcome.Failure, errDown)
 				}
 				wantState(t, b, breaker.StateOpen)
 			})
@@ -497,14 +499,14 @@ func TestSinceOfABreakerThatIsSwitchedOff(t *testing.T) {
 		open(t, b)
 		for _, wait := range []time.Duration{second / 2, second} { // the cooldown ends while off
 			time.Sleep(wait)
-			cfg.Mode = breaker.Off
+			cfg.Mode = mode.Off
 			_ = b.Reconfigure(cfg)
 			off := time.Now()
 			time.Sleep(second)
 			if s := b.Status(); !s.Since.Equal(off) || s.State != breaker.StateClosed {
 				t.Errorf("%v since %v, want closed since %v", s.State, s.Since, off)
 			}
-			cfg.Mode = breaker.Enforce
+			cfg.Mode = mode.Enforce
 			_ = b.Reconfigure(cfg)
 		}
 	})
@@ -514,7 +516,7 @@ func TestARefusedLookCountsNoFailure(t *testing.T) {
 	b := mustNew(t, breaker.Config{FailureThreshold: 1})
 	open(t, b)
 	l := b.LookAt(clock.Now())
-	l.SettleAt(clock.Now(), breaker.Failure, errDown)
+	l.SettleAt(clock.Now(), outcome.Failure, errDown)
 	if got := b.Status().Totals; got.Failures != 1 {
 		t.Errorf("%+v", got)
 	}
@@ -550,7 +552,7 @@ func TestOffIsClosedInMetricsAndInjectsNothing(t *testing.T) {
 		b := mustNew(t, breaker.Config{FailureThreshold: 1})
 		open(t, b)
 		_ = b.InjectRefusals(1)
-		_ = b.Reconfigure(breaker.Config{FailureThreshold: 1, Mode: breaker.Off})
+		_ = b.Reconfigure(breaker.Config{FailureThreshold: 1, Mode: mode.Off})
 		wantAdmitted(t, b)
 		time.Sleep(second)
 		if got := samples(b); got["foundation_breaker_state{closed}"] != 1 || got["foundation_breaker_state_seconds_total{closed}"] != 1 {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // Permit is the answer to [Breaker.Allow], and the place that a call holds in
@@ -64,7 +65,7 @@ func (p *Permit) Err() error {
 // breaker without ratio rules it is one striped add.
 func (p *Permit) Success() {
 	if p.flags != permitOK || !p.era.simple || !p.current() {
-		p.settle(context.Background(), Success, nil)
+		p.settle(context.Background(), outcome.Success, nil)
 		return
 	}
 	p.flags |= permitSpent | permitSucceeded | permitLearned
@@ -73,10 +74,10 @@ func (p *Permit) Success() {
 
 // Failure settles the permit: the dependency is to blame. Of err, which may be
 // nil, only the type is kept.
-func (p *Permit) Failure(err error) { p.settle(context.Background(), Failure, err) }
+func (p *Permit) Failure(err error) { p.settle(context.Background(), outcome.Failure, err) }
 
 // Ignore settles the permit: the call says nothing about the dependency.
-func (p *Permit) Ignore() { p.settle(context.Background(), Ignored, nil) }
+func (p *Permit) Ignore() { p.settle(context.Background(), outcome.Ignored, nil) }
 
 // SettleAt settles the permit at now with any outcome; an unknown one counts as
 // a failure. The call took the time since the permit was given, which decides
@@ -86,14 +87,14 @@ func (p *Permit) Ignore() { p.settle(context.Background(), Ignored, nil) }
 // read. The call then counts once, as a failure at now, unless the breaker's state has
 // changed since; a run of failures that the success ended does not come back. Nothing
 // revokes a failure or an ignored call. A revocation has no [CallExecuted] of its own.
-func (p *Permit) SettleAt(now clock.Instant, o Outcome, err error) {
+func (p *Permit) SettleAt(now clock.Instant, o outcome.Outcome, err error) {
 	if p.spend() || p.flags&permitSucceeded != 0 && kindOf(o, false) == onFailure {
 		p.settleAt(context.Background(), now, o, err)
 	}
 }
 
 // settle reads the clock only if the outcome's time matters to anybody.
-func (p *Permit) settle(ctx context.Context, o Outcome, err error) {
+func (p *Permit) settle(ctx context.Context, o outcome.Outcome, err error) {
 	if !p.spend() {
 		return
 	}
@@ -102,7 +103,7 @@ func (p *Permit) settle(ctx context.Context, o Outcome, err error) {
 		return
 	}
 	p.era.breaker.count(o)
-	if o == Success {
+	if o == outcome.Success {
 		p.flags |= permitSucceeded | p.learned()
 	}
 }
@@ -129,8 +130,8 @@ func (p *Permit) spend() bool {
 
 // free reports whether the machine cannot move on o, so that neither its lock
 // nor the clock is needed: a success under rules that count failures only.
-func (p *Permit) free(o Outcome) bool {
-	return o == Success && p.era.window.buckets == nil && p.routine() && p.current()
+func (p *Permit) free(o outcome.Outcome) bool {
+	return o == outcome.Success && p.era.window.buckets == nil && p.routine() && p.current()
 }
 
 // current reports whether the era that admitted the call is still in force. If
@@ -146,7 +147,7 @@ func (p *Permit) routine() bool {
 }
 
 // settleAt settles a permit that is spent.
-func (p *Permit) settleAt(ctx context.Context, now clock.Instant, o Outcome, err error) {
+func (p *Permit) settleAt(ctx context.Context, now clock.Instant, o outcome.Outcome, err error) {
 	if kindOf(o, false) == onFailure {
 		p.failAt(ctx, now, o, err)
 		return
@@ -157,7 +158,7 @@ func (p *Permit) settleAt(ctx context.Context, now clock.Instant, o Outcome, err
 // failAt settles a failure, also if the error's own methods, which its class is asked
 // of, panic or end the goroutine: nobody could settle it a second time, and a probe
 // would keep its place.
-func (p *Permit) failAt(ctx context.Context, now clock.Instant, o Outcome, err error) {
+func (p *Permit) failAt(ctx context.Context, now clock.Instant, o outcome.Outcome, err error) {
 	of := typeOf(err)
 	defer p.account(ctx, now, o, &of) // with the class that is found until then
 	of = classOf(err)
@@ -165,14 +166,14 @@ func (p *Permit) failAt(ctx context.Context, now clock.Instant, o Outcome, err e
 
 // account counts an outcome and tells who listens. It calls no code of the user but
 // handlers of events.
-func (p *Permit) account(ctx context.Context, now clock.Instant, o Outcome, of *class) {
+func (p *Permit) account(ctx context.Context, now clock.Instant, o outcome.Outcome, of *class) {
 	if p.flags&(permitLook|permitSucceeded) != 0 {
 		p.blame(now, o, of)
 		return
 	}
 	b, slow := p.era.breaker, p.slow(now)
 	b.count(o)
-	if o == Success {
+	if o == outcome.Success {
 		p.flags |= permitSucceeded
 	}
 	took := p.elapsed(now)
@@ -191,12 +192,12 @@ func (p *Permit) account(ctx context.Context, now clock.Instant, o Outcome, of *
 
 // blame counts a failure that does not end a call of this permit: that of a look, or
 // one that revokes the success which ended it.
-func (p *Permit) blame(now clock.Instant, o Outcome, of *class) {
+func (p *Permit) blame(now clock.Instant, o outcome.Outcome, of *class) {
 	if kindOf(o, false) != onFailure || p.flags&(permitLook|permitUncounted) == permitLook|permitUncounted {
 		return
 	}
 	b, revokes := p.era.breaker, p.flags&permitSucceeded != 0
-	b.count(Failure)
+	b.count(outcome.Failure)
 	if revokes {
 		b.countRevoked()
 		p.flags &^= permitSucceeded
@@ -219,9 +220,9 @@ func (p *Permit) blame(now clock.Instant, o Outcome, of *class) {
 // belongs to is still the present one. There may be no buckets: free and this look
 // at the run of failures one after the other, and another success may have ended
 // it in between.
-func (p *Permit) bucketed(now clock.Instant, o Outcome, slow bool) bool {
+func (p *Permit) bucketed(now clock.Instant, o outcome.Outcome, slow bool) bool {
 	e := p.era
-	if o != Success || e.window.buckets == nil || !p.routine() || !p.current() || slow {
+	if o != outcome.Success || e.window.buckets == nil || !p.routine() || !p.current() || slow {
 		return false
 	}
 	e.window.buckets.add(now, false, false)
@@ -243,7 +244,7 @@ func (p *Permit) elapsed(now clock.Instant) time.Duration {
 }
 
 // settle counts an outcome under the lock.
-func (b *Breaker) settle(p *Permit, now clock.Instant, o Outcome, slow bool, of *class) {
+func (b *Breaker) settle(p *Permit, now clock.Instant, o outcome.Outcome, slow bool, of *class) {
 	b.mu.Lock()
 	if b.acceptsLocked(p, now) {
 		e, kind := b.era.Load(), kindOf(o, slow)
@@ -268,11 +269,11 @@ func (b *Breaker) acceptsLocked(p *Permit, now clock.Instant) bool {
 	return p.lease() == 0 || b.leases.settle(p.lease(), now)
 }
 
-func kindOf(o Outcome, slow bool) eventKind {
+func kindOf(o outcome.Outcome, slow bool) eventKind {
 	switch {
-	case o == Ignored:
+	case o == outcome.Ignored:
 		return onIgnored
-	case o != Success:
+	case o != outcome.Success:
 		return onFailure
 	case slow:
 		return onSlow

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // A success that found a run of failures, which another success ended a moment
@@ -13,7 +14,7 @@ func TestASuccessWithoutBucketsIsNotBucketed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p := b.Allow(); p.bucketed(clock.Now(), Success, false) {
+	if p := b.Allow(); p.bucketed(clock.Now(), outcome.Success, false) {
 		t.Error("counted in buckets that are not there")
 	}
 }

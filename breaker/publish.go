@@ -7,6 +7,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
 )
 
 // stepLocked applies e to the machine and publishes what becomes of it. It
@@ -49,14 +50,14 @@ func (b *Breaker) publishLocked(next *era, why string, by string, now clock.Inst
 // settleGate derives what calls look at first from the rest of the era.
 func (e *era) settleGate() {
 	e.gate = e.gateOf()
-	e.shadow = e.rules.Mode == Shadow
+	e.shadow = e.rules.Mode == mode.Shadow
 	e.fast = e.gate == gateFree && e.injected == nil && !e.needsStart()
 	e.simple = e.fast && e.window.run == nil && e.window.buckets == nil && !e.member
 }
 
 func (e *era) gateOf() gate {
 	switch {
-	case e.rules.Mode == Off:
+	case e.rules.Mode == mode.Off:
 		return gateOff
 	case e.override.kind == overrideOpen:
 		return gateForceOpen

@@ -1,6 +1,9 @@
 package breaker
 
-import "github.com/elixirscope/foundation/clock"
+import (
+	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/mode"
+)
 
 // Reconfigure puts cfg into force without a break: state, totals, the remaining
 // cooldown, overrides and calls in flight stay as they are. The window keeps what it
@@ -41,7 +44,7 @@ func (b *Breaker) reconfigureLocked(r *rules, now clock.Instant) {
 	next := *old
 	next.rules = r
 	next.window = old.window.underLocked(old.rules, r, b.single)
-	if (r.Mode == Off) != (old.rules.Mode == Off) {
+	if (r.Mode == mode.Off) != (old.rules.Mode == mode.Off) {
 		next.m = old.rules.step(old.m, event{kind: onSuspend}, totals{}, now)
 	}
 	b.markBusyLocked(b.publishLocked(&next, causeReconfigured, "", now), now)

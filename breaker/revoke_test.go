@@ -9,34 +9,36 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/internal/key"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
 var errBroken = errors.New("the body broke off")
 
-func revoke(p *breaker.Permit) { p.SettleAt(clock.Now(), breaker.Failure, errBroken) }
+func revoke(p *breaker.Permit) { p.SettleAt(clock.Now(), outcome.Failure, errBroken) }
 
 func TestAFailureRevokesASuccess(t *testing.T) {
 	for name, c := range map[string]struct {
 		before func(*breaker.Breaker, *breaker.Permit)
-		mode   breaker.Mode
+		mode   mode.Mode
 		opens  bool
 		totals breaker.Counts
 	}{
-		"a success":        {func(_ *breaker.Breaker, p *breaker.Permit) { p.Success() }, breaker.Enforce, true, breaker.Counts{Failures: 1}},
-		"not settled":      {func(*breaker.Breaker, *breaker.Permit) {}, breaker.Enforce, true, breaker.Counts{Failures: 1}},
-		"a failure":        {func(_ *breaker.Breaker, p *breaker.Permit) { p.Failure(nil) }, breaker.Enforce, true, breaker.Counts{Failures: 1}},
-		"an ignored call":  {func(_ *breaker.Breaker, p *breaker.Permit) { p.Ignore() }, breaker.Enforce, false, breaker.Counts{Ignored: 1}},
-		"another state":    {func(b *breaker.Breaker, p *breaker.Permit) { p.Success(); b.Reset("test") }, breaker.Enforce, false, breaker.Counts{Failures: 1}},
-		"a breaker is off": {func(_ *breaker.Breaker, p *breaker.Permit) { p.Success() }, breaker.Off, false, breaker.Counts{Failures: 1}},
-		"shadow mode":      {func(_ *breaker.Breaker, p *breaker.Permit) { p.Success() }, breaker.Shadow, true, breaker.Counts{Failures: 1}},
+		"a success":        {func(_ *breaker.Breaker, p *breaker.Permit) { p.Success() }, mode.Enforce, true, breaker.Counts{Failures: 1}},
+		"not settled":      {func(*breaker.Breaker, *breaker.Permit) {}, mode.Enforce, true, breaker.Counts{Failures: 1}},
+		"a failure":        {func(_ *breaker.Breaker, p *breaker.Permit) { p.Failure(nil) }, mode.Enforce, true, breaker.Counts{Failures: 1}},
+		"an ignored call":  {func(_ *breaker.Breaker, p *breaker.Permit) { p.Ignore() }, mode.Enforce, false, breaker.Counts{Ignored: 1}},
+		"another state":    {func(b *breaker.Breaker, p *breaker.Permit) { p.Success(); b.Reset("test") }, mode.Enforce, false, breaker.Counts{Failures: 1}},
+		"a breaker is off": {func(_ *breaker.Breaker, p *breaker.Permit) { p.Success() }, mode.Off, false, breaker.Counts{Failures: 1}},
+		"shadow mode":      {func(_ *breaker.Breaker, p *breaker.Permit) { p.Success() }, mode.Shadow, true, breaker.Counts{Failures: 1}},
 	} {
 		b := mustNew(t, breaker.Config{FailureThreshold: 1, Window: time.Minute, Mode: c.mode})
 		p := b.Allow()
 		c.before(b, &p)
 		revoke(&p)
 		revoke(&p) // once
-		p.SettleAt(clock.Now(), breaker.Success, nil)
+		p.SettleAt(clock.Now(), outcome.Success, nil)
 		if got := b.State() == breaker.StateOpen; got != c.opens || b.Status().Totals != c.totals {
 			t.Errorf("%s: open %v, want %v, %+v", name, got, c.opens, b.Status().Totals)
 		}
@@ -116,7 +118,7 @@ func TestARevokedSuccessIsOneCallOfTheWindow(t *testing.T) {
 				for range 2 {
 					p := b.Allow()
 					time.Sleep(time.Millisecond)
-					p.SettleAt(clock.Now(), breaker.Success, nil)
+					p.SettleAt(clock.Now(), outcome.Success, nil)
 					time.Sleep(late)
 					var elsewhere sync.WaitGroup // and so perhaps in another lane
 					elsewhere.Go(func() { revoke(&p) })

@@ -10,6 +10,8 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // calls makes one call for each letter: s succeeds, f fails, S and F take a
@@ -224,7 +226,7 @@ func TestZeroPermitIsRefused(t *testing.T) {
 
 func TestShadowCountsAndRefusesNothing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		b := mustNew(t, breaker.Config{FailureThreshold: 2, Cooldown: 10 * second, Mode: breaker.Shadow})
+		b := mustNew(t, breaker.Config{FailureThreshold: 2, Cooldown: 10 * second, Mode: mode.Shadow})
 		failures(b, 2)
 		wantState(t, b, breaker.StateOpen)
 		p := b.Allow()
@@ -244,7 +246,7 @@ func TestShadowCountsAndRefusesNothing(t *testing.T) {
 }
 
 func TestOffDoesNothing(t *testing.T) {
-	b := mustNew(t, breaker.Config{FailureThreshold: 1, Mode: breaker.Off})
+	b := mustNew(t, breaker.Config{FailureThreshold: 1, Mode: mode.Off})
 	failures(b, 10)
 	wantState(t, b, breaker.StateClosed)
 	wantAdmitted(t, b)
@@ -271,11 +273,11 @@ func TestRefusalsOfOthersAreIgnored(t *testing.T) {
 
 func TestClassifierReplacesTheJudgement(t *testing.T) {
 	cfg := breaker.Config{FailureThreshold: 1}
-	cfg.Classify = func(err error) breaker.Outcome {
+	cfg.Classify = func(err error) outcome.Outcome {
 		if err == nil {
-			return breaker.Failure
+			return outcome.Failure
 		}
-		return breaker.Success
+		return outcome.Success
 	}
 	for name, b := range map[string]*breaker.Breaker{
 		"new": mustNew(t, cfg), "reconfigured": mustNew(t, breaker.Config{FailureThreshold: 1}),
@@ -326,11 +328,11 @@ func TestErrorClassesAreBounded(t *testing.T) {
 }
 
 func TestOnlyEnforcementEndsCallsByTimeout(t *testing.T) {
-	for mode, want := range map[breaker.Mode]bool{breaker.Enforce: true, breaker.Shadow: false, breaker.Off: false} {
-		b := mustNew(t, breaker.Config{CallTimeout: time.Hour, Mode: mode})
+	for how, want := range map[mode.Mode]bool{mode.Enforce: true, mode.Shadow: false, mode.Off: false} {
+		b := mustNew(t, breaker.Config{CallTimeout: time.Hour, Mode: how})
 		_ = b.Do(t.Context(), func(ctx context.Context) error {
 			if _, bounded := ctx.Deadline(); bounded != want {
-				t.Errorf("%v: bounded is %v", mode, bounded)
+				t.Errorf("%v: bounded is %v", how, bounded)
 			}
 			return nil
 		})

@@ -5,6 +5,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
 )
 
 // Status is a breaker at one moment, for people and for the admin interface.
@@ -18,7 +19,7 @@ type Status struct {
 	// RetryAt is when an open breaker lets the next call through; the zero time
 	// where nobody knows.
 	RetryAt time.Time
-	Mode    Mode
+	Mode    mode.Mode
 	// Ramping tells that a closed breaker lets only a share of calls through.
 	Ramping bool
 	// Counted holds what the window contains against the thresholds of the rules

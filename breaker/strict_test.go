@@ -14,6 +14,8 @@ import (
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -130,25 +132,25 @@ func TestALookCountsWhatItRefuses(t *testing.T) {
 		bus := telemetry.NewBus()
 		told := 0
 		_, _ = telemetry.Subscribe(bus, "t", func(context.Context, breaker.CallRejected) { told++ })
-		for mode, refuses := range map[breaker.Mode]bool{breaker.Enforce: true, breaker.Shadow: false} {
-			b := mustNew(t, breaker.Config{FailureThreshold: 1, SlowRatio: 1, SlowAfter: time.Hour, Mode: mode}, breaker.WithBus(bus))
+		for how, refuses := range map[mode.Mode]bool{mode.Enforce: true, mode.Shadow: false} {
+			b := mustNew(t, breaker.Config{FailureThreshold: 1, SlowRatio: 1, SlowAfter: time.Hour, Mode: how}, breaker.WithBus(bus))
 			for range 3 {
 				if l := b.LookAt(clock.Now()); !l.OK() || l.Err() != nil || l.WouldRefuse() {
-					t.Errorf("%v: a closed breaker refuses: %v", mode, l.Err())
+					t.Errorf("%v: a closed breaker refuses: %v", how, l.Err())
 				}
 			}
 			if told != 0 || b.Status().Totals.Rejected != 0 {
-				t.Errorf("%v: %d events, %+v, of calls that were let through", mode, told, b.Status().Totals)
+				t.Errorf("%v: %d events, %+v, of calls that were let through", how, told, b.Status().Totals)
 			}
 			failures(b, 1)
 			for range 3 {
 				if l := b.LookAt(clock.Now()); l.OK() == refuses || l.WouldRefuse() == refuses || (l.Err() == nil) == refuses {
-					t.Errorf("%v: OK %v, would refuse %v, %v", mode, l.OK(), l.WouldRefuse(), l.Err())
+					t.Errorf("%v: OK %v, would refuse %v, %v", how, l.OK(), l.WouldRefuse(), l.Err())
 				}
 			}
 			want := map[bool]int{true: 3}[refuses]
 			if n := b.Status().Totals; told != want || n.Rejected != uint64(want) || n.WouldReject != 0 {
-				t.Errorf("%v: %d events, %+v, want %d", mode, told, n, want)
+				t.Errorf("%v: %d events, %+v, want %d", how, told, n, want)
 			}
 			told = 0
 		}
@@ -170,12 +172,12 @@ func TestEveryWayOfSettlingASuccessCountsItOnce(t *testing.T) {
 	for name, settle := range map[string]func(b *breaker.Breaker){
 		"Do":       func(b *breaker.Breaker) { _ = b.Do(context.Background(), succeed) },
 		"permit":   func(b *breaker.Breaker) { p := b.Allow(); p.Success(); p.Success(); p.Failure(errDown); p.Ignore() },
-		"SettleAt": func(b *breaker.Breaker) { p := b.AllowAt(now()); p.SettleAt(now(), breaker.Success, nil) },
+		"SettleAt": func(b *breaker.Breaker) { p := b.AllowAt(now()); p.SettleAt(now(), outcome.Success, nil) },
 		"twice": func(b *breaker.Breaker) {
 			p := b.AllowAt(now())
-			p.SettleAt(now(), breaker.Success, nil)
-			p.SettleAt(now(), breaker.Success, nil)
-			p.SettleAt(now(), breaker.Ignored, nil)
+			p.SettleAt(now(), outcome.Success, nil)
+			p.SettleAt(now(), outcome.Success, nil)
+			p.SettleAt(now(), outcome.Ignored, nil)
 		},
 	} {
 		for rule, cfg := range rulesOf {
@@ -184,7 +186,7 @@ func TestEveryWayOfSettlingASuccessCountsItOnce(t *testing.T) {
 				told := 0
 				if listens {
 					_, _ = telemetry.Subscribe(bus, "t", func(_ context.Context, e breaker.CallExecuted) {
-						if e.Outcome == breaker.Success {
+						if e.Outcome == outcome.Success {
 							told++
 						}
 					})
@@ -207,7 +209,7 @@ func TestEveryWayOfSettlingASuccessCountsItOnce(t *testing.T) {
 func TestSettleAtCountsEveryOutcomeAsWhatItIs(t *testing.T) {
 	for rule, cfg := range rulesOf {
 		b := mustNew(t, cfg)
-		for _, o := range []breaker.Outcome{breaker.Success, breaker.Success, breaker.Failure, breaker.Failure, breaker.Ignored, breaker.Outcome(77)} {
+		for _, o := range []outcome.Outcome{outcome.Success, outcome.Success, outcome.Failure, outcome.Failure, outcome.Ignored, outcome.Outcome(77)} {
 			p := b.AllowAt(clock.Now())
 			p.SettleAt(clock.Now(), o, nil)
 		}
@@ -241,10 +243,10 @@ func TestSuccessesOfEveryTimeCountForTheRatio(t *testing.T) {
 // Permits that do not admit, and those that were settled, count nothing.
 func TestPermitsThatAreNotOKCountNothing(t *testing.T) {
 	var none breaker.Permit
-	none.SettleAt(clock.Now(), breaker.Success, nil)
+	none.SettleAt(clock.Now(), outcome.Success, nil)
 	none.Success()
 	none.Failure(errDown)
-	none.SettleAt(clock.Now(), breaker.Failure, errDown)
+	none.SettleAt(clock.Now(), outcome.Failure, errDown)
 	if none.OK() || none.Err() != nil || none.WouldRefuse() {
 		t.Errorf("%+v", none)
 	}
@@ -252,7 +254,7 @@ func TestPermitsThatAreNotOKCountNothing(t *testing.T) {
 	open(t, b)
 	before := b.Status().Totals
 	p := b.AllowAt(clock.Now())
-	p.SettleAt(clock.Now(), breaker.Success, nil)
+	p.SettleAt(clock.Now(), outcome.Success, nil)
 	p.Success()
 	if n := b.Status().Totals; n.Successes != before.Successes || n.Failures != before.Failures {
 		t.Errorf("%+v, %+v before", n, before)
@@ -261,8 +263,8 @@ func TestPermitsThatAreNotOKCountNothing(t *testing.T) {
 
 // A probe that a guard settles closes the breaker as any other.
 func TestSettleAtDecidesAboutAProbe(t *testing.T) {
-	for o, want := range map[breaker.Outcome]breaker.State{
-		breaker.Success: breaker.StateClosed, breaker.Failure: breaker.StateOpen, breaker.Ignored: breaker.StateHalfOpen,
+	for o, want := range map[outcome.Outcome]breaker.State{
+		outcome.Success: breaker.StateClosed, outcome.Failure: breaker.StateOpen, outcome.Ignored: breaker.StateHalfOpen,
 	} {
 		bubble(t, func(t *testing.T) {
 			b := halfOpen(t, breaker.Config{})

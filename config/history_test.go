@@ -14,6 +14,7 @@ import (
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -264,7 +265,7 @@ func TestReload_TakesWhatVariablesHoldNowAlsoBelowADrift(t *testing.T) {
 		func() { must(t, f.setTimeout(t, "3s", config.By{})) },
 		func() {
 			_, err := f.Edit(t.Context(), func(c *config.Config) error {
-				c.Guards["g"] = config.Guard{Config: guard.Config{Classify: func(error) guard.Outcome { return guard.Ignored }}}
+				c.Guards["g"] = config.Guard{Config: guard.Config{Classify: func(error) outcome.Outcome { return outcome.Ignored }}}
 				return nil
 			}, config.By{})
 			must(t, err)

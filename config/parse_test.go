@@ -17,6 +17,7 @@ import (
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 )
 
@@ -349,7 +350,7 @@ func TestAGuardOfAConfigurationNamesItsParts(t *testing.T) {
 	if c.Clone().Guards["g"].Config.Breaker != b {
 		t.Error("Clone copied a breaker")
 	}
-	classify := func(error) guard.Outcome { return guard.Ignored }
+	classify := func(error) outcome.Outcome { return outcome.Ignored }
 	c = &config.Config{Guards: map[string]config.Guard{"g": {Config: guard.Config{Classify: classify}}}}
 	if _, err := c.Validate(registry); err != nil {
 		t.Errorf("a guard that classifies errors itself: %v", err)

@@ -14,6 +14,7 @@ import (
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -221,7 +222,7 @@ func TestUpdate_KeepsWhatTheProgramHasAddedToTheDocument(t *testing.T) {
 	asked := false
 	_, err := f.Edit(t.Context(), func(c *config.Config) error {
 		g := c.Guards["checkout"]
-		g.Classify = func(error) guard.Outcome { asked = true; return guard.Ignored }
+		g.Classify = func(error) outcome.Outcome { asked = true; return outcome.Ignored }
 		c.Guards["checkout"] = g
 		return nil
 	}, config.By{})
@@ -231,7 +232,7 @@ func TestUpdate_KeepsWhatTheProgramHasAddedToTheDocument(t *testing.T) {
 	if _, err := f.Update(t.Context(), "/guards/checkout/timeout", "9s", api); err != nil {
 		t.Fatal(err)
 	}
-	if g := f.Current().Config.Guards["checkout"]; g.Timeout != 9*time.Second || g.Classify == nil || g.Classify(nil) != guard.Ignored || !asked {
+	if g := f.Current().Config.Guards["checkout"]; g.Timeout != 9*time.Second || g.Classify == nil || g.Classify(nil) != outcome.Ignored || !asked {
 		t.Errorf("%+v", g)
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 )
@@ -33,7 +35,7 @@ func TestAllocationsOfGoodCalls(t *testing.T) {
 	g := newGuard(t, full)
 	full.Pool = p
 	db := must(guard.Bind[*conn](newGuard(t, full)))
-	op := guard.Op[int]{Guard: g, Classify: func(n int, _ error) guard.Outcome { return guard.Outcome(n / 1000) }}
+	op := guard.Op[int]{Guard: g, Classify: func(n int, _ error) outcome.Outcome { return outcome.Outcome(n / 1000) }}
 	ctx, id := t.Context(), 4711
 	deadline, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -123,7 +125,7 @@ func TestAllocationsOfRefusals(t *testing.T) {
 	for name, cfg := range map[string]guard.Config{
 		"a breaker": {Breaker: openBreaker(t)}, "a limit": {RateLimit: newLimit(t, 1)}, "concurrency": {Concurrency: 1},
 	} {
-		cfg.Mode = guard.Shadow
+		cfg.Mode = mode.Shadow
 		g := newGuard(t, cfg)
 		t.Cleanup(must(g.Enter(t.Context(), guard.Call{})).Close)
 		allocates(t, name+" in shadow", 0, func() {

@@ -12,6 +12,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/telemetry"
@@ -158,11 +160,11 @@ func TestOpJudgesByResult(t *testing.T) {
 	b := newBreaker(t, breaker.Config{FailureThreshold: 2})
 	op := guard.Op[string]{
 		Guard: newGuard(t, guard.Config{Breaker: b}),
-		Classify: func(v string, err error) guard.Outcome {
+		Classify: func(v string, err error) outcome.Outcome {
 			if err != nil || v == "" {
-				return guard.Failure
+				return outcome.Failure
 			}
-			return guard.Success
+			return outcome.Success
 		},
 		Fallback: func(_ context.Context, err error) (string, error) { return "cached", err },
 	}
@@ -243,7 +245,7 @@ func TestACallThatBeginsAgainIsReportedAsItWent(t *testing.T) {
 	old, next := newStage(), newStage()
 	limit := newLimit(t, 1)
 	limit.Allow(ratelimit.Key{})
-	g := newGuard(t, guard.Config{Mode: guard.Shadow, Pool: old, RateLimit: limit}, guard.WithBus(bus))
+	g := newGuard(t, guard.Config{Mode: mode.Shadow, Pool: old, RateLimit: limit}, guard.WithBus(bus))
 	db := must(guard.Bind[*conn](g))
 	old.says(func(ctx context.Context) error {
 		if err := g.Reconfigure(guard.Config{Pool: next}); err != nil {

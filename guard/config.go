@@ -5,6 +5,8 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 )
@@ -49,11 +51,11 @@ type Config struct {
 	Priority Priority `yaml:"priority"`
 	// Mode is enforce (the default), shadow (decide and count, but refuse nothing) or
 	// off.
-	Mode Mode `yaml:"mode"`
+	Mode mode.Mode `yaml:"mode"`
 	// Classify judges errors that are neither the guard's time limit, nor the
 	// caller's doing, nor [Neutral], nor a refusal further in. It runs outside every
 	// lock. nil means that each of them is a [Failure]. It is set in code alone.
-	Classify func(error) Outcome `yaml:"-"`
+	Classify func(error) outcome.Outcome `yaml:"-"`
 	// RefundOnFailure gives the tokens of the rate limit back when a call fails.
 	RefundOnFailure bool `yaml:"refund_on_failure"`
 	// MaxDetached is how many detached calls may have run past their time and not

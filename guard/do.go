@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // Do calls fn unless a protection refuses, and returns fn's error as it is: see
@@ -50,7 +51,7 @@ type Op[T any] struct {
 	// can be bad though its error is nil. As [Config.Classify], which it replaces,
 	// it is not asked about time limits, the caller's doing and refusals. nil means
 	// the guard's judgement.
-	Classify func(T, error) Outcome
+	Classify func(T, error) outcome.Outcome
 	// Fallback gives the answer of a call that was refused or failed, unless the
 	// caller has gone. It runs outside the guard; err is what Do would have returned,
 	// or [fault.OperationFailed] where Classify found a result without an error bad.
@@ -73,10 +74,10 @@ func (o Op[T]) Do(ctx context.Context, call Call, fn func(context.Context) (T, e
 	if o.Classify == nil {
 		err = o.Guard.run(ctx, &call, nil, nil, op)
 	} else {
-		err = o.Guard.run(ctx, &call, nil, func(err error) Outcome {
-			outcome := o.Classify(result, err)
-			bad = outcome == Failure
-			return outcome
+		err = o.Guard.run(ctx, &call, nil, func(err error) outcome.Outcome {
+			judged := o.Classify(result, err)
+			bad = judged == outcome.Failure
+			return judged
 		}, op)
 	}
 	if o.Fallback == nil || err == nil && !bad || ctx.Err() != nil {

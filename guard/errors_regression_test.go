@@ -13,6 +13,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/telemetry"
@@ -106,7 +107,7 @@ func TestAnErrorWhoseMethodsPanicIsOneFailure(t *testing.T) {
 	ways := map[string]func(a *account, err error){
 		"Do": func(a *account, err error) { _ = a.Do(context.Background(), bad(err)) },
 		"Op": func(a *account, err error) {
-			op := guard.Op[int]{Guard: a.Guard, Classify: func(int, error) guard.Outcome { return guard.Failure }}
+			op := guard.Op[int]{Guard: a.Guard, Classify: func(int, error) outcome.Outcome { return outcome.Failure }}
 			_, _ = op.Do(context.Background(), guard.Call{}, func(context.Context) (int, error) { return 0, err })
 		},
 		"DoDetached": func(a *account, err error) {
@@ -116,7 +117,7 @@ func TestAnErrorWhoseMethodsPanicIsOneFailure(t *testing.T) {
 		"Settle": func(a *account, err error) {
 			tok := must(a.Enter(context.Background(), guard.Call{}))
 			defer tok.Close()
-			tok.Settle(guard.Failure, err)
+			tok.Settle(outcome.Failure, err)
 		},
 	}
 	for way, err := range ends {
@@ -154,10 +155,10 @@ func TestARevocationByAnErrorWhoseMethodsPanic(t *testing.T) {
 			a := newAccount(t, false)
 			must(a.Enter(t.Context(), guard.Call{})).Done(nil) // closes the breaker
 			tok := must(a.Enter(t.Context(), guard.Call{}))
-			tok.Settle(guard.Success, nil)
+			tok.Settle(outcome.Success, nil)
 			drive(func() {
 				defer tok.Close()
-				tok.Settle(guard.Failure, err)
+				tok.Settle(outcome.Failure, err)
 			})
 			if s := a.Status(); s.InFlight != 0 || s.SlotsTaken != 0 || a.breaker.State() != breaker.StateOpen {
 				t.Errorf("%s: %d in flight, %d places, the breaker is %v", way, s.InFlight, s.SlotsTaken, a.breaker.State())

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -50,7 +51,7 @@ type Executed struct {
 	// them: "memory", "concurrency", "breaker", "rate_limit", "pool". All events share
 	// the slice: do not change it.
 	Protections []string
-	Mode        Mode
+	Mode        mode.Mode
 	// RefusedBy is the protection that refused the call, or would have if WouldRefuse;
 	// "entry" if the context was done or the guard gone. Code says why. Both are zero
 	// for a call that nothing objected to.

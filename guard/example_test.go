@@ -10,6 +10,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/telemetry"
@@ -87,11 +89,11 @@ func ExampleDo() {
 func ExampleOp() {
 	price := guard.Op[string]{
 		Guard: must(guard.New("prices", guard.Config{})),
-		Classify: func(v string, err error) guard.Outcome {
+		Classify: func(v string, err error) outcome.Outcome {
 			if err != nil || v == "" {
-				return guard.Failure
+				return outcome.Failure
 			}
-			return guard.Success
+			return outcome.Success
 		},
 		Fallback: func(_ context.Context, err error) (string, error) {
 			fmt.Println(err)
@@ -136,7 +138,7 @@ func ExampleToken_Settle() {
 		fmt.Println(err)
 		return
 	}
-	tok.Settle(guard.Success, nil)
+	tok.Settle(outcome.Success, nil)
 	s := g.Status()
 	fmt.Println(s.Results[guard.Succeeded], s.InFlight)
 	tok.Close()
@@ -214,7 +216,7 @@ func ExampleWithPriority() {
 // refused.
 func ExampleGuard_Status_shadow() {
 	perUser := must(ratelimit.New("per-user", ratelimit.Config{Limit: 1, Per: time.Hour}))
-	g := must(guard.New("checkout", guard.Config{RateLimit: perUser, Mode: guard.Shadow}))
+	g := must(guard.New("checkout", guard.Config{RateLimit: perUser, Mode: mode.Shadow}))
 	for range 3 {
 		fmt.Println(g.Do(ctx, func(context.Context) error { return nil }))
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 )
@@ -77,7 +79,7 @@ func BenchmarkDo(b *testing.B) {
 		var d ratelimit.Decision
 		_, _ = limit.Admit(ctx, &d, now, &key, 1, -1)
 	})
-	both(b, "parts/breaker", func() { p := br.AllowAt(1); p.SettleAt(2, breaker.Success, nil) })
+	both(b, "parts/breaker", func() { p := br.AllowAt(1); p.SettleAt(2, outcome.Success, nil) })
 }
 
 func BenchmarkRefusal(b *testing.B) {
@@ -85,7 +87,7 @@ func BenchmarkRefusal(b *testing.B) {
 	for name, cfg := range map[string]guard.Config{
 		"breaker":     {Breaker: openBreaker(b), RateLimit: newLimit(b, 1)},
 		"limit":       {RateLimit: newLimit(b, 1)},
-		"shadow":      {RateLimit: newLimit(b, 1), Mode: guard.Shadow},
+		"shadow":      {RateLimit: newLimit(b, 1), Mode: mode.Shadow},
 		"concurrency": {Concurrency: 1},
 	} {
 		g := newGuard(b, cfg)

@@ -13,6 +13,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -32,7 +34,7 @@ const (
 // setting is a combination of stages, drawn at random.
 type setting struct {
 	memory, concurrency, breaker, limit, pool, timeout, refund bool
-	mode                                                       guard.Mode
+	mode                                                       mode.Mode
 }
 
 func drawSetting(t *rapid.T, pooled bool) setting {
@@ -40,7 +42,7 @@ func drawSetting(t *rapid.T, pooled bool) setting {
 	return setting{
 		memory: flag.Draw(t, "memory"), concurrency: flag.Draw(t, "concurrency"), breaker: flag.Draw(t, "breaker"),
 		limit: flag.Draw(t, "limit"), pool: pooled, timeout: flag.Draw(t, "timeout"), refund: flag.Draw(t, "refund"),
-		mode: rapid.SampledFrom([]guard.Mode{guard.Enforce, guard.Enforce, guard.Shadow, guard.Off}).Draw(t, "mode"),
+		mode: rapid.SampledFrom([]mode.Mode{mode.Enforce, mode.Enforce, mode.Shadow, mode.Off}).Draw(t, "mode"),
 	}
 }
 
@@ -178,24 +180,24 @@ func newWorld(t *rapid.T) *world {
 }
 
 // verdict is what the ending means under the setting that the call began with.
-func verdict(s setting, e ending) (guard.Outcome, guard.Result) {
-	timed := s.timeout && s.mode != guard.Off
+func verdict(s setting, e ending) (outcome.Outcome, guard.Result) {
+	timed := s.timeout && s.mode != mode.Off
 	switch e {
 	case endsWell:
-		return guard.Success, guard.Succeeded
+		return outcome.Success, guard.Succeeded
 	case endsNeutral, endsRefusedFurtherIn:
-		return guard.Ignored, guard.Indifferent
+		return outcome.Ignored, guard.Indifferent
 	case endsCanceled, endsAtShortDeadline:
-		return guard.Ignored, guard.CallerLeft
+		return outcome.Ignored, guard.CallerLeft
 	case endsAtLongDeadline:
-		return guard.Failure, guard.TimedOut
+		return outcome.Failure, guard.TimedOut
 	case endsLate, endsDeaf:
 		if timed {
-			return guard.Failure, guard.TimedOut
+			return outcome.Failure, guard.TimedOut
 		}
-		return guard.Success, guard.Succeeded
+		return outcome.Success, guard.Succeeded
 	default:
-		return guard.Failure, guard.Failed
+		return outcome.Failure, guard.Failed
 	}
 }
 
@@ -337,9 +339,9 @@ func (w *world) refusedCall(t *rapid.T, ran, blown, broke bool, err error) {
 func (w *world) concluded(t *rapid.T, h *held, end ending, isDetached bool) {
 	s := h.setting
 	o, r := verdict(s, end)
-	enforced := s.timeout && s.mode == guard.Enforce
+	enforced := s.timeout && s.mode == mode.Enforce
 	late := (end == endsLate || end == endsDeaf)
-	if late && s.timeout && s.mode == guard.Shadow {
+	if late && s.timeout && s.mode == mode.Shadow {
 		w.m.would[fault.CallTimeout]++
 	}
 	deaf := isDetached && enforced && end == endsDeaf
@@ -388,14 +390,14 @@ func (w *world) End(t *rapid.T) {
 	}
 	i := rapid.IntRange(0, len(w.open)-1).Draw(t, "which")
 	o := &w.open[i]
-	outcome := rapid.SampledFrom([]guard.Outcome{guard.Success, guard.Failure, guard.Ignored}).Draw(t, "outcome")
-	late := o.held.setting.timeout && o.held.setting.mode == guard.Shadow && time.Since(o.held.began) >= callTimeout
+	judged := rapid.SampledFrom([]outcome.Outcome{outcome.Success, outcome.Failure, outcome.Ignored}).Draw(t, "outcome")
+	late := o.held.setting.timeout && o.held.setting.mode == mode.Shadow && time.Since(o.held.began) >= callTimeout
 	how := rapid.IntRange(0, 2).Draw(t, "how")
 	switch how {
 	case 0:
-		o.tok.Settle(outcome, errDown)
+		o.tok.Settle(judged, errDown)
 	case 1:
-		o.tok.Settle(outcome, errDown)
+		o.tok.Settle(judged, errDown)
 		o.tok.Close()
 	case 2:
 		o.tok.Close()
@@ -403,16 +405,16 @@ func (w *world) End(t *rapid.T) {
 	if !o.decided {
 		switch {
 		case how == 2:
-			w.ended(&o.held, guard.Failure, guard.Failed)
+			w.ended(&o.held, outcome.Failure, guard.Failed)
 		case late:
 			w.m.would[fault.CallTimeout]++
-			w.ended(&o.held, guard.Failure, guard.TimedOut)
+			w.ended(&o.held, outcome.Failure, guard.TimedOut)
 		default:
-			o.success = outcome == guard.Success
-			w.ended(&o.held, outcome, map[guard.Outcome]guard.Result{guard.Success: guard.Succeeded, guard.Failure: guard.Failed, guard.Ignored: guard.Indifferent}[outcome])
+			o.success = judged == outcome.Success
+			w.ended(&o.held, judged, map[outcome.Outcome]guard.Result{outcome.Success: guard.Succeeded, outcome.Failure: guard.Failed, outcome.Ignored: guard.Indifferent}[judged])
 		}
 		o.decided = true
-	} else if how != 2 && o.success && outcome == guard.Failure {
+	} else if how != 2 && o.success && judged == outcome.Failure {
 		o.success = false
 		w.revoked(&o.held)
 	}

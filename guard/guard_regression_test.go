@@ -11,6 +11,7 @@ import (
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 )
 
@@ -59,7 +60,7 @@ func TestPeer07_ACanceledProbeChangesNothing(t *testing.T) {
 // stand in several guards; what one of them is told stays its own.
 func TestPeer08_GuardsThatShareAPartDoNotShareSettings(t *testing.T) {
 	b := newBreaker(t, breaker.Config{FailureThreshold: 2})
-	first := newGuard(t, guard.Config{Breaker: b, Classify: func(error) guard.Outcome { return guard.Success }})
+	first := newGuard(t, guard.Config{Breaker: b, Classify: func(error) outcome.Outcome { return outcome.Success }})
 	second := newGuard(t, guard.Config{Breaker: b, Concurrency: 1})
 	for range 2 {
 		_ = first.Do(t.Context(), fail)
@@ -96,11 +97,11 @@ func TestPeer09_ATimeLimitIsKeptForADeafFunction(t *testing.T) {
 // for its worker long after its client had left.
 func TestPeer10_ABadAnswerWithoutAnErrorCounts(t *testing.T) {
 	b := newBreaker(t, breaker.Config{FailureThreshold: 10})
-	op := guard.Op[int]{Guard: newGuard(t, guard.Config{Breaker: b}), Classify: func(status int, _ error) guard.Outcome {
+	op := guard.Op[int]{Guard: newGuard(t, guard.Config{Breaker: b}), Classify: func(status int, _ error) outcome.Outcome {
 		if status >= http.StatusInternalServerError {
-			return guard.Failure
+			return outcome.Failure
 		}
-		return guard.Success
+		return outcome.Success
 	}}
 	for range 10 {
 		_, _ = op.Do(t.Context(), guard.Call{}, func(context.Context) (int, error) { return http.StatusInternalServerError, nil })

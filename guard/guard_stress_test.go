@@ -14,6 +14,8 @@ import (
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -176,7 +178,7 @@ func TestTokensEndOnceUnderContention(t *testing.T) {
 				enders.Go(func() { tok.Done(nil) })
 				enders.Go(tok.Close)
 				if i%5 == 0 {
-					tok.Settle(guard.Success, nil)
+					tok.Settle(outcome.Success, nil)
 				}
 				enders.Wait()
 				tok.Close()
@@ -200,10 +202,10 @@ func TestATokenClosedWhileItIsLookedAtEnds(t *testing.T) {
 	for name, use := range map[string]func(*guard.Token){
 		"quota":    func(tok *guard.Token) { tok.Quota() },
 		"answered": (*guard.Token).Answered,
-		"decide":   func(tok *guard.Token) { tok.Settle(guard.Success, nil) },
+		"decide":   func(tok *guard.Token) { tok.Settle(outcome.Success, nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := newGuard(t, guard.Config{Concurrency: 1, Timeout: time.Hour, Mode: guard.Shadow})
+			g := newGuard(t, guard.Config{Concurrency: 1, Timeout: time.Hour, Mode: mode.Shadow})
 			rounds := testkit.Rounds(20_000)
 			for range rounds {
 				tok := must(g.Enter(t.Context(), guard.Call{Untimed: true, Lease: -1}))

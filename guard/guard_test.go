@@ -12,6 +12,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -88,23 +90,23 @@ func TestScenario82_AnOpenBreakerCostsNoTokenAndNoWorker(t *testing.T) {
 
 // The breaker may open between the look and the permit: then all is given back.
 func TestScenario84a_APermitRefusedAfterTheCheckoutGivesEverythingBack(t *testing.T) {
-	for _, mode := range []guard.Mode{guard.Enforce, guard.Shadow} {
+	for _, how := range []mode.Mode{mode.Enforce, mode.Shadow} {
 		s, b, limit := newStage(), newBreaker(t, breaker.Config{FailureThreshold: 1}), newLimit(t, 4)
 		s.says(func(context.Context) error {
 			p := b.Allow()
 			p.Failure(errDown)
 			return nil
 		})
-		g := newGuard(t, guard.Config{Breaker: b, RateLimit: limit, Pool: s, Concurrency: 1, Mode: mode})
+		g := newGuard(t, guard.Config{Breaker: b, RateLimit: limit, Pool: s, Concurrency: 1, Mode: how})
 		_, err := guard.DoWith(t.Context(), must(guard.Bind[*conn](g)), guard.Call{}, func(context.Context, *conn) (int, error) { return 0, nil })
-		if mode == guard.Enforce {
+		if how == mode.Enforce {
 			wantCode(t, err, fault.CircuitOpen)
 		} else if err != nil {
 			t.Errorf("shadow refused: %v", err)
 		}
 		if s.out() != 0 || s.checkouts != 1 || limit.Peek(ratelimit.Key{}).Remaining != 4 || g.Status().SlotsTaken != 0 {
 			t.Errorf("%v: %d workers out after %d checkouts, %d tokens remain, %d slots taken",
-				mode, s.out(), s.checkouts, limit.Peek(ratelimit.Key{}).Remaining, g.Status().SlotsTaken)
+				how, s.out(), s.checkouts, limit.Peek(ratelimit.Key{}).Remaining, g.Status().SlotsTaken)
 		}
 	}
 }
@@ -264,12 +266,12 @@ func TestClassification(t *testing.T) {
 func TestClassifyIsAskedOnlyAboutTheDependencysOwnErrors(t *testing.T) {
 	notFound := errors.New("no such row")
 	var asked []error
-	g := newGuard(t, guard.Config{Classify: func(err error) guard.Outcome {
+	g := newGuard(t, guard.Config{Classify: func(err error) outcome.Outcome {
 		asked = append(asked, err)
 		if errors.Is(err, notFound) {
-			return guard.Success
+			return outcome.Success
 		}
-		return guard.Failure
+		return outcome.Failure
 	}})
 	ctx, cancel := context.WithCancel(t.Context())
 	for _, fn := range []func(context.Context) error{
@@ -289,7 +291,7 @@ func TestClassifyIsAskedOnlyAboutTheDependencysOwnErrors(t *testing.T) {
 }
 
 func TestAClassifierThatPanicsCountsAsAFailure(t *testing.T) {
-	g := newGuard(t, guard.Config{Concurrency: 1, Classify: func(error) guard.Outcome { panic("in the classifier") }})
+	g := newGuard(t, guard.Config{Concurrency: 1, Classify: func(error) outcome.Outcome { panic("in the classifier") }})
 	panicked, _ := drive(func() { _ = g.Do(context.Background(), fail) })
 	if s := g.Status(); panicked == nil || s.Results[guard.Failed] != 1 || s.SlotsTaken != 0 {
 		t.Errorf("panicked %v, results %v, %d slots taken", panicked, s.Results, s.SlotsTaken)

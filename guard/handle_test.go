@@ -7,6 +7,7 @@ import (
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 func TestAHandleFollowsItsName(t *testing.T) {
@@ -69,7 +70,7 @@ func TestScenario77_CloseIsForGoodAndIdempotent(t *testing.T) {
 
 // A token is judged by the settings that it began with.
 func TestACallEndsUnderTheRevisionThatItBeganWith(t *testing.T) {
-	g := newGuard(t, guard.Config{Classify: func(error) guard.Outcome { return guard.Success }, Concurrency: 1})
+	g := newGuard(t, guard.Config{Classify: func(error) outcome.Outcome { return outcome.Success }, Concurrency: 1})
 	tok := must(g.Enter(t.Context(), guard.Call{}))
 	if err := g.Reconfigure(guard.Config{}); err != nil {
 		t.Fatal(err)

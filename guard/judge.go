@@ -8,6 +8,8 @@ import (
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/errtree"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // Neutral returns err marked as saying nothing about the dependency: the guard
@@ -36,7 +38,7 @@ func (n *neutral) Unwrap() error { return n.error }
 
 // verdict is what a call's end means.
 type verdict struct {
-	outcome Outcome
+	outcome outcome.Outcome
 	result  Result
 	late    bool // the guard's time limit ended it
 	shadow  bool // the guard's time limit would have ended it, had the guard enforced
@@ -44,17 +46,17 @@ type verdict struct {
 
 var (
 	// good is the verdict on nearly every call.
-	good = verdict{outcome: Success, result: Succeeded}
+	good = verdict{outcome: outcome.Success, result: Succeeded}
 	// abandoned is the verdict on a call that ended without one.
-	abandoned = verdict{outcome: Failure, result: Failed}
+	abandoned = verdict{outcome: outcome.Failure, result: Failed}
 	// pastLimit is the verdict on a call that shadow mode let run past the time limit.
-	pastLimit = verdict{outcome: Failure, result: TimedOut, shadow: true}
+	pastLimit = verdict{outcome: outcome.Failure, result: TimedOut, shadow: true}
 )
 
 // judge says what the end of a call means. ctx is the caller's context, limited
 // the one that the call saw, and ask judges what is the dependency's own; nil
 // means the configured classifier.
-func (v *visit) judge(ctx, limited context.Context, now clock.Instant, err error, ask func(error) Outcome) verdict {
+func (v *visit) judge(ctx, limited context.Context, now clock.Instant, err error, ask func(error) outcome.Outcome) verdict {
 	if v.pastShadow(ctx, now) {
 		return pastLimit
 	}
@@ -63,17 +65,17 @@ func (v *visit) judge(ctx, limited context.Context, now clock.Instant, err error
 
 // judgeError is judge without the question whether shadow mode has let the call run
 // past its time.
-func (v *visit) judgeError(ctx, limited context.Context, now clock.Instant, err error, ask func(error) Outcome) verdict {
+func (v *visit) judgeError(ctx, limited context.Context, now clock.Instant, err error, ask func(error) outcome.Outcome) verdict {
 	neutral := marked(err)
 	if neutral && errtree.All(err, marked) {
-		return verdictOf(Ignored, err)
+		return verdictOf(outcome.Ignored, err)
 	}
 	if err != nil {
 		if w, settled := v.judgeTime(ctx, limited, now, err); settled {
 			return w
 		}
 		if (neutral || refusedFurtherIn(err)) && errtree.All(err, quiet) {
-			return verdictOf(Ignored, err)
+			return verdictOf(outcome.Ignored, err)
 		}
 	}
 	return verdictOf(v.ask(err, ask), err)
@@ -83,7 +85,7 @@ func (v *visit) judgeError(ctx, limited context.Context, now clock.Instant, err 
 // it enforced. One that it would have refused before was counted then.
 func (v *visit) pastShadow(ctx context.Context, now clock.Instant) bool {
 	c := &v.rev.config
-	if c.Mode != Shadow || c.Timeout == 0 || v.shadowed {
+	if c.Mode != mode.Shadow || c.Timeout == 0 || v.shadowed {
 		return false
 	}
 	ran := time.Duration(v.answered.Load())
@@ -96,19 +98,19 @@ func (v *visit) pastShadow(ctx context.Context, now clock.Instant) bool {
 // judgeTime tells the errors that are about time or about the caller.
 func (v *visit) judgeTime(ctx, limited context.Context, now clock.Instant, err error) (verdict, bool) {
 	if v.ranOut(limited) {
-		return verdict{outcome: Failure, result: TimedOut, late: true}, true
+		return verdict{outcome: outcome.Failure, result: TimedOut, late: true}, true
 	}
 	gone := ctx.Err()
 	if gone == nil || !errors.Is(err, gone) && !errors.Is(err, context.Cause(ctx)) {
 		return verdict{}, false
 	}
 	if !errors.Is(gone, context.DeadlineExceeded) {
-		return verdict{outcome: Ignored, result: CallerLeft}, true
+		return verdict{outcome: outcome.Ignored, result: CallerLeft}, true
 	}
 	if now.Sub(v.began) < v.rev.config.DeadlineFloor {
-		return verdict{outcome: Ignored, result: CallerLeft}, true
+		return verdict{outcome: outcome.Ignored, result: CallerLeft}, true
 	}
-	return verdict{outcome: Failure, result: TimedOut}, true
+	return verdict{outcome: outcome.Failure, result: TimedOut}, true
 }
 
 // ranOut reports whether the guard's own time limit ended limited.
@@ -128,34 +130,34 @@ func refusedFurtherIn(err error) bool {
 	return ok && f.Code().Refusal() && (f.Code() != fault.WorkerFailed || !dependencyFailed(err))
 }
 
-func (v *visit) ask(err error, ask func(error) Outcome) Outcome {
+func (v *visit) ask(err error, ask func(error) outcome.Outcome) outcome.Outcome {
 	switch {
 	case ask != nil:
 		return ask(err)
 	case err == nil:
-		return Success
+		return outcome.Success
 	case v.rev.config.Classify != nil:
 		return v.rev.config.Classify(err)
 	default:
-		return Failure
+		return outcome.Failure
 	}
 }
 
 // verdictOf is the verdict of an outcome that somebody else has judged. An
 // unknown one counts as a failure.
-func verdictOf(o Outcome, err error) verdict {
+func verdictOf(o outcome.Outcome, err error) verdict {
 	switch o {
-	case Success:
+	case outcome.Success:
 		return good
-	case Ignored:
+	case outcome.Ignored:
 		if errors.Is(err, context.Canceled) || errors.Is(err, fault.Canceled) {
-			return verdict{outcome: Ignored, result: CallerLeft}
+			return verdict{outcome: outcome.Ignored, result: CallerLeft}
 		}
-		return verdict{outcome: Ignored, result: Indifferent}
-	case Failure:
+		return verdict{outcome: outcome.Ignored, result: Indifferent}
+	case outcome.Failure:
 	}
 	if errors.Is(err, fault.CallTimeout) {
-		return verdict{outcome: Failure, result: TimedOut}
+		return verdict{outcome: outcome.Failure, result: TimedOut}
 	}
-	return verdict{outcome: Failure, result: Failed}
+	return verdict{outcome: outcome.Failure, result: Failed}
 }

@@ -6,6 +6,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // ledger is the plain model.
@@ -51,18 +53,18 @@ func (m *ledger) allow() permit {
 	return permit{true, m.generation, false}
 }
 
-func (m *ledger) settle(p permit, o guard.Outcome) {
+func (m *ledger) settle(p permit, o outcome.Outcome) {
 	if !p.held || p.generation != m.generation {
 		return
 	}
 	switch {
-	case o == guard.Ignored && p.probe:
+	case o == outcome.Ignored && p.probe:
 		m.probing = false
-	case o == guard.Failure && p.probe:
+	case o == outcome.Failure && p.probe:
 		m.move(breaker.StateOpen)
-	case o == guard.Success && p.probe:
+	case o == outcome.Success && p.probe:
 		m.move(breaker.StateClosed)
-	case o == guard.Failure:
+	case o == outcome.Failure:
 		if m.fails++; m.fails == threshold {
 			m.move(breaker.StateOpen)
 		}
@@ -73,7 +75,7 @@ func (m *ledger) settle(p permit, o guard.Outcome) {
 func (m *ledger) failFast() {
 	switch m.state {
 	case breaker.StateClosed:
-		m.settle(permit{true, m.generation, false}, guard.Failure)
+		m.settle(permit{true, m.generation, false}, outcome.Failure)
 	default:
 		m.move(breaker.StateOpen)
 	}
@@ -84,13 +86,13 @@ func (m *ledger) failFast() {
 func (w *world) admission(detaching bool) (h held, ok, blown bool) {
 	m := &w.m
 	h = held{setting: w.s, began: time.Now()}
-	if w.s.mode != guard.Off {
+	if w.s.mode != mode.Off {
 		code, boom := w.stages(&h)
 		switch {
 		case boom:
 			w.release(&h)
 			return h, false, true
-		case code != fault.Code(0) && (w.s.mode == guard.Enforce || w.s.pool && isPool(code)):
+		case code != fault.Code(0) && (w.s.mode == mode.Enforce || w.s.pool && isPool(code)):
 			w.release(&h)
 			m.refused[code]++
 			return h, false, false
@@ -189,7 +191,7 @@ func (w *world) release(h *held) {
 // revoked turns a success into a failure: for the breaker and the limit, while the
 // results keep what was told first.
 func (w *world) revoked(h *held) {
-	w.m.settle(permit{h.permit.held, h.permit.generation, false}, guard.Failure)
+	w.m.settle(permit{h.permit.held, h.permit.generation, false}, outcome.Failure)
 	w.refund(h)
 }
 
@@ -200,10 +202,10 @@ func (w *world) refund(h *held) {
 }
 
 // ended settles a call's outcome in the model.
-func (w *world) ended(h *held, o guard.Outcome, r guard.Result) {
+func (w *world) ended(h *held, o outcome.Outcome, r guard.Result) {
 	w.m.results[r]++
 	w.m.settle(h.permit, o)
-	if o == guard.Failure {
+	if o == outcome.Failure {
 		w.refund(h)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -55,7 +56,7 @@ func TestRefundsOnFailureNeverLetMoreSucceedThanTheRule(t *testing.T) {
 // A call that waited in vain for a worker gave its token back as if no time had
 // passed since it took it.
 func TestARefusalAfterAWaitGivesNothingThatTimeGaveBack(t *testing.T) {
-	for _, mode := range []guard.Mode{guard.Enforce, guard.Shadow} {
+	for _, how := range []mode.Mode{mode.Enforce, mode.Shadow} {
 		synctest.Test(t, func(t *testing.T) {
 			limit, err := ratelimit.New("limit", ratelimit.Config{Limit: 1, Per: time.Second, Burst: 5})
 			if err != nil {
@@ -66,7 +67,7 @@ func TestARefusalAfterAWaitGivesNothingThatTimeGaveBack(t *testing.T) {
 				time.Sleep(2500 * time.Millisecond)
 				return refuseWith(fault.PoolTimeout)(ctx)
 			})
-			db := must(guard.Bind[*conn](newGuard(t, guard.Config{RateLimit: limit, Pool: s, Mode: mode})))
+			db := must(guard.Bind[*conn](newGuard(t, guard.Config{RateLimit: limit, Pool: s, Mode: how})))
 			go func() {
 				_, _ = guard.DoWith(t.Context(), db, guard.Call{}, func(context.Context, *conn) (int, error) { return 0, nil })
 			}()
@@ -75,7 +76,7 @@ func TestARefusalAfterAWaitGivesNothingThatTimeGaveBack(t *testing.T) {
 			time.Sleep(500 * time.Millisecond)
 			synctest.Wait()
 			if d := limit.Peek(ratelimit.Key{}); d.Remaining != 2 {
-				t.Errorf("mode %v: %d remain half a second after 3 of 5", mode, d.Remaining)
+				t.Errorf("mode %v: %d remain half a second after 3 of 5", how, d.Remaining)
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
 )
 
 // refuse gives back what was taken, counts and reports the refusal.
@@ -56,7 +57,7 @@ func (g *Guard) invalid(message string) error {
 
 func (v *visit) tooManyInFlight() error {
 	g, cfg := v.guard, &v.rev.config
-	if cfg.Mode == Shadow {
+	if cfg.Mode == mode.Shadow {
 		return fault.ConcurrencyLimited // nobody sees the error: spare it the evidence
 	}
 	return fault.New(fault.Spec{

@@ -3,6 +3,7 @@ package guard
 import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -51,5 +52,5 @@ func (r *revision) breaker(c *Call) *breaker.Breaker {
 // timed reports whether calls are held to the time limit: only by a guard that
 // enforces.
 func (r *revision) timed(c *Call) bool {
-	return r.config.Timeout > 0 && r.config.Mode == Enforce && !c.Untimed
+	return r.config.Timeout > 0 && r.config.Mode == mode.Enforce && !c.Untimed
 }

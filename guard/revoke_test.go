@@ -8,6 +8,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 func TestALaterFailureRevokesASuccess(t *testing.T) {
@@ -16,11 +17,11 @@ func TestALaterFailureRevokesASuccess(t *testing.T) {
 		before func(*guard.Token)
 		opens  bool
 	}{
-		"settled as a success": {func(tok *guard.Token) { tok.Settle(guard.Success, nil) }, true},
-		"settled as neutral":   {func(tok *guard.Token) { tok.Settle(guard.Ignored, nil) }, false},
+		"settled as a success": {func(tok *guard.Token) { tok.Settle(outcome.Success, nil) }, true},
+		"settled as neutral":   {func(tok *guard.Token) { tok.Settle(outcome.Ignored, nil) }, false},
 		"not settled":          {func(*guard.Token) {}, true},
 		"ended":                {func(tok *guard.Token) { tok.Done(nil) }, false},
-		"closed":               {func(tok *guard.Token) { tok.Settle(guard.Success, nil); tok.Close() }, false},
+		"closed":               {func(tok *guard.Token) { tok.Settle(outcome.Success, nil); tok.Close() }, false},
 	} {
 		b, err := breaker.New("upstream", breaker.Config{FailureThreshold: 1, Window: time.Minute})
 		if err != nil {
@@ -35,8 +36,8 @@ func TestALaterFailureRevokesASuccess(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.before(tok)
-		tok.Settle(guard.Failure, broken)
-		tok.Settle(guard.Failure, broken)
+		tok.Settle(outcome.Failure, broken)
+		tok.Settle(outcome.Failure, broken)
 		tok.Close()
 		if got := b.State() == breaker.StateOpen; got != c.opens {
 			t.Errorf("%s: open %v, want %v", name, got, c.opens)
@@ -47,5 +48,5 @@ func TestALaterFailureRevokesASuccess(t *testing.T) {
 		}
 		tok.Close()
 	}
-	new(guard.Token).Settle(guard.Failure, broken)
+	new(guard.Token).Settle(outcome.Failure, broken)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 )
 
@@ -15,7 +17,7 @@ import (
 // with go, even in a branch that is never taken, they would move every caller's
 // closure to the heap; a test asserts that they do not. worker, if the caller can
 // use one, receives the worker before op runs.
-func (g *Guard) run(ctx context.Context, call *Call, worker *any, judge func(error) Outcome, op func(context.Context) error) error {
+func (g *Guard) run(ctx context.Context, call *Call, worker *any, judge func(error) outcome.Outcome, op func(context.Context) error) error {
 	var v visit
 	v.begin(g, worker != nil)
 	defer v.finish(ctx, call)
@@ -27,7 +29,7 @@ func (g *Guard) run(ctx context.Context, call *Call, worker *any, judge func(err
 	}
 	limited := v.limit(ctx, call)
 	err := op(limited)
-	if err != nil || judge != nil || v.rev.config.Mode == Shadow {
+	if err != nil || judge != nil || v.rev.config.Mode == mode.Shadow {
 		return v.conclude(ctx, limited, call, err, judge)
 	}
 	v.decide(clock.Now(), good, nil)
@@ -36,7 +38,7 @@ func (g *Guard) run(ctx context.Context, call *Call, worker *any, judge func(err
 }
 
 // conclude settles a call whose end must be judged, and returns its error.
-func (v *visit) conclude(ctx, limited context.Context, call *Call, err error, judge func(error) Outcome) error {
+func (v *visit) conclude(ctx, limited context.Context, call *Call, err error, judge func(error) outcome.Outcome) error {
 	now := clock.Now()
 	w := v.judge(ctx, limited, now, err, judge)
 	if w.late {

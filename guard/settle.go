@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 )
 
@@ -77,7 +78,7 @@ func (t *Token) record(r *report) (mine bool) {
 	switch a := t.accounts; {
 	case t.progress == open:
 		a.end, t.progress = *r, settled
-	case r.judged && r.verdict.outcome == Failure && a.end.verdict.outcome == Success && !t.revoked:
+	case r.judged && r.verdict.outcome == outcome.Failure && a.end.verdict.outcome == outcome.Success && !t.revoked:
 		t.revoked, a.revoker = true, r.err
 	case !r.ends:
 		return false

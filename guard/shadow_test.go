@@ -11,6 +11,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -40,12 +42,12 @@ func trace(n int) []arrival {
 }
 
 // replay sends a trace through a guard of the given mode and returns its status.
-func replay(t *testing.T, mode guard.Mode, calls []arrival) (s guard.Status, ran int64) {
+func replay(t *testing.T, how mode.Mode, calls []arrival) (s guard.Status, ran int64) {
 	t.Helper()
 	var running atomic.Int64
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard(t, guard.Config{
-			Mode: mode, Concurrency: 6,
+			Mode: how, Concurrency: 6,
 			Breaker:   newBreaker(t, breaker.Config{FailureThreshold: 10, Window: 2 * time.Second, Cooldown: time.Second}),
 			RateLimit: must(ratelimit.New("per-user", ratelimit.Config{Limit: 3, Per: time.Second, Burst: 3})),
 		})
@@ -71,8 +73,8 @@ func replay(t *testing.T, mode guard.Mode, calls []arrival) (s guard.Status, ran
 
 func TestShadowCountsWhatEnforcementRefuses(t *testing.T) {
 	calls := trace(12_000)
-	enforced, _ := replay(t, guard.Enforce, calls)
-	shadow, ran := replay(t, guard.Shadow, calls)
+	enforced, _ := replay(t, mode.Enforce, calls)
+	shadow, ran := replay(t, mode.Shadow, calls)
 	if ran != int64(len(calls)) {
 		t.Errorf("shadow ran %d of %d calls", ran, len(calls))
 	}
@@ -90,7 +92,7 @@ func TestShadowCountsWhatEnforcementRefuses(t *testing.T) {
 func TestShadowImposesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGuard(t, guard.Config{
-			Mode: guard.Shadow, Concurrency: 1, Timeout: time.Second, Breaker: openBreaker(t), RateLimit: newLimit(t, 1),
+			Mode: mode.Shadow, Concurrency: 1, Timeout: time.Second, Breaker: openBreaker(t), RateLimit: newLimit(t, 1),
 			Admission: &memory{refuse: func(guard.Call) bool { return true }},
 		})
 		for range 3 {
@@ -112,7 +114,7 @@ func TestShadowImposesNothing(t *testing.T) {
 // Enforcement refuses or ends a call, not both.
 func TestShadowCountsACallOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuard(t, guard.Config{Mode: guard.Shadow, Timeout: time.Second, RateLimit: newLimit(t, 1)})
+		g := newGuard(t, guard.Config{Mode: mode.Shadow, Timeout: time.Second, RateLimit: newLimit(t, 1)})
 		for range 3 {
 			_ = g.Do(t.Context(), func(context.Context) error { time.Sleep(2 * time.Second); return nil })
 		}
@@ -125,7 +127,7 @@ func TestShadowCountsACallOnce(t *testing.T) {
 // A limit that would not have been ours to impose is no refusal of ours.
 func TestShadowDoesNotCountWhatACallersEarlierDeadlineEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuard(t, guard.Config{Mode: guard.Shadow, Timeout: time.Second})
+		g := newGuard(t, guard.Config{Mode: mode.Shadow, Timeout: time.Second})
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second/2)
 		defer cancel()
 		_ = g.Do(ctx, func(ctx context.Context) error {
@@ -152,7 +154,7 @@ func TestShadowCountsUntimedCallsUpToTheirAnswer(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				g := newGuard(t, guard.Config{Mode: guard.Shadow, Timeout: time.Second})
+				g := newGuard(t, guard.Config{Mode: mode.Shadow, Timeout: time.Second})
 				tok := must(g.Enter(t.Context(), guard.Call{Untimed: true, Lease: c.lease}))
 				defer tok.Close()
 				time.Sleep(c.until)
@@ -163,7 +165,7 @@ func TestShadowCountsUntimedCallsUpToTheirAnswer(t *testing.T) {
 				if c.lease < 0 {
 					tok.Answered() // the first one counts
 				}
-				tok.Settle(guard.Success, nil)
+				tok.Settle(outcome.Success, nil)
 				tok.Close()
 				if s := g.Status(); s.WouldRefuse[fault.CallTimeout] != c.want || s.Results[guard.Succeeded] != 1-c.want {
 					t.Errorf("would refuse %v, results %v", s.WouldRefuse, s.Results)
@@ -175,7 +177,7 @@ func TestShadowCountsUntimedCallsUpToTheirAnswer(t *testing.T) {
 
 func TestAnsweredKeepsTheLease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuard(t, guard.Config{Mode: guard.Shadow, Timeout: time.Second, Lease: time.Minute})
+		g := newGuard(t, guard.Config{Mode: mode.Shadow, Timeout: time.Second, Lease: time.Minute})
 		tok := must(g.Enter(t.Context(), guard.Call{Untimed: true}))
 		tok.Answered()
 		wait(2 * time.Minute)
@@ -189,8 +191,8 @@ func TestAnsweredKeepsTheLease(t *testing.T) {
 
 // A part that only watches inside a guard that enforces is reported as well.
 func TestAPartInShadowIsReported(t *testing.T) {
-	b := newBreaker(t, breaker.Config{FailureThreshold: 1, Mode: breaker.Shadow})
-	limit := must(ratelimit.New("per-user", ratelimit.Config{Limit: 1, Per: time.Hour, Mode: ratelimit.Shadow}))
+	b := newBreaker(t, breaker.Config{FailureThreshold: 1, Mode: mode.Shadow})
+	limit := must(ratelimit.New("per-user", ratelimit.Config{Limit: 1, Per: time.Hour, Mode: mode.Shadow}))
 	g := newGuard(t, guard.Config{Breaker: b, RateLimit: limit})
 	for range 2 {
 		if err := g.Do(t.Context(), fail); err != errDown { //nolint:errorlint // not wrapped is what is promised
@@ -205,7 +207,7 @@ func TestAPartInShadowIsReported(t *testing.T) {
 func TestOffDecidesNothing(t *testing.T) {
 	b, limit := openBreaker(t), newLimit(t, 1)
 	m := &memory{refuse: func(guard.Call) bool { return true }}
-	g := newGuard(t, guard.Config{Mode: guard.Off, Breaker: b, RateLimit: limit, Admission: m, Concurrency: 1, Timeout: time.Nanosecond})
+	g := newGuard(t, guard.Config{Mode: mode.Off, Breaker: b, RateLimit: limit, Admission: m, Concurrency: 1, Timeout: time.Nanosecond})
 	for range 3 {
 		if err := g.Do(t.Context(), func(ctx context.Context) error { return ctx.Err() }); err != nil {
 			t.Error(err)

@@ -8,6 +8,8 @@ import (
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/exhausted"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 )
@@ -40,11 +42,11 @@ func (v *visit) attempt(ctx context.Context, c *Call) (stage, error) {
 	if ctx.Err() != nil || r.gone != nil || v.bound != r.hasPool {
 		return stageEntry, v.noCall(ctx)
 	}
-	if r.config.Mode == Off {
+	if r.config.Mode == mode.Off {
 		return v.checkout(ctx, c, breaker.Permit{})
 	}
 	by, err := v.protect(ctx, c)
-	if err == nil || r.config.Mode == Enforce || by == stagePool {
+	if err == nil || r.config.Mode == mode.Enforce || by == stagePool {
 		return by, err
 	}
 	v.wouldRefuse(by, codeOf(err))
@@ -171,7 +173,7 @@ func dependencyFailed(refusal error) bool {
 // shadow mode, which delays nothing.
 func (v *visit) askLimit(ctx context.Context, l *ratelimit.Limiter, c *Call) error {
 	d := &v.decision
-	if v.rev.config.Mode == Shadow {
+	if v.rev.config.Mode == mode.Shadow {
 		if _, err := l.Admit(ctx, d, v.start, &c.Key, c.cost(), -1); err != nil || d.OK {
 			return err
 		}
@@ -201,7 +203,7 @@ func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Permit) (sta
 		now := clock.Now()
 		v.waited(now)
 		if dependencyFailed(err) {
-			look.SettleAt(now, breaker.Failure, err)
+			look.SettleAt(now, outcome.Failure, err)
 		}
 		return stagePool, err
 	}

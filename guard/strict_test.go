@@ -14,6 +14,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -55,10 +56,10 @@ func (o odd) Admit(context.Context, guard.Call) *fault.Error {
 // The reasons of refusals that are listed are the usual ones, and others as soon as
 // there was one.
 func TestStatusListsUnusualReasonsOnceTheyOccurred(t *testing.T) {
-	for _, mode := range []guard.Mode{guard.Enforce, guard.Shadow} {
-		g := newGuard(t, guard.Config{Mode: mode})
+	for _, how := range []mode.Mode{mode.Enforce, mode.Shadow} {
+		g := newGuard(t, guard.Config{Mode: how})
 		list := func() map[fault.Code]uint64 {
-			if mode == guard.Shadow {
+			if how == mode.Shadow {
 				return g.Status().WouldRefuse
 			}
 			return g.Status().Refused
@@ -66,17 +67,17 @@ func TestStatusListsUnusualReasonsOnceTheyOccurred(t *testing.T) {
 		usual := len(list())
 		for code, n := range list() {
 			if n != 0 || code == fault.Conflict {
-				t.Errorf("%v: %v %d times from the start", mode, code, n)
+				t.Errorf("%v: %v %d times from the start", how, code, n)
 			}
 		}
-		if err := g.Reconfigure(guard.Config{Mode: mode, Admission: odd{fault.Conflict}}); err != nil {
+		if err := g.Reconfigure(guard.Config{Mode: how, Admission: odd{fault.Conflict}}); err != nil {
 			t.Fatal(err)
 		}
 		for range 3 {
 			_ = g.Do(t.Context(), succeed)
 		}
 		if got := list(); len(got) != usual+1 || got[fault.Conflict] != 3 {
-			t.Errorf("%v: %v", mode, got)
+			t.Errorf("%v: %v", how, got)
 		}
 	}
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // Token is a call that was admitted by [Guard.Enter] and has not ended. It must be
@@ -94,7 +96,7 @@ func (g *Guard) Enter(ctx context.Context, call Call) (*Token, error) {
 // allowance is what [Token.Timeout] returns.
 func (v *visit) allowance(ctx context.Context, call *Call) time.Duration {
 	c := &v.rev.config
-	if !call.Untimed || c.Mode != Enforce || c.Timeout == 0 {
+	if !call.Untimed || c.Mode != mode.Enforce || c.Timeout == 0 {
 		return 0
 	}
 	if v.callersFirst(ctx) {
@@ -150,7 +152,7 @@ func (t *Token) Quota() (q fault.Quota, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.progress == open {
-		if v := &t.accounts.visit; v.has(tokensTaken) && v.rev.config.Mode == Enforce {
+		if v := &t.accounts.visit; v.has(tokensTaken) && v.rev.config.Mode == mode.Enforce {
 			q, ok = v.decision.Quota()
 		}
 	}
@@ -188,7 +190,7 @@ func (t *Token) Done(err error) {
 // breaker then counts a failure in its place, and the rate limit refunds, if it does
 // on failures; the guard's own counters keep what was told first. Nothing else can
 // be changed by telling it later.
-func (t *Token) Settle(outcome Outcome, err error) {
+func (t *Token) Settle(judged outcome.Outcome, err error) {
 	a, first := t.consider()
 	if a == nil {
 		return
@@ -199,7 +201,7 @@ func (t *Token) Settle(outcome Outcome, err error) {
 		r.verdict = pastLimit
 		return
 	}
-	r.verdict = verdictOf(outcome, err)
+	r.verdict = verdictOf(judged, err)
 }
 
 // Close ends the call; as a failure, if its outcome was not told. Closing a token

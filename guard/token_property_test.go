@@ -12,6 +12,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -112,11 +113,11 @@ func act(tok *guard.Token, d deed) {
 	case doneBadly:
 		tok.Done(errDown)
 	case settleWell:
-		tok.Settle(guard.Success, nil)
+		tok.Settle(outcome.Success, nil)
 	case settleBadly:
-		tok.Settle(guard.Failure, errDown)
+		tok.Settle(outcome.Failure, errDown)
 	case settleIgnored:
-		tok.Settle(guard.Ignored, errDown)
+		tok.Settle(outcome.Ignored, errDown)
 	case closes:
 		tok.Close()
 	case asks:

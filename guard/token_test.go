@@ -12,6 +12,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -48,7 +50,7 @@ func TestATokenThatIsClosedWhileItIsDecidedEnds(t *testing.T) {
 	g := newGuard(t, guard.Config{Concurrency: 1, Breaker: b})
 	tok := must(g.Enter(t.Context(), guard.Call{}))
 	must(telemetry.Subscribe(bus, "test", func(context.Context, breaker.CallExecuted) { tok.Close() }))
-	tok.Settle(guard.Success, nil)
+	tok.Settle(outcome.Success, nil)
 	if s := g.Status(); s.SlotsTaken != 0 || s.InFlight != 0 || s.Results[guard.Succeeded] != 1 {
 		t.Errorf("%d slots are taken, %d calls in flight, results %v", s.SlotsTaken, s.InFlight, s.Results)
 	}
@@ -61,7 +63,7 @@ func TestATokenEndsOnceWhoeverEndsIt(t *testing.T) {
 	copied := tok
 	tok.Done(nil)
 	copied.Done(errDown)
-	copied.Settle(guard.Failure, nil)
+	copied.Settle(outcome.Failure, nil)
 	tok.Close()
 	s := g.Status()
 	if s.Results[guard.Succeeded] != 1 || s.Results[guard.Failed] != 0 || s.SlotsTaken != 0 || s.InFlight != 0 {
@@ -81,7 +83,7 @@ func TestAnOldTokenHasNoEffectOnItsSuccessors(t *testing.T) {
 	young := must(g.Enter(t.Context(), guard.Call{}))
 	old.Close()
 	old.Done(errDown)
-	old.Settle(guard.Failure, nil)
+	old.Settle(outcome.Failure, nil)
 	if s := g.Status(); s.InFlight != 1 || s.SlotsTaken != 1 {
 		t.Errorf("%d in flight, %d slots taken", s.InFlight, s.SlotsTaken)
 	}
@@ -102,8 +104,8 @@ func TestSettleSettlesTheOutcomeAndKeepsThePlace(t *testing.T) {
 		b := newBreaker(t, breaker.Config{})
 		g := newGuard(t, guard.Config{Concurrency: 1, Breaker: b})
 		tok := must(g.Enter(t.Context(), guard.Call{}))
-		tok.Settle(guard.Success, nil)
-		tok.Settle(guard.Ignored, nil)
+		tok.Settle(outcome.Success, nil)
+		tok.Settle(outcome.Ignored, nil)
 		time.Sleep(time.Hour) // a settled token has no lease
 		s := g.Status()
 		if s.Results[guard.Succeeded] != 1 || s.InFlight != 1 || s.SlotsTaken != 1 || b.Status().Totals.Successes != 1 {
@@ -190,7 +192,7 @@ func TestATokensContextHasTheDeadlineUnlessUntimed(t *testing.T) {
 			{"a limit", guard.Config{Timeout: time.Second}, t.Context(), guard.Call{}, true, 0},
 			{"untimed", guard.Config{Timeout: time.Second}, t.Context(), guard.Call{Untimed: true}, false, time.Second},
 			{"untimed, with an earlier deadline", guard.Config{Timeout: time.Second}, short, guard.Call{Untimed: true}, true, 0},
-			{"shadow", guard.Config{Timeout: time.Second, Mode: guard.Shadow}, t.Context(), guard.Call{Untimed: true}, false, 0},
+			{"shadow", guard.Config{Timeout: time.Second, Mode: mode.Shadow}, t.Context(), guard.Call{Untimed: true}, false, 0},
 		} {
 			tok := must(newGuard(t, tc.cfg).Enter(tc.ctx, tc.call))
 			if _, ok := tok.Context().Deadline(); ok != tc.deadline || tok.Timeout() != tc.timeout {
@@ -204,7 +206,7 @@ func TestATokensContextHasTheDeadlineUnlessUntimed(t *testing.T) {
 func TestTheZeroTokenHasEnded(t *testing.T) {
 	var tok guard.Token
 	tok.Done(nil)
-	tok.Settle(guard.Success, nil)
+	tok.Settle(outcome.Success, nil)
 	tok.Close()
 	if tok.Context() == nil || tok.Timeout() != 0 {
 		t.Error("the zero Token has no context, or a limit")
@@ -222,7 +224,7 @@ func TestDoneJudgesAsDoDoes(t *testing.T) {
 		<-late.Context().Done()
 		late.Done(late.Context().Err())
 		told := must(g.Enter(t.Context(), guard.Call{}))
-		told.Settle(guard.Failure, fault.New(fault.Spec{Code: fault.CallTimeout}))
+		told.Settle(outcome.Failure, fault.New(fault.Spec{Code: fault.CallTimeout}))
 		told.Close()
 		s := g.Status()
 		if s.Results[guard.CallerLeft] != 1 || s.Results[guard.TimedOut] != 2 {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -119,7 +120,7 @@ func TestTheTimeoutOfACallBeginsWithItsTurn(t *testing.T) {
 
 func TestInShadowNothingWaitsForATurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := shaped(t, 40, func(c *guard.Config) { c.Mode = guard.Shadow })
+		g := shaped(t, 40, func(c *guard.Config) { c.Mode = mode.Shadow })
 		if in, _, _, last := crowd(t.Context(), g, 40); in != 40 || last != 0 {
 			t.Errorf("%d admitted, the last after %v", in, last)
 		}

@@ -4,37 +4,12 @@ import (
 	"context"
 	"time"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
-	"github.com/elixirscope/foundation/internal/mode"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
 // component names this kind of part in faults.
 const component = "guard"
-
-// Mode says whether a guard refuses ([Enforce]), only counts what it would have
-// refused ([Shadow]), or does nothing ([Off]). The zero value enforces.
-type Mode = mode.Mode
-
-// The modes. Shadow changes nothing for the caller: it imposes no time limit
-// either, and counts the calls that ran past it as call_timeout. Off decides and
-// counts nothing but outcomes. In every mode a guard with a pool lends its workers.
-const (
-	Enforce = mode.Enforce
-	Shadow  = mode.Shadow
-	Off     = mode.Off
-)
-
-// Outcome is how a call ended, as far as the dependency is concerned.
-type Outcome = breaker.Outcome
-
-// The outcomes.
-const (
-	Success = breaker.Success
-	Failure = breaker.Failure
-	Ignored = breaker.Ignored
-)
 
 // Call describes one call. The zero value is a call of cost 1 under the rate
 // limit's one shared bucket, at the guard's priority.

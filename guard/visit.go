@@ -8,6 +8,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 )
@@ -144,14 +145,14 @@ func (v *visit) decide(now clock.Instant, w verdict, err error) {
 // revoke turns an outcome that was settled as a success into a failure, for the
 // parts that can take it back.
 func (v *visit) revoke(now clock.Instant, err error) {
-	v.refundFailure(now, Failure)
+	v.refundFailure(now, outcome.Failure)
 	if v.has(permitted) {
-		v.permit.SettleAt(now, Failure, err)
+		v.permit.SettleAt(now, outcome.Failure, err)
 	}
 }
 
-func (v *visit) refundFailure(now clock.Instant, o Outcome) {
-	if o == Failure && v.has(tokensTaken) && v.rev.config.RefundOnFailure {
+func (v *visit) refundFailure(now clock.Instant, o outcome.Outcome) {
+	if o == outcome.Failure && v.has(tokensTaken) && v.rev.config.RefundOnFailure {
 		v.decision.RefundAt(now)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"sync/atomic"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // Handler returns next behind g: a request that g refuses is answered by
@@ -108,7 +108,7 @@ func (e *exchange) settle() {
 		if guard.IsNeutral(reported) {
 			e.token.Done(reported)
 		} else {
-			e.token.Settle(breaker.Failure, e.limit.err)
+			e.token.Settle(outcome.Failure, e.limit.err)
 		}
 		return
 	}

@@ -20,6 +20,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/protect"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -308,7 +310,7 @@ func TestHandler_MultipartFilesAreRemoved(t *testing.T) {
 func TestPeer08_OptionsStayWithWhatTheyWereGivenTo(t *testing.T) {
 	b := newBreaker(t, 1)
 	g := newGuard(t, guard.Config{Breaker: b})
-	strict := protect.Handler(answer(404), g, protect.OutcomeBy(func(int) breaker.Outcome { return breaker.Failure }))
+	strict := protect.Handler(answer(404), g, protect.OutcomeBy(func(int) outcome.Outcome { return outcome.Failure }))
 	lenient := protect.Handler(answer(404), g)
 	lenient.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil))
 	resp, err := protect.Transport(status(404), g).RoundTrip(outgoing(t.Context(), nil))
@@ -328,7 +330,7 @@ func TestPeer08_OptionsStayWithWhatTheyWereGivenTo(t *testing.T) {
 func TestHandler_ShadowRefusesAndLimitsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBreaker(t, 1)
-		g := newGuard(t, guard.Config{Breaker: b, Timeout: limit, Concurrency: 1, Mode: guard.Shadow})
+		g := newGuard(t, guard.Config{Breaker: b, Timeout: limit, Concurrency: 1, Mode: mode.Shadow})
 		url, client, _ := virtual(t, protect.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			<-time.After(2 * limit)
 			w.WriteHeader(http.StatusInternalServerError)
@@ -346,7 +348,7 @@ func TestHandler_ShadowRefusesAndLimitsNothing(t *testing.T) {
 func TestHandler_ShadowTimesTheHeaderAndNotTheBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBreaker(t, 1)
-		g := newGuard(t, guard.Config{Breaker: b, Timeout: limit, Mode: guard.Shadow})
+		g := newGuard(t, guard.Config{Breaker: b, Timeout: limit, Mode: mode.Shadow})
 		url, client, _ := virtual(t, protect.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/late" {
 				<-time.After(2 * limit)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
 )
 
 // InstrumentHandler is [Handler] that measures only: rec is told of every request
@@ -54,5 +55,5 @@ func InstrumentFunc[A, R any](
 // observer is a guard that judges and records and does nothing else. A call
 // whose context is done at its entry is not recorded: nothing will come of it.
 func observer(name string, rec guard.Recorder) (*guard.Guard, error) {
-	return guard.New(name, guard.Config{Recorder: rec, Mode: guard.Off})
+	return guard.New(name, guard.Config{Recorder: rec, Mode: mode.Off})
 }

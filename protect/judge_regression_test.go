@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/protect"
 )
 
@@ -48,7 +48,7 @@ func TestATransportWhoseJudgePanicsKeepsNoPlace(t *testing.T) {
 			func(*http.Request) (*http.Response, error) {
 				return &http.Response{StatusCode: http.StatusOK, Body: body}, nil
 			},
-			[]protect.Option{protect.OutcomeBy(func(int) breaker.Outcome { panic("as told") })},
+			[]protect.Option{protect.OutcomeBy(func(int) outcome.Outcome { panic("as told") })},
 		},
 		"the error": {func(*http.Request) (*http.Response, error) { return nil, touchy{} }, nil},
 	} {
@@ -77,7 +77,7 @@ func TestAHandlerWhoseJudgePanicsKeepsNoPlace(t *testing.T) {
 	}{
 		"the outcome": {
 			func(http.ResponseWriter, *http.Request) {},
-			[]protect.Option{protect.OutcomeBy(func(int) breaker.Outcome { panic("as told") })},
+			[]protect.Option{protect.OutcomeBy(func(int) outcome.Outcome { panic("as told") })},
 		},
 		"an error that was reported": {func(_ http.ResponseWriter, r *http.Request) { protect.ReportError(r.Context(), touchy{}) }, nil},
 		"an error that was reported before a panic": {func(w http.ResponseWriter, r *http.Request) {

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -21,7 +21,7 @@ type options struct {
 	key      func(*http.Request) ratelimit.Key
 	cost     func(*http.Request) int64
 	priority func(*http.Request) guard.Priority
-	outcome  func(status int) breaker.Outcome
+	outcome  func(status int) outcome.Outcome
 	refuse   func(http.ResponseWriter, *http.Request, error)
 	bodyIdle time.Duration
 	quota    bool // tell admitted clients what is left
@@ -121,7 +121,7 @@ func PriorityBy(fn func(*http.Request) guard.Priority) Option {
 
 // OutcomeBy replaces [StatusOutcome], which nil stands for. It is asked for final
 // statuses only.
-func OutcomeBy(fn func(status int) breaker.Outcome) Option {
+func OutcomeBy(fn func(status int) outcome.Outcome) Option {
 	return func(o *options) { o.outcome = fn }
 }
 

@@ -3,7 +3,7 @@ package protect
 import (
 	"net/http"
 
-	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // StatusOutcome says what a response status means for the health of who sent it:
@@ -15,15 +15,15 @@ import (
 // 501 and 505 are such a no: they speak of the method and the version of the request,
 // so a client that sends five of either would open the breaker for everybody else.
 // 0, which no response has, is a failure.
-func StatusOutcome(status int) breaker.Outcome {
+func StatusOutcome(status int) outcome.Outcome {
 	switch {
 	case status == http.StatusTooManyRequests || status == statusClientClosed:
-		return breaker.Ignored
+		return outcome.Ignored
 	case status == http.StatusNotImplemented || status == http.StatusHTTPVersionNotSupported:
-		return breaker.Success
+		return outcome.Success
 	case status < 100 || status >= 500:
-		return breaker.Failure
+		return outcome.Failure
 	default:
-		return breaker.Success
+		return outcome.Success
 	}
 }

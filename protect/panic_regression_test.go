@@ -13,6 +13,7 @@ import (
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/protect"
 	"github.com/elixirscope/foundation/ratelimit"
 )
@@ -55,10 +56,10 @@ func TestHandler_UserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 			"key":      {nil, protect.KeyBy(func(*http.Request) ratelimit.Key { end(); return ratelimit.Key{} }), false},
 			"cost":     {nil, protect.CostBy(func(*http.Request) int64 { end(); return 1 }), false},
 			"priority": {nil, protect.PriorityBy(func(*http.Request) guard.Priority { end(); return 0 }), false},
-			"outcome":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }, protect.OutcomeBy(func(int) breaker.Outcome { end(); return 0 }), true},
+			"outcome":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) }, protect.OutcomeBy(func(int) outcome.Outcome { end(); return 0 }), true},
 			"outcome of a switched protocol": {
 				func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusSwitchingProtocols) },
-				protect.OutcomeBy(func(int) breaker.Outcome { end(); return 0 }), true,
+				protect.OutcomeBy(func(int) outcome.Outcome { end(); return 0 }), true,
 			},
 			"reported error": {func(_ http.ResponseWriter, r *http.Request) { protect.ReportError(r.Context(), testkit.RudeError(end)) }, nil, true},
 			"reported error of a handler that panics": {func(w http.ResponseWriter, r *http.Request) {
@@ -99,7 +100,7 @@ func TestTransport_UserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 			opt  protect.Option
 		}{
 			"round trip": {func(*http.Request) (*http.Response, error) { end(); return nil, nil }, nil},
-			"outcome":    {answer(answered), protect.OutcomeBy(func(int) breaker.Outcome { end(); return 0 })},
+			"outcome":    {answer(answered), protect.OutcomeBy(func(int) outcome.Outcome { end(); return 0 })},
 			"error":      {func(*http.Request) (*http.Response, error) { return nil, testkit.RudeError(end) }, nil},
 			"wrapped error": {func(*http.Request) (*http.Response, error) {
 				return nil, &url.Error{Op: "Get", Err: testkit.RudeError(end)}

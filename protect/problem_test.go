@@ -14,6 +14,7 @@ import (
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/protect"
 	"github.com/elixirscope/foundation/ratelimit"
 )
@@ -114,15 +115,15 @@ func TestRateLimitHeaders(t *testing.T) {
 		name         string
 		handler      http.Handler
 		opts         []protect.Option
-		guard, limit guard.Mode
+		guard, limit mode.Mode
 		want         []string // of the answers to two requests
 	}{
 		{"asked for", answer(200), []protect.Option{protect.RateLimitHeaders()}, 0, 0, []string{`"default";r=1;t=30`, `"default";r=0;t=60`}},
 		{"nothing written", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), []protect.Option{protect.RateLimitHeaders()}, 0, 0, []string{`"default";r=1;t=30`, `"default";r=0;t=60`}},
 		{"not asked for", answer(200), nil, 0, 0, []string{"", ""}},
 		{"the handler's own", own, []protect.Option{protect.RateLimitHeaders()}, 0, 0, []string{`"mine";r=1`, `"mine";r=1`}},
-		{"a guard in shadow", answer(200), []protect.Option{protect.RateLimitHeaders()}, guard.Shadow, 0, []string{"", ""}},
-		{"a limit in shadow", answer(200), []protect.Option{protect.RateLimitHeaders()}, 0, guard.Shadow, []string{"", ""}},
+		{"a guard in shadow", answer(200), []protect.Option{protect.RateLimitHeaders()}, mode.Shadow, 0, []string{"", ""}},
+		{"a limit in shadow", answer(200), []protect.Option{protect.RateLimitHeaders()}, 0, mode.Shadow, []string{"", ""}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/protect"
 )
 
@@ -93,7 +93,7 @@ func freePlaces(g *guard.Guard, most int) int {
 		taken = append(taken, tok)
 	}
 	for _, tok := range taken {
-		tok.Settle(breaker.Ignored, nil)
+		tok.Settle(outcome.Ignored, nil)
 		tok.Close()
 	}
 	return len(taken)

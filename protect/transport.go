@@ -7,8 +7,8 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // Transport returns base behind g; nil means http.DefaultTransport. A request
@@ -142,7 +142,7 @@ type flight struct {
 func (x *flight) fail(err error) error {
 	defer x.end(nil)
 	if x.limit.passed() {
-		x.token.Settle(breaker.Failure, x.limit.err)
+		x.token.Settle(outcome.Failure, x.limit.err)
 		err = x.limit.err
 	} else {
 		x.token.Done(ownFault(err))
@@ -172,6 +172,6 @@ func (x *flight) end(err error) {
 	defer x.idle.release()
 	defer x.token.Close()
 	if err != nil && x.request.Context().Err() == nil {
-		x.token.Settle(breaker.Failure, err)
+		x.token.Settle(outcome.Failure, err)
 	}
 }

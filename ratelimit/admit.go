@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/mode"
 )
 
 // Admit is [Limiter.AllowN] for a guard: it takes the instant at which
@@ -35,7 +36,7 @@ func (l *Limiter) Admit(ctx context.Context, d *Decision, now clock.Instant, key
 func (l *Limiter) tryNow(d *Decision, k *Key, c call) {
 	if l.waiting.count.Load() > 0 && c.cost > 0 {
 		s := l.setup.Load()
-		if ahead := l.waiting.ahead(k.Hash(s.config.Parts)); ahead > 0 && s.config.Mode == Enforce {
+		if ahead := l.waiting.ahead(k.Hash(s.config.Parts)); ahead > 0 && s.config.Mode == mode.Enforce {
 			c.peek = true
 			l.decide(d, k, c)
 			d.refuse(exhausted, max(l.turn(k, c.now, ahead, c.cost), d.RetryAfter, 1))

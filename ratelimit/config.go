@@ -5,18 +5,7 @@ import (
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/key"
-	"github.com/elixirscope/foundation/internal/mode"
-)
-
-// Mode says whether a limiter refuses ([Enforce]), only counts and reports what
-// it would have refused ([Shadow]), or does nothing ([Off]).
-type Mode = mode.Mode
-
-// The modes.
-const (
-	Enforce = mode.Enforce
-	Shadow  = mode.Shadow
-	Off     = mode.Off
+	"github.com/elixirscope/foundation/mode"
 )
 
 const (
@@ -53,7 +42,7 @@ type Config struct {
 	// Beyond it new keys share 1,024 buckets until others have run out.
 	MaxKeys int `yaml:"max_keys"`
 	// Mode is enforce (the default), shadow or off.
-	Mode Mode `yaml:"mode"`
+	Mode mode.Mode `yaml:"mode"`
 }
 
 // Validate returns one [fault.InvalidConfig] with every fault of c, or nil.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/internal/key"
+	"github.com/elixirscope/foundation/mode"
 )
 
 // call is what a caller asks for.
@@ -51,7 +52,7 @@ func (l *Limiter) decide(d *Decision, k *Key, c call) {
 	depth := 0
 	for level := l; level != nil; depth++ {
 		s := level.setup.Load()
-		if s.config.Mode != Off && !level.consult(d, k, c, depth) {
+		if s.config.Mode != mode.Off && !level.consult(d, k, c, depth) {
 			d.later(s.parent, k, c)
 			return
 		}
@@ -66,7 +67,7 @@ func (l *Limiter) decide(d *Decision, k *Key, c call) {
 // consult asks one rule and reports whether the call may go on.
 func (l *Limiter) consult(d *Decision, k *Key, c call, depth int) bool {
 	s, v, kind := l.ask(k, c, d, depth)
-	enforced := s.config.Mode == Enforce
+	enforced := s.config.Mode == mode.Enforce
 	if depth > 0 && !c.peek {
 		l.count(kind, enforced, k, key.Hash{}, c.now)
 	}
@@ -100,7 +101,7 @@ func (l *Limiter) ask(k *Key, c call, d *Decision, depth int) (*setup, verdict, 
 	s := l.setup.Load()
 	for {
 		q := question{hash: k.Hash(s.config.Parts), now: c.now, cost: c.cost, patience: int64(c.patience)}
-		if s.config.Mode != Enforce {
+		if s.config.Mode != mode.Enforce {
 			q.patience = 0 // shadow mode refuses a turn in the future, and delays nobody
 		}
 		v, kind, ok := s.engine.answer(&q, c.peek)
@@ -160,7 +161,7 @@ func (d *Decision) later(parent *Limiter, k *Key, c call) {
 	for d.RetryAfter > 0 && parent != nil {
 		var ignored Decision
 		s := parent.setup.Load()
-		if s.config.Mode == Enforce {
+		if s.config.Mode == mode.Enforce {
 			_, v, kind := parent.ask(k, c, &ignored, 0)
 			if d.RetryAfter = max(d.RetryAfter, v.retry); kind != admitted && v.retry == 0 {
 				d.RetryAfter = 0 // the parent never admits such a call

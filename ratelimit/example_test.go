@@ -8,6 +8,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -132,7 +133,7 @@ func ExampleLimiter_Status() {
 }
 
 func ExampleDecision_WouldRefuse() {
-	l, _ := ratelimit.New("api", ratelimit.Config{Limit: 1, Per: time.Hour, Mode: ratelimit.Shadow})
+	l, _ := ratelimit.New("api", ratelimit.Config{Limit: 1, Per: time.Hour, Mode: mode.Shadow})
 	l.Allow(ratelimit.Key{})
 	d := l.Allow(ratelimit.Key{})
 	fmt.Println(d.OK, d.WouldRefuse(), l.Status().WouldRefuse)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -13,10 +14,10 @@ func FuzzConfig(f *testing.F) {
 	f.Add(uint8(0), int64(5), int64(time.Minute), int64(0), 0, 0, uint8(0), int64(0), int64(1))
 	f.Add(uint8(4), int64(-1), int64(-1), int64(7), -1, 1<<30, uint8(2), int64(-1)<<63, int64(-5))
 	f.Add(uint8(2), int64(1)<<62, int64(1)<<62, int64(0), 4, 3, uint8(1), int64(1)<<62, int64(1)<<61)
-	f.Fuzz(func(t *testing.T, algorithm uint8, limit, per, burst int64, parts, maxKeys int, mode uint8, at, cost int64) {
+	f.Fuzz(func(t *testing.T, algorithm uint8, limit, per, burst int64, parts, maxKeys int, how uint8, at, cost int64) {
 		c := ratelimit.Config{
 			Algorithm: ratelimit.Algorithm(algorithm), Limit: limit, Per: time.Duration(per), Burst: burst,
-			Parts: parts, MaxKeys: min(maxKeys, 1<<20), Mode: ratelimit.Mode(mode),
+			Parts: parts, MaxKeys: min(maxKeys, 1<<20), Mode: mode.Mode(how),
 		}
 		l, err := ratelimit.New("rule", c)
 		if (err != nil) != (c.Validate() != nil) {

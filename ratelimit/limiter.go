@@ -10,6 +10,7 @@ import (
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/key"
 	"github.com/elixirscope/foundation/internal/stripe"
+	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -66,7 +67,7 @@ type setup struct {
 
 // ready returns s with what follows from the rest filled in.
 func (s *setup) ready() *setup {
-	s.quick = s.config.Mode == Enforce && s.parent == nil && s.engine.words != nil
+	s.quick = s.config.Mode == mode.Enforce && s.parent == nil && s.engine.words != nil
 	return s
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -108,7 +109,7 @@ func TestPeer29_FastRulesAndOddOnesStayExact(t *testing.T) {
 // A reservation in shadow mode was given a delay, as if the rule were enforced.
 func TestAShadowRuleDelaysNoReservation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := must(t, ratelimit.Config{Limit: 1, Per: time.Second, Mode: ratelimit.Shadow})
+		l := must(t, ratelimit.Config{Limit: 1, Per: time.Second, Mode: mode.Shadow})
 		for i := range 3 {
 			r := l.Reserve(user, 1)
 			if !r.OK || r.Delay() != 0 || r.Decision.WouldRefuse() != (i > 0) {
@@ -122,7 +123,7 @@ func TestAShadowRuleDelaysNoReservation(t *testing.T) {
 func TestAShadowRuleKeepsTheDelayOfItsParent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		parent := must(t, ratelimit.Config{Limit: 1, Per: time.Second})
-		l := under(t, parent, ratelimit.Config{Algorithm: ratelimit.FixedWindow, Limit: 1, Per: time.Hour, Mode: ratelimit.Shadow})
+		l := under(t, parent, ratelimit.Config{Algorithm: ratelimit.FixedWindow, Limit: 1, Per: time.Hour, Mode: mode.Shadow})
 		for i := range 3 {
 			r := l.Reserve(user, 1)
 			if want := time.Duration(i) * time.Second; !r.OK || r.Delay() != want {
@@ -182,7 +183,7 @@ func TestPeekingAtALogForgetsNothingForLateReadings(t *testing.T) {
 func TestTheFirstWaiterNoticesThatItsTurnHasCome(t *testing.T) {
 	cfg := ratelimit.Config{Limit: 1, Per: time.Hour}
 	fast := ratelimit.Config{Limit: 1000, Per: time.Second}
-	off := ratelimit.Config{Limit: 1, Per: time.Hour, Mode: ratelimit.Off}
+	off := ratelimit.Config{Limit: 1, Per: time.Hour, Mode: mode.Off}
 	for name, act := range map[string]func(l, parent *ratelimit.Limiter, d *ratelimit.Decision) error{
 		"reset": func(l, parent *ratelimit.Limiter, _ *ratelimit.Decision) error {
 			l.Reset(user, "")

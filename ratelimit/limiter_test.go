@@ -15,6 +15,7 @@ import (
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -569,7 +570,7 @@ func TestReadingsOutOfOrderAreDecidedExactly(t *testing.T) {
 }
 
 func TestModes(t *testing.T) {
-	shadow := must(t, ratelimit.Config{Limit: 1, Per: time.Hour, Mode: ratelimit.Shadow})
+	shadow := must(t, ratelimit.Config{Limit: 1, Per: time.Hour, Mode: mode.Shadow})
 	for i := range 3 {
 		d := shadow.Allow(user)
 		if !d.OK || d.Err() != nil || d.WouldRefuse() != (i > 0) || (d.Refusal() != nil) != (i > 0) {
@@ -585,7 +586,7 @@ func TestModes(t *testing.T) {
 	if r := shadow.Reserve(ratelimit.KeyOf("window"), 1); !r.OK || r.Delay() != 0 {
 		t.Errorf("a reservation in shadow mode: %+v", r)
 	}
-	off := must(t, ratelimit.Config{Limit: 1, Per: time.Hour, Mode: ratelimit.Off})
+	off := must(t, ratelimit.Config{Limit: 1, Per: time.Hour, Mode: mode.Off})
 	if take(off, user, 9) != 9 || off.Status().TrackedKeys != 0 {
 		t.Error("a limiter that is off decides")
 	}

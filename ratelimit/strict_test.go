@@ -9,6 +9,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -245,7 +246,7 @@ func TestAChangeBesideTheRuleLeavesReceiptsGood(t *testing.T) {
 	eachAlgorithm(t, func(t *testing.T, a ratelimit.Algorithm) {
 		begin := ratelimit.Config{Algorithm: a, Limit: 2, Per: time.Hour}
 		room, shadow := begin, begin
-		room.MaxKeys, shadow.Mode = 10, ratelimit.Shadow
+		room.MaxKeys, shadow.Mode = 10, mode.Shadow
 		for name, c := range map[string]ratelimit.Config{"max_keys": room, "mode": shadow} {
 			l := must(t, begin)
 			before := l.Peek(user)
@@ -316,8 +317,8 @@ func TestImpossibleCostsOfAKeyInUse(t *testing.T) {
 // A refusal is told a time after which the rules above admit the call as well.
 func TestRetryAfterHoldsForTheRulesAboveThatWereNotAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		spent := func(per time.Duration, mode ratelimit.Mode, opts ...ratelimit.Option) *ratelimit.Limiter {
-			l := must(t, ratelimit.Config{Limit: 1, Per: per, Mode: mode}, opts...)
+		spent := func(per time.Duration, how mode.Mode, opts ...ratelimit.Option) *ratelimit.Limiter {
+			l := must(t, ratelimit.Config{Limit: 1, Per: per, Mode: how}, opts...)
 			l.Allow(user)
 			return l
 		}
@@ -327,16 +328,16 @@ func TestRetryAfterHoldsForTheRulesAboveThatWereNotAsked(t *testing.T) {
 		}{
 			"none":          {nil, time.Second},
 			"free":          {must(t, ratelimit.Config{Limit: 9, Per: time.Hour}), time.Second},
-			"sooner":        {spent(time.Millisecond, ratelimit.Enforce), time.Second},
-			"later":         {spent(time.Hour, ratelimit.Enforce), time.Hour},
-			"later, shadow": {spent(time.Hour, ratelimit.Shadow), time.Second},
-			"later, off":    {spent(time.Hour, ratelimit.Off), time.Second},
+			"sooner":        {spent(time.Millisecond, mode.Enforce), time.Second},
+			"later":         {spent(time.Hour, mode.Enforce), time.Hour},
+			"later, shadow": {spent(time.Hour, mode.Shadow), time.Second},
+			"later, off":    {spent(time.Hour, mode.Off), time.Second},
 			"never":         {must(t, ratelimit.Config{Limit: -1, Per: time.Hour}), 0},
-			"the one above": {under(t, spent(time.Minute, ratelimit.Enforce), ratelimit.Config{Limit: 9, Per: time.Hour}), time.Minute},
+			"the one above": {under(t, spent(time.Minute, mode.Enforce), ratelimit.Config{Limit: 9, Per: time.Hour}), time.Minute},
 			"never, above":  {under(t, must(t, ratelimit.Config{Limit: -1, Per: time.Hour}), ratelimit.Config{Limit: 9, Per: time.Hour}), 0},
-			"never, shadow": {must(t, ratelimit.Config{Limit: -1, Per: time.Hour, Mode: ratelimit.Shadow}), time.Second},
+			"never, shadow": {must(t, ratelimit.Config{Limit: -1, Per: time.Hour, Mode: mode.Shadow}), time.Second},
 		} {
-			l := spent(time.Second, ratelimit.Enforce)
+			l := spent(time.Second, mode.Enforce)
 			if err := l.SetParent(c.above); err != nil {
 				t.Fatal(err)
 			}
@@ -363,7 +364,7 @@ func TestPeekingCountsNowhereAndOffHasItsNumbers(t *testing.T) {
 			t.Errorf("peeks were counted: %+v", st)
 		}
 	}
-	off := must(t, ratelimit.Config{Limit: 5, Per: time.Hour, Mode: ratelimit.Off})
+	off := must(t, ratelimit.Config{Limit: 5, Per: time.Hour, Mode: mode.Off})
 	for range 7 {
 		if d := off.Allow(user); !d.OK || d.Limit != 5 || d.Remaining != 5 || d.Err() != nil {
 			t.Errorf("off: %+v", d)

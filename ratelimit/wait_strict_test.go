@@ -9,6 +9,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -77,7 +78,7 @@ func TestCallsThatWaitAreCountedOnce(t *testing.T) {
 // In shadow mode nobody waits.
 func TestWaitInShadowModeReturnsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, start := must(t, ratelimit.Config{Limit: 1, Per: time.Hour, Mode: ratelimit.Shadow}), time.Now()
+		l, start := must(t, ratelimit.Config{Limit: 1, Per: time.Hour, Mode: mode.Shadow}), time.Now()
 		for range 3 {
 			if err := l.Wait(t.Context(), user); err != nil || time.Since(start) != 0 {
 				t.Errorf("after %v: %v", time.Since(start), err)

@@ -20,6 +20,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -171,7 +172,7 @@ func free(g *guard.Guard) bool {
 	if err != nil {
 		return !errors.Is(err, fault.ConcurrencyLimited)
 	}
-	tok.Settle(breaker.Ignored, nil)
+	tok.Settle(outcome.Ignored, nil)
 	tok.Close()
 	return true
 }

@@ -8,8 +8,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/protect"
 	"github.com/elixirscope/foundation/ratelimit"
 )
@@ -20,7 +20,7 @@ type Option func(*options)
 type options struct {
 	key      func(ctx context.Context, method string) ratelimit.Key
 	priority func(ctx context.Context, method string) guard.Priority
-	outcome  func(error) breaker.Outcome
+	outcome  func(error) outcome.Outcome
 }
 
 func collect(opts []Option) options {
@@ -97,6 +97,6 @@ func PriorityBy(fn func(ctx context.Context, method string) guard.Priority) Opti
 
 // OutcomeBy replaces [Outcome] as the judge of how calls ended. io.EOF at the end
 // of a stream is given to it as nil.
-func OutcomeBy(fn func(error) breaker.Outcome) Option {
+func OutcomeBy(fn func(error) outcome.Outcome) Option {
 	return func(o *options) { o.outcome = fn }
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -78,7 +79,7 @@ func TestDescriptions(t *testing.T) {
 	}
 	g, b := newGuard(t, 0)
 	conn := dial(t, false, []grpc.ServerOption{grpc.ChainUnaryInterceptor(guardgrpc.UnaryServerInterceptor(g,
-		guardgrpc.OutcomeBy(func(error) breaker.Outcome { return breaker.Failure })))})
+		guardgrpc.OutcomeBy(func(error) outcome.Outcome { return outcome.Failure })))})
 	if err := echo(t.Context(), conn, "fine"); err != nil || b.State() != breaker.StateOpen {
 		t.Errorf("%v, breaker %v", err, b.State())
 	}

@@ -7,9 +7,9 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/errtree"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // CodeOutcome says what a gRPC code means for the health of who sent it:
@@ -20,17 +20,17 @@ import (
 //
 // ResourceExhausted is what 429 is in HTTP, and what a server answers to a message
 // that is too large: whoever calls can have it at will.
-func CodeOutcome(code codes.Code) breaker.Outcome {
+func CodeOutcome(code codes.Code) outcome.Outcome {
 	switch code {
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Internal, codes.Unknown, codes.DataLoss:
-		return breaker.Failure
+		return outcome.Failure
 	case codes.Canceled, codes.Aborted, codes.ResourceExhausted:
-		return breaker.Ignored
+		return outcome.Ignored
 	case codes.OK, codes.InvalidArgument, codes.NotFound, codes.AlreadyExists, codes.PermissionDenied,
 		codes.FailedPrecondition, codes.OutOfRange, codes.Unimplemented, codes.Unauthenticated:
-		return breaker.Success
+		return outcome.Success
 	default:
-		return breaker.Failure // a code that does not exist is a broken peer
+		return outcome.Failure // a code that does not exist is a broken peer
 	}
 }
 
@@ -39,13 +39,13 @@ func CodeOutcome(code codes.Code) breaker.Outcome {
 // failure, as gRPC makes it Unknown. Of an error that joins several, as errors.Join
 // makes, each is judged, and a failure wins over a success, which wins over what is
 // ignored.
-func Outcome(err error) breaker.Outcome {
-	return errtree.Worst(err, outcomeOf, breaker.Failure, breaker.Success, breaker.Ignored)
+func Outcome(err error) outcome.Outcome {
+	return errtree.Worst(err, outcomeOf, outcome.Failure, outcome.Success, outcome.Ignored)
 }
 
-func outcomeOf(err error) breaker.Outcome {
+func outcomeOf(err error) outcome.Outcome {
 	if fault.IsRefusal(err) || errors.Is(err, context.Canceled) {
-		return breaker.Ignored
+		return outcome.Ignored
 	}
 	return CodeOutcome(status.Code(err))
 }

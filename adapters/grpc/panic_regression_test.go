@@ -17,6 +17,7 @@ import (
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // scripted is a stream that ends as it is told.
@@ -38,7 +39,7 @@ func openAs(s grpc.ClientStream, err error) grpc.Streamer {
 func TestUserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 	for way, end := range testkit.Ends() {
 		unavailable := status.Error(codes.Unavailable, "down")
-		table := guardgrpc.OutcomeBy(func(error) breaker.Outcome { end(); return breaker.Success })
+		table := guardgrpc.OutcomeBy(func(error) outcome.Outcome { end(); return outcome.Success })
 		stream := func(open grpc.Streamer, opts ...guardgrpc.Option) func(context.Context, *guard.Guard) {
 			return func(ctx context.Context, g *guard.Guard) {
 				s, err := guardgrpc.StreamClientInterceptor(g, opts...)(ctx, talkDesc, nil, "/test.Shop/Talk", open)
@@ -86,9 +87,9 @@ func TestStream_ACallerThatLeavesWithACauseIsNeutral(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g, b := newGuard(t, 0)
 		ctx, leave := context.WithCancelCause(t.Context())
-		_, err := guardgrpc.StreamClientInterceptor(g, guardgrpc.OutcomeBy(func(err error) breaker.Outcome {
+		_, err := guardgrpc.StreamClientInterceptor(g, guardgrpc.OutcomeBy(func(err error) outcome.Outcome {
 			t.Errorf("the table was asked about %v", err)
-			return breaker.Failure
+			return outcome.Failure
 		}))(ctx, talkDesc, nil, "/test.Shop/Talk", openAs(scripted{}, nil))
 		if err != nil {
 			t.Fatal(err)
@@ -106,16 +107,16 @@ func TestAFailureBesideARefusal(t *testing.T) {
 	down, absent := status.Error(codes.Unavailable, "down"), status.Error(codes.NotFound, "none")
 	for name, c := range map[string]struct {
 		err  error
-		want breaker.Outcome
+		want outcome.Outcome
 		code codes.Code // of StatusError
 	}{
-		"refusal":              {refusal, breaker.Ignored, codes.ResourceExhausted},
-		"refusals":             {errors.Join(refusal, refusal), breaker.Ignored, codes.ResourceExhausted},
-		"failure and refusal":  {errors.Join(errors.New("broken"), refusal), breaker.Failure, codes.Unknown},
-		"refusal and status":   {fmt.Errorf("x: %w", errors.Join(refusal, down)), breaker.Failure, codes.Unavailable},
-		"answer and failure":   {errors.Join(absent, down), breaker.Failure, codes.NotFound},
-		"answer and canceled":  {errors.Join(context.Canceled, absent), breaker.Success, codes.NotFound},
-		"canceled and failure": {errors.Join(context.Canceled, errors.New("broken")), breaker.Failure, codes.Unknown},
+		"refusal":              {refusal, outcome.Ignored, codes.ResourceExhausted},
+		"refusals":             {errors.Join(refusal, refusal), outcome.Ignored, codes.ResourceExhausted},
+		"failure and refusal":  {errors.Join(errors.New("broken"), refusal), outcome.Failure, codes.Unknown},
+		"refusal and status":   {fmt.Errorf("x: %w", errors.Join(refusal, down)), outcome.Failure, codes.Unavailable},
+		"answer and failure":   {errors.Join(absent, down), outcome.Failure, codes.NotFound},
+		"answer and canceled":  {errors.Join(context.Canceled, absent), outcome.Success, codes.NotFound},
+		"canceled and failure": {errors.Join(context.Canceled, errors.New("broken")), outcome.Failure, codes.Unknown},
 	} {
 		if got := guardgrpc.Outcome(c.err); got != c.want {
 			t.Errorf("%s: %v, want %v", name, got, c.want)

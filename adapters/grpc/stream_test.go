@@ -17,6 +17,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 var guardCall = guard.Call{}
@@ -53,7 +55,7 @@ func guardedClient(t *testing.T, g *guard.Guard) *grpc.ClientConn {
 }
 
 func TestStream_ClientOutcomeIsThatOfTheEnd(t *testing.T) {
-	for what, want := range map[string]breaker.Outcome{"fine": breaker.Success, "5": breaker.Success, "10": breaker.Ignored, "14": breaker.Failure} {
+	for what, want := range map[string]outcome.Outcome{"fine": outcome.Success, "5": outcome.Success, "10": outcome.Ignored, "14": outcome.Failure} {
 		g, b := newGuard(t, 0)
 		s := openStream(t.Context(), t, guardedClient(t, g), manyDesc)
 		s.send(what)
@@ -67,7 +69,7 @@ func TestStream_ClientOutcomeIsThatOfTheEnd(t *testing.T) {
 		if what == "fine" != errors.Is(err, io.EOF) {
 			t.Errorf("%s: ended with %v", what, err)
 		}
-		if got := b.State() == breaker.StateOpen; got != (want == breaker.Failure) || !free(g) {
+		if got := b.State() == breaker.StateOpen; got != (want == outcome.Failure) || !free(g) {
 			t.Errorf("%s: open %v, want %v", what, got, want)
 		}
 	}
@@ -137,7 +139,7 @@ func TestStream_RefusedClientIsNotOpened(t *testing.T) {
 }
 
 func TestStream_Server(t *testing.T) {
-	for what, want := range map[string]breaker.Outcome{"fine": breaker.Success, "5": breaker.Success, "plain": breaker.Failure, "14": breaker.Failure} {
+	for what, want := range map[string]outcome.Outcome{"fine": outcome.Success, "5": outcome.Success, "plain": outcome.Failure, "14": outcome.Failure} {
 		g, b := newGuard(t, 0)
 		conn := dial(t, false, []grpc.ServerOption{grpc.ChainStreamInterceptor(guardgrpc.StreamServerInterceptor(g))})
 		s := openStream(t.Context(), t, conn, talkDesc)
@@ -157,7 +159,7 @@ func TestStream_Server(t *testing.T) {
 		for err := error(nil); err == nil; {
 			_, err = s.receive()
 		}
-		waitFor(t, what+" ends", func() bool { return b.State() == breaker.StateOpen == (want == breaker.Failure) })
+		waitFor(t, what+" ends", func() bool { return b.State() == breaker.StateOpen == (want == outcome.Failure) })
 		waitFor(t, "the place comes back", func() bool { return free(g) })
 	}
 }
@@ -165,7 +167,7 @@ func TestStream_Server(t *testing.T) {
 // The time limit bounds no stream, so shadow mode must not say that it would have.
 func TestStream_ShadowReportsNoTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g, err := guard.New("shop", guard.Config{Timeout: time.Second, Mode: guard.Shadow})
+		g, err := guard.New("shop", guard.Config{Timeout: time.Second, Mode: mode.Shadow})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -19,16 +19,17 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // failures is the table that the interceptors promise.
-var failures = map[codes.Code]breaker.Outcome{
-	codes.OK: breaker.Success, codes.InvalidArgument: breaker.Success, codes.NotFound: breaker.Success, codes.AlreadyExists: breaker.Success,
-	codes.PermissionDenied: breaker.Success, codes.Unauthenticated: breaker.Success, codes.FailedPrecondition: breaker.Success,
-	codes.OutOfRange: breaker.Success, codes.Unimplemented: breaker.Success,
-	codes.Canceled: breaker.Ignored, codes.Aborted: breaker.Ignored,
-	codes.Unavailable: breaker.Failure, codes.DeadlineExceeded: breaker.Failure, codes.ResourceExhausted: breaker.Ignored,
-	codes.Internal: breaker.Failure, codes.Unknown: breaker.Failure, codes.DataLoss: breaker.Failure,
+var failures = map[codes.Code]outcome.Outcome{
+	codes.OK: outcome.Success, codes.InvalidArgument: outcome.Success, codes.NotFound: outcome.Success, codes.AlreadyExists: outcome.Success,
+	codes.PermissionDenied: outcome.Success, codes.Unauthenticated: outcome.Success, codes.FailedPrecondition: outcome.Success,
+	codes.OutOfRange: outcome.Success, codes.Unimplemented: outcome.Success,
+	codes.Canceled: outcome.Ignored, codes.Aborted: outcome.Ignored,
+	codes.Unavailable: outcome.Failure, codes.DeadlineExceeded: outcome.Failure, codes.ResourceExhausted: outcome.Ignored,
+	codes.Internal: outcome.Failure, codes.Unknown: outcome.Failure, codes.DataLoss: outcome.Failure,
 }
 
 func TestCodeOutcome(t *testing.T) {
@@ -40,7 +41,7 @@ func TestCodeOutcome(t *testing.T) {
 			t.Errorf("%v is %v, want %v", code, got, want)
 		}
 	}
-	if got := guardgrpc.CodeOutcome(codes.Code(99)); got != breaker.Failure {
+	if got := guardgrpc.CodeOutcome(codes.Code(99)); got != outcome.Failure {
 		t.Errorf("a code that does not exist is %v", got)
 	}
 }
@@ -63,7 +64,7 @@ func TestUnary_EveryCodeOverTCP(t *testing.T) {
 			if status.Code(err) != code {
 				t.Errorf("side %d: %v arrived as %v", side, code, err)
 			}
-			if got := b.State() == breaker.StateOpen; got != (want == breaker.Failure) || !free(g) {
+			if got := b.State() == breaker.StateOpen; got != (want == outcome.Failure) || !free(g) {
 				t.Errorf("side %d: %v: open %v, want %v", side, code, got, want)
 			}
 			conn.Close()
@@ -133,7 +134,7 @@ func TestPeer06_CallersThatLeaveAreNeutral(t *testing.T) {
 				for busy := false; !busy; {
 					tok, err := g.Enter(ctx, guardCall)
 					if busy = err != nil; !busy {
-						tok.Settle(breaker.Ignored, nil)
+						tok.Settle(outcome.Ignored, nil)
 						tok.Close()
 					}
 				}

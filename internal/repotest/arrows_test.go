@@ -19,7 +19,7 @@ var arrows = map[string]string{
 	"internal/hostname":          "",
 	"internal/key":               "",
 	"internal/localfile":         "",
-	"internal/mode":              "internal/enum",
+	"mode":                       "internal/enum",
 	"internal/ordered":           "",
 	"internal/repotest":          "",
 	"internal/routing":           "",
@@ -27,11 +27,12 @@ var arrows = map[string]string{
 	"internal/suggest":           "",
 	"internal/testkit":           "",
 	"fault":                      "internal/errtree",
+	"outcome":                    "internal/enum",
 	"telemetry":                  "clock fault",
 
-	"breaker":                    "clock fault internal/enum internal/errtree internal/key internal/mode internal/ordered internal/stripe telemetry",
-	"ratelimit":                  "clock fault internal/enum internal/key internal/mode internal/stripe telemetry",
-	"ratelimit/shared":           "clock fault ratelimit",
+	"breaker":                    "clock fault internal/enum internal/errtree internal/key internal/ordered internal/stripe mode outcome telemetry",
+	"ratelimit":                  "clock fault internal/enum internal/key mode internal/stripe telemetry",
+	"ratelimit/shared":           "clock fault mode ratelimit",
 	"ratelimit/shared/storetest": "fault ratelimit ratelimit/shared",
 	"pool":                       "clock fault internal/enum internal/histogram internal/stripe telemetry",
 	"pool/internal/shared":       "",
@@ -42,10 +43,10 @@ var arrows = map[string]string{
 	"eventstore":                 "fault internal/enum telemetry",
 	"eventstore/storetest":       "eventstore fault",
 
-	"guard":            "breaker clock fault internal/enum internal/errtree internal/exhausted internal/histogram internal/mode internal/stripe pool ratelimit telemetry",
+	"guard":            "breaker clock fault internal/enum internal/errtree internal/exhausted internal/histogram internal/stripe mode outcome pool ratelimit telemetry",
 	"guard/guardtest":  "fault guard pool",
-	"protect":          "breaker fault guard internal/exhausted/dialing ratelimit telemetry",
-	"protect/sqlguard": "breaker fault guard internal/errtree internal/exhausted/dialing pool telemetry",
+	"protect":          "fault guard internal/exhausted/dialing mode outcome ratelimit telemetry",
+	"protect/sqlguard": "fault guard internal/errtree internal/exhausted/dialing outcome pool telemetry",
 
 	"config":                   "breaker config/internal/jsontree config/internal/yamlx fault guard internal/localfile internal/ordered internal/suggest pool ratelimit telemetry",
 	"config/historytest":       "config fault",
@@ -54,13 +55,13 @@ var arrows = map[string]string{
 	".":                        "breaker config eventstore fault guard internal/suggest pool ratelimit registry supervise telemetry",
 
 	"adapters":                   "",
-	"adapters/grpc":              "breaker fault guard internal/errtree protect ratelimit",
+	"adapters/grpc":              "fault guard internal/errtree outcome protect ratelimit",
 	"adapters/internal/pgdsn":    "internal/localfile",
 	"adapters/internal/pgtest":   "internal/testkit",
 	"adapters/internal/sqlpool":  "",
 	"adapters/postgres":          "adapters/internal/pgdsn fault pool",
 	"adapters/postgres/pgstore":  "adapters/internal/pgdsn eventstore fault",
-	"adapters/postgres/pgxguard": "breaker guard internal/errtree protect/sqlguard",
+	"adapters/postgres/pgxguard": "guard internal/errtree outcome protect/sqlguard",
 	"adapters/prometheus":        "telemetry",
 	"adapters/sqlite":            "eventstore fault",
 
@@ -81,7 +82,7 @@ var arrows = map[string]string{
 	"examples/http":          "breaker fault guard protect ratelimit",
 	"examples/payments":      "breaker fault guard ratelimit",
 	"adapters/examples/grpc": "adapters/grpc breaker fault guard ratelimit",
-	"adapters/examples/sql":  "breaker fault guard protect/sqlguard",
+	"adapters/examples/sql":  "breaker fault guard outcome protect/sqlguard",
 }
 
 // layers are the packages from below upwards, those to come included. An arrow points to a layer below, or
@@ -89,7 +90,7 @@ var arrows = map[string]string{
 // another: the parts of one layer are ignorant of each other.
 var layers = [][]string{
 	{"clock", "internal/..."},
-	{"fault"},
+	{"fault", "mode", "outcome"},
 	{"telemetry"},
 	{"breaker", "ratelimit/...", "pool/...", "retry", "memory", "perf", "health/...", "registry", "supervise", "eventstore/..."},
 	{"guard/..."},
@@ -240,8 +241,8 @@ func TestArrows_PatternsMeanWhatTheySay(t *testing.T) {
 		{"pool", "guard", false},
 		{"pool", "breaker", false},
 		{"pool/sqlworker", "pool", true},
-		{"internal/mode", "internal/enum", true},
-		{"internal/mode", "fault", false},
+		{"mode", "internal/enum", true},
+		{"mode", "fault", false},
 		{"config", ".", false},
 		{"guard", "adapters/prometheus", false},
 		{"cmd/internal/cli", "adapters/prometheus", true},

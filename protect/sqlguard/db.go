@@ -5,9 +5,9 @@ import (
 	"database/sql"
 	"errors"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // DB runs the calls of a *sql.DB through a guard. Make one with [New]; it holds
@@ -22,7 +22,7 @@ type DB struct {
 	db      *sql.DB
 	guard   *guard.Guard
 	call    guard.Call
-	outcome func(error) breaker.Outcome
+	outcome func(error) outcome.Outcome
 }
 
 // Option changes how a [DB] judges errors.
@@ -30,7 +30,7 @@ type Option func(*DB)
 
 // WithOutcome replaces [Outcome], which nil stands for, as the judge of errors. It must
 // be safe for concurrent use.
-func WithOutcome(fn func(error) breaker.Outcome) Option { return func(d *DB) { d.outcome = fn } }
+func WithOutcome(fn func(error) outcome.Outcome) Option { return func(d *DB) { d.outcome = fn } }
 
 // New returns db behind g. Closing db stays its owner's affair.
 func New(db *sql.DB, g *guard.Guard, opts ...Option) *DB {
@@ -82,14 +82,14 @@ func (d *DB) settle(tok *guard.Token, err error) error { return Settle(tok, d.ou
 // Where the call's context is done, the guard judges, which knows whose deadline
 // it was; drivers have a dozen ways to say that a query was interrupted. So it does
 // for an error that was marked with [guard.Neutral]. Else outcome does.
-func Settle(tok *guard.Token, outcome func(error) breaker.Outcome, err error) error {
+func Settle(tok *guard.Token, judged func(error) outcome.Outcome, err error) error {
 	if guard.IsNeutral(err) {
 		tok.Done(err)
 		return err
 	}
 	ctx := tok.Context()
 	if err == nil || ctx.Err() == nil {
-		tok.Settle(outcome(err), err)
+		tok.Settle(judged(err), err)
 		tok.Close()
 		return err
 	}

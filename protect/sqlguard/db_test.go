@@ -11,24 +11,24 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/protect/sqlguard"
 )
 
 func TestOutcome(t *testing.T) {
-	for want, errs := range map[breaker.Outcome][]error{
-		breaker.Success: {
+	for want, errs := range map[outcome.Outcome][]error{
+		outcome.Success: {
 			nil, sql.ErrNoRows, stateError("23505"), stateError("22001"), stateError("42P01"), stateError("P0001"), stateError("25P02"),
 			errors.Join(stateError("23505"), sql.ErrTxDone), errors.Join(fault.New(fault.Spec{Code: fault.RateLimited}), sql.ErrNoRows),
 		},
-		breaker.Ignored: {
+		outcome.Ignored: {
 			context.Canceled, sql.ErrTxDone, stateError("40001"), stateError("40P01"), stateError("55P03"), fault.New(fault.Spec{Code: fault.RateLimited}),
 			syscall.EMFILE, fault.New(fault.Spec{Code: fault.WorkerFailed, Cause: syscall.EADDRNOTAVAIL}),
 			errors.Join(context.Canceled, sql.ErrTxDone), errors.Join(stateError("40001"), fault.New(fault.Spec{Code: fault.PoolFull})),
 		},
-		breaker.Failure: {
+		outcome.Failure: {
 			errNoRoute, sql.ErrConnDone, context.DeadlineExceeded, stateError("08006"), stateError("53300"), stateError("57P01"), stateError("57014"),
 			stateError("58030"), stateError("XX000"), stateError("28P01"), stateError("3D000"), stateError(""), stateError("2"), stateError("ZZ999"),
 			fault.New(fault.Spec{Code: fault.WorkerFailed}),
@@ -253,7 +253,7 @@ func TestDB_With(t *testing.T) {
 	if f.db.With(guard.Call{Op: "list"}) == f.db || f.db.Unwrap() != f.sql {
 		t.Error("With changes what it was called on")
 	}
-	judge := sqlguard.New(f.sql, f.guard, sqlguard.WithOutcome(func(error) breaker.Outcome { return breaker.Failure }))
+	judge := sqlguard.New(f.sql, f.guard, sqlguard.WithOutcome(func(error) outcome.Outcome { return outcome.Failure }))
 	if _, err := judge.Exec(t.Context(), "fine"); err != nil || !f.open() {
 		t.Errorf("%v, open %v", err, f.open())
 	}
@@ -279,7 +279,7 @@ func TestDB_ALongCallIsNotTakenBack(t *testing.T) {
 // What an application thinks of its own rules says nothing about the database.
 func TestDB_NeutralErrorsAreIgnored(t *testing.T) {
 	errOutOfStock := errors.New("out of stock")
-	for _, opts := range [][]sqlguard.Option{nil, {sqlguard.WithOutcome(func(error) breaker.Outcome { return breaker.Failure })}} {
+	for _, opts := range [][]sqlguard.Option{nil, {sqlguard.WithOutcome(func(error) outcome.Outcome { return outcome.Failure })}} {
 		f := newFixture(t, 0, opts...)
 		err := f.db.InTx(t.Context(), nil, func(context.Context, *sql.Tx) error { return guard.Neutral(errOutOfStock) })
 		if s := f.guard.Status(); !errors.Is(err, errOutOfStock) || f.open() || s.Results[guard.Indifferent] != 1 {

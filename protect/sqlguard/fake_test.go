@@ -15,6 +15,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/protect/sqlguard"
 )
 
@@ -138,7 +139,7 @@ func (f *fixture) free() bool {
 	if err != nil {
 		return !errors.Is(err, fault.ConcurrencyLimited)
 	}
-	tok.Settle(breaker.Ignored, nil)
+	tok.Settle(outcome.Ignored, nil)
 	tok.Close()
 	return true
 }

@@ -3,13 +3,13 @@ package sqlguard_test
 import (
 	"testing"
 
-	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/protect/sqlguard"
 )
 
 // A judge of the user's own may panic, in whichever call it is asked.
 func TestAJudgeThatPanicsKeepsNoPlace(t *testing.T) {
-	judge := sqlguard.WithOutcome(func(error) breaker.Outcome { panic("as told") })
+	judge := sqlguard.WithOutcome(func(error) outcome.Outcome { panic("as told") })
 	for about, call := range map[string]func(*fixture){
 		"exec":         func(f *fixture) { _, _ = f.db.Exec(t.Context(), "fine") },
 		"failed query": func(f *fixture) { closeRows(f.db.Query(t.Context(), "unique")) },

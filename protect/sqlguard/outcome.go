@@ -5,10 +5,10 @@ import (
 	"database/sql"
 	"errors"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/errtree"
 	"github.com/elixirscope/foundation/internal/exhausted/dialing"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // Outcome says what err means for the health of the database:
@@ -26,24 +26,24 @@ import (
 //
 // Of an error that joins several, as errors.Join makes, each is judged, and a failure
 // wins over a success, which wins over what is ignored.
-func Outcome(err error) breaker.Outcome {
-	return errtree.Worst(err, outcomeOf, breaker.Failure, breaker.Success, breaker.Ignored)
+func Outcome(err error) outcome.Outcome {
+	return errtree.Worst(err, outcomeOf, outcome.Failure, outcome.Success, outcome.Ignored)
 }
 
-func outcomeOf(err error) breaker.Outcome {
+func outcomeOf(err error) outcome.Outcome {
 	switch {
 	case err == nil, errors.Is(err, sql.ErrNoRows):
-		return breaker.Success
+		return outcome.Success
 	case errors.Is(err, context.Canceled), errors.Is(err, sql.ErrTxDone), fault.IsRefusal(err):
-		return breaker.Ignored
+		return outcome.Ignored
 	}
 	if s, ok := errors.AsType[stater](err); ok {
 		return StateOutcome(s.SQLState())
 	}
 	if _, own := dialing.Exhausted(err); own {
-		return breaker.Ignored
+		return outcome.Ignored
 	}
-	return breaker.Failure
+	return outcome.Failure
 }
 
 // stater is an error of a driver that keeps the standard's code.
@@ -59,18 +59,18 @@ type stater interface {
 // of contention. Connections (08), authorisation (28), missing databases (3D),
 // resources (53), operator intervention (57), system and internal errors (58, XX)
 // and whatever is not known are failures.
-func StateOutcome(state string) breaker.Outcome {
+func StateOutcome(state string) outcome.Outcome {
 	if len(state) != 5 {
-		return breaker.Failure
+		return outcome.Failure
 	}
 	switch state[:2] {
 	case "00", "01", "02", // success, warning, no data
 		"03", "09", "0A", "0B", "0F", "0L", "0P", "0Z", "10", "20", "21", "22", "23", "24", "25", "26", "27",
 		"2B", "2D", "2F", "34", "38", "39", "3B", "3F", "42", "44", "54", "P0":
-		return breaker.Success
+		return outcome.Success
 	case "40", "55":
-		return breaker.Ignored
+		return outcome.Ignored
 	default:
-		return breaker.Failure
+		return outcome.Failure
 	}
 }

@@ -5,9 +5,9 @@ import (
 	"database/sql"
 	"testing"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/protect/sqlguard"
 )
 
@@ -16,7 +16,7 @@ import (
 func TestUserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 	for way, end := range testkit.Ends() {
 		at := "" // the SQLSTATE, or "nil", at which the table does not return
-		table := sqlguard.WithOutcome(func(err error) breaker.Outcome {
+		table := sqlguard.WithOutcome(func(err error) outcome.Outcome {
 			if err == nil && at == "nil" || err != nil && at == "any" {
 				end()
 			}

@@ -5,8 +5,8 @@ import (
 	"database/sql"
 	"sync"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // Tx is [sql.Tx] whose end gives back the call's place in the guard. The worst of
@@ -80,13 +80,13 @@ func (t *Tx) Rollback() error {
 // note keeps the first error that speaks against the database. One that the table
 // panics at is such an error.
 func (t *Tx) note(err error) {
-	outcome := breaker.Failure
+	judged := outcome.Failure
 	defer func() {
-		if outcome == breaker.Failure {
+		if judged == outcome.Failure {
 			t.keep(err)
 		}
 	}()
-	outcome = t.db.outcome(err)
+	judged = t.db.outcome(err)
 }
 
 func (t *Tx) keep(err error) {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -73,7 +74,7 @@ func (m *memory) limiter(ctx context.Context, rule Rule, now clock.Instant) (*ra
 		return nil, fault.New(fault.Spec{Code: fault.Canceled, Component: "rate_limiter", Name: rule.Name, Cause: context.Cause(ctx)})
 	}
 	c := rule.Config
-	c.Parts, c.MaxKeys, c.Mode = 0, 0, ratelimit.Enforce
+	c.Parts, c.MaxKeys, c.Mode = 0, 0, mode.Enforce
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if l := m.rules[rule.Name]; l != nil {

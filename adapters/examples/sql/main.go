@@ -17,6 +17,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/protect/sqlguard"
 )
 
@@ -72,9 +73,9 @@ func run(ctx context.Context, out io.Writer) error {
 
 // judge knows SQLite's own codes, which are no SQLSTATEs: a constraint that holds
 // is the answer of a healthy database.
-func judge(err error) breaker.Outcome {
+func judge(err error) outcome.Outcome {
 	if e, ok := errors.AsType[*sqlite.Error](err); ok && e.Code()&0xff == sqlite3.SQLITE_CONSTRAINT {
-		return breaker.Success
+		return outcome.Success
 	}
 	return sqlguard.Outcome(err)
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"sync"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // call is one guarded call that outlives the method that began it.
@@ -34,13 +34,13 @@ func (c *call) note(err error) {
 	if err == nil {
 		return
 	}
-	outcome := breaker.Failure
+	judged := outcome.Failure
 	defer func() {
-		if outcome == breaker.Failure {
+		if judged == outcome.Failure {
 			c.keep(err)
 		}
 	}()
-	outcome = c.db.outcome(err)
+	judged = c.db.outcome(err)
 }
 
 func (c *call) keep(err error) {

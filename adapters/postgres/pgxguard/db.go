@@ -7,9 +7,9 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/errtree"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/protect/sqlguard"
 )
 
@@ -26,16 +26,16 @@ type Database interface {
 // Outcome says what err means for the health of the database: the table of
 // [sqlguard.Outcome], with pgx's own errors. A transaction that was closed, or
 // whose commit became a rollback because a statement had failed, is the caller's.
-func Outcome(err error) breaker.Outcome {
-	return errtree.Worst(err, outcomeOf, breaker.Failure, breaker.Success, breaker.Ignored)
+func Outcome(err error) outcome.Outcome {
+	return errtree.Worst(err, outcomeOf, outcome.Failure, outcome.Success, outcome.Ignored)
 }
 
-func outcomeOf(err error) breaker.Outcome {
+func outcomeOf(err error) outcome.Outcome {
 	switch {
 	case errors.Is(err, pgx.ErrTxClosed):
-		return breaker.Ignored
+		return outcome.Ignored
 	case errors.Is(err, pgx.ErrNoRows), errors.Is(err, pgx.ErrTooManyRows), errors.Is(err, pgx.ErrTxCommitRollback):
-		return breaker.Success
+		return outcome.Success
 	default:
 		return sqlguard.Outcome(err)
 	}
@@ -53,7 +53,7 @@ type DB struct {
 	db      Database
 	guard   *guard.Guard
 	call    guard.Call
-	outcome func(error) breaker.Outcome
+	outcome func(error) outcome.Outcome
 }
 
 // Option changes how a [DB] judges errors.
@@ -61,7 +61,7 @@ type Option func(*DB)
 
 // WithOutcome replaces [Outcome] as the judge of errors. It must be safe for
 // concurrent use.
-func WithOutcome(fn func(error) breaker.Outcome) Option { return func(d *DB) { d.outcome = fn } }
+func WithOutcome(fn func(error) outcome.Outcome) Option { return func(d *DB) { d.outcome = fn } }
 
 // New returns db behind g. Closing db stays its owner's affair.
 func New(db Database, g *guard.Guard, opts ...Option) *DB {

@@ -15,6 +15,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
@@ -60,7 +61,7 @@ func (f *fixture) free() bool {
 	if err != nil {
 		return !errors.Is(err, fault.ConcurrencyLimited)
 	}
-	tok.Settle(breaker.Ignored, nil)
+	tok.Settle(outcome.Ignored, nil)
 	tok.Close()
 	return true
 }
@@ -73,10 +74,10 @@ func stateOf(err error) string {
 }
 
 func TestOutcome(t *testing.T) {
-	for want, errs := range map[breaker.Outcome][]error{
-		breaker.Success: {nil, pgx.ErrNoRows, pgx.ErrTooManyRows, pgx.ErrTxCommitRollback, &pgconn.PgError{Code: "23505"}},
-		breaker.Ignored: {pgx.ErrTxClosed, context.Canceled, &pgconn.PgError{Code: "40001"}},
-		breaker.Failure: {errors.New("unknown"), context.DeadlineExceeded, &pgconn.PgError{Code: "57P01"}, &pgconn.PgError{Code: "53300"}},
+	for want, errs := range map[outcome.Outcome][]error{
+		outcome.Success: {nil, pgx.ErrNoRows, pgx.ErrTooManyRows, pgx.ErrTxCommitRollback, &pgconn.PgError{Code: "23505"}},
+		outcome.Ignored: {pgx.ErrTxClosed, context.Canceled, &pgconn.PgError{Code: "40001"}},
+		outcome.Failure: {errors.New("unknown"), context.DeadlineExceeded, &pgconn.PgError{Code: "57P01"}, &pgconn.PgError{Code: "53300"}},
 	} {
 		for _, err := range errs {
 			if got := pgxguard.Outcome(err); got != want {
@@ -211,7 +212,7 @@ func TestDB_TimeoutAndLeaving(t *testing.T) {
 
 func TestDB_RefusedCalls(t *testing.T) {
 	s := server(t)
-	f := newFixture(t, s, time.Minute, pgxguard.WithOutcome(func(error) breaker.Outcome { return breaker.Failure }))
+	f := newFixture(t, s, time.Minute, pgxguard.WithOutcome(func(error) outcome.Outcome { return outcome.Failure }))
 	_, _ = f.Exec(t.Context(), "SELECT 1")
 	_, err1 := f.Exec(t.Context(), "SELECT 1")
 	rows, _ := f.Query(t.Context(), "SELECT 1")

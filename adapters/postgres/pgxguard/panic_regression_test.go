@@ -14,6 +14,7 @@ import (
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // scripted is a database whose every step ends with err.
@@ -70,7 +71,7 @@ func (s scriptedBatch) Close() error { return s.err }
 func TestUserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 	down := errors.New("down")
 	for way, end := range testkit.Ends() {
-		table := pgxguard.WithOutcome(func(err error) breaker.Outcome {
+		table := pgxguard.WithOutcome(func(err error) outcome.Outcome {
 			if err != nil && !errors.Is(err, pgx.ErrTxClosed) {
 				end()
 			}
@@ -126,10 +127,10 @@ func TestUserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 
 func TestOutcome_AFailureWins(t *testing.T) {
 	refusal, down := fault.New(fault.Spec{Code: fault.RateLimited}), errors.New("no route to host")
-	for want, errs := range map[breaker.Outcome][]error{
-		breaker.Success: {errors.Join(pgx.ErrNoRows, pgx.ErrTxClosed), errors.Join(refusal, &pgconn.PgError{Code: "23505"})},
-		breaker.Ignored: {errors.Join(refusal, pgx.ErrTxClosed)},
-		breaker.Failure: {errors.Join(down, refusal), errors.Join(pgx.ErrNoRows, down), errors.Join(down, pgx.ErrTxClosed)},
+	for want, errs := range map[outcome.Outcome][]error{
+		outcome.Success: {errors.Join(pgx.ErrNoRows, pgx.ErrTxClosed), errors.Join(refusal, &pgconn.PgError{Code: "23505"})},
+		outcome.Ignored: {errors.Join(refusal, pgx.ErrTxClosed)},
+		outcome.Failure: {errors.Join(down, refusal), errors.Join(pgx.ErrNoRows, down), errors.Join(down, pgx.ErrTxClosed)},
 	} {
 		for _, err := range errs {
 			if got := pgxguard.Outcome(err); got != want {

@@ -1,6 +1,5 @@
-// Package mode holds the three ways in which a protection can be applied. It is
-// internal because the packages that have a mode (breaker, ratelimit, guard)
-// each export it as an alias of their own, so that a user imports one package.
+// Package mode holds the three ways in which a protection is applied. It has a package of
+// its own because breakers, rate limits and guards have the same.
 package mode
 
 import "github.com/elixirscope/foundation/internal/enum"

@@ -3,7 +3,7 @@ package mode_test
 import (
 	"testing"
 
-	"github.com/elixirscope/foundation/internal/mode"
+	"github.com/elixirscope/foundation/mode"
 )
 
 func TestTextRoundTrip(t *testing.T) {
