@@ -33,11 +33,18 @@ const (
 	Cleared    Reason = "cleared"     // its namespace was cleared
 )
 
-// Edge implements [telemetry.Edge].
-func (e Registered) Edge() (string, fault.Severity) { return e.Name.String(), fault.SeverityInfo }
+// Edge implements [telemetry.Edge]. It is not kept: what starts is told by the event of
+// the configuration or of the service, and every start would add one for each part.
+func (e Registered) Edge() (string, fault.Severity) { return e.Name.String(), "" }
 
-// Edge implements [telemetry.Edge].
-func (e Unregistered) Edge() (string, fault.Severity) { return e.Name.String(), fault.SeverityInfo }
+// Edge implements [telemetry.Edge]. That an owner has ended is kept, because nobody asked
+// for it.
+func (e Unregistered) Edge() (string, fault.Severity) {
+	if e.Reason != OwnerEnded {
+		return e.Name.String(), ""
+	}
+	return e.Name.String(), fault.SeverityInfo
+}
 
 // EventName implements [telemetry.Event].
 func (Registered) EventName() string { return eventPrefix + "registered" }

@@ -217,3 +217,22 @@ func TestTheOwnerMayCallTheRegistry(t *testing.T) {
 	}
 	end()
 }
+
+// What everybody does at every start and stop is no news; that a name is gone because
+// its owner is may be one.
+func TestEvents_OnlyAnOwnersEndIsWorthKeeping(t *testing.T) {
+	name := registry.Name{Namespace: "jobs", Name: "mailer"}
+	for _, c := range []struct {
+		event telemetry.Edge
+		keep  bool
+	}{
+		{registry.Registered{Name: name}, false},
+		{registry.Unregistered{Name: name, Reason: registry.Released}, false},
+		{registry.Unregistered{Name: name, Reason: registry.Cleared}, false},
+		{registry.Unregistered{Name: name, Reason: registry.OwnerEnded}, true},
+	} {
+		if of, severity := c.event.Edge(); of != "jobs/mailer" || (severity != "") != c.keep {
+			t.Errorf("%+v: %s %q", c.event, of, severity)
+		}
+	}
+}

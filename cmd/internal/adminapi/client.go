@@ -50,9 +50,19 @@ func (c *Client) Send(ctx context.Context, method, path string, in, out any) err
 }
 
 func (c *Client) do(ctx context.Context, method, path string, body []byte, out any) error {
+	resp, err := c.send(ctx, method, path, body)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }() // read to its end
+	return decode(resp, out)
+}
+
+// send sends a request and returns its answer, whose body the caller closes.
+func (c *Client) send(ctx context.Context, method, path string, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, method, c.base()+path, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("%q is not the address of a daemon: %w", c.Address, err)
+		return nil, fmt.Errorf("%q is not the address of a daemon: %w", c.Address, err)
 	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
@@ -63,12 +73,11 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, out a
 	resp, err := c.http().Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
-		return fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base(), cause(err))
+		return nil, fmt.Errorf("%w at %s: %w", ErrUnreachable, c.base(), cause(err))
 	}
-	defer func() { _ = resp.Body.Close() }() // read to its end
-	return decode(resp, out)
+	return resp, nil
 }
 
 // cause drops the method and URL that url.Error repeats.

@@ -33,11 +33,13 @@ func byCode(counts map[fault.Code]uint64) (named map[string]uint64, sum uint64) 
 	return named, sum
 }
 
-func (a *api) listGuards(*http.Request) (any, error) { return list(a.guards()), nil }
+func (a *api) listGuards(*http.Request) (any, error) {
+	return list(guardViews(a.Layer.Status().Guards)), nil
+}
 
-func (a *api) guards() []Guard {
+func guardViews(all []guard.Status) []Guard {
 	views := []Guard{}
-	for _, g := range a.Layer.Status().Guards {
+	for _, g := range all {
 		views = append(views, guardView(g))
 	}
 	slices.SortStableFunc(views, func(x, y Guard) int {

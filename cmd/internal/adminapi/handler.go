@@ -30,17 +30,22 @@ type Daemon interface {
 	Plan(ctx context.Context, c *config.Config) (Applied, error)
 	// Parse reads the text of a configuration that came over the network.
 	Parse(text string) (*config.Config, error)
+	// Backup makes a consistent copy of the storage; see [Copy].
+	Backup(ctx context.Context) (Copy, error)
 }
 
-// Options are what a handler is made of; all fields are required.
+// Options are what a handler is made of; all fields but Ended are required.
 type Options struct {
 	Layer    *foundation.Foundation
 	Daemon   Daemon
 	Security Security
 	Probes   http.Handler // answers the probes and /metrics, without proof of identity
 	Failures *AuthFailures
-	Turns    *Turns // of those who send a configuration
-	Log      *slog.Logger
+	Turns    *Turns // of those who send a configuration or follow the events
+	// Ended is closed when the handler is replaced or the daemon stops: requests that
+	// have no end of their own end then. Nil means never.
+	Ended <-chan struct{}
+	Log   *slog.Logger
 }
 
 // api is the handler's state; it has none of its own beside Options.
@@ -70,6 +75,13 @@ func Handler(o Options) http.Handler {
 	handle("GET /v1/pools/{name}", a.getPool)
 	handle("PUT /v1/config", a.putConfig)
 	handle("POST /v1/reload", a.reload)
+	handle("GET /v1/events", a.listEvents)
+	handle("POST /v1/events", a.annotate)
+	handle("GET /v1/services", a.listServices)
+	handle("GET /v1/services/{name}", a.getService)
+	handle("POST /v1/services/{name}/restart", a.restartService)
+	mux.HandleFunc("GET /v1/events/stream", a.streamEvents)
+	mux.HandleFunc("POST /v1/storage/backup", a.backup)
 	mux.HandleFunc("GET /v1/config", a.getConfig)
 	mux.Handle("GET /metrics", o.Probes)
 	mux.HandleFunc("/", notFound(mux))
@@ -124,7 +136,7 @@ func notFound(mux *http.ServeMux) http.HandlerFunc {
 
 func methodsOf(mux *http.ServeMux, r *http.Request) []string {
 	var allowed []string
-	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodDelete} {
+	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodPost, http.MethodPatch, http.MethodDelete} {
 		probe := r.Clone(r.Context())
 		probe.Method = method
 		if _, pattern := mux.Handler(probe); pattern != "" && pattern != "/" {

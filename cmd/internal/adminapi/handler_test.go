@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,6 +56,11 @@ func (s *shell) Parse(text string) (*config.Config, error) {
 	return config.Parse("request", []byte(text), config.ParseOptions{})
 }
 
+func (s *shell) Backup(context.Context) (adminapi.Copy, error) {
+	const text = "a copy"
+	return adminapi.Copy{ReadCloser: io.NopCloser(strings.NewReader(text)), Bytes: int64(len(text)), Name: "foundation.db"}, s.err
+}
+
 // rig is an API over a small layer.
 type rig struct {
 	*testing.T
@@ -63,24 +69,29 @@ type rig struct {
 	layer *foundation.Foundation
 	http  http.Handler
 	log   *bytes.Buffer
+	end   func() // of requests without an end
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t *testing.T) *rig { return newRigOn(t, nil) }
+
+func newRigOn(t *testing.T, storage *config.Storage) *rig {
 	t.Helper()
 	layer, err := foundation.Open(t.Context(), foundation.Options{Config: &config.Config{
 		Version:    1,
 		Breakers:   map[string]config.Breaker{"payments": {Config: breaker.Config{FailureThreshold: 2}}, "hosts": {Per: "key"}, "calm": {}},
 		RateLimits: map[string]config.RateLimit{"per_client": {Config: ratelimit.Config{Limit: 5, Per: time.Minute}}},
 		Guards:     map[string]config.Guard{"checkout": {Breaker: "payments", RateLimit: "per_client", Config: guard.Config{Timeout: time.Second}}},
-	}})
+		Storage:    storage,
+	}, Node: "here"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = layer.Close(context.Background()) })
-	r := &rig{T: t, shell: &shell{layer: layer}, layer: layer, log: &bytes.Buffer{}}
+	ended := make(chan struct{})
+	r := &rig{T: t, shell: &shell{layer: layer}, layer: layer, log: &bytes.Buffer{}, end: sync.OnceFunc(func() { close(ended) })}
 	r.http = adminapi.Handler(adminapi.Options{
 		Layer: layer, Daemon: r.shell, Log: slog.New(slog.NewJSONHandler(r.log, nil)),
-		Failures: adminapi.NewAuthFailures(slog.New(slog.DiscardHandler)), Turns: adminapi.NewTurns(),
+		Failures: adminapi.NewAuthFailures(slog.New(slog.DiscardHandler)), Turns: adminapi.NewTurns(), Ended: ended,
 		Probes:   adminapi.Probes(func() bool { return false }, http.NotFoundHandler()),
 		Security: adminapi.Security{Tokens: map[string]adminapi.Token{"ops": {Secret: token, Write: true}}},
 	})

@@ -27,11 +27,13 @@ func limiterView(s ratelimit.Status) RateLimit {
 	return v
 }
 
-func (a *api) listRateLimits(*http.Request) (any, error) { return list(a.rateLimits()), nil }
+func (a *api) listRateLimits(*http.Request) (any, error) {
+	return list(rateLimitViews(a.Layer.Status().RateLimits)), nil
+}
 
-func (a *api) rateLimits() []RateLimit {
+func rateLimitViews(all []ratelimit.Status) []RateLimit {
 	views := []RateLimit{}
-	for _, s := range a.Layer.Status().RateLimits {
+	for _, s := range all {
 		views = append(views, limiterView(s))
 	}
 	slices.SortStableFunc(views, func(x, y RateLimit) int {

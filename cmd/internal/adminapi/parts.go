@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	foundation "github.com/elixirscope/foundation"
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/pool"
@@ -13,53 +14,26 @@ import (
 )
 
 func (a *api) status(*http.Request) (any, error) {
+	layer := a.Layer.Status()
 	s := Status{
 		APIVersion: Version, Reasons: []string{}, Listeners: []Listener{}, Routes: []Route{},
-		Guards: a.guards(), Breakers: a.breakers(), RateLimits: a.rateLimits(), Pools: a.pools(),
+		Guards: guardViews(layer.Guards), Breakers: a.breakerViews(&layer), RateLimits: rateLimitViews(layer.RateLimits), Pools: a.poolViews(layer.Pools),
+		Services: serviceViews(layer.Services), Storage: storageView(layer.Storage),
 	}
 	a.Daemon.Describe(&s)
 	s.judge()
 	return s, nil
 }
 
-// judge says in one word how things are, and why.
-func (s *Status) judge() {
-	s.Verdict = "ok"
-	if len(s.Reasons) > 0 { // the daemon has its own
-		s.Verdict = "attention"
-	}
-	if s.Config.LastReloadError != "" && !s.Config.LastReloadSuccessful {
-		s.attention("the last reload was refused")
-	}
-	for _, b := range s.Breakers {
-		switch {
-		case b.Override.State != "":
-			s.attention("breaker " + b.Name + " is " + b.Override.State + " by " + b.Override.Actor)
-		case b.State != breaker.StateClosed.String():
-			s.attention("breaker " + b.Name + " is " + b.State)
-		}
-	}
-	for _, p := range s.Pools {
-		if p.Degraded {
-			s.attention("pool " + p.Name + " cannot make workers")
-		}
-	}
-	if s.Draining {
-		s.Verdict = "draining"
-	}
-}
-
-func (s *Status) attention(reason string) {
-	s.Verdict = "attention"
-	s.Reasons = append(s.Reasons, reason)
-}
-
 func list[T any](items []T) List[T] { return List[T]{APIVersion: Version, Items: nonNil(items)} }
 
-func (a *api) listBreakers(*http.Request) (any, error) { return list(a.breakers()), nil }
+func (a *api) listBreakers(*http.Request) (any, error) {
+	layer := a.Layer.Status()
+	return list(a.breakerViews(&layer)), nil
+}
 
-func (a *api) breakers() []Breaker {
-	views, s := []Breaker{}, a.Layer.Status()
+func (a *api) breakerViews(s *foundation.Status) []Breaker {
+	views := []Breaker{}
 	for _, b := range s.Breakers {
 		views = append(views, breakerView(b))
 	}
@@ -156,11 +130,13 @@ func (a *api) reset(r *http.Request) (any, error) {
 	return breakerView(b.Status()), nil
 }
 
-func (a *api) listPools(*http.Request) (any, error) { return list(a.pools()), nil }
+func (a *api) listPools(*http.Request) (any, error) {
+	return list(a.poolViews(a.Layer.Status().Pools)), nil
+}
 
-func (a *api) pools() []Pool {
+func (a *api) poolViews(all []pool.Status) []Pool {
 	views := []Pool{}
-	for _, p := range a.Layer.Status().Pools {
+	for _, p := range all {
 		views = append(views, a.poolView(p))
 	}
 	sortPools(views)

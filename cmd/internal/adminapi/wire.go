@@ -27,6 +27,8 @@ type Status struct {
 	RateLimits    []RateLimit  `json:"rate_limits"`
 	Pools         []Pool       `json:"pools"`
 	Routes        []Route      `json:"routes"` // of the gateway, in the order of the configuration
+	Services      []Service    `json:"services"`
+	Storage       Storage      `json:"storage"`
 }
 
 // ConfigStatus says which configuration runs and how the last reload went.

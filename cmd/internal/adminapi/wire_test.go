@@ -23,6 +23,8 @@ func answers() map[string]any {
 		"status": adminapi.Status{}, "guards": adminapi.List[adminapi.Guard]{}, "breakers": adminapi.List[adminapi.Breaker]{},
 		"rate_limits": adminapi.List[adminapi.RateLimit]{}, "pools": adminapi.List[adminapi.Pool]{}, "decision": adminapi.Decision{},
 		"config": adminapi.Config{}, "applied": adminapi.Applied{}, "problem": adminapi.Problem{},
+		"events": adminapi.Events{}, "services": adminapi.List[adminapi.Service]{},
+		"event_request": adminapi.EventRequest{}, "restart_request": adminapi.RestartRequest{},
 		"override_request": adminapi.OverrideRequest{}, "check_request": adminapi.CheckRequest{},
 	}
 }

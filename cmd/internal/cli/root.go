@@ -42,8 +42,8 @@ func (a *app) root() *cobra.Command {
 	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Look:"}, &cobra.Group{ID: groupAct, Title: "Act:"})
 	root.AddCommand(
 		a.quickstartCommand(), a.serveCommand(), a.healthcheckCommand(),
-		a.statusCommand(), a.getCommand(), a.checkCommand(),
-		a.breakerCommand(), a.rateLimitCommand(), a.configCommand(), a.reloadCommand(),
+		a.statusCommand(), a.getCommand(), a.eventsCommand(), a.checkCommand(),
+		a.breakerCommand(), a.rateLimitCommand(), a.serviceCommand(), a.storageCommand(), a.configCommand(), a.reloadCommand(),
 		a.versionCommand(), a.docsCommand(root),
 	)
 	return root

@@ -40,7 +40,16 @@ func run(t *testing.T, env map[string]string, args ...string) terminal {
 // canned is a daemon in the middle of an incident.
 func canned() adminapi.Status {
 	return adminapi.Status{
-		APIVersion: "v1", Verdict: "attention", Reasons: []string{"breaker payments is open"},
+		APIVersion: "v1", Verdict: "attention", Reasons: []string{
+			"the storage is away since 12:00:00Z (5m0s): the directory /data is in use by process 17; 12 events wait for it; see 'foundation get services'",
+			"breaker payments is open for 13s: failures 5 of 5; see 'foundation get breakers payments'",
+		},
+		Storage: adminapi.Storage{Kind: "path", Durable: true, Away: "the directory /data is in use by process 17", Events: 1234, Bytes: 400 << 10, Waiting: 12, Dropped: 3},
+		Services: []adminapi.Service{
+			{Name: "mailer", State: "backing_off", SinceSeconds: 3, Incarnation: 7, Failures: 2, TotalFailures: 6, RetryAfterSeconds: 1.5, LastError: "no route to host"},
+			{Name: "recorder", State: "running", SinceSeconds: 93784, Incarnation: 1},
+			{Name: "storage", State: "stopped", SinceSeconds: 93784, Incarnation: 1},
+		},
 		Build: "foundation v1.2.3", Namespace: "production", UptimeSeconds: 93784, Ready: true,
 		Config:    adminapi.ConfigStatus{Revision: 7, LastReloadSuccessful: true},
 		Listeners: []adminapi.Listener{{Name: "gateway", Address: "10.0.0.1:8443", TLS: true}, {Name: "admin", Address: "127.0.0.1:9181"}},
@@ -77,6 +86,9 @@ func daemon(t *testing.T) (addr string, requests *[]string) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", reply(s))
+	mux.HandleFunc("GET /v1/services", reply(adminapi.List[adminapi.Service]{APIVersion: "v1", Items: s.Services}))
+	mux.HandleFunc("POST /v1/services/{name}/restart", reply(s.Services[0]))
+	mux.HandleFunc("GET /v1/events", reply(adminapi.Events{APIVersion: "v1", Items: events(), Next: 3, More: true}))
 	mux.HandleFunc("GET /v1/breakers", reply(adminapi.List[adminapi.Breaker]{APIVersion: "v1", Items: s.Breakers}))
 	mux.HandleFunc("GET /v1/pools", reply(adminapi.List[adminapi.Pool]{APIVersion: "v1", Items: []adminapi.Pool{}}))
 	mux.HandleFunc("GET /v1/guards/{name}", reply(s.Guards[0]))
@@ -114,6 +126,7 @@ func TestWhatPeopleSee(t *testing.T) {
 		"get_breakers.txt": {"get", "breakers"},
 		"get_guard.txt":    {"get", "guard", "checkout"},
 		"get_pools.txt":    {"get", "pools"},
+		"get_services.txt": {"get", "services"},
 		"reload.txt":       {"reload"},
 		"check.txt":        {"check", "per_client", "a"},
 	} {
@@ -144,6 +157,10 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		`GET /v1/rate_limits/per_client/keys/org%2Fuser`:                                               {"rate-limit", "peek", "per_client", "org/user"},
 		`DELETE /v1/rate_limits/per_client/keys/a%20b {}`:                                              {"rate-limit", "reset", "per_client", "a b"},
 		`POST /v1/check {"rule":"r","key":"k","take":3}`:                                               {"check", "r", "k", "--take", "3"},
+		`POST /v1/services/mailer/restart {"reason":"x"}`:                                              {"service", "restart", "mailer", "--reason", "x"},
+		`GET /v1/events?component=a&component=b&limit=7&name=n&order=descending&severity=warning&since=15m&type=x.%2A&until=1m`: {
+			"events", "--since", "15m", "--until", "1m", "--type", "x.*", "--severity", "warning", "--name", "n", "--component", "a", "--component", "b", "-n", "7",
+		},
 		`GET /livez`:     {"healthcheck", "--probe", "livez"},
 		`GET /v1/status`: {"status"},
 	} {
@@ -176,6 +193,11 @@ func TestExitCodesAndErrors(t *testing.T) {
 		{[]string{"config", "validate", "/does/not/exist"}, cli.ExitFailure, []string{"no such file"}},
 		{[]string{"serve", "--log-level", "loud", "-c", "x"}, cli.ExitUsage, []string{"loud"}},
 		{[]string{"serve", "--log-format", "xml", "-c", "x"}, cli.ExitUsage, []string{"xml"}},
+		{[]string{"service", "restart", "x"}, cli.ExitUsage, []string{"reason"}},
+		{[]string{"events", "-n", "0"}, cli.ExitUsage, []string{"--limit"}},
+		{[]string{"events", "-f", "--until", "1m"}, cli.ExitUsage, []string{"--until"}},
+		{[]string{"storage", "check", "/does/not/exist"}, cli.ExitFailure, []string{"no such file"}},
+		{[]string{"storage", "backup", "/does/not/exist"}, cli.ExitFailure, []string{"no such file"}},
 		{[]string{"status", "--watch", "--every", "1ms"}, cli.ExitUsage, []string{"100ms"}},
 	} {
 		got := run(t, nil, c.args...)

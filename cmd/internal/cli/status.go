@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,7 +16,7 @@ func (a *app) statusCommand() *cobra.Command {
 	var every time.Duration
 	cmd := &cobra.Command{
 		Use: "status", Short: "Show the whole layer on one page", GroupID: groupLook, Args: cobra.NoArgs,
-		Long: "Show a verdict, and every guard, breaker, rate limit and pool, worst first.",
+		Long: "Show a verdict, what is wrong in words with the command that tells more, and every guard,\nbreaker, rate limit and pool, worst first.",
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			if watch {
 				return a.watchStatus(ctx, every)
@@ -66,21 +65,35 @@ func (a *app) statusPage(s *adminapi.Status) error {
 	if s.Verdict != "ok" {
 		style = warn
 	}
-	line := paint(verdictGlyph(s.Verdict)+" "+s.Verdict, style, a.colour())
-	if len(s.Reasons) > 0 {
-		line += ": " + strings.Join(s.Reasons, "; ")
+	a.say("%s", paint(verdictGlyph(s.Verdict)+" "+s.Verdict, style, a.colour()))
+	for _, reason := range s.Reasons {
+		a.say("  - %s", printable(reason))
 	}
-	a.say("%s", line)
-	a.say("%s, namespace %s, up %s, configuration revision %d%s", s.Build, s.Namespace, seconds(s.UptimeSeconds), s.Config.Revision, reloadNote(s.Config))
+	a.say("%s, namespace %s, up %s, configuration revision %d", s.Build, s.Namespace, seconds(s.UptimeSeconds), s.Config.Revision)
 	for _, l := range s.Listeners {
 		a.say("%-8s %s://%s", l.Name, map[bool]string{false: "http", true: "https"}[l.TLS], l.Address)
+	}
+	if line := storageLine(&s.Storage); line != "" {
+		a.say("storage  %s", line)
 	}
 	return errors.Join(
 		a.section("GUARDS", len(s.Guards), func() *table { return guardTable(s.Guards) }),
 		a.section("BREAKERS", len(s.Breakers), func() *table { return breakerTable(s.Breakers) }),
 		a.section("RATE LIMITS", len(s.RateLimits), func() *table { return rateLimitTable(s.RateLimits) }),
 		a.section("POOLS", len(s.Pools), func() *table { return poolTable(s.Pools) }),
+		a.section("SERVICES THAT DO NOT RUN", len(notRunning(s.Services)), func() *table { return serviceTable(notRunning(s.Services)) }),
 	)
+}
+
+// notRunning are the services to look at: those that have done their work are not among
+// them.
+func notRunning(services []adminapi.Service) (list []adminapi.Service) {
+	for i := range services {
+		if s := services[i].State; s != "running" && s != "stopped" {
+			list = append(list, services[i])
+		}
+	}
+	return list
 }
 
 func verdictGlyph(verdict string) string {
@@ -90,11 +103,27 @@ func verdictGlyph(verdict string) string {
 	return "▲"
 }
 
-func reloadNote(c adminapi.ConfigStatus) string {
-	if c.LastReloadSuccessful || c.LastReloadError == "" {
+// storageLine says where events are recorded and how many there are.
+func storageLine(s *adminapi.Storage) string {
+	line := ""
+	switch s.Kind {
+	case "":
 		return ""
+	case "memory":
+		line = "memory, which ends with the process"
+	case "path":
+		line = "directory"
+	default:
+		line = s.Kind
 	}
-	return " (the last reload was refused: see 'foundation reload')"
+	line += fmt.Sprintf(": %d events", s.Events)
+	if s.Bytes > 0 {
+		line += ", " + byteText(s.Bytes)
+	}
+	if s.Away != "" {
+		line += " when it was last seen"
+	}
+	return line + fmt.Sprintf("; %d wait, %d dropped", s.Waiting, s.Dropped)
 }
 
 func (a *app) section(title string, rows int, build func() *table) error {

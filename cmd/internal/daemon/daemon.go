@@ -45,7 +45,9 @@ type Daemon struct {
 	gateway      *gateway.Gateway
 	authFailures *adminapi.AuthFailures
 	turns        *adminapi.Turns
-	admin        atomic.Pointer[http.Handler] // replaced by a reload, so that a token that was taken away ends at once
+	admin        atomic.Pointer[guardedAdmin] // replaced by a reload, so that a token that was taken away ends at once
+	directory    atomic.Pointer[directory]    // of the storage, nil if it is of another kind or away
+	backups      chan struct{}                // holds one while a backup is made and sent
 	started      time.Time
 	servers      []*server // in the order of their start
 	watch        *watch
@@ -77,7 +79,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if o.LookupEnv == nil {
 		o.LookupEnv = func(string) (string, bool) { return "", false }
 	}
-	d := &Daemon{options: o, log: o.Log, gateway: gateway.New(o.Log), authFailures: adminapi.NewAuthFailures(o.Log), turns: adminapi.NewTurns(), started: time.Now(), turn: make(chan struct{}, 1)}
+	d := &Daemon{options: o, log: o.Log, gateway: gateway.New(o.Log), authFailures: adminapi.NewAuthFailures(o.Log), turns: adminapi.NewTurns(), started: time.Now(), turn: make(chan struct{}, 1), backups: make(chan struct{}, 1)}
 	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -101,7 +103,7 @@ func (d *Daemon) openLayer(ctx context.Context) (err error) {
 	}
 	d.layer, err = foundation.Open(ctx, foundation.Options{
 		ConfigFile: d.options.ConfigFile, LookupEnv: d.options.LookupEnv, Bus: bus, Logger: d.log, Kinds: d.options.Kinds,
-		Sections: d.sections(),
+		Sections: d.sections(), Stores: d.stores(), Node: node(),
 	})
 	return err
 }
@@ -201,21 +203,26 @@ func (d *Daemon) probes() http.Handler {
 	return adminapi.Probes(d.isReady, prometheus.Handler(d, processCollectors()...))
 }
 
-func (d *Daemon) adminHandler(security adminapi.Security) http.Handler {
-	return adminapi.Handler(adminapi.Options{
-		Layer: d.layer, Security: security, Failures: d.authFailures, Turns: d.turns, Log: d.log, Probes: d.probes(), Daemon: d,
-	})
+// guardedAdmin is the admin API under one set of tokens and hosts.
+type guardedAdmin struct {
+	http.Handler
+
+	end context.CancelFunc // of the requests that follow the events
 }
 
-// guardAdmin puts the tokens and hosts of admin in force.
+// guardAdmin puts the tokens and hosts of admin in force. Requests without an end that
+// were admitted by others begin anew.
 func (d *Daemon) guardAdmin(admin settings.Admin) {
-	h := d.adminHandler(securityOf(admin))
-	d.admin.Store(&h)
+	ended, end := context.WithCancel(d.life)
+	before := d.admin.Swap(&guardedAdmin{adminapi.Handler(adminapi.Options{
+		Layer: d.layer, Security: securityOf(admin), Failures: d.authFailures, Turns: d.turns, Log: d.log, Probes: d.probes(), Daemon: d, Ended: ended.Done(),
+	}), end})
+	if before != nil {
+		before.end()
+	}
 }
 
-func (d *Daemon) serveAdmin(w http.ResponseWriter, r *http.Request) {
-	(*d.admin.Load()).ServeHTTP(w, r)
-}
+func (d *Daemon) serveAdmin(w http.ResponseWriter, r *http.Request) { d.admin.Load().ServeHTTP(w, r) }
 
 // isReady says whether requests are accepted, and can be passed on as far as this
 // machine is concerned: others in the balancer may have what it lacks.

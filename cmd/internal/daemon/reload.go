@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"reflect"
 
 	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 	"github.com/elixirscope/foundation/cmd/internal/gateway"
@@ -139,10 +140,13 @@ func (d *Daemon) sections() []config.Section {
 
 type guardLookup = func(name string) (*guard.Guard, error)
 
-func (d *Daemon) prepareAdmin(_ context.Context, _, next *config.Config, _ guardLookup) (config.Transition, error) {
+func (d *Daemon) prepareAdmin(_ context.Context, old, next *config.Config, _ guardLookup) (config.Transition, error) {
 	return config.Transition{Commit: func(config.Revision) {
-		if d.admin.Load() != nil { // not at the start
-			d.guardAdmin(settings.AdminOf(next))
+		if d.admin.Load() == nil { // at the start
+			return
+		}
+		if was, admin := settings.AdminOf(old), settings.AdminOf(next); !reflect.DeepEqual(was, admin) {
+			d.guardAdmin(admin)
 		}
 	}}, nil
 }

@@ -1,0 +1,55 @@
+package adminapi
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Copy is a copy of the storage, which is read once.
+type Copy struct {
+	io.ReadCloser
+
+	// Bytes is its length.
+	Bytes int64
+	// Name is what the file of a store of this kind is called.
+	Name string
+}
+
+// backup answers with a copy of the storage. It is made whole before the first byte is
+// sent, so that a fault is an answer and not half a file.
+func (a *api) backup(w http.ResponseWriter, r *http.Request) {
+	made, err := a.Daemon.Backup(r.Context())
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	defer func() { _ = made.Close() }() // it was only read
+	a.log(r, "backup", "storage", "", slog.Int64("bytes", made.Bytes))
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Disposition", "attachment; filename="+strconv.Quote(made.Name))
+	w.Header().Set("Content-Length", strconv.FormatInt(made.Bytes, 10))
+	w.Header().Set("Cache-Control", "no-store")
+	if err := sendSlowly(w, made); err != nil {
+		a.Log.Warn("a backup was not sent to its end", slog.String("error", err.Error()))
+	}
+}
+
+// sendSlowly copies to a client that may take its time, as long as it goes on reading.
+func sendSlowly(w http.ResponseWriter, from io.Reader) error {
+	control := http.NewResponseController(w)
+	for {
+		if err := control.SetWriteDeadline(time.Now().Add(streamPatience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+			return err
+		}
+		switch _, err := io.CopyN(w, from, 1<<20); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}

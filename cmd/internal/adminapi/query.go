@@ -1,0 +1,128 @@
+package adminapi
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/elixirscope/foundation/eventstore"
+	"github.com/elixirscope/foundation/fault"
+)
+
+// The parameters of a request for a page of events, and of one that follows them.
+var (
+	pageParameters   = []string{"id", "type", "severity", "component", "name", "correlation", "since", "until", "after", "limit", "order"}
+	streamParameters = []string{"type", "severity", "component", "name", "correlation", "since", "after"}
+)
+
+// queryReader reads parameters and collects what is wrong with them.
+type queryReader struct {
+	values   url.Values
+	problems fault.Problems
+	now      time.Time
+}
+
+// readQuery reads a query for events from the parameters of a request, and refuses it
+// with all of their faults at once.
+func readQuery(r *http.Request, known []string) (eventstore.Query, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return eventstore.Query{}, refuse(fault.InvalidArgument, "the query cannot be read: "+err.Error())
+	}
+	p := &queryReader{values: values, now: time.Now()}
+	p.check(known)
+	q := eventstore.Query{
+		ID: values.Get("id"), Type: values.Get("type"), Severity: fault.Severity(values.Get("severity")), Components: values["component"],
+		Name: values.Get("name"), Correlation: values.Get("correlation"), Since: p.moment("since"), Until: p.moment("until"),
+		After: p.number("after"), Limit: int(p.number("limit")),
+	}
+	if values.Has("order") {
+		p.order(&q)
+	}
+	if f, is := errors.AsType[*fault.Error](q.Validate()); is {
+		p.problems = append(p.problems, f.Problems()...)
+	}
+	return q, p.err()
+}
+
+// check refuses parameters that there are not, and those that stand twice.
+func (p *queryReader) check(known []string) {
+	for _, name := range sortedKeys(p.values) {
+		switch {
+		case !slices.Contains(known, name):
+			p.problems.Add(name, p.values.Get(name), "is no parameter of this request: it takes %s", strings.Join(known, ", "))
+		case len(p.values[name]) > 1 && name != "component":
+			p.problems.Add(name, strings.Join(p.values[name], ", "), "must be given once")
+		}
+	}
+}
+
+func sortedKeys(values url.Values) []string {
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// moment reads a time: RFC 3339, or how long ago.
+func (p *queryReader) moment(name string) time.Time {
+	text := p.values.Get(name)
+	if text == "" {
+		return time.Time{}
+	}
+	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+		return at
+	}
+	back, err := durationBack(text)
+	if err != nil || back < 0 {
+		p.problems.Add(name, text, "must be a time, as in 2026-01-31T12:00:00Z, or how long ago, as in 15m or 7d")
+		return time.Time{}
+	}
+	return p.now.Add(-back)
+}
+
+// durationBack reads a duration, also one in days, as the configuration has them.
+func durationBack(text string) (time.Duration, error) {
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		n, err := strconv.ParseUint(days, 10, 16)
+		return time.Duration(n) * 24 * time.Hour, err
+	}
+	return time.ParseDuration(text)
+}
+
+func (p *queryReader) number(name string) uint64 {
+	text := p.values.Get(name)
+	if text == "" {
+		return 0
+	}
+	bits := 64
+	if name == "limit" {
+		bits = 31
+	}
+	n, err := strconv.ParseUint(text, 10, bits)
+	if err != nil {
+		p.problems.Add(name, text, "must be a whole number of at least 0")
+	}
+	return n
+}
+
+func (p *queryReader) order(q *eventstore.Query) {
+	if err := q.Order.UnmarshalText([]byte(p.values.Get("order"))); err != nil {
+		p.problems.Add("order", p.values.Get("order"), "must be ascending or descending")
+	}
+}
+
+func (p *queryReader) err() error {
+	if len(p.problems) == 0 {
+		return nil
+	}
+	return fault.New(fault.Spec{
+		Code: fault.InvalidArgument, Component: "foundation", Name: "admin", Message: "the query is invalid", Problems: p.problems,
+	})
+}

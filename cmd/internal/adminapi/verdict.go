@@ -1,0 +1,116 @@
+package adminapi
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/supervise"
+)
+
+// judge says in one word how things are, and why: what hurts all before what hurts one
+// part, each with the command that tells more.
+func (s *Status) judge() {
+	s.Verdict = "ok"
+	if len(s.Reasons) > 0 { // the daemon has its own
+		s.Verdict = "attention"
+	}
+	s.judgeStorage()
+	s.judgeServices()
+	s.judgeConfig()
+	s.judgeParts()
+	if s.Draining {
+		s.Verdict = "draining"
+	}
+}
+
+func (s *Status) judgeStorage() {
+	v := &s.Storage
+	if v.Away != "" {
+		s.attention(fmt.Sprintf("the storage is away since %s (%s): %s; %s", v.Since.UTC().Format(time.TimeOnly+"Z"), rounded(v.AwaySeconds), v.Away, recordedText(v)),
+			"get services")
+	} else if v.Dropped > 0 {
+		s.attention(fmt.Sprintf("%d events were lost since the start, because the storage was away or refused them", v.Dropped), "events --type 'event_store.*'")
+	}
+}
+
+func recordedText(v *Storage) string {
+	text := fmt.Sprintf("%d events wait for it", v.Waiting)
+	if v.Dropped > 0 {
+		text += fmt.Sprintf(", %d were dropped", v.Dropped)
+	}
+	return text
+}
+
+func (s *Status) judgeServices() {
+	for i := range s.Services {
+		v := &s.Services[i]
+		command := "get services " + v.Name
+		switch v.State {
+		case supervise.Failed.String():
+			s.attention("service "+v.Name+" has failed and is not started again by itself: "+v.LastError, "service restart "+v.Name)
+		case supervise.BackingOff.String():
+			s.attention(fmt.Sprintf("service %s has failed %d times in a row and is started again in %s: %s", v.Name, v.Failures, rounded(v.RetryAfterSeconds), v.LastError), command)
+		case supervise.Starting.String():
+			if v.Failures > 0 {
+				s.attention(fmt.Sprintf("service %s starts for %s, after %d failures: %s", v.Name, rounded(v.SinceSeconds), v.Failures, v.LastError), command)
+			}
+		}
+	}
+}
+
+func (s *Status) judgeConfig() {
+	if s.Config.LastReloadError != "" && !s.Config.LastReloadSuccessful {
+		s.attention("the last reload was refused, revision "+fmt.Sprint(s.Config.Revision)+" stays in force", "config diff")
+	}
+}
+
+func (s *Status) judgeParts() {
+	for i := range s.Breakers {
+		b := &s.Breakers[i]
+		command := "get breakers " + b.Name
+		switch {
+		case b.Override.State != "":
+			s.attention("breaker "+b.Name+" is "+b.Override.State+" by "+b.Override.Actor+reasonOf(b), command)
+		case b.State != breaker.StateClosed.String():
+			s.attention("breaker "+b.Name+" is "+b.State+" for "+rounded(b.SinceSeconds)+openedBy(b), command)
+		}
+	}
+	for i := range s.Pools {
+		if p := &s.Pools[i]; p.Degraded {
+			s.attention("pool "+p.Name+" cannot make workers", "get pools "+p.Name)
+		}
+	}
+}
+
+func reasonOf(b *Breaker) string {
+	if b.Override.Reason == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (%q)", b.Override.Reason)
+}
+
+// openedBy names the numbers that opened a breaker.
+func openedBy(b *Breaker) string {
+	var facts []string
+	for _, f := range b.OpenedBy {
+		if f.Bounded {
+			facts = append(facts, fmt.Sprintf("%s %.4g of %.4g", strings.ReplaceAll(f.Name, "_", " "), f.Value, f.Limit))
+		}
+	}
+	if len(facts) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(facts, ", ")
+}
+
+func rounded(seconds float64) string {
+	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
+}
+
+// attention adds a reason, and the command that tells more.
+func (s *Status) attention(reason, command string) {
+	s.Verdict = "attention"
+	s.Reasons = append(s.Reasons, reason+"; see 'foundation "+command+"'")
+}

@@ -1,0 +1,109 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	foundation "github.com/elixirscope/foundation"
+	"github.com/elixirscope/foundation/adapters/sqlite"
+	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/fault"
+)
+
+// stores are the kinds of storage that a configuration may name.
+func (d *Daemon) stores() map[string]foundation.Store {
+	return map[string]foundation.Store{"path": d.openSQLite}
+}
+
+// openSQLite opens a directory, and remembers what only this kind of storage can do.
+func (d *Daemon) openSQLite(ctx context.Context, dir string) (foundation.Storage, error) {
+	s, err := sqlite.Open(ctx, dir, sqlite.Options{})
+	if err != nil {
+		return foundation.Storage{}, err
+	}
+	d.directory.Store(&directory{s, dir})
+	return foundation.Storage{Events: s.Events(), Close: s.Close}, nil
+}
+
+// directory is the storage that was opened in a directory.
+type directory struct {
+	*sqlite.Storage
+
+	path string
+}
+
+// Backup implements [adminapi.Daemon]. The copy stands beside the database until it has
+// been read, under one name, so that what a kill leaves behind is replaced by the next.
+func (d *Daemon) Backup(ctx context.Context) (adminapi.Copy, error) {
+	s := d.directory.Load()
+	if s == nil {
+		return adminapi.Copy{}, d.noBackup()
+	}
+	select {
+	case d.backups <- struct{}{}:
+	default:
+		return adminapi.Copy{}, refuse(fault.Unavailable, "another backup is being made: try again when it has ended")
+	}
+	made, err := s.copy(ctx, func() { <-d.backups })
+	if err != nil {
+		<-d.backups
+	}
+	return made, err
+}
+
+// noBackup says why there is nothing to copy.
+func (d *Daemon) noBackup() error {
+	switch d.layer.Status().Storage.Kind {
+	case "path":
+		return refuse(fault.Unavailable, "the storage is away: 'foundation status' says why")
+	case "memory":
+		return refuse(fault.NotFound, "events are kept in memory alone: set storage.path and restart to keep them on disk")
+	}
+	return refuse(fault.NotFound, "the storage is a server of its own: copy it with its own tools, as pg_dump")
+}
+
+func (s *directory) copy(ctx context.Context, done func()) (adminapi.Copy, error) {
+	name := filepath.Join(s.path, "backup.tmp")
+	if err := s.Storage.Backup(ctx, name); err != nil {
+		return adminapi.Copy{}, err
+	}
+	file, err := os.Open(name)
+	if err != nil {
+		return adminapi.Copy{}, errors.Join(err, os.Remove(name))
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return adminapi.Copy{}, errors.Join(err, file.Close(), os.Remove(name))
+	}
+	return adminapi.Copy{ReadCloser: &passing{file, name, done}, Bytes: info.Size(), Name: "foundation.db"}, nil
+}
+
+// passing is a file that is removed when it has been read.
+type passing struct {
+	io.ReadCloser
+
+	name string
+	done func()
+}
+
+// Close implements [io.Closer].
+func (p *passing) Close() error {
+	defer p.done()
+	return errors.Join(p.ReadCloser.Close(), os.Remove(p.name))
+}
+
+func refuse(code fault.Code, message string) error {
+	return fault.New(fault.Spec{Code: code, Component: "foundation", Name: "storage", Message: message})
+}
+
+// node names this machine in events; empty where it has no name.
+func node() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return ""
+	}
+	return name
+}
