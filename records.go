@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +49,8 @@ const (
 	reopenInterval = 2 * time.Second        // once it serves
 	pruneInterval  = time.Minute
 	flushTimeout   = 5 * time.Second // for what waits, at the end
+	statsPatience  = 250 * time.Millisecond
+	inquiryTimeout = 10 * time.Second
 )
 
 // StorageStatus is what a layer records, at one moment.
@@ -106,9 +106,9 @@ type records struct {
 	storage  *lateStorage
 	feed     *eventstore.Feed
 	recorder *eventstore.Recorder
-	named    bool // in the registry; belongs to whoever follows the configuration
+	serves   bool // belongs to whoever follows the configuration
 	keep     atomic.Pointer[config.Events]
-	stats    atomic.Pointer[eventstore.Stats] // as last read
+	stats    inquiry
 }
 
 // prepare opens the storage with the first configuration. Another one needs a restart,
@@ -133,6 +133,8 @@ func (r *records) begin(ctx context.Context, t *transition) error {
 	if err := r.choose(s); err != nil {
 		return err
 	}
+	r.storage = newLateStorage(r.open, r.f.log)
+	t.undo = append(t.undo, r.discard)
 	if err := r.wait(ctx, s); err != nil {
 		return err
 	}
@@ -142,7 +144,6 @@ func (r *records) begin(ctx context.Context, t *transition) error {
 	}
 	r.f.own = own
 	r.feed = eventstore.NewFeed(guardedEvents{r.storage, own.guards[ownEvents]}, r.poll())
-	t.undo = append(t.undo, func() { r.discard() })
 	recorder, err := eventstore.NewRecorder(r.feed, r.f.bus, eventstore.RecorderOptions{
 		Node: r.f.options.Node, Counters: r.f.refusals, Logger: r.f.log,
 	})
@@ -150,7 +151,6 @@ func (r *records) begin(ctx context.Context, t *transition) error {
 		return err
 	}
 	r.recorder = recorder
-	t.steps = append(t.steps, r.serve)
 	return nil
 }
 
@@ -191,54 +191,69 @@ func (r *records) choose(s *config.Storage) error {
 // says: at a restart the process before this one may still hold it. After that the layer
 // starts without, and takes it when it comes.
 func (r *records) wait(ctx context.Context, s *config.Storage) error {
-	r.storage = newLateStorage(r.open)
 	limit := defaultStorageWait
 	if s != nil && s.Wait != 0 {
 		limit = s.Wait
 	}
-	began := time.Now()
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
 	for {
-		err := r.storage.try(ctx)
+		err := r.storage.try(limited)
 		switch {
 		case err == nil:
 			return nil
+		case ctx.Err() != nil:
+			return gaveUp(ctx, "the caller gave up while the storage was waited for")
 		case !errors.Is(err, fault.Unavailable):
 			return err
-		case time.Since(began) >= limit:
+		case limited.Err() != nil:
 			r.f.log.Warn("the storage is away: the layer starts without it, events wait for it", slog.Any("error", err))
 			return nil
 		}
 		select {
 		case <-time.After(retryOpening):
-		case <-ctx.Done():
-			return gaveUp(ctx, "the caller gave up while the storage was waited for")
+		case <-limited.Done():
 		}
 	}
 }
 
-// serve starts what runs in the background.
-func (r *records) serve() error {
-	f := r.f
+// follow starts what runs in the background, once the first configuration is in force, and
+// names it: for a reader of events in the program itself.
+func (r *records) follow(f *Foundation) {
+	if r.recorder == nil || r.serves {
+		return
+	}
+	r.serves = true
+	f.name(ownNames, "events", r.feed)
 	err := errors.Join(
 		f.Supervise("recorder", r.recorder), f.Supervise("storage", supervise.Func(r.reopen)), f.Supervise("retention", supervise.Func(r.prune)),
 	)
+	if err != nil {
+		f.log.Error("what records events was not started", slog.Any("error", err))
+	}
 	if r.kind == storageMemory {
 		f.log.Info("events are kept in memory: they end with the process")
 	}
-	return err
 }
 
 // reopen takes a storage that was away when it comes.
 func (r *records) reopen(ctx context.Context) error {
+	said := ""
 	for r.storage.current.Load() == nil {
-		if err := r.storage.try(ctx); err == nil {
+		err := r.storage.try(ctx)
+		switch {
+		case err == nil:
 			r.f.log.Info("the storage is there")
-			break
+			return supervise.Permanent(nil)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err.Error() != said:
+			said = err.Error()
+			r.f.log.Warn("the storage is still away", slog.Any("error", err))
 		}
 		select {
 		case <-time.After(reopenInterval):
 		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
 	return supervise.Permanent(nil)
@@ -272,47 +287,43 @@ func retention(e config.Events, now time.Time) eventstore.Retention {
 	}
 }
 
-// follow names what records: for a reader of events in the program itself.
-func (r *records) follow(f *Foundation) {
-	if r.recorder != nil && !r.named {
-		r.named = true
-		f.name(ownNames, "events", r.feed)
-	}
-}
-
 func (r *records) status(_ *assembly, s *Status) {
 	if r.recorder == nil {
 		return
 	}
-	s.Storage = StorageStatus{Kind: r.kind, Recorder: r.recorder.Status(), Events: r.read()}
+	s.Storage = StorageStatus{Kind: r.kind, Recorder: r.recorder.Status(), Events: r.stats.answer(r.feed, statsPatience)}
 	s.Storage.Err, s.Storage.Since = r.storage.away()
 	if s.Storage.Err == nil {
 		s.Storage.Err, s.Storage.Since = s.Storage.Recorder.Err, s.Storage.Recorder.Since
 	}
 }
 
-// read asks the store what it holds; where it does not answer at once the last answer
-// stands.
-func (r *records) read() eventstore.Stats {
-	ctx, cancel := context.WithTimeout(context.Background(), 250*time.Millisecond)
-	defer cancel()
-	if now, err := r.feed.Stats(ctx); err == nil {
-		r.stats.Store(&now)
-	}
-	if last := r.stats.Load(); last != nil {
-		return *last
-	}
-	return eventstore.Stats{}
-}
-
-// close stores what waits, then ends the storage.
+// close stores what waits, then ends the storage. It comes after all other parts, whose end
+// is recorded too.
 func (r *records) close(ctx context.Context, _ *assembly) error {
 	if r.recorder == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	r.f.drains.Wait()
+	ctx, cancel := aMomentLonger(ctx, flushTimeout)
 	defer cancel()
-	return errors.Join(r.recorder.Close(ctx), r.storage.Close())
+	err := errors.Join(r.recorder.Close(ctx), r.storage.finish(ctx))
+	r.stats.wait(ctx)
+	return err
+}
+
+// aMomentLonger is a context that ends after limit, and a moment after ctx: by then the
+// parts before may have used up the time of the caller.
+func aMomentLonger(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(grace):
+			cancel()
+		case <-longer.Done():
+		}
+	})
+	return longer, func() { stop(); cancel() }
 }
 
 // discard closes what a configuration that did not come into force has opened.
@@ -323,134 +334,9 @@ func (r *records) discard() {
 		_ = r.recorder.Close(ctx) // nothing was recorded of a layer that never was
 		r.recorder = nil
 	}
-	if err := r.storage.Close(); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if err := r.storage.finish(ctx); err != nil {
 		r.f.log.Warn("the storage was not closed cleanly", slog.Any("error", err))
 	}
-}
-
-// lateStorage is a storage that may not be there yet.
-type lateStorage struct {
-	open    func(ctx context.Context) (Storage, error)
-	current atomic.Pointer[Storage]
-
-	// opening is held while the storage is opened or closed. Only services and the
-	// change of a configuration wait for it.
-	opening sync.Mutex
-	closed  bool
-
-	mu    sync.Mutex // guards the fields below
-	err   error      // why it is not there
-	since time.Time
-}
-
-func newLateStorage(open func(ctx context.Context) (Storage, error)) *lateStorage {
-	return &lateStorage{open: open, since: time.Now(), err: errors.New("it has not been opened yet")}
-}
-
-// try opens the storage unless it is open.
-func (l *lateStorage) try(ctx context.Context) error {
-	l.opening.Lock()
-	defer l.opening.Unlock()
-	if l.closed || l.current.Load() != nil {
-		return nil
-	}
-	s, err := l.open(ctx)
-	if err == nil {
-		l.current.Store(&s)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.err = err
-	return err
-}
-
-// away says why the storage is not there, and since when; nil if it is.
-func (l *lateStorage) away() (error, time.Time) { //nolint:revive // a status, whose error is what is asked for
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.err == nil {
-		return nil, time.Time{}
-	}
-	return l.err, l.since
-}
-
-// get returns the storage's events, or the fault to answer with.
-func (l *lateStorage) get() (eventstore.Store, error) {
-	if s := l.current.Load(); s != nil {
-		return s.Events, nil
-	}
-	why, since := l.away()
-	return nil, fault.New(fault.Spec{
-		Code: fault.Unavailable, Component: storageComponent, Cause: why,
-		Message: fmt.Sprintf("the storage is away since %s", since.UTC().Format(time.RFC3339)),
-	})
-}
-
-// Append implements [eventstore.Store].
-func (l *lateStorage) Append(ctx context.Context, events ...eventstore.Event) ([]eventstore.Event, error) {
-	s, err := l.get()
-	if err != nil {
-		return nil, err
-	}
-	return s.Append(ctx, events...)
-}
-
-// Find implements [eventstore.Store].
-func (l *lateStorage) Find(ctx context.Context, q eventstore.Query) (eventstore.Page, error) {
-	s, err := l.get()
-	if err != nil {
-		return eventstore.Page{}, err
-	}
-	return s.Find(ctx, q)
-}
-
-// Prune implements [eventstore.Store].
-func (l *lateStorage) Prune(ctx context.Context, r eventstore.Retention) (int, error) {
-	s, err := l.get()
-	if err != nil {
-		return 0, err
-	}
-	return s.Prune(ctx, r)
-}
-
-// Stats implements [eventstore.Store].
-func (l *lateStorage) Stats(ctx context.Context) (eventstore.Stats, error) {
-	s, err := l.get()
-	if err != nil {
-		return eventstore.Stats{}, err
-	}
-	return s.Stats(ctx)
-}
-
-// Close implements [eventstore.Store]. A storage that comes later is not taken.
-func (l *lateStorage) Close() error {
-	l.opening.Lock()
-	defer l.opening.Unlock()
-	l.closed = true
-	s := l.current.Load()
-	if s == nil {
-		return nil
-	}
-	err := s.Events.Close()
-	if s.Close != nil {
-		err = errors.Join(err, s.Close())
-	}
-	return err
-}
-
-// guardedEvents sends writes through a guard of the layer's own: a store that is slow or
-// down is then what its breaker says and not what every batch finds out anew.
-type guardedEvents struct {
-	eventstore.Store
-
-	guard *guard.Guard
-}
-
-// Append implements [eventstore.Store].
-func (g guardedEvents) Append(ctx context.Context, events ...eventstore.Event) (stored []eventstore.Event, err error) {
-	err = through(ctx, g.guard, func(ctx context.Context) error {
-		stored, err = g.Store.Append(ctx, events...)
-		return err
-	})
-	return stored, err
 }
