@@ -82,7 +82,7 @@ func newFoundation(o Options) *Foundation {
 	}
 	f.records = &records{f: f}
 	f.table = f.sections()
-	f.registry, f.services = registry.New(f.bus), supervise.New(f.bus)
+	f.registry, f.services = registry.New(f.bus), supervise.New(f.bus, supervise.WithNames(f.nameService))
 	f.life, f.end = context.WithCancel(context.Background())
 	f.assembly.Store(&assembly{Revision: config.Revision{Config: &config.Config{}}})
 	// The layer outlives the context that it was opened with.
@@ -98,9 +98,10 @@ func (f *Foundation) Bus() *telemetry.Bus { return f.bus }
 func (f *Foundation) Config() *config.Server { return f.config }
 
 // Close ends the layer, in order: no more changes (one that is opening a pool is
-// refused with closed), services are stopped, guards refuse calls with closed, pools are drained, which
-// waits for borrowed workers until ctx is done.
-// Closing again waits for the first Close and returns what it returned.
+// refused with closed), services are stopped, guards refuse calls with closed, pools are
+// drained, which waits for borrowed workers until ctx is done, and what was recorded is
+// stored, which may take a moment longer. Closing again waits for the first Close and
+// returns what it returned.
 func (f *Foundation) Close(ctx context.Context) error {
 	f.closing.Do(func() { f.closeErr = f.close(ctx) })
 	return f.closeErr

@@ -16,21 +16,19 @@ const (
 
 // Registry finds everything that the layer has opened: parts by the sections of the
 // configuration, as in "breakers", services under "services", and under "foundation" the
-// configuration ("config", a [*config.Server]) and the tree ("services", a
-// [*supervise.Tree]). Programs may register what is theirs.
+// configuration ("config", a [*config.Server]), the tree ("services", a
+// [*supervise.Tree]) and what is recorded ("events", an [*eventstore.Feed], where
+// something is). Programs may register what is theirs.
 func (f *Foundation) Registry() *registry.Registry { return f.registry }
 
 // Supervise keeps a service running until the layer is closed: it is started again when
 // it fails, with a back-off of its own, appears in the status, in metrics and events, and
 // is found in the registry under "services". A name that a service has is refused with
 // [fault.AlreadyExists]. Services are stopped in reverse order, before guards and pools
-// are closed. More than that can be set in the tree that the registry knows.
+// are closed. More than that can be set in the tree that the registry knows, whose services
+// are found just so.
 func (f *Foundation) Supervise(name string, s supervise.Service) error {
-	if err := f.services.Add(supervise.Spec{Name: name, Service: s}); err != nil {
-		return err
-	}
-	f.name(serviceNames, name, s)
-	return nil
+	return f.services.Add(supervise.Spec{Name: name, Service: s})
 }
 
 // name registers what the layer has opened.
@@ -75,6 +73,11 @@ func (f *Foundation) followNames() {
 	for _, s := range f.table {
 		s.follow(f)
 	}
+}
+
+// nameService is how the tree names its services.
+func (f *Foundation) nameService(name string, s supervise.Service) (release func()) {
+	return f.name(serviceNames, name, s)
 }
 
 // endServices stops the services and forgets all names.

@@ -130,6 +130,38 @@ func TestSupervise(t *testing.T) {
 	})
 }
 
+// A service is found by its name as long as it is in the tree, however it came there.
+func TestNamesOfServicesFollowTheTree(t *testing.T) {
+	f := open(t, foundation.Options{})
+	tree, err := registry.Lookup[*supervise.Tree](f.Registry(), "foundation", "services")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first, second := &counting{n: 1}, &counting{n: 2}
+	if err := f.Supervise("worker", first); err != nil {
+		t.Fatal(err)
+	}
+	if err := tree.Remove(t.Context(), "worker"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := registry.Lookup[*counting](f.Registry(), "services", "worker"); !errors.Is(err, fault.NotFound) {
+		t.Errorf("after Remove: %v", err)
+	}
+	if err := tree.Add(supervise.Spec{Name: "worker", Service: second}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := registry.Lookup[*counting](f.Registry(), "services", "worker"); err != nil || s != second {
+		t.Errorf("%v, %v", s, err)
+	}
+}
+
+type counting struct{ n int }
+
+func (*counting) Serve(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
 // sample is the value of a metric, -1 if there is none.
 func sample(f *foundation.Foundation, name string) float64 {
 	value := -1.0

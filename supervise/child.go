@@ -28,9 +28,32 @@ type child struct {
 	status Status
 	cancel context.CancelCauseFunc // of the call of Serve that runs, nil without one
 	left   bool                    // a call of Serve was left behind when the service was stopped
+	gone   bool                    // it was removed: it has no name
+	free   func()                  // gives its name back, nil before it has one
 }
 
 var errRestart = errors.New("the service is restarted")
+
+// nameBy notes how to give the name back, or does so if the service was removed meanwhile.
+func (c *child) nameBy(free func()) {
+	c.mu.Lock()
+	c.free = free
+	gone := c.gone
+	c.mu.Unlock()
+	if gone {
+		free()
+	}
+}
+
+func (c *child) unname() {
+	c.mu.Lock()
+	c.gone = true
+	free := c.free
+	c.mu.Unlock()
+	if free != nil {
+		free()
+	}
+}
 
 // run keeps the service running until it is told to stop.
 func (c *child) run() {
@@ -53,28 +76,28 @@ func (c *child) run() {
 
 // start begins an incarnation.
 func (c *child) start() (context.Context, context.CancelCauseFunc) {
-	select {
-	case <-c.again: // asked for what happens now
-	default:
-	}
 	ctx, cancel := context.WithCancelCause(c.life)
 	var recovered uint64
 	s := c.update(func(s Status, now time.Time) Status {
 		recovered = s.Failures
 		c.cancel = cancel
+		select {
+		case <-c.again: // asked for what happens now
+		default:
+		}
 		return s.started(c.spec, now)
 	})
-	tell(c.tree.started, ServiceStarted{Service: c.spec.Name, Incarnation: s.Incarnation, Recovered: recovered})
+	tell(c, c.tree.started, ServiceStarted{Service: c.spec.Name, Incarnation: s.Incarnation, Recovered: recovered})
 	report := func() { c.update(func(now Status, at time.Time) Status { return now.ready(s.Incarnation, at) }) }
 	return context.WithValue(ctx, readyKey{}, report), cancel
 }
 
 // serve calls the service, on a goroutine of its own: it may end it.
 func (c *child) serve(ctx context.Context, calls chan<- ending) {
-	e := ending{err: errGoexit}
+	e := ending{err: errGoexit, broken: true}
 	defer func() {
 		if cause := recover(); cause != nil {
-			e = ending{err: panicked(c.spec.Name, cause), stack: string(debug.Stack())}
+			e = ending{err: panicked(c.spec.Name, cause), stack: string(debug.Stack()), broken: true}
 		}
 		calls <- e
 	}()
@@ -122,12 +145,14 @@ func (c *child) follow(ctx context.Context, calls <-chan ending) {
 	}
 }
 
-// ended notes the end of a call of Serve.
+// ended notes the end of a call of Serve. One that was told to end may return what it
+// likes; a panic is a defect then as well.
 func (c *child) ended(ctx context.Context, e ending) {
-	if ctx.Err() != nil { // it was told to
-		if c.life.Err() == nil {
-			c.wake()
+	if ctx.Err() != nil {
+		if e.broken {
+			c.broke(e)
 		}
+		c.wake()
 		return
 	}
 	var ran time.Duration
@@ -139,12 +164,24 @@ func (c *child) ended(ctx context.Context, e ending) {
 	if e.err == nil {
 		return
 	}
-	tell(c.tree.failed, ServiceFailed{
-		Service: s.Name, Incarnation: s.Incarnation, Err: e.err, Stack: e.stack, Ran: ran, Final: s.State == Failed,
-	})
+	c.failed(s, e, ran, s.State == Failed)
 	if s.State == BackingOff {
-		tell(c.tree.backoff, ServiceBackoff{Service: s.Name, Failures: s.Failures, Pause: s.Next.Sub(s.Since)})
+		tell(c, c.tree.backoff, ServiceBackoff{Service: s.Name, Failures: s.Failures, Pause: s.Next.Sub(s.Since)})
 	}
+}
+
+// broke notes that a call of Serve ended by a panic when it was told to end.
+func (c *child) broke(e ending) {
+	var ran time.Duration
+	s := c.update(func(s Status, now time.Time) Status {
+		ran = now.Sub(s.Since)
+		return s.broke(e.err, now)
+	})
+	c.failed(s, e, ran, c.life.Err() != nil)
+}
+
+func (c *child) failed(s Status, e ending, ran time.Duration, final bool) {
+	tell(c, c.tree.failed, ServiceFailed{Service: s.Name, Incarnation: s.Incarnation, Err: e.err, Stack: e.stack, Ran: ran, Final: final})
 }
 
 // stuck notes that a call of Serve did not end in time.
@@ -159,7 +196,7 @@ func (c *child) stuck() {
 		c.cancel = nil
 		return s.stuck(err, now)
 	})
-	tell(c.tree.failed, ServiceFailed{Service: s.Name, Incarnation: s.Incarnation, Err: err, Ran: ran, Final: true})
+	c.failed(s, ending{err: err}, ran, true)
 }
 
 // pause waits until the service is to be started again.
@@ -200,8 +237,10 @@ func (c *child) restart() {
 }
 
 // tell emits an event on a goroutine of its own and waits for it: a handler that ends its
-// goroutine must not end the one that keeps a service running.
-func tell[E telemetry.Event](topic telemetry.Topic[E], e E) {
+// goroutine must not end the one that keeps a service running. A handler may itself wait for
+// the end of the service: once that was told to stop, it is waited for as long as the
+// service may take, and then left behind.
+func tell[E telemetry.Event](c *child, topic telemetry.Topic[E], e E) {
 	if !topic.Active() {
 		return
 	}
@@ -210,7 +249,17 @@ func tell[E telemetry.Event](topic telemetry.Topic[E], e E) {
 		defer close(told)
 		topic.Emit(context.Background(), e)
 	}()
-	<-told
+	select {
+	case <-told:
+		return
+	case <-c.life.Done():
+	}
+	late := time.NewTimer(c.spec.StopTimeout)
+	defer late.Stop()
+	select {
+	case <-told:
+	case <-late.C:
+	}
 }
 
 func (c *child) look() Status {

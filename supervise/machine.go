@@ -98,6 +98,13 @@ func (s Status) stuck(err error, now time.Time) Status {
 	return s.to(Failed, now)
 }
 
+// broke is a service that panicked when it was told to end.
+func (s Status) broke(err error, now time.Time) Status {
+	s.TotalFailures++
+	s.Err, s.FailedAt = err, now
+	return s
+}
+
 // restarted is the wish of somebody to have it started anew: what it failed by is
 // forgiven.
 func (s Status) restarted() Status {

@@ -109,9 +109,10 @@ func (s Spec) pause(failures int, random float64) time.Duration {
 
 // ending is how one call of Serve ended.
 type ending struct {
-	err   error // nil if its work is done
-	last  bool  // it is not to be started again
-	stack string
+	err    error // nil if its work is done
+	last   bool  // it is not to be started again
+	broken bool  // by a panic, or with its goroutine
+	stack  string
 }
 
 // read tells what a service that returned err wants. It runs where the service ran, since

@@ -15,12 +15,14 @@ import (
 const component = "service"
 
 // Tree keeps services running. Make one with [New] and end it with [Tree.Close]. It is
-// safe for concurrent use. A service, or a handler of its events, must not wait for the
-// removal of that same service.
+// safe for concurrent use. A service, or a handler of its events, that removes that same
+// service or closes the tree is waited for as long as its StopTimeout says, and then left
+// behind.
 type Tree struct {
 	started telemetry.Topic[ServiceStarted]
 	failed  telemetry.Topic[ServiceFailed]
 	backoff telemetry.Topic[ServiceBackoff]
+	names   func(name string, s Service) (release func())
 
 	// mu guards the fields below. No code of the user runs under it, and nothing is
 	// waited for.
@@ -29,11 +31,26 @@ type Tree struct {
 	closed   bool
 }
 
+// Option is an option of [New].
+type Option func(*Tree)
+
+// WithNames has a function called for every service that was added, before it starts, as
+// one that registers it. What that returns is called, once or more often, when the service
+// was removed or the tree closed. Both may call anything; neither may be nil.
+func WithNames(names func(name string, s Service) (release func())) Option {
+	return func(t *Tree) { t.names = names }
+}
+
 // New returns a tree without services. Its events go to bus; nil is silent.
-func New(bus *telemetry.Bus) *Tree {
-	return &Tree{
+func New(bus *telemetry.Bus, options ...Option) *Tree {
+	t := &Tree{
 		started: telemetry.TopicOf[ServiceStarted](bus), failed: telemetry.TopicOf[ServiceFailed](bus), backoff: telemetry.TopicOf[ServiceBackoff](bus),
+		names: func(string, Service) func() { return func() {} },
 	}
+	for _, o := range options {
+		o(t)
+	}
+	return t
 }
 
 // Add starts a service and keeps it running until it is removed or the tree is closed.
@@ -50,7 +67,8 @@ func (t *Tree) Add(spec Spec) error {
 		c.stop()
 		return err
 	}
-	go c.run()
+	defer func() { go c.run() }() // also if a handler of the name ends this goroutine: the tree waits for it
+	c.nameBy(t.names(c.spec.Name, c.spec.Service))
 	return nil
 }
 
@@ -58,7 +76,7 @@ func (t *Tree) add(c *child) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
-		return fault.New(fault.Spec{Code: fault.Closed, Component: component, Name: c.spec.Name, Message: "the tree was closed"})
+		return treeClosed(c.spec.Name)
 	}
 	if t.findLocked(c.spec.Name) != nil {
 		return fault.New(fault.Spec{
@@ -67,6 +85,10 @@ func (t *Tree) add(c *child) error {
 	}
 	t.children = append(t.children, c)
 	return nil
+}
+
+func treeClosed(name string) error {
+	return fault.New(fault.Spec{Code: fault.Closed, Component: component, Name: name, Message: "the tree was closed"})
 }
 
 func (t *Tree) findLocked(name string) *child {
@@ -78,36 +100,42 @@ func (t *Tree) findLocked(name string) *child {
 	return nil
 }
 
-func (t *Tree) find(name string) (*child, error) {
+func (t *Tree) find(name string) (c *child, closed bool, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if c := t.findLocked(name); c != nil {
-		return c, nil
+		return c, t.closed, nil
 	}
-	return nil, fault.New(fault.Spec{Code: fault.NotFound, Component: component, Name: name, Message: "there is no service with this name"})
+	return nil, t.closed, fault.New(fault.Spec{Code: fault.NotFound, Component: component, Name: name, Message: "there is no service with this name"})
 }
 
 // Restart starts a service anew at once: one that runs is stopped first, one that pauses
 // waits no longer, one that has stopped or failed begins again. Its failures in a row are
-// forgotten. Restart does not wait for that.
+// forgotten. Restart does not wait for that. In a closed tree it is refused with
+// [fault.Closed].
 func (t *Tree) Restart(name string) error {
-	c, err := t.find(name)
-	if err == nil {
-		c.restart()
+	c, closed, err := t.find(name)
+	if err != nil {
+		return err
 	}
-	return err
+	if closed {
+		return treeClosed(name)
+	}
+	c.restart()
+	return nil
 }
 
 // Remove stops a service, waits until it has ended, and forgets it. When ctx ends first
 // the service still stops, and Remove returns [fault.Unavailable]. A service that does
 // not return within its StopTimeout is forgotten all the same, and is the same error.
 func (t *Tree) Remove(ctx context.Context, name string) error {
-	c, err := t.find(name)
+	c, _, err := t.find(name)
 	if err != nil {
 		return err
 	}
 	c.stop()
 	err = c.wait(ctx)
+	c.unname() // before the name in the tree is free, so that another can have both
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.children = slices.DeleteFunc(t.children, func(o *child) bool { return o == c })
@@ -166,7 +194,7 @@ func (t *Tree) all() []*child {
 // Close stops all services, the last that was added first, each after the one behind it
 // has ended. What does not stop in time is named in the error and left behind; when ctx
 // ends, all that are left are told to stop at once. A closed tree takes no services; its
-// status stays to be looked at. Closing twice waits for the first and returns the same.
+// status stays to be looked at. A further Close waits anew, for what the first one left.
 func (t *Tree) Close(ctx context.Context) error {
 	t.mu.Lock()
 	t.closed = true
@@ -181,6 +209,7 @@ func (t *Tree) Close(ctx context.Context) error {
 		}
 		c.stop()
 		left = append(left, c.wait(ctx))
+		c.unname()
 	}
 	return errors.Join(left...)
 }
