@@ -42,6 +42,7 @@ type Config struct {
 
 	origin    *origin // of a parsed Config, else nil
 	checkedBy any     // the *Server that has validated it, so that it need not again; nil of a Clone
+	hashed    string  // the hash of its document, where a *Server has made it; "" of a Clone
 }
 
 // Storage says where records are kept. Empty means memory: they are gone at the end.
@@ -107,7 +108,7 @@ type Guard struct {
 // shared: replace them, do not change them.
 func (c *Config) Clone() *Config {
 	out := *c
-	out.checkedBy = nil
+	out.checkedBy, out.hashed = nil, ""
 	unshare(reflect.ValueOf(&out).Elem())
 	for name, settings := range out.Sections {
 		out.Sections[name] = unshared(reflect.ValueOf(settings)).Interface()
@@ -167,6 +168,7 @@ func (c *Config) equal(other *Config) bool {
 	a, b := *c, *other
 	a.origin, b.origin = nil, nil
 	a.checkedBy, b.checkedBy = nil, nil
+	a.hashed, b.hashed = "", ""
 	return reflect.DeepEqual(a, b) //nolint:govet // whatever could hold an error is nil in a configuration that is in force
 }
 

@@ -58,10 +58,11 @@ func (c *Config) parts() map[string]any {
 
 // hash tells documents apart by what they say: variables count as they were written,
 // how it is written does not, and neither do comments. A changed secret changes it.
-func (c *Config) hash() string { return hashOf(c.document()) }
-
-func hashOf(document map[string]any) string {
-	text, _ := json.Marshal(document) // of texts, numbers and booleans; keys are in order
+func (c *Config) hash() string {
+	if c.hashed != "" {
+		return c.hashed
+	}
+	text, _ := json.Marshal(c.document()) // of texts, numbers and booleans; keys are in order
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:])
 }

@@ -121,7 +121,7 @@ func (s *Server) readFrom(ctx context.Context, from *origin, root *yamlx.Node, f
 	o.Over = over
 	cfg, err := from.read(root, faults, base, o)
 	if err == nil {
-		cfg.checkedBy = s
+		cfg.checkedBy, cfg.hashed = s, cfg.hash()
 	}
 	return cfg, err
 }

@@ -173,7 +173,7 @@ func (s *Server) Read(ctx context.Context) (*Config, error) {
 	}
 	cfg, err := Load(ctx, s.options.File, s.options.Parse)
 	if err == nil {
-		cfg.checkedBy = s
+		cfg.checkedBy, cfg.hashed = s, cfg.hash()
 	}
 	return cfg, err
 }

@@ -36,7 +36,7 @@ type fromFile struct {
 	options config.ServerOptions
 }
 
-func serveFile(t *testing.T, text string, change ...func(*config.ServerOptions)) *fromFile {
+func serveFile(t testing.TB, text string, change ...func(*config.ServerOptions)) *fromFile {
 	t.Helper()
 	f := &fromFile{path: filepath.Join(t.TempDir(), "foundation.yaml")}
 	f.options = config.ServerOptions{Applier: anything{}, File: f.path, Parse: options, History: config.NewMemoryHistory()}
@@ -48,14 +48,14 @@ func serveFile(t *testing.T, text string, change ...func(*config.ServerOptions))
 	return f
 }
 
-func (f *fromFile) write(t *testing.T, text string) {
+func (f *fromFile) write(t testing.TB, text string) {
 	t.Helper()
 	if err := os.WriteFile(f.path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func (f *fromFile) open(t *testing.T) {
+func (f *fromFile) open(t testing.TB) {
 	t.Helper()
 	var err error
 	if f.Server, err = config.NewServer(t.Context(), f.options); err != nil {

@@ -1,9 +1,11 @@
 package yamlx
 
 import (
+	"bytes"
 	"encoding"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,10 +24,59 @@ func Encode(v any, veil Veil) ([]byte, error) {
 	if n == nil {
 		n = &yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
 	}
-	return yaml.Dump(n)
+	return dump(n)
 }
 
-type encoder struct{ veil Veil }
+// chunk is how many entries of a section are written at once. The library keeps all
+// events of a document, half a kilobyte for each value, until the document is
+// written: to write a large one as a whole takes three times as long.
+const chunk = 64
+
+// dump writes a document, its large sections in chunks. The result is as if it had been
+// written as a whole.
+func dump(n *yaml.Node) ([]byte, error) {
+	if len(n.Content) == 0 {
+		return yaml.Dump(n)
+	}
+	var out bytes.Buffer
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, section := n.Content[i], n.Content[i+1]
+		if section.Kind != yaml.MappingNode || len(section.Content) <= 2*chunk {
+			if err := dumpTo(&out, "", key, section); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if err := dumpTo(&out, "", key, plain("")); err != nil {
+			return nil, err
+		}
+		out.Truncate(bytes.LastIndexByte(out.Bytes(), ':') + 1)
+		out.WriteByte('\n')
+		for entries := range slices.Chunk(section.Content, 2*chunk) {
+			if err := dumpTo(&out, "  ", entries...); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out.Bytes(), nil
+}
+
+// dumpTo writes entries of a mapping, each line behind indent.
+func dumpTo(out *bytes.Buffer, indent string, entries ...*yaml.Node) error {
+	text, err := yaml.Dump(&yaml.Node{Kind: yaml.MappingNode, Content: entries}, yaml.WithLineWidth(-1))
+	for line := range bytes.Lines(text) {
+		if len(line) > 1 {
+			out.WriteString(indent)
+		}
+		out.Write(line)
+	}
+	return err
+}
+
+type encoder struct {
+	veil  Veil
+	known Decoder // for its fields
+}
 
 // node returns the tree of v, or nil if it is the zero value and t does not
 // give that a meaning of its own.
@@ -58,7 +109,7 @@ func (e *encoder) node(path Path, v reflect.Value, t tag) *yaml.Node {
 
 func (e *encoder) structure(path Path, v reflect.Value) *yaml.Node {
 	out := &yaml.Node{Kind: yaml.MappingNode}
-	for _, f := range fields(v.Type()) {
+	for _, f := range e.known.fields(v.Type()) {
 		if value := e.node(path.Key(f.key), v.FieldByIndex(f.index), f.tag); value != nil {
 			out.Content = append(out.Content, plain(f.key), value)
 		}
