@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"math"
 	"sync"
 	"time"
@@ -63,7 +62,7 @@ func (s *events) Find(ctx context.Context, q eventstore.Query) (page eventstore.
 	if err := q.Validate(); err != nil {
 		return page, err
 	}
-	err = s.read(ctx, func(tx *sql.Tx) error {
+	err = s.storage.read(ctx, func(tx *sql.Tx) error {
 		page, err = find(ctx, tx, &q)
 		return err
 	})
@@ -73,37 +72,13 @@ func (s *events) Find(ctx context.Context, q eventstore.Query) (page eventstore.
 	return page, nil
 }
 
-// read runs f in a transaction, which sees one state of the database.
-func (s *events) read(ctx context.Context, f func(*sql.Tx) error) error {
-	s.storage.reading.RLock()
-	defer s.storage.reading.RUnlock()
-	tx, err := s.storage.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err == nil {
-		err = f(tx)
-		if end := tx.Rollback(); !errors.Is(end, sql.ErrTxDone) { // the end of ctx ends it too
-			err = errors.Join(err, end)
-		}
-	}
-	if err == nil {
-		return nil
-	}
-	// A query that ends because ctx or the storage did may name another reason.
-	if gone := canceled(ctx); gone != nil {
-		return gone
-	}
-	if s.storage.writer.isClosed() {
-		return closed()
-	}
-	return translated(err)
-}
-
 // Stats implements [eventstore.Store].
 func (s *events) Stats(ctx context.Context) (eventstore.Stats, error) {
 	out := eventstore.Stats{Durable: true}
 	if err := s.enter(ctx); err != nil {
 		return out, err
 	}
-	err := s.read(ctx, func(tx *sql.Tx) error {
+	err := s.storage.read(ctx, func(tx *sql.Tx) error {
 		if err := tx.QueryRowContext(ctx, "SELECT events FROM counters").Scan(&out.Events); err != nil {
 			return err
 		}

@@ -27,3 +27,8 @@ func OpenLater(ctx context.Context, dir string, steps ...string) (*Storage, erro
 	s, err := open(ctx, dir, Options{}, append(slices.Clip(migrations), steps))
 	return s, translated(err)
 }
+
+// OpenFirst opens with the first step of the schema alone.
+func OpenFirst(ctx context.Context, dir string) (*Storage, error) {
+	return open(ctx, dir, Options{}, migrations[:1])
+}

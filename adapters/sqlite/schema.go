@@ -17,6 +17,7 @@ const applicationID = 0x466e646e
 // never changed, only followed by another step. Times are microseconds since 1970,
 // ids the 16 bytes of a UUID, severities their rank.
 //
+// history holds a record as JSON, so that what a later version adds to one needs no step.
 // counters holds what would cost a scan to find, and the last seq also when its event
 // was pruned: no place is given twice.
 var migrations = [][]string{
@@ -39,6 +40,11 @@ var migrations = [][]string{
 		`CREATE INDEX events_time ON events (time)`,
 		`CREATE TABLE counters (events INTEGER NOT NULL, last_seq INTEGER NOT NULL) STRICT`,
 		`INSERT INTO counters VALUES (0, 0)`,
+	},
+	{
+		`CREATE TABLE history (seq INTEGER PRIMARY KEY, revision INTEGER NOT NULL, outcome TEXT NOT NULL, record TEXT NOT NULL) STRICT`,
+		`CREATE INDEX history_outcome ON history (outcome, seq)`,
+		`CREATE INDEX history_revision ON history (revision)`,
 	},
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
 )
@@ -146,6 +147,34 @@ func syncDir(dir string) error {
 // Events returns a store of the events in the database. Closing it leaves the storage
 // open. It implements [eventstore.Notifier].
 func (s *Storage) Events() eventstore.Store { return &events{storage: s} }
+
+// read runs f in a transaction, which sees one state of the database.
+func (s *Storage) read(ctx context.Context, f func(*sql.Tx) error) error {
+	s.reading.RLock()
+	defer s.reading.RUnlock()
+	tx, err := s.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err == nil {
+		err = f(tx)
+		if end := tx.Rollback(); !errors.Is(end, sql.ErrTxDone) { // the end of ctx ends it too
+			err = errors.Join(err, end)
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	// A query that ends because ctx or the storage did may name another reason.
+	if gone := canceled(ctx); gone != nil {
+		return gone
+	}
+	if s.writer.isClosed() {
+		return closed()
+	}
+	return translated(err)
+}
+
+// History returns the history of configurations in the database. Closing it leaves the
+// storage open.
+func (s *Storage) History() config.History { return &history{storage: s} }
 
 // Close stores what waits, closes the database and gives the directory free. It waits
 // for queries that run. A further Close returns what the first one did.

@@ -129,7 +129,7 @@ func TestADatabaseOfANewerVersion(t *testing.T) {
 	}
 	before := read(t, dir, file)
 	_, err = sqlite.Open(t.Context(), dir, sqlite.Options{})
-	wantFault(t, err, fault.InvalidConfig, "version 2", "later one than 1", "run the newer program")
+	wantFault(t, err, fault.InvalidConfig, "version 3", "later one than 2", "run the newer program")
 	if !bytes.Equal(read(t, dir, file), before) {
 		t.Error("the file was changed")
 	}
@@ -143,7 +143,7 @@ func TestAMigrationSavesACopyFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := sqlite.OpenLater(t.Context(), dir, "CREATE TABLE later (x)", "CREATE TABLE events (x)")
-	wantFault(t, err, fault.Internal, "version 2", "already exists")
+	wantFault(t, err, fault.Internal, "version 3", "already exists")
 	if n := count(t, open(t, dir)); n != 100 { // the step was not half taken
 		t.Errorf("%d events after a migration that failed", n)
 	}
@@ -161,7 +161,7 @@ func TestAMigrationSavesACopyFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := t.TempDir()
-	if err := os.WriteFile(filepath.Join(old, file), read(t, dir, file+".v1.bak"), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(old, file), read(t, dir, file+".v2.bak"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if n := count(t, open(t, old)); n != 100 {

@@ -60,10 +60,10 @@ var arrows = map[string]string{
 	"adapters/internal/pgtest":   "internal/testkit",
 	"adapters/internal/sqlpool":  "",
 	"adapters/postgres":          "adapters/internal/pgdsn fault pool",
-	"adapters/postgres/pgstore":  "adapters/internal/pgdsn eventstore fault",
+	"adapters/postgres/pgstore":  "adapters/internal/pgdsn config eventstore fault",
 	"adapters/postgres/pgxguard": "guard internal/errtree outcome protect/sqlguard",
 	"adapters/prometheus":        "telemetry",
-	"adapters/sqlite":            "eventstore fault",
+	"adapters/sqlite":            "config eventstore fault",
 
 	"cmd":                     "",
 	"cmd/foundation":          "cmd/internal/cli",

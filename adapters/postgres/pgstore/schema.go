@@ -16,6 +16,7 @@ import (
 // never changed, only followed by another step. A step must leave tables that programs
 // of the version before can use while they are being replaced.
 //
+// history holds a record as JSON, so that what a later version adds to one needs no step.
 // counters holds what would cost a scan to find, and the last seq also when its event
 // was pruned: no place is given twice. Its row is the lock of all who write.
 var migrations = [][]string{
@@ -37,6 +38,16 @@ var migrations = [][]string{
 		`CREATE INDEX events_time ON {schema}.events (time)`,
 		`CREATE TABLE {schema}.counters (events bigint NOT NULL, bytes bigint NOT NULL, last_seq bigint NOT NULL)`,
 		`INSERT INTO {schema}.counters VALUES (0, 0, 0)`,
+	},
+	{
+		`CREATE TABLE {schema}.history (
+			seq bigint PRIMARY KEY,
+			revision bigint NOT NULL,
+			outcome text COLLATE "C" NOT NULL,
+			record text COLLATE "C" NOT NULL
+		)`,
+		`CREATE INDEX history_outcome ON {schema}.history (outcome, seq)`,
+		`CREATE INDEX history_revision ON {schema}.history (revision)`,
 	},
 }
 

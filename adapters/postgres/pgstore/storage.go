@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/elixirscope/foundation/adapters/internal/pgdsn"
+	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
 )
@@ -59,12 +60,12 @@ func Open(ctx context.Context, dsn string, o Options) (*Storage, error) {
 }
 
 func open(ctx context.Context, dsn string, o Options, steps [][]string) (*Storage, error) {
-	config, err := o.complete(dsn)
+	conn, err := o.complete(dsn)
 	if err != nil {
 		return nil, err
 	}
 	s := &Storage{schema: newSchema(o.Schema, steps)}
-	if err := s.start(ctx, connector{config, o.Timeout}, o.Readers); err != nil {
+	if err := s.start(ctx, connector{conn, o.Timeout}, o.Readers); err != nil {
 		if gone := canceled(ctx); gone != nil {
 			err = gone
 		}
@@ -76,7 +77,7 @@ func open(ctx context.Context, dsn string, o Options, steps [][]string) (*Storag
 // complete fills in the defaults and returns how to connect.
 func (o *Options) complete(dsn string) (*pgx.ConnConfig, error) {
 	var ps fault.Problems
-	config, err := pgdsn.Parse(dsn)
+	conn, err := pgdsn.Parse(dsn)
 	if err != nil {
 		ps.Add("dsn", "", "%v", err)
 	}
@@ -95,8 +96,8 @@ func (o *Options) complete(dsn string) (*pgx.ConnConfig, error) {
 	if err := ps.Err(component, ""); err != nil {
 		return nil, err
 	}
-	prepare(config)
-	return config, nil
+	prepare(conn)
+	return conn, nil
 }
 
 func (s *Storage) start(ctx context.Context, c connector, readers int) error {
@@ -116,6 +117,10 @@ func (s *Storage) start(ctx context.Context, c connector, readers int) error {
 // open. Other processes may append to the same schema: a [eventstore.Feed] of it needs
 // an interval to look at.
 func (s *Storage) Events() eventstore.Store { return &events{storage: s} }
+
+// History returns the history of configurations in the schema. Closing it leaves the
+// storage open.
+func (s *Storage) History() config.History { return &history{storage: s} }
 
 // Close stores what waits, for as long as Options.Timeout, and ends queries that run.
 // Closing again does nothing.
