@@ -15,6 +15,8 @@ import (
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 func TestAnErrorIsNeutralIfAllOfItIs(t *testing.T) {
@@ -40,7 +42,7 @@ func TestAnErrorIsNeutralIfAllOfItIs(t *testing.T) {
 func TestANilTokenHasEnded(t *testing.T) {
 	var tok *guard.Token
 	tok.Done(errDown)
-	tok.Settle(guard.Failure, errDown)
+	tok.Settle(outcome.Failure, errDown)
 	tok.Answered()
 	tok.Close()
 	if _, ok := tok.Quota(); ok || tok.Timeout() != 0 || tok.Context() == nil || tok.Context().Err() != nil {
@@ -55,7 +57,7 @@ func TestATokenThatHasEndedIsNotKeptForItsLease(t *testing.T) {
 	for name, end := range map[string]func(*guard.Token){
 		"Done":   func(tok *guard.Token) { tok.Done(nil) },
 		"Close":  (*guard.Token).Close,
-		"Settle": func(tok *guard.Token) { tok.Settle(guard.Success, nil); tok.Close() },
+		"Settle": func(tok *guard.Token) { tok.Settle(outcome.Success, nil); tok.Close() },
 	} {
 		for _, order := range [][3]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}} {
 			var open [3]*guard.Token
@@ -136,7 +138,7 @@ func TestACallWithinACallOfTheSameGuardKnowsWhoseLimitItWas(t *testing.T) {
 
 func TestShadowCountsACallThatTakesTheLimitExactly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := newGuard(t, guard.Config{Mode: guard.Shadow, Timeout: time.Second})
+		g := newGuard(t, guard.Config{Mode: mode.Shadow, Timeout: time.Second})
 		for _, takes := range []time.Duration{time.Second - 1, time.Second} {
 			_ = g.Do(t.Context(), func(context.Context) error { time.Sleep(takes); return nil })
 		}

@@ -10,6 +10,8 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -127,16 +129,16 @@ func TestShadowMeasuresATokenUntilItsOutcome(t *testing.T) {
 	}{
 		"done in time": {func(tok *guard.Token) { tok.Done(nil) }, 0, 0},
 		"done late":    {func(tok *guard.Token) { time.Sleep(2 * time.Second); tok.Done(nil) }, 1, 1},
-		"settled late": {func(tok *guard.Token) { time.Sleep(2 * time.Second); tok.Settle(guard.Success, nil) }, 1, 1},
+		"settled late": {func(tok *guard.Token) { time.Sleep(2 * time.Second); tok.Settle(outcome.Success, nil) }, 1, 1},
 		"settled, done late": {func(tok *guard.Token) {
-			tok.Settle(guard.Success, nil)
+			tok.Settle(outcome.Success, nil)
 			time.Sleep(2 * time.Second)
 			tok.Done(nil)
 		}, 0, 0},
 		"settled, and again": {func(tok *guard.Token) {
-			tok.Settle(guard.Success, nil)
+			tok.Settle(outcome.Success, nil)
 			time.Sleep(2 * time.Second)
-			tok.Settle(guard.Success, nil)
+			tok.Settle(outcome.Success, nil)
 		}, 0, 0},
 		"answered, though timed": {func(tok *guard.Token) {
 			tok.Answered()
@@ -146,7 +148,7 @@ func TestShadowMeasuresATokenUntilItsOutcome(t *testing.T) {
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBreaker(t, breaker.Config{})
-			g := newGuard(t, guard.Config{Mode: guard.Shadow, Timeout: time.Second, Breaker: b})
+			g := newGuard(t, guard.Config{Mode: mode.Shadow, Timeout: time.Second, Breaker: b})
 			tok := must(g.Enter(t.Context(), guard.Call{}))
 			c.use(tok)
 			tok.Close()
@@ -158,7 +160,7 @@ func TestShadowMeasuresATokenUntilItsOutcome(t *testing.T) {
 }
 
 func TestAGuardThatOnlyWatchesTellsNoQuota(t *testing.T) {
-	g := newGuard(t, guard.Config{Mode: guard.Shadow, RateLimit: newLimit(t, 3)})
+	g := newGuard(t, guard.Config{Mode: mode.Shadow, RateLimit: newLimit(t, 3)})
 	tok := must(g.Enter(t.Context(), guard.Call{}))
 	defer tok.Close()
 	if q, ok := tok.Quota(); ok {
@@ -167,7 +169,7 @@ func TestAGuardThatOnlyWatchesTellsNoQuota(t *testing.T) {
 }
 
 func TestShadowCountsACostThatTheRuleNeverAdmits(t *testing.T) {
-	g := newGuard(t, guard.Config{Mode: guard.Shadow, RateLimit: newLimit(t, 3)})
+	g := newGuard(t, guard.Config{Mode: mode.Shadow, RateLimit: newLimit(t, 3)})
 	if err := g.DoCall(t.Context(), guard.Call{Cost: 100}, succeed); err != nil {
 		t.Error(err)
 	}
