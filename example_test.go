@@ -14,6 +14,7 @@ import (
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/registry"
 )
 
 func ExampleOpen() {
@@ -133,5 +134,43 @@ pools: { hall: { worker: greeter, options: { greeting: hello }, size: 2 } }
 	fmt.Println(err)
 	// Output:
 	// hello
+	// <nil>
+}
+
+// greeter is a service of one's own.
+type greeter struct{ served chan string }
+
+func (w *greeter) Serve(ctx context.Context) error {
+	for {
+		select {
+		case name := <-w.served:
+			fmt.Println("hello,", name)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func ExampleFoundation_Supervise() {
+	ctx := context.Background()
+	fnd, err := foundation.Open(ctx, foundation.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := fnd.Supervise("greeter", &greeter{served: make(chan string)}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	// Elsewhere in the program:
+	w, err := registry.Lookup[*greeter](fnd.Registry(), "services", "greeter")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	w.served <- "Ada"
+	fmt.Println(fnd.Close(ctx))
+	// Output:
+	// hello, Ada
 	// <nil>
 }

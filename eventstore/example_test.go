@@ -6,6 +6,7 @@ import (
 
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/telemetry"
 )
 
 func ExampleNewMemory() {
@@ -70,4 +71,39 @@ func ExampleFeed_Tail() {
 	// 0
 	// 1
 	// 2
+}
+
+// deployed is an event that is worth keeping.
+type deployed struct{ Service, Version string }
+
+func (deployed) EventName() string                { return "shop.deployed" }
+func (d deployed) Edge() (string, fault.Severity) { return d.Service, fault.SeverityInfo }
+
+func ExampleRecorder() {
+	ctx := context.Background()
+	store, err := eventstore.NewMemory(eventstore.MemoryOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	bus := telemetry.NewBus()
+	recorder, err := eventstore.NewRecorder(store, bus, eventstore.RecorderOptions{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	// A program runs recorder.Serve as a supervised service. Here Close stores what waits.
+	telemetry.TopicOf[deployed](bus).Emit(ctx, deployed{Service: "checkout", Version: "1.2"})
+	if err := recorder.Close(ctx); err != nil {
+		fmt.Println(err)
+	}
+	page, err := store.Find(ctx, eventstore.Query{Type: "shop.*"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, e := range page.Events {
+		fmt.Println(e.Type, e.Name, string(e.Data))
+	}
+	// Output: shop.deployed checkout {"service":"checkout","version":"1.2"}
 }

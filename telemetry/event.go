@@ -15,6 +15,8 @@ type Event interface {
 // Edge is an event that is rare by its nature and worth keeping: a part has come into
 // another state, and not that one more call was made. A recorder listens to these alone,
 // see [Bus.SubscribeEdges], so that nothing is built for each call because one is there.
+// It may read the event after Emit has returned, on another goroutine: what the event refers
+// to, as a slice, a map or an error, must not change any more.
 type Edge interface {
 	Event
 	// Edge returns the name of the part that the event is about, and how loudly it is to
