@@ -178,7 +178,7 @@ func (s *Server) restore(ctx context.Context, file *Config, last Record) (why st
 	case ctx.Err() != nil:
 		return "", gaveUp(ctx)
 	case err != nil:
-		return "it cannot be read any more: " + err.Error(), nil
+		return "it cannot be read any more: " + err.Error(), nil //nolint:nilerr // that is the answer
 	case cfg.hash() != d.hash:
 		return "it held a secret that was written into it, and no secret is recorded", nil
 	}

@@ -50,8 +50,9 @@ func TestHistory_RecordsWhatWasAppliedAndRefused(t *testing.T) {
 			by.Seen = 1
 			return second(f.Update(t.Context(), "/guards/g/timeout", "1s", by))
 		}, "set /guards/g/timeout", ""},
-		"a restart": {func() error { return second(f.Update(t.Context(), "/namespace", "other", by)) },
-			"namespace changed: default → other; namespace needs a restart", "namespace: other"},
+		"a restart": {func() error {
+			return second(f.Update(t.Context(), "/namespace", "other", by))
+		}, "namespace changed: default → other; namespace needs a restart", "namespace: other"},
 		"an edit that is invalid": {func() error {
 			return second(f.Edit(t.Context(), func(c *config.Config) error { c.Guards["bad"] = config.Guard{Breaker: "none"}; return nil }, by))
 		}, "guards.bad added; answers from now on", "breaker: none"},
@@ -311,7 +312,7 @@ func TestCanary_NoSecretLeavesAServer(t *testing.T) {
 	ctx := t.Context()
 	for _, by := range []config.By{api, {}} {
 		note(f.Update(ctx, "/motto/author", "canary-update", by))
-		note(f.Update(ctx, "/motto/autor", "canary-misspelt", by))
+		note(f.Update(ctx, "/motto/author2", "canary-misspelt", by))
 		note(f.Update(ctx, "/pools/db/options", map[string]any{"dsn": "canary-bad", "schema": 5}, by))
 		note(f.Update(ctx, "/pools/db/options/dsn", map[string]any{"canary-a": "canary-b"}, by))
 		note(f.Update(ctx, "/pools/db/options/dsn", "${file:/canary}", by))

@@ -30,22 +30,22 @@ type keeper struct {
 }
 
 // keeping fills in what root leaves as it is in base, and returns what holds it to
-// o.Over.
-func (from *origin) keeping(root *yamlx.Node, base *Config, o ParseOptions) *keeper {
+// p.Over.
+func (o *origin) keeping(root *yamlx.Node, base *Config, p ParseOptions) *keeper {
 	if base == nil {
 		return nil
 	}
-	k := &keeper{over: base, local: o.localSections(), inherits: !from.complete}
+	k := &keeper{over: base, local: p.localSections(), inherits: !o.complete}
 	k.known = yamlx.Named(*base, base.veil, func(path yamlx.Path, leaf yamlx.Leaf) bool {
 		return leaf.Shown != leaf.Value || k.isLocal(path, leaf)
 	})
 	k.places = yamlx.Keep(root, k.known, hidden)
 	for n := range root.All {
-		if text, ok := from.fresh[n.Raw]; ok && n.Expanded {
+		if text, ok := o.fresh[n.Raw]; ok && n.Expanded {
 			n.Text = text
 		}
 	}
-	if k.enforce = o.Over != nil; !k.enforce && !from.pointers {
+	if k.enforce = p.Over != nil; !k.enforce && !o.pointers {
 		return nil
 	}
 	return k

@@ -17,7 +17,7 @@ type Limits struct{ Bytes, Depth, Values, Text int }
 
 // Fault is what is wrong with a text, and where: line and column from 1, the column
 // in characters.
-type Fault struct {
+type Fault struct { //nolint:errname // as yamlx.Fault
 	Line, Column int
 	Message      string
 }
