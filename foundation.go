@@ -58,10 +58,15 @@ func Open(ctx context.Context, o Options) (*Foundation, error) {
 	var err error
 	f.config, err = config.NewServer(ctx, config.ServerOptions{
 		Applier: applier{f}, File: o.ConfigFile, Config: o.Config, Bus: f.bus, Logger: f.log, Applied: f.followNames,
-		Parse: config.ParseOptions{LookupEnv: o.LookupEnv, Registry: config.Registry{Kinds: f.options.Kinds, Sections: o.Sections}},
+		OpenHistory: f.records.openHistory,
+		Parse:       config.ParseOptions{LookupEnv: o.LookupEnv, Registry: config.Registry{Kinds: f.options.Kinds, Sections: o.Sections}},
 	})
+	if err == nil {
+		err = f.superviseHistory()
+	}
 	if err != nil {
 		f.undo(ctx)
+		f.records.discard()
 		return nil, err
 	}
 	f.name(ownNames, "config", f.config)

@@ -17,8 +17,9 @@ import (
 // The guards of the layer's own services, through which they do what can fail. The prefix
 // is reserved: no configuration can name one so.
 const (
-	ownPrefix = "foundation."
-	ownEvents = ownPrefix + "events"
+	ownPrefix  = "foundation."
+	ownEvents  = ownPrefix + "events"
+	ownHistory = ownPrefix + "history"
 )
 
 // own are the guards of the layer's own services and their breakers, by name. They are

@@ -21,6 +21,9 @@ const storageSection, storageComponent = "storage", "storage"
 // Storage is an open place for what a layer records.
 type Storage struct {
 	Events eventstore.Store
+	// History keeps the revisions of the configuration; nil is one that ends with the
+	// process.
+	History config.History
 	// Close ends everything that is stored there; nil where closing Events is enough.
 	Close func() error
 }
@@ -111,11 +114,11 @@ type records struct {
 	stats    inquiry
 }
 
-// prepare opens the storage with the first configuration. Another one needs a restart,
+// prepare begins to record with the first configuration. Another storage needs a restart,
 // which the server of the configuration says; how long events are kept is live.
-func (r *records) prepare(ctx context.Context, t *transition) error {
+func (r *records) prepare(_ context.Context, t *transition) error {
 	if r.recorder == nil {
-		if err := r.begin(ctx, t); err != nil {
+		if err := r.begin(t); err != nil {
 			return err
 		}
 	}
@@ -124,26 +127,33 @@ func (r *records) prepare(ctx context.Context, t *transition) error {
 	return nil
 }
 
-// begin finds out where to record, opens that, and begins to listen.
-func (r *records) begin(ctx context.Context, t *transition) error {
-	s := t.next.Config.Storage
-	if s == nil && r.f.options.Stores == nil {
-		return nil // a library that was not asked to records nothing
+// openHistory finds out where to record and opens that, before the first configuration
+// comes into force: what it says depends on what was changed since.
+func (r *records) openHistory(ctx context.Context, first *config.Config) (config.History, error) {
+	if first.Storage == nil && r.f.options.Stores == nil {
+		return nil, nil // a library that was not asked to records nothing
 	}
-	if err := r.choose(s); err != nil {
-		return err
+	if err := r.choose(first.Storage); err != nil {
+		return nil, err
 	}
-	r.storage = newLateStorage(r.open, r.f.log)
-	t.undo = append(t.undo, r.discard)
-	if err := r.wait(ctx, s); err != nil {
-		return err
-	}
-	own, err := newOwn(r.f.bus, ownEvents)
+	own, err := newOwn(r.f.bus, ownEvents, ownHistory)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	r.f.own = own
-	r.feed = eventstore.NewFeed(guardedEvents{r.storage, own.guards[ownEvents]}, r.poll())
+	r.storage = newLateStorage(r.open, r.f.log)
+	if err := r.wait(ctx, first.Storage); err != nil {
+		return nil, err
+	}
+	return guardedHistory{r.storage, own.guards[ownHistory]}, nil
+}
+
+// begin begins to listen.
+func (r *records) begin(t *transition) error {
+	if r.storage == nil {
+		return nil
+	}
+	r.feed = eventstore.NewFeed(guardedEvents{r.storage, r.f.own.guards[ownEvents]}, r.poll())
 	recorder, err := eventstore.NewRecorder(r.feed, r.f.bus, eventstore.RecorderOptions{
 		Node: r.f.options.Node, Counters: r.f.refusals, Logger: r.f.log,
 	})
@@ -151,6 +161,7 @@ func (r *records) begin(ctx context.Context, t *transition) error {
 		return err
 	}
 	r.recorder = recorder
+	t.undo = append(t.undo, r.silence)
 	return nil
 }
 
@@ -169,7 +180,7 @@ func (r *records) choose(s *config.Storage) error {
 		r.kind = storageMemory
 		r.open = func(context.Context) (Storage, error) {
 			m, err := eventstore.NewMemory(eventstore.MemoryOptions{})
-			return Storage{Events: m}, err
+			return Storage{Events: m, History: config.NewMemoryHistory()}, err
 		}
 		return nil
 	case s.Path != "":
@@ -326,13 +337,18 @@ func aMomentLonger(ctx context.Context, limit time.Duration) (context.Context, c
 	return longer, func() { stop(); cancel() }
 }
 
-// discard closes what a configuration that did not come into force has opened.
+// silence ends the listening for a configuration that did not come into force.
+func (r *records) silence() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = r.recorder.Close(ctx) // nothing was recorded of a layer that never was
+	r.recorder = nil
+}
+
+// discard closes the storage of a layer that could not be opened.
 func (r *records) discard() {
-	if r.recorder != nil {
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
-		_ = r.recorder.Close(ctx) // nothing was recorded of a layer that never was
-		r.recorder = nil
+	if r.storage == nil {
+		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()

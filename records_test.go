@@ -262,7 +262,7 @@ func TestMemoryIsEnough(t *testing.T) {
 	for _, service := range s.Services {
 		names = append(names, service.Name)
 	}
-	if !slices.Equal(names, []string{"recorder", "storage", "retention"}) {
+	if !slices.Equal(names, []string{"recorder", "storage", "retention", "history"}) {
 		t.Errorf("%v", names)
 	}
 	if _, err := registry.Lookup[supervise.Service](f.Registry(), "services", "recorder"); err != nil {

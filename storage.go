@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
@@ -100,6 +101,9 @@ func (l *lateStorage) take(s Storage, err error) (late bool) {
 		return true
 	}
 	if l.err = err; err == nil {
+		if s.History == nil {
+			s.History = config.NewMemoryHistory()
+		}
 		l.current.Store(&s)
 	}
 	return false
@@ -127,6 +131,9 @@ func (s Storage) close() (err error) {
 		}
 	}()
 	err = s.Events.Close()
+	if s.History != nil {
+		err = errors.Join(err, s.History.Close())
+	}
 	if s.Close != nil {
 		err = errors.Join(err, s.Close())
 	}
@@ -164,11 +171,16 @@ func (l *lateStorage) finally(attempt <-chan struct{}) {
 
 // get returns the storage's events, or the fault to answer with.
 func (l *lateStorage) get() (eventstore.Store, error) {
+	s, err := l.there()
+	return s.Events, err
+}
+
+func (l *lateStorage) there() (Storage, error) {
 	if s := l.current.Load(); s != nil {
-		return s.Events, nil
+		return *s, nil
 	}
 	why, since := l.away()
-	return nil, unopened(fmt.Sprintf("the storage is away since %s", since.UTC().Format(time.RFC3339)), why)
+	return Storage{}, unopened(fmt.Sprintf("the storage is away since %s", since.UTC().Format(time.RFC3339)), why)
 }
 
 // Append implements [eventstore.Store].

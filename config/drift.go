@@ -132,6 +132,13 @@ func (s *Server) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if s.options.OpenHistory != nil {
+		h, err := s.options.OpenHistory(ctx, cfg)
+		if err != nil {
+			return err
+		}
+		s.records.use(h)
+	}
 	last, err := s.records.last(ctx)
 	switch {
 	case err == nil:

@@ -33,10 +33,15 @@ type recorder struct {
 }
 
 func (r *recorder) init(h History, log *slog.Logger) {
-	if h == nil {
-		h = NewMemoryHistory()
+	r.log, r.wake = log, make(chan struct{}, 1)
+	r.use(h)
+}
+
+// use makes h the history; nil stands for one that ends with the process.
+func (r *recorder) use(h History) {
+	if r.history = h; h == nil {
+		r.history = NewMemoryHistory()
 	}
-	r.history, r.log, r.wake = h, log, make(chan struct{}, 1)
 }
 
 // last returns the newest applied record, or a zero one if there is none. One after

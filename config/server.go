@@ -110,6 +110,10 @@ type ServerOptions struct {
 	// its event: one call at a time, and a later one for several changes that come at
 	// once. It may call anything. Nil is nothing.
 	Applied func()
+	// OpenHistory is called with the first configuration, before that comes into force,
+	// and returns the history, for a place that the configuration itself names. Where it is
+	// set History is not used; a nil history is one that ends with the process.
+	OpenHistory func(ctx context.Context, first *Config) (History, error)
 	// History records every change, and numbers go on from its last. It stays open at
 	// Close. Nil is one that ends with the process.
 	History History
