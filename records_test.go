@@ -3,6 +3,8 @@ package foundation_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -28,6 +30,7 @@ func away(why string) error {
 // once it is open.
 type disk struct {
 	events       eventstore.Store
+	history      config.History
 	locked, gone atomic.Bool
 	opened       atomic.Int64
 }
@@ -38,7 +41,7 @@ func newDisk(t *testing.T) *disk {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &disk{events: m}
+	return &disk{events: m, history: config.NewMemoryHistory()}
 }
 
 func (d *disk) open(_ context.Context, place string) (foundation.Storage, error) {
@@ -46,7 +49,7 @@ func (d *disk) open(_ context.Context, place string) (foundation.Storage, error)
 		return foundation.Storage{}, away("another process holds " + place)
 	}
 	d.opened.Add(1)
-	return foundation.Storage{Events: handle{d.events, d}}, nil
+	return foundation.Storage{Events: handle{d.events, d}, History: kept{d.history, d}}, nil
 }
 
 // handle is a disk that was opened: closing it leaves the events.
@@ -63,6 +66,21 @@ func (h handle) Append(ctx context.Context, events ...eventstore.Event) ([]event
 }
 
 func (handle) Close() error { return nil }
+
+// kept is the history of a disk that was opened.
+type kept struct {
+	config.History
+	d *disk
+}
+
+func (k kept) Add(ctx context.Context, r config.Record) error {
+	if k.d.gone.Load() {
+		return away("the disk is gone")
+	}
+	return k.History.Add(ctx, r)
+}
+
+func (kept) Close() error { return nil }
 
 func (d *disk) options(text string) foundation.Options {
 	cfg, err := config.Parse("f.yaml", []byte("version: 1\n"+text), config.ParseOptions{})
@@ -292,6 +310,71 @@ func TestOldEventsGo(t *testing.T) {
 func TestNamesOfTheLayerAreReserved(t *testing.T) {
 	_, err := config.Parse("f.yaml", []byte("version: 1\nguards: {foundation.events: {}}\n"), config.ParseOptions{})
 	if err == nil || !strings.Contains(err.Error(), "the layer's own") {
+		t.Error(err)
+	}
+}
+
+// What was changed through the API is there after a restart, as long as the file says the
+// same; the record says who did it. While the storage is away such a change is refused,
+// and one of the file is not.
+func TestChangesThroughTheAPIOutliveTheProcess(t *testing.T) {
+	d := newDisk(t)
+	file := filepath.Join(t.TempDir(), "foundation.yaml")
+	write := func(text string) {
+		if err := os.WriteFile(file, []byte("version: 1\n"+path+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := func() *foundation.Foundation {
+		f, err := foundation.Open(t.Context(), foundation.Options{ConfigFile: file, Stores: map[string]foundation.Store{"path": d.open}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	add := func(f *foundation.Foundation, name string) error {
+		_, err := f.Config().Edit(t.Context(), func(c *config.Config) error {
+			c.Guards[name] = config.Guard{}
+			return nil
+		}, config.By{Actor: "alice", Reason: "more", API: true})
+		return err
+	}
+	write("guards: {a: {}}\n")
+	f := start()
+	if err := add(f, "b"); err != nil {
+		t.Fatal(err)
+	}
+	d.gone.Store(true)
+	if err := add(f, "c"); !errors.Is(err, fault.Unavailable) {
+		t.Errorf("a change that cannot be recorded: %v", err)
+	}
+	d.gone.Store(false)
+	if err := f.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+
+	write("# a comment is no change\nguards: {a: {}}\n")
+	f = start()
+	if _, err := f.Guard("b"); err != nil {
+		t.Errorf("the change is gone: %v", err)
+	}
+	records, err := f.Config().History(t.Context(), 0, 0)
+	if err != nil || len(records) < 2 || !slices.ContainsFunc(records, func(r config.Record) bool { return r.Actor == "alice" && r.Outcome == config.OutcomeApplied }) {
+		t.Errorf("%+v, %v", records, err)
+	}
+	if _, err := f.Guard("foundation.history"); err != nil {
+		t.Error(err)
+	}
+	if err := f.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+
+	write("guards: {a: {timeout: 1s}}\n")
+	f = start()
+	if _, err := f.Guard("b"); !errors.Is(err, fault.NotFound) {
+		t.Errorf("a change that was made on another file is in force: %v", err)
+	}
+	if err := f.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
