@@ -13,8 +13,18 @@ import (
 // etag names a revision for If-Match.
 func etag(revision uint64) string { return strconv.Quote(strconv.FormatUint(revision, 10)) }
 
-func (a *api) getConfig(w http.ResponseWriter, _ *http.Request) {
+func (a *api) getConfig(w http.ResponseWriter, r *http.Request) {
 	now := a.Layer.Config().Current()
+	switch format := r.URL.Query().Get("format"); format {
+	case "", "yaml":
+	case "json":
+		w.Header().Set("ETag", etag(now.Number))
+		writeJSON(w, http.StatusOK, ConfigDocument{APIVersion: Version, Revision: now.Number, Source: now.Source, AppliedAt: now.At, Hash: now.Hash, Document: now.Config})
+		return
+	default:
+		writeError(w, refuse(fault.InvalidArgument, "format must be yaml or json"))
+		return
+	}
 	text, err := now.Config.MarshalText()
 	if err != nil {
 		writeError(w, err)
@@ -95,7 +105,13 @@ func (a *api) reload(r *http.Request) (any, error) {
 	if dry {
 		return a.Daemon.PlanReload(r.Context())
 	}
-	applied, err := a.Daemon.Reload(r.Context())
+	var request ReloadRequest
+	if r.ContentLength != 0 { // a body is not needed
+		if err := read(r, &request); err != nil {
+			return nil, err
+		}
+	}
+	applied, err := a.Daemon.Reload(r.Context(), config.By{Actor: actorOf(r.Context()), Reason: request.Reason, DiscardDrift: request.DiscardDrift})
 	if err == nil {
 		a.log(r, "reload", "config", "", slog.Uint64("revision", applied.Revision))
 	}

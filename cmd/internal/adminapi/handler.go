@@ -22,12 +22,14 @@ type Daemon interface {
 	Describe(*Status)
 	// Reload takes the configuration file over; PlanReload only says what that
 	// would change.
-	Reload(ctx context.Context) (Applied, error)
+	Reload(ctx context.Context, by config.By) (Applied, error)
 	PlanReload(ctx context.Context) (Applied, error)
 	// Apply takes a configuration over that did not come from the file; Plan only says
 	// what that would change.
 	Apply(ctx context.Context, c *config.Config, by config.By) (Applied, error)
 	Plan(ctx context.Context, c *config.Config) (Applied, error)
+	// Change makes a change of another kind.
+	Change(ctx context.Context, change func(context.Context, *config.Server) (config.Applied, error)) (Applied, error)
 	// Parse reads the text of a configuration that came over the network.
 	Parse(text string) (*config.Config, error)
 	// Backup makes a consistent copy of the storage; see [Copy].
@@ -74,6 +76,10 @@ func Handler(o Options) http.Handler {
 	handle("GET /v1/pools", a.listPools)
 	handle("GET /v1/pools/{name}", a.getPool)
 	handle("PUT /v1/config", a.putConfig)
+	handle("PATCH /v1/config", a.patchConfig)
+	handle("GET /v1/config/history", a.listHistory)
+	handle("GET /v1/config/history/{revision}", a.getRevision)
+	handle("POST /v1/config/rollback", a.rollback)
 	handle("POST /v1/reload", a.reload)
 	handle("GET /v1/events", a.listEvents)
 	handle("POST /v1/events", a.annotate)

@@ -28,13 +28,20 @@ import (
 type shell struct {
 	layer   *foundation.Foundation
 	reloads int
+	by      config.By
 	err     error
 }
 
 func (s *shell) Describe(st *adminapi.Status) { st.Build, st.Ready = "foundation test", true }
 
-func (s *shell) Reload(context.Context) (adminapi.Applied, error) {
+func (s *shell) Change(ctx context.Context, change func(context.Context, *config.Server) (config.Applied, error)) (adminapi.Applied, error) {
+	applied, err := change(ctx, s.layer.Config())
+	return adminapi.Applied{Revision: applied.Revision, Changes: adminapi.ChangeViews(applied.Changes)}, err
+}
+
+func (s *shell) Reload(_ context.Context, by config.By) (adminapi.Applied, error) {
 	s.reloads++
+	s.by = by
 	return adminapi.Applied{APIVersion: adminapi.Version, Revision: 2, Changes: []adminapi.Change{}}, s.err
 }
 

@@ -61,6 +61,13 @@ func (s *Status) judgeServices() {
 }
 
 func (s *Status) judgeConfig() {
+	if s.Config.Attention != "" {
+		s.attention("configuration: "+s.Config.Attention, "config history")
+	}
+	if s.Config.Pending > 0 {
+		s.attention(fmt.Sprintf("revision %d was made through the API before and is not in force: the history was away at the start", s.Config.Pending),
+			fmt.Sprintf("config show %d", s.Config.Pending))
+	}
 	if s.Config.LastReloadError != "" && !s.Config.LastReloadSuccessful {
 		s.attention("the last reload was refused, revision "+fmt.Sprint(s.Config.Revision)+" stays in force", "config diff")
 	}

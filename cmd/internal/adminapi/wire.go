@@ -35,7 +35,9 @@ type Status struct {
 type ConfigStatus struct {
 	Revision             uint64    `json:"revision"`
 	Source               string    `json:"source"`
-	Drifted              bool      `json:"drifted"` // what runs is not what the file says
+	Drifted              bool      `json:"drifted"`   // what runs is not what the file says
+	Pending              uint64    `json:"pending"`   // a revision that was found when the history came back, and is not in force; 0 if there is none
+	Attention            string    `json:"attention"` // what is wrong with the history
 	AppliedAt            time.Time `json:"applied_at"`
 	LastReloadAt         time.Time `json:"last_reload_at"`
 	LastReloadSuccessful bool      `json:"last_reload_successful"`

@@ -18,7 +18,7 @@ func (a *app) configCommand() *cobra.Command {
 		Use: "config", Short: "Check, show and compare configurations", GroupID: groupAct, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.validateCommand(), a.showConfigCommand(), a.diffCommand(), a.schemaCommand())
+	cmd.AddCommand(a.validateCommand(), a.showConfigCommand(), a.diffCommand(), a.schemaCommand(), a.historyCommand(), a.rollbackCommand())
 	return cmd
 }
 
@@ -73,9 +73,12 @@ func (a *app) validate(ctx context.Context, file string) error {
 
 func (a *app) showConfigCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "show", Short: "Show the configuration that the daemon runs", Args: cobra.NoArgs,
-		Long: "Show the configuration that the daemon runs, variables as they were written and\nsecrets hidden.",
-		RunE: a.run(func(ctx context.Context, _ []string) error {
+		Use: "show [REVISION]", Short: "Show the configuration that the daemon runs, or ran", Args: cobra.MaximumNArgs(1),
+		Long: "Show the configuration that the daemon runs or, with REVISION, one that it ran, variables\nas they were written and secrets hidden.",
+		RunE: a.run(func(ctx context.Context, args []string) error {
+			if len(args) == 1 {
+				return a.showRevision(ctx, args[0])
+			}
 			var c adminapi.Config
 			if err := a.get(ctx, "/v1/config", &c); err != nil {
 				return err
@@ -90,9 +93,12 @@ func (a *app) showConfigCommand() *cobra.Command {
 
 func (a *app) diffCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "diff [FILE]", Short: "Show what a reload, or a file, would change", Args: cobra.MaximumNArgs(1),
-		Long: "Show what the daemon would change if it read its file again or, with FILE, if it\nwere given that one. Nothing is changed.",
+		Use: "diff [FILE | REVISION REVISION]", Short: "Show what a reload, or a file, would change, or two revisions", Args: cobra.MaximumNArgs(2),
+		Long: "Show what the daemon would change if it read its file again or, with FILE, if it\nwere given that one, or in which lines two revisions differ. Nothing is changed.",
 		RunE: a.run(func(ctx context.Context, args []string) error {
+			if len(args) == 2 {
+				return a.diffRevisions(ctx, args[0], args[1])
+			}
 			var applied adminapi.Applied
 			if err := a.plan(ctx, args, &applied); err != nil {
 				return err

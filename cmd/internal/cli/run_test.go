@@ -71,6 +71,16 @@ func canned() adminapi.Status {
 	}
 }
 
+// revisions are a history, newest first.
+func revisions() []adminapi.Revision {
+	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.Local)
+	return []adminapi.Revision{
+		{Seq: 9, Revision: 4, At: at.Add(time.Minute), Actor: "ops", Reason: "calm down", Source: "api", Outcome: "applied", Changes: []string{"breakers.payments: window 5s → 10s"}, YAML: "version: 1\nbreakers:\n  payments: { window: 10s }\n"},
+		{Seq: 8, Revision: 3, At: at, Source: "/etc/foundation.yaml", Outcome: "applied", Changes: []string{"a", "b", "c"}, YAML: "version: 1\nbreakers:\n  payments: { window: 5s }\n"},
+		{Seq: 7, Revision: 2, At: at, Actor: "ops", Source: "api", Outcome: "refused", Error: "window must be positive", Changes: []string{}},
+	}
+}
+
 // daemon answers as the admin API does, with what is canned, and notes requests.
 func daemon(t *testing.T) (addr string, requests *[]string) {
 	t.Helper()
@@ -86,6 +96,10 @@ func daemon(t *testing.T) (addr string, requests *[]string) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", reply(s))
+	mux.HandleFunc("GET /v1/config/history", reply(adminapi.List[adminapi.Revision]{APIVersion: "v1", Items: revisions()}))
+	mux.HandleFunc("GET /v1/config/history/3", reply(revisions()[1]))
+	mux.HandleFunc("GET /v1/config/history/4", reply(revisions()[0]))
+	mux.HandleFunc("POST /v1/config/rollback", reply(adminapi.Applied{Revision: 5, Changes: []adminapi.Change{}}))
 	mux.HandleFunc("GET /v1/services", reply(adminapi.List[adminapi.Service]{APIVersion: "v1", Items: s.Services}))
 	mux.HandleFunc("POST /v1/services/{name}/restart", reply(s.Services[0]))
 	mux.HandleFunc("GET /v1/events", reply(adminapi.Events{APIVersion: "v1", Items: events(), Next: 3, More: true}))
@@ -127,6 +141,9 @@ func TestWhatPeopleSee(t *testing.T) {
 		"get_guard.txt":    {"get", "guard", "checkout"},
 		"get_pools.txt":    {"get", "pools"},
 		"get_services.txt": {"get", "services"},
+		"history.txt":      {"config", "history"},
+		"show.txt":         {"config", "show", "3"},
+		"diff.txt":         {"config", "diff", "3", "4"},
 		"reload.txt":       {"reload"},
 		"check.txt":        {"check", "per_client", "a"},
 	} {
@@ -161,8 +178,12 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		`GET /v1/events?component=a&component=b&limit=7&name=n&order=descending&severity=warning&since=15m&type=x.%2A&until=1m`: {
 			"events", "--since", "15m", "--until", "1m", "--type", "x.*", "--severity", "warning", "--name", "n", "--component", "a", "--component", "b", "-n", "7",
 		},
-		`GET /livez`:     {"healthcheck", "--probe", "livez"},
-		`GET /v1/status`: {"status"},
+		`POST /v1/config/rollback {"revision":3,"reason":"x"}`: {"config", "rollback", "3", "--reason", "x"},
+		`POST /v1/reload {"reason":"x","discard_drift":true}`:  {"reload", "--discard-drift", "--reason", "x"},
+		`GET /v1/config/history?limit=5`:                       {"config", "history", "-n", "5"},
+		`GET /v1/config/history/3`:                             {"config", "show", "3"},
+		`GET /livez`:                                           {"healthcheck", "--probe", "livez"},
+		`GET /v1/status`:                                       {"status"},
 	} {
 		*requests = nil
 		run(t, nil, append(args, "--addr", addr)...)
@@ -194,6 +215,8 @@ func TestExitCodesAndErrors(t *testing.T) {
 		{[]string{"serve", "--log-level", "loud", "-c", "x"}, cli.ExitUsage, []string{"loud"}},
 		{[]string{"serve", "--log-format", "xml", "-c", "x"}, cli.ExitUsage, []string{"xml"}},
 		{[]string{"service", "restart", "x"}, cli.ExitUsage, []string{"reason"}},
+		{[]string{"config", "rollback", "3"}, cli.ExitUsage, []string{"reason"}},
+		{[]string{"config", "rollback", "x", "--reason", "y"}, cli.ExitUsage, []string{"number"}},
 		{[]string{"events", "-n", "0"}, cli.ExitUsage, []string{"--limit"}},
 		{[]string{"events", "-f", "--until", "1m"}, cli.ExitUsage, []string{"--until"}},
 		{[]string{"storage", "check", "/does/not/exist"}, cli.ExitFailure, []string{"no such file"}},

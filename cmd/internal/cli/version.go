@@ -61,17 +61,22 @@ func (a *app) versionCommand() *cobra.Command {
 }
 
 func (a *app) reloadCommand() *cobra.Command {
-	return &cobra.Command{
+	var request adminapi.ReloadRequest
+	cmd := &cobra.Command{
 		Use: "reload", Short: "Make the daemon read its configuration file again", GroupID: groupAct, Args: cobra.NoArgs,
-		Long: "Make the daemon read its configuration file again. A faulty file changes nothing\nand its faults are reported; parts whose names stay keep their state.",
+		Long: "Make the daemon read its configuration file again. A faulty file changes nothing\nand its faults are reported; parts whose names stay keep their state. What was changed\n" +
+			"through the API stays if the file says what it said before; --discard-drift gives it up.",
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			var applied adminapi.Applied
-			if err := a.send(ctx, http.MethodPost, "/v1/reload", nil, &applied); err != nil {
+			if err := a.send(ctx, http.MethodPost, "/v1/reload", request, &applied); err != nil {
 				return err
 			}
 			return a.print(applied, func() error { return a.showApplied(applied) })
 		}),
 	}
+	cmd.Flags().BoolVar(&request.DiscardDrift, "discard-drift", false, "put in force what the file says even if it has not changed")
+	cmd.Flags().StringVar(&request.Reason, "reason", "", "why, for those who read the history later")
+	return cmd
 }
 
 func (a *app) showApplied(applied adminapi.Applied) error {

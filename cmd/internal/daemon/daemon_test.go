@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/cmd/internal/daemon"
+	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
 )
 
@@ -149,7 +150,7 @@ func TestReload_ErrorLeavesEverythingAsItWas(t *testing.T) {
 		"no upstream": text("127.0.0.1:0", "nonsense", "g"), "unknown guard": text("127.0.0.1:0", first, "nope"), "another address": text("127.0.0.1:1", first, "g"), "no YAML": "{",
 	} {
 		rewrite(t, file, faulty)
-		if _, err := d.Reload(t.Context()); !errors.Is(err, fault.InvalidConfig) {
+		if _, err := d.Reload(t.Context(), config.By{}); !errors.Is(err, fault.InvalidConfig) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := d.PlanReload(t.Context()); name != "another address" && !errors.Is(err, fault.InvalidConfig) {
@@ -164,7 +165,7 @@ func TestReload_ErrorLeavesEverythingAsItWas(t *testing.T) {
 	if err != nil || !planned.DryRun || len(planned.Changes) != 1 || planned.Changes[0].Section != "gateway" {
 		t.Errorf("%+v %v", planned, err)
 	}
-	applied, err := d.Reload(t.Context())
+	applied, err := d.Reload(t.Context(), config.By{})
 	if err != nil || applied.Revision != 2 || len(applied.Changes) != 1 {
 		t.Errorf("%+v %v", applied, err)
 	}
@@ -223,7 +224,7 @@ func TestConcurrentReloadsAndStop(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for {
-				if _, err := d.Reload(context.Background()); errors.Is(err, fault.Closed) {
+				if _, err := d.Reload(context.Background(), config.By{}); errors.Is(err, fault.Closed) {
 					return
 				}
 			}
@@ -349,12 +350,12 @@ func TestTLSListenerTakesOverNewCertificatesAndKeepsTheOldOnAFault(t *testing.T)
 	if err := os.WriteFile(filepath.Join(dir, "tls.key"), []byte("broken"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Reload(t.Context()); err == nil {
+	if _, err := d.Reload(t.Context(), config.By{}); err == nil {
 		t.Error("a broken key was not reported")
 	}
 	get(t, client(t, &tls.Config{RootCAs: old, MinVersion: tls.VersionTLS12}), url)
 	renewed := certificate(t, dir)
-	if _, err := d.Reload(t.Context()); err != nil {
+	if _, err := d.Reload(t.Context(), config.By{}); err != nil {
 		t.Fatal(err)
 	}
 	get(t, client(t, &tls.Config{RootCAs: renewed, MinVersion: tls.VersionTLS12}), url)
@@ -400,7 +401,7 @@ func TestReloadTakesOverRenewedFilesOfUpstreams(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if _, err := d.Reload(t.Context()); (err != nil) != step.refused {
+		if _, err := d.Reload(t.Context(), config.By{}); (err != nil) != step.refused {
 			t.Errorf("%s: reload: %v", step.name, err)
 		}
 		if status, _ := get(t, c, url); status != step.want {

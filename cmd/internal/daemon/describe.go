@@ -21,7 +21,7 @@ func (d *Daemon) Describe(s *adminapi.Status) {
 	status := d.layer.Status()
 	s.Build, s.Namespace = d.options.Build, status.Namespace
 	s.Config = adminapi.ConfigStatus{
-		Revision: status.Revision, Source: status.Source, Drifted: status.Drifted, AppliedAt: status.AppliedAt,
+		Revision: status.Revision, Source: status.Source, Drifted: status.Drifted, Pending: status.Pending, Attention: status.Attention, AppliedAt: status.AppliedAt,
 		LastReloadAt: status.LastReload, LastReloadSuccessful: status.LastReloadError == nil,
 	}
 	if status.LastReloadError != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/elixirscope/foundation/adapters/postgres"
 	"github.com/elixirscope/foundation/cmd/internal/daemon"
+	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/pool"
 )
@@ -51,7 +52,7 @@ func TestAFileThatIsNoneEndsAReloadAndNotTheDaemon(t *testing.T) {
 	d := run(t, daemon.Options{ConfigFile: file, WatchEvery: -1})
 	for _, path := range []string{fifo(t), "/dev/zero", t.TempDir()} {
 		rewrite(t, file, strings.ReplaceAll(valid, "127.0.0.1:1\"", "127.0.0.1:1\", tls: { ca_file: "+path+" }"))
-		if _, err := d.Reload(t.Context()); !errors.Is(err, fault.InvalidConfig) || !strings.Contains(err.Error(), path) {
+		if _, err := d.Reload(t.Context(), config.By{}); !errors.Is(err, fault.InvalidConfig) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -61,7 +62,7 @@ func TestAFileThatIsNoneEndsAReloadAndNotTheDaemon(t *testing.T) {
 	if err := syscall.Mkfifo(file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Reload(t.Context()); !errors.Is(err, fault.InvalidConfig) || !strings.Contains(err.Error(), "not a regular file") {
+	if _, err := d.Reload(t.Context(), config.By{}); !errors.Is(err, fault.InvalidConfig) || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("the configuration: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/elixirscope/foundation/cmd/internal/daemon"
+	"github.com/elixirscope/foundation/config"
 )
 
 const (
@@ -41,7 +42,7 @@ func TestReloadPutsTheTokensOfTheFileInForce(t *testing.T) {
 		t.Fatalf("before the reload: %d %d", before, after)
 	}
 	rewrite(t, file, adminWith(tokenAfter))
-	if _, err := d.Reload(t.Context()); err != nil {
+	if _, err := d.Reload(t.Context(), config.By{}); err != nil {
 		t.Fatal(err)
 	}
 	if before, after := ask(tokenBefore), ask(tokenAfter); before != http.StatusUnauthorized || after != http.StatusOK {
@@ -58,7 +59,7 @@ func TestReloadRefusesLimitsThatAreReadOnce(t *testing.T) {
 		d := run(t, daemon.Options{ConfigFile: file, WatchEvery: -1})
 		rewrite(t, file, base+limit+" }\n")
 		name, _, _ := strings.Cut(limit, ":")
-		if _, err := d.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "gateway.limits."+name) {
+		if _, err := d.Reload(t.Context(), config.By{}); err == nil || !strings.Contains(err.Error(), "gateway.limits."+name) {
 			t.Errorf("%s: %v", limit, err)
 		}
 	}

@@ -16,14 +16,14 @@ import (
 
 // Reload reads the configuration file again and takes it over, or returns what
 // is wrong with it and changes nothing. It reports what changed.
-func (d *Daemon) Reload(ctx context.Context) (adminapi.Applied, error) {
+func (d *Daemon) Reload(ctx context.Context, by config.By) (adminapi.Applied, error) {
 	return d.changing(ctx, func(ctx context.Context) (config.Applied, error) {
 		d.watch.accept(ctx) // what is read now, good or bad, has been tried
 		renew, err := d.readCertificates(ctx)
 		if err != nil {
 			return config.Applied{}, err
 		}
-		applied, err := d.reloadRoutes(ctx)
+		applied, err := d.reloadRoutes(ctx, by)
 		if err == nil {
 			renew()
 		}
@@ -34,9 +34,9 @@ func (d *Daemon) Reload(ctx context.Context) (adminapi.Applied, error) {
 // reloadRoutes reloads the layer and with it the routes. A file that says what it
 // said before is no change to the layer; the certificates that it names for
 // upstreams may be others all the same.
-func (d *Daemon) reloadRoutes(ctx context.Context) (config.Applied, error) {
+func (d *Daemon) reloadRoutes(ctx context.Context, by config.By) (config.Applied, error) {
 	before := d.layer.Config().Current().Number
-	applied, err := d.layer.Config().Reload(ctx, config.By{})
+	applied, err := d.layer.Config().Reload(ctx, by)
 	if err != nil || applied.Revision != before { // prepareGateway has seen to them
 		return applied, err
 	}
@@ -69,6 +69,11 @@ func (d *Daemon) readCertificates(ctx context.Context) (renew func(), err error)
 // Apply takes over a configuration that did not come from the file.
 func (d *Daemon) Apply(ctx context.Context, cfg *config.Config, by config.By) (adminapi.Applied, error) {
 	return d.changing(ctx, func(ctx context.Context) (config.Applied, error) { return d.layer.Config().Apply(ctx, cfg, by) })
+}
+
+// Change makes a change of the configuration that somebody asked for.
+func (d *Daemon) Change(ctx context.Context, change func(context.Context, *config.Server) (config.Applied, error)) (adminapi.Applied, error) {
+	return d.changing(ctx, func(ctx context.Context) (config.Applied, error) { return change(ctx, d.layer.Config()) })
 }
 
 // changing runs one change, which the stop ends, and reports the difference that it
@@ -171,7 +176,7 @@ func (d *Daemon) table(ctx context.Context, cfg *config.Config) (*gateway.Table,
 
 // reloadAndLog is a reload that nobody waits for.
 func (d *Daemon) reloadAndLog(ctx context.Context, why string) {
-	applied, err := d.Reload(ctx)
+	applied, err := d.Reload(ctx, config.By{})
 	if err != nil {
 		d.log.Error("the configuration is refused, the old one stays", slog.String("why", why), slog.String("error", err.Error()))
 		return

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	foundation "github.com/elixirscope/foundation"
+	"github.com/elixirscope/foundation/adapters/postgres/pgstore"
 	"github.com/elixirscope/foundation/adapters/sqlite"
 	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 	"github.com/elixirscope/foundation/fault"
@@ -15,7 +16,7 @@ import (
 
 // stores are the kinds of storage that a configuration may name.
 func (d *Daemon) stores() map[string]foundation.Store {
-	return map[string]foundation.Store{"path": d.openSQLite}
+	return map[string]foundation.Store{"path": d.openSQLite, "postgres": openPostgres}
 }
 
 // openSQLite opens a directory, and remembers what only this kind of storage can do.
@@ -25,6 +26,14 @@ func (d *Daemon) openSQLite(ctx context.Context, dir string) (foundation.Storage
 		return foundation.Storage{}, err
 	}
 	d.directory.Store(&directory{s, dir})
+	return foundation.Storage{Events: s.Events(), Close: s.Close}, nil
+}
+
+func openPostgres(ctx context.Context, dsn string) (foundation.Storage, error) {
+	s, err := pgstore.Open(ctx, dsn, pgstore.Options{})
+	if err != nil {
+		return foundation.Storage{}, err
+	}
 	return foundation.Storage{Events: s.Events(), Close: s.Close}, nil
 }
 

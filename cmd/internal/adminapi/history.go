@@ -1,0 +1,144 @@
+package adminapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/fault"
+)
+
+// ReloadRequest is the body of POST /v1/reload.
+type ReloadRequest struct {
+	Reason string `json:"reason"`
+	// DiscardDrift takes the file over even if it has not changed since others changed
+	// the configuration.
+	DiscardDrift bool `json:"discard_drift"`
+}
+
+// ConfigDocument is the answer of GET /v1/config?format=json: what a merge patch is
+// made on.
+type ConfigDocument struct {
+	APIVersion string         `json:"api_version"`
+	Revision   uint64         `json:"revision"`
+	Source     string         `json:"source"`
+	AppliedAt  time.Time      `json:"applied_at"`
+	Hash       string         `json:"hash"`
+	Document   *config.Config `json:"document"`
+}
+
+// Revision is one change of the configuration, made or refused.
+type Revision struct {
+	Seq      uint64    `json:"seq"`
+	Revision uint64    `json:"revision"` // of a refused one that which stayed in force
+	At       time.Time `json:"at"`
+	Actor    string    `json:"actor"`
+	Reason   string    `json:"reason"`
+	Source   string    `json:"source"` // the path of the file, "api" or "code"
+	Hash     string    `json:"hash"`
+	Outcome  string    `json:"outcome"` // "applied" or "refused"
+	Error    string    `json:"error"`   // why it was refused
+	Changes  []string  `json:"changes"`
+	YAML     string    `json:"yaml"` // of one revision that is asked for; empty in lists
+}
+
+// RollbackRequest is the body of POST /v1/config/rollback.
+type RollbackRequest struct {
+	Revision uint64 `json:"revision"`
+	Reason   string `json:"reason"`
+}
+
+func revisionView(r *config.Record, text bool) Revision {
+	v := Revision{
+		Seq: r.Seq, Revision: r.Revision, At: r.At, Actor: r.Actor, Reason: r.Reason, Source: r.Source, Hash: r.Hash,
+		Outcome: r.Outcome, Error: r.Err, Changes: nonNil(r.Changes),
+	}
+	if text {
+		v.YAML = r.Text
+	}
+	return v
+}
+
+// listHistory answers with the newest changes, newest first; ?before=SEQ continues.
+func (a *api) listHistory(r *http.Request) (any, error) {
+	p := &queryReader{values: r.URL.Query()}
+	p.check([]string{"before", "limit"})
+	before, limit := p.number("before"), p.number("limit")
+	if err := p.err(); err != nil {
+		return nil, err
+	}
+	records, err := a.Layer.Config().History(r.Context(), before, int(limit))
+	if err != nil {
+		return nil, err
+	}
+	views := make([]Revision, 0, len(records))
+	for i := range records {
+		views = append(views, revisionView(&records[i], false))
+	}
+	return list(views), nil
+}
+
+func (a *api) getRevision(r *http.Request) (any, error) {
+	number, err := strconv.ParseUint(r.PathValue("revision"), 10, 64)
+	if err != nil {
+		return nil, refuse(fault.InvalidArgument, "a revision is a number, as in /v1/config/history/7")
+	}
+	record, err := a.Layer.Config().Recorded(r.Context(), number)
+	if err != nil {
+		return nil, err
+	}
+	return revisionView(&record, true), nil
+}
+
+// patchConfig changes the configuration in force by a JSON merge patch.
+func (a *api) patchConfig(r *http.Request) (any, error) {
+	revision, err := seen(r)
+	if err != nil {
+		return nil, err
+	}
+	release, err := a.Turns.take(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	var patch bytes.Buffer
+	if _, err := patch.ReadFrom(http.MaxBytesReader(nil, r.Body, maxBody)); err != nil && !errors.Is(err, io.EOF) {
+		return nil, refuse(fault.InvalidArgument, "the body cannot be read: "+err.Error())
+	}
+	by := config.By{Actor: actorOf(r.Context()), Reason: r.URL.Query().Get("reason"), Seen: revision, API: true}
+	return a.change(r, "patch", func(ctx context.Context, s *config.Server) (config.Applied, error) {
+		return s.Patch(ctx, patch.Bytes(), by)
+	})
+}
+
+func (a *api) rollback(r *http.Request) (any, error) {
+	revision, err := seen(r)
+	if err != nil {
+		return nil, err
+	}
+	var request RollbackRequest
+	if err := read(r, &request); err != nil {
+		return nil, err
+	}
+	if request.Revision == 0 || request.Reason == "" {
+		return nil, refuse(fault.InvalidArgument, "revision must name one of GET /v1/config/history, and reason must say why")
+	}
+	by := config.By{Actor: actorOf(r.Context()), Reason: request.Reason, Seen: revision, API: true}
+	return a.change(r, "rollback", func(ctx context.Context, s *config.Server) (config.Applied, error) {
+		return s.Rollback(ctx, request.Revision, by)
+	})
+}
+
+func (a *api) change(r *http.Request, action string, change func(context.Context, *config.Server) (config.Applied, error)) (any, error) {
+	applied, err := a.Daemon.Change(r.Context(), change)
+	if err == nil {
+		a.log(r, action, "config", "", slog.Uint64("revision", applied.Revision))
+	}
+	return applied, a.told(r, err)
+}

@@ -1,0 +1,77 @@
+package adminapi_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+)
+
+func TestConfigIsPatchedRememberedAndRolledBack(t *testing.T) {
+	r := newRig(t)
+	var applied adminapi.Applied
+	patch := `{"breakers":{"payments":{"failure_threshold":9}}}`
+	if code := r.askWith(http.MethodPatch, "/v1/config?reason=calm", patch, &applied, http.Header{"If-Match": {`"1"`}}); code != http.StatusOK || applied.Revision != 2 {
+		t.Fatal(code, applied)
+	}
+	for _, c := range []struct {
+		body, match string
+		want        int
+	}{
+		{patch, `"1"`, http.StatusPreconditionFailed},
+		{`[]`, "", http.StatusBadRequest},
+		{`{"breakers":`, "", http.StatusBadRequest},
+		{`{"breakers":{"payments":{"failure_threshold":"many"}}}`, "", http.StatusUnprocessableEntity},
+	} {
+		header := http.Header{}
+		if c.match != "" {
+			header.Set("If-Match", c.match)
+		}
+		var p adminapi.Problem
+		if code := r.askWith(http.MethodPatch, "/v1/config", c.body, &p, header); code != c.want && (c.want != http.StatusUnprocessableEntity || code < 400 || code >= 500) {
+			t.Errorf("%s: %d %s, want %d", c.body, code, p.Detail, c.want)
+		}
+	}
+	var document struct {
+		Revision uint64
+		Document struct {
+			Breakers map[string]map[string]any
+		}
+	}
+	if r.ask(http.MethodGet, "/v1/config?format=json", "", &document); document.Revision != 2 || fmt.Sprint(document.Document.Breakers["payments"]["failure_threshold"]) != "9" {
+		t.Errorf("%+v", document)
+	}
+	var history adminapi.List[adminapi.Revision]
+	if r.ask(http.MethodGet, "/v1/config/history", "", &history); len(history.Items) < 2 {
+		t.Fatalf("%+v", history)
+	}
+	var made *adminapi.Revision
+	for i := range history.Items {
+		if history.Items[i].Revision == 2 && history.Items[i].Outcome == "applied" {
+			made = &history.Items[i]
+		}
+	}
+	if made == nil || made.Actor != "ops" || made.Reason != "calm" || made.Source != "api" || made.YAML != "" {
+		t.Errorf("%+v", made)
+	}
+	var one adminapi.Revision
+	if r.ask(http.MethodGet, "/v1/config/history/2", "", &one); !strings.Contains(one.YAML, "failure_threshold") {
+		t.Errorf("%+v", one)
+	}
+	for path, want := range map[string]int{"/v1/config/history/x": 400, "/v1/config/history/99": 404, "/v1/config/history?limit=x&y=z": 400, "/v1/config?format=xml": 400} {
+		if code := r.ask(http.MethodGet, path, "", nil); code != want {
+			t.Errorf("%s: %d", path, code)
+		}
+	}
+	if code := r.ask(http.MethodPost, "/v1/config/rollback", `{"revision":1}`, nil); code != http.StatusBadRequest {
+		t.Errorf("a rollback without a reason: %d", code)
+	}
+	if code := r.ask(http.MethodPost, "/v1/config/rollback", `{"revision":1,"reason":"too calm"}`, &applied); code != http.StatusOK || applied.Revision != 3 {
+		t.Errorf("%d %+v", code, applied)
+	}
+	if code := r.ask(http.MethodPost, "/v1/reload", `{"discard_drift":true,"reason":"x"}`, nil); code != http.StatusOK || !r.shell.by.DiscardDrift || r.shell.by.Actor != "ops" || r.shell.by.Reason != "x" {
+		t.Errorf("%d %+v", code, r.shell.by)
+	}
+}
