@@ -32,6 +32,12 @@ func TestBackupIsADatabaseOfItsOwn(t *testing.T) {
 			t.Errorf("%+v, %v", r, err)
 		}
 	}
+	t.Chdir(filepath.Dir(copied))
+	for _, path := range []string{file, "."} {
+		if _, err := sqlite.Check(t.Context(), path); err != nil {
+			t.Errorf("the relative path %s: %v", path, err)
+		}
+	}
 	back := open(t, filepath.Dir(copied))
 	if n := count(t, back); n != 100 {
 		t.Errorf("the copy holds %d events", n)

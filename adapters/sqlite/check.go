@@ -44,7 +44,11 @@ func Check(ctx context.Context, path string) (r Report, err error) {
 			err = translated(fmt.Errorf("check %s: %w", path, err))
 		}
 	}()
-	file, release, err := take(path)
+	abs, err := filepath.Abs(path) // a relative one cannot stand in the URI that SQLite opens
+	if err != nil {
+		return Report{}, err
+	}
+	file, release, err := take(abs)
 	if err != nil {
 		return Report{}, err
 	}
