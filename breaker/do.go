@@ -74,7 +74,7 @@ func (b *Breaker) run(ctx context.Context, fn func(context.Context) error) error
 		return p.runTimed(ctx, fn)
 	}
 	err := fn(ctx)
-	p.settle(ctx, p.era.rules.judge(ctx, err), err)
+	p.settle(ctx, unread, p.era.rules.judge(ctx, err), err)
 	return err
 }
 
@@ -89,7 +89,7 @@ func (b *Breaker) begin(ctx context.Context) Permit {
 // abandon settles a call that ended by a panic or by Goexit.
 func (p *Permit) abandon(ctx context.Context) {
 	if p.flags&permitSpent == 0 {
-		p.settle(ctx, outcome.Failure, errAbandoned)
+		p.settle(ctx, unread, outcome.Failure, errAbandoned)
 	}
 }
 
@@ -101,7 +101,7 @@ func (p *Permit) runTimed(ctx context.Context, fn func(context.Context) error) e
 	if err != nil && context.Cause(limited) == error(expired{b}) { //nolint:errorlint // identity: whose timeout it was
 		err = b.timedOut(p.era, err)
 	}
-	p.settle(ctx, p.era.rules.judge(ctx, err), err)
+	p.settle(ctx, unread, p.era.rules.judge(ctx, err), err)
 	return err
 }
 

@@ -29,7 +29,7 @@ type era struct {
 	breaker  *Breaker
 	gate     gate
 	fast     bool // a call is let through without the clock
-	simple   bool // and its success changes only counts that need no lock
+	simple   bool // and its success, unless it ends a run, changes only counts that need no lock
 	member   bool // of a group: a success counts in two places
 	shadow   bool // refusals are counted and reported, and admitted
 	m        machine

@@ -63,21 +63,14 @@ func (p *Permit) Err() error {
 
 // Success settles the permit: the dependency answered as it should. In a closed
 // breaker without ratio rules it is one striped add.
-func (p *Permit) Success() {
-	if p.flags != permitOK || !p.era.simple || !p.current() {
-		p.settle(context.Background(), outcome.Success, nil)
-		return
-	}
-	p.flags |= permitSpent | permitSucceeded | permitLearned
-	p.era.breaker.ledger.success.Add(1)
-}
+func (p *Permit) Success() { p.succeed(permitOK, unread) }
 
 // Failure settles the permit: the dependency is to blame. Of err, which may be
 // nil, only the type is kept.
-func (p *Permit) Failure(err error) { p.settle(context.Background(), outcome.Failure, err) }
+func (p *Permit) Failure(err error) { p.settle(context.Background(), unread, outcome.Failure, err) }
 
 // Ignore settles the permit: the call says nothing about the dependency.
-func (p *Permit) Ignore() { p.settle(context.Background(), outcome.Ignored, nil) }
+func (p *Permit) Ignore() { p.settle(context.Background(), unread, outcome.Ignored, nil) }
 
 // SettleAt settles the permit at now with any outcome; an unknown one counts as
 // a failure. The call took the time since the permit was given, which decides
@@ -88,18 +81,53 @@ func (p *Permit) Ignore() { p.settle(context.Background(), outcome.Ignored, nil)
 // changed since; a run of failures that the success ended does not come back. Nothing
 // revokes a failure or an ignored call. A revocation has no [CallExecuted] of its own.
 func (p *Permit) SettleAt(now clock.Instant, o outcome.Outcome, err error) {
+	if o == outcome.Success && p.flags == permitOK|permitTimed && !p.era.breaker.executed.Active() {
+		p.succeed(permitOK|permitTimed, now)
+		return
+	}
 	if p.spend() || p.flags&permitSucceeded != 0 && kindOf(o, false) == onFailure {
 		p.settleAt(context.Background(), now, o, err)
 	}
 }
 
+// unread is an instant that stands for the present: the clock is read if it matters.
+const unread = clock.Min
+
+func read(now clock.Instant) clock.Instant {
+	if now == unread {
+		return clock.Now()
+	}
+	return now
+}
+
+// succeed settles a permit as a success. One that has just the given flags and a simple
+// era, as nearly every permit, ticks a counter or two, which is decided before the
+// steps that the others need.
+func (p *Permit) succeed(flags permitFlags, now clock.Instant) {
+	if e := p.era; p.flags == flags && e.simple {
+		if e.window.buckets != nil {
+			now = read(now) // which takes a while: the era may end meanwhile
+		}
+		if !e.window.running() && p.current() {
+			p.flags |= permitSpent | permitSucceeded | permitLearned
+			e.breaker.ledger.success.Add(1)
+			if e.window.buckets != nil {
+				p.start = now // from now on it tells when the success was counted
+				e.window.buckets.add(now, false, false)
+			}
+			return
+		}
+	}
+	p.settle(context.Background(), now, outcome.Success, nil)
+}
+
 // settle reads the clock only if the outcome's time matters to anybody.
-func (p *Permit) settle(ctx context.Context, o outcome.Outcome, err error) {
+func (p *Permit) settle(ctx context.Context, now clock.Instant, o outcome.Outcome, err error) {
 	if !p.spend() {
 		return
 	}
 	if p.era.breaker.executed.Active() || p.flags&permitLook != 0 || !p.inert() && !p.free(o) {
-		p.settleAt(ctx, clock.Now(), o, err)
+		p.settleAt(ctx, read(now), o, err)
 		return
 	}
 	p.era.breaker.count(o)
@@ -143,7 +171,7 @@ func (p *Permit) current() bool { return p.era.breaker.era.Load() == p.era }
 // lock, where it is certain that it belongs to the call's own generation.
 func (p *Permit) routine() bool {
 	e := p.era
-	return p.lease() == 0 && (e.gate == gateFree || e.gate == gateRamp) && (e.window.run == nil || e.window.run.Load() == 0)
+	return p.lease() == 0 && (e.gate == gateFree || e.gate == gateRamp) && !e.window.running()
 }
 
 // settleAt settles a permit that is spent.
@@ -171,12 +199,11 @@ func (p *Permit) account(ctx context.Context, now clock.Instant, o outcome.Outco
 		p.blame(now, o, of)
 		return
 	}
-	b, slow := p.era.breaker, p.slow(now)
+	b, slow, start := p.era.breaker, p.slow(now), p.start
 	b.count(o)
 	if o == outcome.Success {
 		p.flags |= permitSucceeded
 	}
-	took := p.elapsed(now)
 	switch {
 	case p.inert():
 	case p.free(o) || p.bucketed(now, o, slow):
@@ -186,7 +213,7 @@ func (p *Permit) account(ctx context.Context, now clock.Instant, o outcome.Outco
 		b.settle(p, now, o, slow, of)
 	}
 	if b.executed.Active() {
-		b.emitExecuted(ctx, p, o, took, slow, of)
+		b.emitExecuted(ctx, p, o, p.elapsed(start, now), slow, of)
 	}
 }
 
@@ -232,15 +259,15 @@ func (p *Permit) bucketed(now clock.Instant, o outcome.Outcome, slow bool) bool 
 // slow reports whether the call, ending at now, took slow_after or longer.
 func (p *Permit) slow(now clock.Instant) bool {
 	r := p.era.rules
-	return r.SlowRatio > 0 && p.flags&permitTimed != 0 && now.Sub(p.start) >= r.SlowAfter
+	return p.flags&permitTimed != 0 && r.SlowRatio > 0 && now.Sub(p.start) >= r.SlowAfter
 }
 
-// elapsed is the time since the permit was given.
-func (p *Permit) elapsed(now clock.Instant) time.Duration {
+// elapsed is the time from start, when the permit was given, until now.
+func (p *Permit) elapsed(start, now clock.Instant) time.Duration {
 	if p.flags&permitTimed == 0 {
 		return 0
 	}
-	return max(0, now.Sub(p.start))
+	return max(0, now.Sub(start))
 }
 
 // settle counts an outcome under the lock.

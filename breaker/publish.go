@@ -52,7 +52,7 @@ func (e *era) settleGate() {
 	e.gate = e.gateOf()
 	e.shadow = e.rules.Mode == mode.Shadow
 	e.fast = e.gate == gateFree && e.injected == nil && !e.needsStart()
-	e.simple = e.fast && e.window.run == nil && e.window.buckets == nil && !e.member
+	e.simple = e.fast && !e.member
 }
 
 func (e *era) gateOf() gate {

@@ -28,6 +28,9 @@ func newWindow(r *rules, single bool) window {
 	return w
 }
 
+// running reports whether a run of failures waits for a success to end it.
+func (w *window) running() bool { return w.run != nil && w.run.Load() != 0 }
+
 // recordLocked counts a call. REQUIRES: the breaker's mutex.
 func (w *window) recordLocked(kind eventKind, slow bool, now clock.Instant) {
 	failed := kind == onFailure
