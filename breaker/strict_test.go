@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
@@ -374,4 +375,30 @@ func heap() int64 {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc)
+}
+
+// What shadow mode would have refused is no probe, however it is settled: its success
+// does not close a half-open breaker.
+func TestASuccessThatWouldHaveBeenRefusedIsNoProbe(t *testing.T) {
+	for name, settle := range map[string]func(*breaker.Permit){
+		"Success":  (*breaker.Permit).Success,
+		"SettleAt": func(p *breaker.Permit) { p.SettleAt(clock.Now(), breaker.Success, nil) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := mustNew(t, breaker.Config{FailureThreshold: 1, Cooldown: time.Second, Mode: breaker.Shadow})
+			p := b.Allow()
+			p.Failure(nil)
+			time.Sleep(2 * time.Second)
+			probe, other := b.Allow(), b.Allow()
+			if !other.WouldRefuse() {
+				t.Fatal("two probes at once")
+			}
+			if settle(&other); b.State() != breaker.StateHalfOpen {
+				t.Errorf("%s: %s", name, b.State())
+			}
+			if probe.Success(); b.State() != breaker.StateClosed {
+				t.Errorf("%s: the probe did not close it: %s", name, b.State())
+			}
+		})
+	}
 }
