@@ -382,10 +382,10 @@ func heap() int64 {
 func TestASuccessThatWouldHaveBeenRefusedIsNoProbe(t *testing.T) {
 	for name, settle := range map[string]func(*breaker.Permit){
 		"Success":  (*breaker.Permit).Success,
-		"SettleAt": func(p *breaker.Permit) { p.SettleAt(clock.Now(), breaker.Success, nil) },
+		"SettleAt": func(p *breaker.Permit) { p.SettleAt(clock.Now(), outcome.Success, nil) },
 	} {
 		synctest.Test(t, func(t *testing.T) {
-			b := mustNew(t, breaker.Config{FailureThreshold: 1, Cooldown: time.Second, Mode: breaker.Shadow})
+			b := mustNew(t, breaker.Config{FailureThreshold: 1, Cooldown: time.Second, Mode: mode.Shadow})
 			p := b.Allow()
 			p.Failure(nil)
 			time.Sleep(2 * time.Second)
