@@ -75,7 +75,7 @@ func TestEvents_AreFoundByWhatIsAskedFor(t *testing.T) {
 func TestEvents_RefuseAQueryWithAllItsFaults(t *testing.T) {
 	r := recording(t)
 	var p adminapi.Problem
-	code := r.ask(http.MethodGet, "/v1/events?type=a%20b&severity=loud&since=yesterday&until=-1m&after=x&limit=99999&order=up&nmae=y&name=a&name=b", "", &p)
+	code := r.ask(http.MethodGet, "/v1/events?type=a%20b&severity=loud&since=yesterday&until=-1m&after=x&limit=99999&order=up&labels=y&name=a&name=b", "", &p)
 	if code != http.StatusBadRequest || p.Code != fault.InvalidArgument.String() {
 		t.Errorf("%d %s", code, p.Code)
 	}
@@ -83,7 +83,7 @@ func TestEvents_RefuseAQueryWithAllItsFaults(t *testing.T) {
 	for _, problem := range p.Problems {
 		fields = append(fields, problem.Field)
 	}
-	for _, want := range []string{"type", "severity", "since", "until", "after", "limit", "order", "nmae", "name"} {
+	for _, want := range []string{"type", "severity", "since", "until", "after", "limit", "order", "labels", "name"} {
 		if !strings.Contains(" "+strings.Join(fields, " ")+" ", " "+want+" ") {
 			t.Errorf("%s is not among the faults %v", want, fields)
 		}

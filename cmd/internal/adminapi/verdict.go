@@ -69,7 +69,7 @@ func (s *Status) judgeConfig() {
 			fmt.Sprintf("config show %d", s.Config.Pending))
 	}
 	if s.Config.LastReloadError != "" && !s.Config.LastReloadSuccessful {
-		s.attention("the last reload was refused, revision "+fmt.Sprint(s.Config.Revision)+" stays in force", "config diff")
+		s.attention(fmt.Sprintf("the last reload was refused, revision %d stays in force", s.Config.Revision), "config diff")
 	}
 }
 

@@ -142,9 +142,10 @@ func (a *app) followFrom(ctx context.Context, client *adminapi.Client, q url.Val
 			last, told = e.Seq, false
 			return show(e)
 		})
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // an interruption is how this ends
+		}
 		switch {
-		case ctx.Err() != nil:
-			return nil // an interruption is how this ends
 		case errors.Is(err, adminapi.ErrUnreachable):
 			if !told {
 				fmt.Fprintln(a.env.Stderr, "The daemon does not answer: waiting for it.")

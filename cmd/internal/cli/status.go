@@ -105,7 +105,7 @@ func verdictGlyph(verdict string) string {
 
 // storageLine says where events are recorded and how many there are.
 func storageLine(s *adminapi.Storage) string {
-	line := ""
+	var line string
 	switch s.Kind {
 	case "":
 		return ""

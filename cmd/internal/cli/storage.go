@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -62,7 +63,7 @@ func (a *app) printCheck(r *sqlite.Report) error {
 	}
 	return a.print(c, func() error {
 		a.say("%s is intact", r.Path)
-		version := fmt.Sprint(r.Version)
+		version := strconv.Itoa(r.Version)
 		if r.Version < r.Newest {
 			version += fmt.Sprintf(" (is migrated to %d when it is opened)", r.Newest)
 		}
