@@ -26,7 +26,7 @@ func (d *Daemon) openSQLite(ctx context.Context, dir string) (foundation.Storage
 		return foundation.Storage{}, err
 	}
 	d.directory.Store(&directory{s, dir})
-	return foundation.Storage{Events: s.Events(), Close: s.Close}, nil
+	return foundation.Storage{Events: s.Events(), History: s.History(), Close: s.Close}, nil
 }
 
 func openPostgres(ctx context.Context, dsn string) (foundation.Storage, error) {
@@ -34,7 +34,7 @@ func openPostgres(ctx context.Context, dsn string) (foundation.Storage, error) {
 	if err != nil {
 		return foundation.Storage{}, err
 	}
-	return foundation.Storage{Events: s.Events(), Close: s.Close}, nil
+	return foundation.Storage{Events: s.Events(), History: s.History(), Close: s.Close}, nil
 }
 
 // directory is the storage that was opened in a directory.
