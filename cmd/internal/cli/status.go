@@ -69,7 +69,7 @@ func (a *app) statusPage(s *adminapi.Status) error {
 	for _, reason := range s.Reasons {
 		a.say("  - %s", printable(reason))
 	}
-	a.say("%s, namespace %s, up %s, configuration revision %d", s.Build, s.Namespace, seconds(s.UptimeSeconds), s.Config.Revision)
+	a.say("%s, namespace %s, up %s, configuration revision %d%s", s.Build, s.Namespace, seconds(s.UptimeSeconds), s.Config.Revision, driftNote(&s.Config))
 	for _, l := range s.Listeners {
 		a.say("%-8s %s://%s", l.Name, map[bool]string{false: "http", true: "https"}[l.TLS], l.Address)
 	}
@@ -101,6 +101,14 @@ func verdictGlyph(verdict string) string {
 		return "●"
 	}
 	return "▲"
+}
+
+// driftNote says that what runs is not what the file says.
+func driftNote(c *adminapi.ConfigStatus) string {
+	if !c.Drifted {
+		return ""
+	}
+	return ", drifted from the file: see 'foundation config diff'"
 }
 
 // storageLine says where events are recorded and how many there are.
