@@ -221,10 +221,7 @@ func (r *records) wait(ctx context.Context, s *config.Storage) error {
 			r.f.log.Warn("the storage is away: the layer starts without it, events wait for it", slog.Any("error", err))
 			return nil
 		}
-		select {
-		case <-time.After(retryOpening):
-		case <-limited.Done():
-		}
+		pause(limited, retryOpening)
 	}
 }
 
@@ -262,10 +259,7 @@ func (r *records) reopen(ctx context.Context) error {
 			said = err.Error()
 			r.f.log.Warn("the storage is still away", slog.Any("error", err))
 		}
-		select {
-		case <-time.After(reopenInterval):
-		case <-ctx.Done():
-		}
+		pause(ctx, reopenInterval)
 	}
 	return supervise.Permanent(nil)
 }
@@ -303,7 +297,7 @@ func (r *records) status(_ *assembly, s *Status) {
 		return
 	}
 	s.Storage = StorageStatus{Kind: r.kind, Recorder: r.recorder.Status(), Events: r.stats.answer(r.feed, statsPatience)}
-	s.Storage.Err, s.Storage.Since = r.storage.away()
+	s.Storage.Since, s.Storage.Err = r.storage.away()
 	if s.Storage.Err == nil {
 		s.Storage.Err, s.Storage.Since = s.Storage.Recorder.Err, s.Storage.Recorder.Since
 	}
@@ -328,13 +322,20 @@ func (r *records) close(ctx context.Context, _ *assembly) error {
 func aMomentLonger(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	stop := context.AfterFunc(ctx, func() {
-		select {
-		case <-time.After(grace):
-			cancel()
-		case <-longer.Done():
-		}
+		pause(longer, grace)
+		cancel()
 	})
 	return longer, func() { stop(); cancel() }
+}
+
+// pause waits for d, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // silence ends the listening for a configuration that did not come into force.

@@ -52,7 +52,7 @@ func (l *lateStorage) try(ctx context.Context) error {
 	}
 	select {
 	case <-attempt:
-		err, _ := l.away()
+		_, err := l.away()
 		return err
 	case <-ctx.Done():
 		return unopened("it is still being opened", context.Cause(ctx))
@@ -114,13 +114,13 @@ func (l *lateStorage) tooLate(err error) {
 }
 
 // away says why the storage is not there, and since when; nil if it is.
-func (l *lateStorage) away() (error, time.Time) { //nolint:revive // a status, whose error is what is asked for
+func (l *lateStorage) away() (since time.Time, why error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err == nil {
-		return nil, time.Time{}
+		return time.Time{}, nil
 	}
-	return l.err, l.since
+	return l.since, l.err
 }
 
 // close ends what was opened. The methods are the user's, and may panic.
@@ -179,8 +179,8 @@ func (l *lateStorage) there() (Storage, error) {
 	if s := l.current.Load(); s != nil {
 		return *s, nil
 	}
-	why, since := l.away()
-	return Storage{}, unopened(fmt.Sprintf("the storage is away since %s", since.UTC().Format(time.RFC3339)), why)
+	since, why := l.away()
+	return Storage{}, unopened("the storage is away since "+since.UTC().Format(time.RFC3339), why)
 }
 
 // Append implements [eventstore.Store].

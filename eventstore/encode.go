@@ -102,6 +102,7 @@ func (n *encoder) simple(v reflect.Value) any {
 		}
 	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
 		return nil
+	default: // what encoding/json writes as it is
 	}
 	return v.Interface()
 }

@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -75,9 +76,9 @@ func (q *queue) take(most int) []noted {
 // putBack undoes take for the last of what it returned.
 func (q *queue) putBack(rest []noted) {
 	q.reserve(len(rest))
-	for i := len(rest) - 1; i >= 0; i-- {
+	for _, n := range slices.Backward(rest) {
 		q.first = (q.first + len(q.ring) - 1) % len(q.ring)
-		q.ring[q.first] = rest[i]
+		q.ring[q.first] = n
 		q.n++
 	}
 }

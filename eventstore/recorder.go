@@ -20,8 +20,8 @@ const (
 	recordedAtOnce = 512
 	// countEvery is how often counters become events.
 	countEvery = 10 * time.Second
-	// retryMin and retryMax bound the pauses between attempts to reach a store that is away.
-	retryMin, retryMax = 50 * time.Millisecond, 2 * time.Second
+	// retryFirst and retryLast bound the pauses between attempts to reach a store that is away.
+	retryFirst, retryLast = 50 * time.Millisecond, 2 * time.Second
 	// grace is how long Close goes on once its context has ended.
 	grace = 250 * time.Millisecond
 )
@@ -172,7 +172,7 @@ func (r *Recorder) Serve(ctx context.Context) error {
 		if err == nil {
 			pause = 0
 		} else {
-			pause = min(max(2*pause, retryMin), retryMax)
+			pause = min(max(2*pause, retryFirst), retryLast)
 		}
 		if !more || err != nil {
 			r.wait(ctx, pause, tick.C)

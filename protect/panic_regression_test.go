@@ -18,11 +18,11 @@ import (
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
-// rudeBody is a body whose methods do not return, and whose error's do not either.
-type rudeBody struct{ testkit.RudeError }
+// rudeBodyError is a body whose methods do not return, and whose error's do not either.
+type rudeBodyError struct{ testkit.RudeError }
 
-func (b rudeBody) Read([]byte) (int, error) { return 0, b.RudeError }
-func (b rudeBody) Close() error             { b.RudeError(); return nil }
+func (b rudeBodyError) Read([]byte) (int, error) { return 0, b.RudeError }
+func (b rudeBodyError) Close() error             { b.RudeError(); return nil }
 
 // body notes that it was closed.
 type body struct {
@@ -106,7 +106,7 @@ func TestTransport_UserCodeThatDoesNotReturnHoldsNothing(t *testing.T) {
 				return nil, &url.Error{Op: "Get", Err: testkit.RudeError(end)}
 			}, nil},
 			"typed nil":    {func(*http.Request) (*http.Response, error) { return nil, (*url.Error)(nil) }, nil},
-			"body's error": {answer(rudeBody{end}), nil},
+			"body's error": {answer(rudeBodyError{end}), nil},
 		} {
 			t.Run(name+" "+way, func(t *testing.T) {
 				b := newBreaker(t, 1)
@@ -138,7 +138,7 @@ func TestTransport_ABodyThatDoesNotCloseHoldsNothing(t *testing.T) {
 		b := newBreaker(t, 1)
 		g := newGuard(t, guard.Config{Breaker: b, Concurrency: 1})
 		base := roundTrip(func(r *http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: http.StatusOK, Body: rudeBody{end}, Request: r}, nil
+			return &http.Response{StatusCode: http.StatusOK, Body: rudeBodyError{end}, Request: r}, nil
 		})
 		ended := testkit.Apart(func() {
 			resp, err := protect.Transport(base, g).RoundTrip(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))

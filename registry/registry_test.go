@@ -15,7 +15,7 @@ import (
 
 type worker struct{ id int }
 
-func register(t *testing.T, r *registry.Registry, owner context.Context, name string, value any) func() {
+func register(t *testing.T, r *registry.Registry, owner context.Context, name string, value any) func() { //nolint:revive // in the order of Register
 	t.Helper()
 	release, err := r.Register(owner, "workers", name, value)
 	if err != nil {

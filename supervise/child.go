@@ -159,7 +159,7 @@ func (c *child) ended(ctx context.Context, e ending) {
 	s := c.update(func(s Status, now time.Time) Status {
 		ran = now.Sub(s.Since)
 		c.cancel = nil
-		return s.ended(c.spec, e, rand.Float64(), now) //nolint:gosec // it spreads attempts, and protects nothing
+		return s.ended(c.spec, e, rand.Float64(), now)
 	})
 	if e.err == nil {
 		return

@@ -174,7 +174,7 @@ func TestAServiceThatReportsReadyIsStartingUntilThen(t *testing.T) {
 		var first context.Context
 		err := tree.Add(supervise.Spec{Name: "a", ReportsReady: true, Service: supervise.Func(func(ctx context.Context) error {
 			if first == nil {
-				first = ctx
+				first = ctx //nolint:fatcontext // an incarnation that is over is to report
 				return errDown
 			}
 			time.Sleep(time.Second)

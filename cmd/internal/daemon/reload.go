@@ -81,7 +81,8 @@ func (d *Daemon) Change(ctx context.Context, change func(context.Context, *confi
 func (d *Daemon) changing(caller context.Context, change func(context.Context) (config.Applied, error)) (adminapi.Applied, error) {
 	ctx, cancel := context.WithCancelCause(caller)
 	defer cancel(nil)
-	defer context.AfterFunc(d.life, func() { cancel(errStopping()) })()
+	forget := context.AfterFunc(d.life, func() { cancel(errStopping()) })
+	defer forget()
 	select {
 	case d.turn <- struct{}{}:
 		defer func() { <-d.turn }()
