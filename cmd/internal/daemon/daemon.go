@@ -17,6 +17,7 @@ import (
 	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/supervise"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -60,11 +61,10 @@ type Daemon struct {
 	// It is held while files are read, which ends with life.
 	turn chan struct{}
 
-	background sync.WaitGroup
-	life       context.Context //nolint:containedctx // it ends when the stop begins, and what changes the configuration with it
-	end        context.CancelFunc
-	stopOnce   sync.Once
-	stopErr    error
+	life     context.Context //nolint:containedctx // it ends when the stop begins, and what changes the configuration with it
+	end      context.CancelFunc
+	stopOnce sync.Once
+	stopErr  error
 }
 
 // New reads the configuration, opens the layer and every listener. On an error
@@ -238,12 +238,16 @@ func (d *Daemon) Start() {
 		go s.serve()
 	}
 	d.ready.Store(true)
-	if d.options.WatchEvery >= 0 {
-		d.background.Go(d.watchFiles)
+	if d.options.WatchEvery < 0 {
+		return
+	}
+	if err := d.layer.Supervise("watch", supervise.Func(d.watchFiles)); err != nil {
+		d.log.Error("the files are not watched", slog.Any("error", err))
 	}
 }
 
-func (d *Daemon) watchFiles() {
+// watchFiles reloads when a file has changed, until the service or the daemon is stopped.
+func (d *Daemon) watchFiles(ctx context.Context) error {
 	every := d.options.WatchEvery
 	if every == 0 {
 		every = defaultWatch
@@ -253,11 +257,11 @@ func (d *Daemon) watchFiles() {
 	for {
 		select {
 		case <-tick.C:
-			if d.watch.changed(d.life) && d.life.Err() == nil {
-				d.reloadAndLog(d.life, "the file has changed")
+			if d.watch.changed(ctx) && ctx.Err() == nil && d.life.Err() == nil {
+				d.reloadAndLog(ctx, "the file has changed")
 			}
-		case <-d.life.Done():
-			return
+		case <-ctx.Done():
+			return nil
 		}
 	}
 }

@@ -41,7 +41,6 @@ func (d *Daemon) stop(ctx context.Context) error {
 			cancel()
 		}
 	}
-	d.background.Wait()
 	errs = append(errs, d.layer.Close(ctx))
 	for _, s := range d.servers {
 		<-s.done
