@@ -13,7 +13,7 @@ func TestConfigIsPatchedRememberedAndRolledBack(t *testing.T) {
 	r := newRig(t)
 	var applied adminapi.Applied
 	patch := `{"breakers":{"payments":{"failure_threshold":9}}}`
-	if code := r.askWith(http.MethodPatch, "/v1/config?reason=calm", patch, &applied, http.Header{"If-Match": {`"1"`}}); code != http.StatusOK || applied.Revision != 2 {
+	if code := r.askWith(http.MethodPatch, "/v1/config?reason=calm", patch, &applied, http.Header{"If-Match": {`"1"`}, "Content-Type": {"application/merge-patch+json"}}); code != http.StatusOK || applied.Revision != 2 {
 		t.Fatal(code, applied)
 	}
 	for _, c := range []struct {

@@ -122,7 +122,8 @@ func (s Security) check(r *http.Request, origin *http.CrossOriginProtection) err
 		return nil
 	}
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/json" {
+	merge := r.Method == http.MethodPatch && media == "application/merge-patch+json" // RFC 7396; a form cannot send it either
+	if err != nil || media != "application/json" && !merge {
 		return refuse(fault.Forbidden, "a request that changes something must carry Content-Type: application/json")
 	}
 	return nil
