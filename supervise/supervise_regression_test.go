@@ -173,6 +173,7 @@ func TestNames(t *testing.T) {
 		}
 		want("b")
 		add(t, tree, "a", serve)
+		synctest.Wait() // a service that is removed before it was started ends at once
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		if err := tree.Remove(ctx, "b"); !errors.Is(err, fault.Unavailable) {
