@@ -30,6 +30,8 @@ func TestStressNoBorrowerMeetsAWorkerOfBeforeAReset(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.Crowd()
+	ended := make(chan struct{})
+	lent := make(chan struct{}, 1) // holds one element since the last loan that was looked at
 	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
@@ -44,16 +46,24 @@ func TestStressNoBorrowerMeetsAWorkerOfBeforeAReset(t *testing.T) {
 					t.Error(err)
 					return
 				}
+				select {
+				case lent <- struct{}{}:
+				default:
+				}
 			}
 		})
 	}
+	go func() { wg.Wait(); close(ended) }()
 	for range resets {
 		begun.Add(1)
 		p.Reset()
 		done.Add(1)
-		time.Sleep(50 * time.Microsecond)
+		select { // some loans between two resets
+		case <-lent:
+		case <-ended:
+		}
 	}
-	wg.Wait()
+	<-ended
 	shut(t, p)
 	if st := p.Stats(); live.Load() != 0 || st.Resets != resets || st.InUse != 0 || st.Failures+st.Created != st.Attempts {
 		t.Errorf("%d workers left, %+v", live.Load(), st)

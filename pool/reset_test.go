@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -184,10 +185,10 @@ func TestResetOfAFailingPoolKeepsItsPause(t *testing.T) {
 // have been refused without Reset is refused with it, and nothing hangs.
 func TestResetAmongFailuresLeavesNoWaiterBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		calls := 0
+		var calls atomic.Int64
 		p, err := pool.New("test", pool.Config{Size: 2, Backoff: time.Second, CheckoutTimeout: time.Minute}, pool.Factory[int]{
 			New: func(ctx context.Context) (int, error) {
-				if calls++; calls == 1 {
+				if calls.Add(1) == 1 {
 					return 0, errDown
 				}
 				<-ctx.Done()

@@ -58,7 +58,12 @@ func serveUpstream(address string) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		n := seen.Add(1)
 		if take, err := time.ParseDuration(r.URL.Query().Get("take")); err == nil {
-			time.Sleep(take)
+			answer := time.NewTimer(take)
+			defer answer.Stop()
+			select {
+			case <-answer.C:
+			case <-r.Context().Done(): // nobody waits for it any more
+			}
 		}
 		fmt.Fprintf(w, "hello %d", n)
 	})
@@ -79,16 +84,17 @@ func serveUpstream(address string) {
 // those whose clients have long given up: as a database or a pool of threads does.
 type queue struct {
 	turn   chan struct{}
+	pace   <-chan time.Time // one request at each tick
 	resume func()
 }
 
 const workTime = 2 * time.Millisecond
 
-func newQueue() *queue { return &queue{turn: make(chan struct{}, 1)} }
+func newQueue() *queue { return &queue{turn: make(chan struct{}, 1), pace: time.Tick(workTime)} }
 
 func (q *queue) work() {
 	q.turn <- struct{}{}
-	time.Sleep(workTime)
+	<-q.pace
 	<-q.turn
 }
 

@@ -81,7 +81,8 @@ func TestNothingAcknowledgedIsLostToAKillOfTheServer(t *testing.T) {
 	opened := open(t, s.DSN(), fresh())
 	var acknowledged sync.Map
 	var total, unavailable atomic.Int64
-	stop := make(chan struct{})
+	stop, ended := make(chan struct{}), make(chan struct{})
+	progress := make(chan struct{}, 1) // holds one element since the last acknowledgement that was looked at
 	var wg sync.WaitGroup
 	for range appenders {
 		wg.Go(func() {
@@ -92,18 +93,27 @@ func TestNothingAcknowledgedIsLostToAKillOfTheServer(t *testing.T) {
 				}
 				acknowledged.Store(batch[0].ID, len(batch))
 				total.Add(1)
+				select {
+				case progress <- struct{}{}:
+				default:
+				}
 			}
 		})
 	}
+	go func() { wg.Wait(); close(ended) }()
 	for range testkit.Rounds(3) {
-		for from := total.Load(); total.Load() < from+200 && !t.Failed(); {
-			time.Sleep(time.Millisecond)
+		for from := total.Load(); total.Load() < from+200; {
+			select {
+			case <-progress:
+			case <-ended:
+				t.Fatal("no appender is left")
+			}
 		}
 		s.Kill()
 		pgtest.Restart(t, s)
 	}
 	close(stop)
-	wg.Wait()
+	<-ended
 	batches := checkBatches(t, all(t, opened))
 	acknowledged.Range(func(id, size any) bool {
 		if key, ok := id.(string); !ok || batches[key] != size {
