@@ -171,7 +171,7 @@ func (o Options) page(a Addresses, file string) string {
 		section("Heal it: five seconds later requests pass again", "curl -X POST "+a.Upstream+"/-/heal", get+" -H 'X-User: dave'")
 	}
 	section("See what happened, and why", o.Program+" status"+addr, o.Program+" get breaker demo"+addr,
-		o.Program+" rate-limit denied per_user"+addr, "curl -s http://"+a.Admin+"/metrics | grep ^foundation_")
+		o.Program+" rate-limit denied per_user"+addr, o.Program+" events"+addr, "curl -s http://"+a.Admin+"/metrics | grep ^foundation_")
 	section("Take it in hand", o.Program+" breaker force-open demo --for 1m --reason 'trying it out'"+addr, o.Program+" breaker auto demo"+addr)
 	b.WriteString("\n  Ctrl-C ends it.\n\n")
 	return b.String()
