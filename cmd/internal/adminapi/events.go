@@ -1,11 +1,13 @@
 package adminapi
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
@@ -34,7 +36,12 @@ func (a *api) listEvents(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	page, err := feed.Find(r.Context(), q)
+	release, err := a.Turns.search(r.Context(), actorOf(r.Context()))
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	page, err := search(r.Context(), feed, q)
 	if err != nil {
 		return nil, err
 	}
@@ -43,6 +50,20 @@ func (a *api) listEvents(r *http.Request) (any, error) {
 		answer.Items = append(answer.Items, eventView(&page.Events[i]))
 	}
 	return answer, nil
+}
+
+// searchTimeout bounds a search: a rare type may be looked for in every event that there
+// is, and a long read keeps the log of a database from being emptied.
+const searchTimeout = 10 * time.Second
+
+func search(ctx context.Context, in eventstore.Store, q eventstore.Query) (eventstore.Page, error) {
+	limited, cancel := context.WithTimeout(ctx, searchTimeout)
+	defer cancel()
+	page, err := in.Find(limited, q)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return page, refuse(fault.CallTimeout, "the search of the events was ended after "+searchTimeout.String()+": narrow it with since and until")
+	}
+	return page, err
 }
 
 func eventView(e *eventstore.Event) Event {

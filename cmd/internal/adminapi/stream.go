@@ -26,7 +26,7 @@ const (
 // leaves. Nothing is queued for it: a slow client is behind in the store and not in the
 // memory of the daemon.
 func (a *api) streamEvents(w http.ResponseWriter, r *http.Request) {
-	release, err := a.Turns.follow()
+	release, err := a.Turns.follow(actorOf(r.Context()))
 	if err != nil {
 		writeError(w, err)
 		return
