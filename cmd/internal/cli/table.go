@@ -66,10 +66,11 @@ func (t *table) row(values ...any) {
 	t.rows = append(t.rows, cells)
 }
 
-// printable replaces what could move the cursor: keys come from traffic.
+// printable replaces what could move the cursor or show the rest of the line in another
+// order: keys come from traffic.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == utf8.RuneError {
+		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == utf8.RuneError || r == 0x2028 || r == 0x2029 || unicode.Is(unicode.Bidi_Control, r) {
 			return '.'
 		}
 		return r

@@ -71,3 +71,9 @@ func TestSeconds(t *testing.T) {
 		}
 	}
 }
+
+func TestPrintable_NoTextReordersTheLine(t *testing.T) {
+	if got := printable("a\u202eb\u2066c\u200fd\u2028e"); got != "a.b.c.d.e" {
+		t.Errorf("%q", got)
+	}
+}
