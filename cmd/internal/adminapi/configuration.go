@@ -111,6 +111,9 @@ func (a *api) reload(r *http.Request) (any, error) {
 			return nil, err
 		}
 	}
+	if err := checkReason(request.Reason); err != nil {
+		return nil, err
+	}
 	applied, err := a.Daemon.Reload(r.Context(), config.By{Actor: actorOf(r.Context()), Reason: request.Reason, DiscardDrift: request.DiscardDrift})
 	if err == nil {
 		a.log(r, "reload", "config", "", slog.Uint64("revision", applied.Revision))

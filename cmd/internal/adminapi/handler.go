@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -167,6 +168,17 @@ func read(r *http.Request, into any) error {
 		return refuse(fault.InvalidArgument, "the body has more than one value")
 	}
 	return nil
+}
+
+// maxReason bounds, in bytes, what a person gives as the reason of a change: it goes into
+// the log, the events and the history.
+const maxReason = 1024
+
+func checkReason(reason string) error {
+	if len(reason) <= maxReason {
+		return nil
+	}
+	return refuse(fault.InvalidArgument, fmt.Sprintf("reason has %d bytes, must have at most %d", len(reason), maxReason))
 }
 
 func (a *api) log(r *http.Request, action, kind, name string, more ...slog.Attr) {

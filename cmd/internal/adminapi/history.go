@@ -102,6 +102,10 @@ func (a *api) patchConfig(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	reason := r.URL.Query().Get("reason")
+	if err := checkReason(reason); err != nil {
+		return nil, err
+	}
 	release, err := a.Turns.take(r.Context())
 	if err != nil {
 		return nil, err
@@ -111,7 +115,7 @@ func (a *api) patchConfig(r *http.Request) (any, error) {
 	if _, err := patch.ReadFrom(http.MaxBytesReader(nil, r.Body, maxBody)); err != nil && !errors.Is(err, io.EOF) {
 		return nil, refuse(fault.InvalidArgument, "the body cannot be read: "+err.Error())
 	}
-	by := config.By{Actor: actorOf(r.Context()), Reason: r.URL.Query().Get("reason"), Seen: revision, API: true}
+	by := config.By{Actor: actorOf(r.Context()), Reason: reason, Seen: revision, API: true}
 	return a.change(r, "patch", func(ctx context.Context, s *config.Server) (config.Applied, error) {
 		return s.Patch(ctx, patch.Bytes(), by)
 	})
@@ -128,6 +132,9 @@ func (a *api) rollback(r *http.Request) (any, error) {
 	}
 	if request.Revision == 0 || request.Reason == "" {
 		return nil, refuse(fault.InvalidArgument, "revision must name one of GET /v1/config/history, and reason must say why")
+	}
+	if err := checkReason(request.Reason); err != nil {
+		return nil, err
 	}
 	by := config.By{Actor: actorOf(r.Context()), Reason: request.Reason, Seen: revision, API: true}
 	return a.change(r, "rollback", func(ctx context.Context, s *config.Server) (config.Applied, error) {

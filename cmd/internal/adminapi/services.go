@@ -65,6 +65,9 @@ func (a *api) restartService(r *http.Request) (any, error) {
 	if request.Reason == "" {
 		return nil, refuse(fault.InvalidArgument, "reason must say why, for those who read the events later")
 	}
+	if err := checkReason(request.Reason); err != nil {
+		return nil, err
+	}
 	tree, err := registry.Lookup[*supervise.Tree](a.Layer.Registry(), "foundation", "services")
 	if err != nil {
 		return nil, err

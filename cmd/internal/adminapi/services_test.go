@@ -98,3 +98,25 @@ func TestBackup_IsSentWhole(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A reason goes into the log, the events and the history: none of them is for a megabyte.
+func TestReasons_AreBounded(t *testing.T) {
+	r := recording(t)
+	long := strings.Repeat("r", 1025)
+	for path, body := range map[string]string{
+		"/v1/services/retention/restart": `{"reason":"` + long + `"}`,
+		"/v1/config/rollback":            `{"revision":1,"reason":"` + long + `"}`,
+		"/v1/reload":                     `{"reason":"` + long + `"}`,
+	} {
+		if code := r.ask(http.MethodPost, path, body, nil); code != http.StatusBadRequest {
+			t.Errorf("%s with a reason of %d bytes: %d", path, len(long), code)
+		}
+	}
+	patch := http.Header{"Content-Type": {"application/merge-patch+json"}}
+	if code := r.askWith(http.MethodPatch, "/v1/config?reason="+long, `{}`, nil, patch); code != http.StatusBadRequest {
+		t.Errorf("a patch: %d", code)
+	}
+	if code := r.ask(http.MethodPost, "/v1/services/retention/restart", `{"reason":"`+long[1:]+`"}`, nil); code != http.StatusOK {
+		t.Errorf("a reason of %d bytes: %d", len(long)-1, code)
+	}
+}
