@@ -56,14 +56,14 @@ func TestTurns_OneActorLeavesPlacesToOthers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer release()
+			t.Cleanup(release)
 		}
 		for range searchesShare {
 			release, err := turns.search(t.Context(), "greedy")
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer release()
+			t.Cleanup(release)
 		}
 		if _, err := turns.follow("greedy"); !errors.Is(err, fault.Unavailable) {
 			t.Errorf("one stream more: %v", err)
