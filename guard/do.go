@@ -75,9 +75,9 @@ func (o Op[T]) Do(ctx context.Context, call Call, fn func(context.Context) (T, e
 		err = o.Guard.run(ctx, &call, nil, nil, op)
 	} else {
 		err = o.Guard.run(ctx, &call, nil, func(err error) outcome.Outcome {
-			judged := o.Classify(result, err)
-			bad = judged == outcome.Failure
-			return judged
+			end := o.Classify(result, err)
+			bad = end == outcome.Failure
+			return end
 		}, op)
 	}
 	if o.Fallback == nil || err == nil && !bad || ctx.Err() != nil {

@@ -165,9 +165,9 @@ func (t *Token) Done(err error) {
 	if a == nil {
 		return
 	}
-	judged := false
+	done := false
 	defer func() {
-		if !judged { // the classifier panicked, or a method of err did
+		if !done { // the classifier panicked, or a method of err did
 			t.Close()
 		}
 	}()
@@ -177,7 +177,7 @@ func (t *Token) Done(err error) {
 		judge = a.visit.judge
 	}
 	w := judge(a.ctx, t.limited, now, err, nil)
-	judged = true
+	done = true
 	t.tell(report{verdict: w, err: err, at: now, judged: true, ends: true})
 }
 
@@ -190,7 +190,7 @@ func (t *Token) Done(err error) {
 // breaker then counts a failure in its place, and the rate limit refunds, if it does
 // on failures; the guard's own counters keep what was told first. Nothing else can
 // be changed by telling it later.
-func (t *Token) Settle(judged outcome.Outcome, err error) {
+func (t *Token) Settle(o outcome.Outcome, err error) {
 	a, first := t.consider()
 	if a == nil {
 		return
@@ -201,7 +201,7 @@ func (t *Token) Settle(judged outcome.Outcome, err error) {
 		r.verdict = pastLimit
 		return
 	}
-	r.verdict = verdictOf(judged, err)
+	r.verdict = verdictOf(o, err)
 }
 
 // Close ends the call; as a failure, if its outcome was not told. Closing a token

@@ -81,15 +81,15 @@ func (d *DB) settle(tok *guard.Token, err error) error { return Settle(tok, d.ou
 //
 // Where the call's context is done, the guard judges, which knows whose deadline
 // it was; drivers have a dozen ways to say that a query was interrupted. So it does
-// for an error that was marked with [guard.Neutral]. Else outcome does.
-func Settle(tok *guard.Token, judged func(error) outcome.Outcome, err error) error {
+// for an error that was marked with [guard.Neutral]. Else classify does.
+func Settle(tok *guard.Token, classify func(error) outcome.Outcome, err error) error {
 	if guard.IsNeutral(err) {
 		tok.Done(err)
 		return err
 	}
 	ctx := tok.Context()
 	if err == nil || ctx.Err() == nil {
-		tok.Settle(judged(err), err)
+		tok.Settle(classify(err), err)
 		tok.Close()
 		return err
 	}

@@ -80,13 +80,13 @@ func (t *Tx) Rollback() error {
 // note keeps the first error that speaks against the database. One that the table
 // panics at is such an error.
 func (t *Tx) note(err error) {
-	judged := outcome.Failure
+	o := outcome.Failure
 	defer func() {
-		if judged == outcome.Failure {
+		if o == outcome.Failure {
 			t.keep(err)
 		}
 	}()
-	judged = t.db.outcome(err)
+	o = t.db.outcome(err)
 }
 
 func (t *Tx) keep(err error) {

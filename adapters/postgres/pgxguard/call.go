@@ -34,13 +34,13 @@ func (c *call) note(err error) {
 	if err == nil {
 		return
 	}
-	judged := outcome.Failure
+	o := outcome.Failure
 	defer func() {
-		if judged == outcome.Failure {
+		if o == outcome.Failure {
 			c.keep(err)
 		}
 	}()
-	judged = c.db.outcome(err)
+	o = c.db.outcome(err)
 }
 
 func (c *call) keep(err error) {
@@ -62,16 +62,16 @@ func (c *call) settle(err error) error {
 	c.mu.Lock()
 	first := !c.ended
 	c.ended = true
-	judged := err
+	decisive := err
 	if c.worst != nil {
-		judged = c.worst
+		decisive = c.worst
 	}
 	c.mu.Unlock()
 	if !first {
 		return err
 	}
 	defer c.token.Close() // does nothing, unless the table panicked
-	settled := c.db.settle(c.token, judged)
+	settled := c.db.settle(c.token, decisive)
 	if err == nil {
 		return nil // only the account is bad, not this step
 	}
