@@ -69,7 +69,7 @@ func through(ctx context.Context, g *guard.Guard, fn func(context.Context) error
 }
 
 func (o own) status(s *Status) {
-	for _, name := range slices.Sorted(maps.Keys(o.guards)) {
+	for name := range o.guards {
 		s.Guards = append(s.Guards, o.guards[name].Status())
 		s.Breakers = append(s.Breakers, o.breakers[name].Status())
 	}

@@ -82,13 +82,9 @@ func (s *events) Stats(ctx context.Context) (eventstore.Stats, error) {
 		if err := tx.QueryRowContext(ctx, "SELECT events FROM counters").Scan(&out.Events); err != nil {
 			return err
 		}
-		var size, pages, free int64
-		for pragma, into := range map[string]*int64{"page_size": &size, "page_count": &pages, "freelist_count": &free} {
-			if err := tx.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(into); err != nil {
-				return err
-			}
+		if err := tx.QueryRowContext(ctx, usedText).Scan(&out.Bytes); err != nil {
+			return err
 		}
-		out.Bytes = size * (pages - free)
 		return tx.QueryRowContext(ctx, "SELECT coalesce((SELECT min(seq) FROM events), 0), coalesce((SELECT max(seq) FROM events), 0)").Scan(&out.Oldest, &out.Newest)
 	})
 	return out, err
@@ -154,8 +150,11 @@ func (s *events) remove(ctx context.Context, choose func(*conn) (string, error),
 	}
 }
 
+// usedText asks for the bytes of the pages in use: what Stats tells and Prune bounds.
+const usedText = "SELECT page_size * (page_count - freelist_count) FROM pragma_page_size, pragma_page_count, pragma_freelist_count"
+
 func usedBytes(c *conn) (int64, error) {
-	row, err := c.row("SELECT page_size * (page_count - freelist_count) FROM pragma_page_size, pragma_page_count, pragma_freelist_count")
+	row, err := c.row(usedText)
 	if err != nil {
 		return 0, err
 	}

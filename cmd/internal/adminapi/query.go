@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -51,7 +52,7 @@ func readQuery(r *http.Request, known []string) (eventstore.Query, error) {
 
 // check refuses parameters that there are not, and those that stand twice.
 func (p *queryReader) check(known []string) {
-	for _, name := range sortedKeys(p.values) {
+	for _, name := range slices.Sorted(maps.Keys(p.values)) {
 		switch {
 		case !slices.Contains(known, name):
 			p.problems.Add(name, p.values.Get(name), "is no parameter of this request: it takes %s", strings.Join(known, ", "))
@@ -59,15 +60,6 @@ func (p *queryReader) check(known []string) {
 			p.problems.Add(name, strings.Join(p.values[name], ", "), "must be given once")
 		}
 	}
-}
-
-func sortedKeys(values url.Values) []string {
-	names := make([]string, 0, len(values))
-	for name := range values {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }
 
 // moment reads a time: RFC 3339, or how long ago.
@@ -87,13 +79,24 @@ func (p *queryReader) moment(name string) time.Time {
 	return p.now.Add(-back)
 }
 
-// durationBack reads a duration, also one in days, as the configuration has them.
+// durationBack reads a duration that may begin with days, as in 7d or 1d12h.
 func durationBack(text string) (time.Duration, error) {
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		n, err := strconv.ParseUint(days, 10, 16)
-		return time.Duration(n) * 24 * time.Hour, err
+	days, rest, ok := strings.Cut(text, "d")
+	if !ok {
+		return time.ParseDuration(text)
 	}
-	return time.ParseDuration(text)
+	n, err := strconv.ParseUint(days, 10, 16)
+	if err != nil {
+		return 0, err
+	}
+	var more time.Duration
+	if rest != "" {
+		more, err = time.ParseDuration(rest)
+	}
+	if more < 0 {
+		return more, err
+	}
+	return time.Duration(n)*24*time.Hour + more, err
 }
 
 func (p *queryReader) number(name string) uint64 {

@@ -44,8 +44,6 @@ func Diff(old, next map[string]any) map[string]any {
 		case was && reflect.DeepEqual(before, value):
 		case isObject && wasObject:
 			out[key] = Diff(belowBefore, below)
-		case isObject: // a patch would take what stands there for an object to merge into, which is the same
-			out[key] = below
 		default:
 			out[key] = value
 		}
