@@ -378,3 +378,26 @@ func TestChangesThroughTheAPIOutliveTheProcess(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What a store was asked wrongly says nothing about the store: its breaker stays closed.
+func TestAnEventThatIsRefusedDoesNotCountAgainstTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, err := foundation.Open(t.Context(), newDisk(t).options(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close(context.Background()) //nolint:errcheck // the test is about what goes before
+		feed, err := registry.Lookup[*eventstore.Feed](f.Registry(), "foundation", "events")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 20 {
+			if _, err := feed.Append(t.Context(), eventstore.Event{Type: "with a blank"}); !errors.Is(err, fault.InvalidArgument) {
+				t.Fatalf("after %d: %v", i, err)
+			}
+		}
+		if _, err := feed.Append(t.Context(), eventstore.Event{Type: "deploy"}); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -106,3 +106,26 @@ func TestLookingAtAGuardTakesNothingBack(t *testing.T) {
 		}
 	})
 }
+
+// A timer that belongs to a test that has ended never fires: a guard that outlives it must
+// not wait for that one.
+func TestAGuardThatOutlivesABubbleTakesTokensBackInTheNext(t *testing.T) {
+	g := newGuard(t, guard.Config{Lease: time.Minute})
+	enter := func(t *testing.T) *guard.Token {
+		t.Helper()
+		tok, err := g.Enter(t.Context(), guard.Call{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tok
+	}
+	synctest.Test(t, func(t *testing.T) { enter(t).Close() }) // starts the timer
+	synctest.Test(t, func(t *testing.T) {
+		wait(2 * time.Minute)
+		enter(t)
+		wait(2 * time.Minute)
+		if s := g.Status(); s.LeasesExpired != 1 || s.InFlight != 0 {
+			t.Errorf("%d leases expired, %d calls in flight", s.LeasesExpired, s.InFlight)
+		}
+	})
+}
