@@ -141,7 +141,7 @@ func (r *records) openHistory(ctx context.Context, first *config.Config) (config
 		return nil, err
 	}
 	r.f.own = own
-	r.storage = newLateStorage(r.open, r.f.log)
+	r.storage = newLateStorage(r.open)
 	if err := r.wait(ctx, first.Storage); err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,7 +18,6 @@ import (
 // of its own: who opens it may ignore every context, and must hold up nobody.
 type lateStorage struct {
 	open    func(ctx context.Context) (Storage, error)
-	log     *slog.Logger
 	current atomic.Pointer[Storage]
 	life    context.Context //nolint:containedctx // an attempt outlives the call that began it
 	cancel  context.CancelFunc
@@ -33,8 +31,8 @@ type lateStorage struct {
 	closeErr error // once ended is closed
 }
 
-func newLateStorage(open func(ctx context.Context) (Storage, error), log *slog.Logger) *lateStorage {
-	l := &lateStorage{open: open, log: log, ended: make(chan struct{}), since: time.Now(), err: unopened("it is being opened", nil)}
+func newLateStorage(open func(ctx context.Context) (Storage, error)) *lateStorage {
+	l := &lateStorage{open: open, ended: make(chan struct{}), since: time.Now(), err: unopened("it is being opened", nil)}
 	l.life, l.cancel = context.WithCancel(context.Background())
 	return l
 }
@@ -81,9 +79,7 @@ func (l *lateStorage) make() {
 		if cause := recover(); cause != nil {
 			err = fault.New(fault.Spec{Code: fault.Internal, Component: storageComponent, Message: fmt.Sprintf("opening it panicked: %.500v", cause)})
 		}
-		if l.take(s, err) {
-			l.tooLate(s.close())
-		}
+		l.take(s, err)
 	}()
 	s, err = l.open(l.life)
 	if err == nil && s.Events == nil {
@@ -91,26 +87,19 @@ func (l *lateStorage) make() {
 	}
 }
 
-// take notes how an attempt ended; late says that nobody wants any more what it has opened.
-func (l *lateStorage) take(s Storage, err error) (late bool) {
+// take notes how an attempt ended. What it opened after the end is taken too: finally
+// waits for the attempt and closes it.
+func (l *lateStorage) take(s Storage, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	close(l.attempt)
-	l.attempt = nil
-	if l.closed && err == nil {
-		return true
-	}
 	if l.err = err; err == nil {
 		if s.History == nil {
 			s.History = config.NewMemoryHistory()
 		}
 		l.current.Store(&s)
 	}
-	return false
-}
-
-func (l *lateStorage) tooLate(err error) {
-	l.log.Warn("the storage came when the layer had ended, and was closed", slog.Any("error", err))
+	close(l.attempt)
+	l.attempt = nil
 }
 
 // away says why the storage is not there, and since when; nil if it is.

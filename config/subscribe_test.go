@@ -84,6 +84,32 @@ func TestScenario85_TheNewestIsNotLostAtTheEnd(t *testing.T) {
 	})
 }
 
+// So it is also if change and end come while the subscriber is busy, when both are there
+// to be taken.
+func TestScenario85_TheNewestIsNotLostAtTheEndByASlowSubscriber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 50 {
+			s := serve(t, config.ServerOptions{Config: &config.Config{}})
+			var last uint64
+			goOn, done := make(chan struct{}), make(chan struct{})
+			go func() {
+				defer close(done)
+				for r := range s.Subscribe(t.Context()) {
+					last = r.Number
+					<-goOn
+				}
+			}()
+			synctest.Wait()
+			rename(t, s, "g")
+			s.Close()
+			close(goOn)
+			if <-done; last != 2 {
+				t.Fatalf("revision %d was the last", last)
+			}
+		}
+	})
+}
+
 func TestSubscribe_EndsWithItsContextAndWithItsLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := serve(t, config.ServerOptions{Config: &config.Config{}})
