@@ -386,7 +386,7 @@ func TestAnEventThatIsRefusedDoesNotCountAgainstTheStore(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close(context.Background()) //nolint:errcheck // the test is about what goes before
+		defer f.Close(context.Background())
 		feed, err := registry.Lookup[*eventstore.Feed](f.Registry(), "foundation", "events")
 		if err != nil {
 			t.Fatal(err)

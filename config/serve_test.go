@@ -286,6 +286,24 @@ func TestScenario103_ARecordThatWasWrittenAllTheSame(t *testing.T) {
 	})
 }
 
+// A change in force whose record was written all the same is not recorded a second time.
+func TestScenario103_WhatWasWrittenAllTheSameIsNotWrittenAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newAwayHistory()
+		f := serveFile(t, small, with(h))
+		h.lies.Store(true)
+		must(t, f.setTimeout(t, "2s", config.By{}))
+		h.lies.Store(false)
+		must(t, f.setTimeout(t, "3s", config.By{})) // waits behind it
+		f.served(t)
+		time.Sleep(time.Minute)
+		wantRecords(t, h, "1 file applied", "2 code applied", "3 code applied")
+		if s := f.Status(); s.Attention != "" {
+			t.Errorf("attention: %q", s.Attention)
+		}
+	})
+}
+
 func TestScenario103_WhatWaitsIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newAwayHistory()
