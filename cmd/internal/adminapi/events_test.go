@@ -57,6 +57,7 @@ func TestEvents_AreFoundByWhatIsAskedFor(t *testing.T) {
 		"name=shop&order=descending&limit=2":   "b.two b.one",
 		"name=shop&since=1h":                   "a.one a.two b.one b.two",
 		"name=shop&since=7d&until=1d":          "",
+		"name=shop&since=1d12h":                "a.one a.two b.one b.two",
 		"name=shop&until=2026-01-01T00:00:00Z": "",
 	} {
 		var page adminapi.Events
