@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 )
 
 // rude is a recorder that ends whoever tells it something.
@@ -126,6 +127,30 @@ func TestAGuardThatOutlivesABubbleTakesTokensBackInTheNext(t *testing.T) {
 		wait(2 * time.Minute)
 		if s := g.Status(); s.LeasesExpired != 1 || s.InFlight != 0 {
 			t.Errorf("%d leases expired, %d calls in flight", s.LeasesExpired, s.InFlight)
+		}
+	})
+}
+
+// A token that is settled between the end of its lease and its turn to be taken back
+// stays: settling ends the lease, and its holder closes it.
+func TestATokenThatIsSettledWhileOthersAreTakenBackStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var both []*guard.Token
+		g := newGuard(t, guard.Config{Lease: time.Minute, Recorder: rude(func() {
+			for _, tok := range both {
+				tok.Settle(outcome.Success, nil)
+			}
+		})})
+		both = []*guard.Token{must(g.Enter(t.Context(), guard.Call{})), must(g.Enter(t.Context(), guard.Call{}))}
+		wait(2 * time.Minute)
+		if s := g.Status(); s.LeasesExpired != 1 || s.InFlight != 1 {
+			t.Errorf("%d leases expired, %d calls in flight", s.LeasesExpired, s.InFlight)
+		}
+		for _, tok := range both {
+			tok.Close()
+		}
+		if n := g.Status().InFlight; n != 0 {
+			t.Errorf("%d calls in flight", n)
 		}
 	})
 }
