@@ -73,15 +73,37 @@ func (a *api) listHistory(r *http.Request) (any, error) {
 	if err := p.err(); err != nil {
 		return nil, err
 	}
-	records, err := a.Layer.Config().History(r.Context(), before, int(limit))
-	if err != nil {
-		return nil, err
-	}
-	views := make([]Revision, 0, len(records))
-	for i := range records {
-		views = append(views, revisionView(&records[i], false))
+	views := []Revision{}
+	for most := historyPage(limit); len(views) < most; {
+		// A record comes with its document, of which the list has no use: a few at a time
+		// bound what one request can hold.
+		records, err := a.Layer.Config().History(r.Context(), before, min(historyAtOnce, most-len(views)))
+		if err != nil {
+			return nil, err
+		}
+		for i := range records {
+			views = append(views, revisionView(&records[i], false))
+			before = records[i].Seq
+		}
+		if len(records) < historyAtOnce {
+			break
+		}
 	}
 	return list(views), nil
+}
+
+const (
+	historyDefault = 50
+	historyMost    = 2 * config.HistoryKept // all that there can be
+	historyAtOnce  = 10
+)
+
+// historyPage is how many records a list has at most.
+func historyPage(limit uint64) int {
+	if limit == 0 {
+		return historyDefault
+	}
+	return int(min(limit, historyMost))
 }
 
 func (a *api) getRevision(r *http.Request) (any, error) {

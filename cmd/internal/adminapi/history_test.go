@@ -3,6 +3,7 @@ package adminapi_test
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -73,5 +74,30 @@ func TestConfigIsPatchedRememberedAndRolledBack(t *testing.T) {
 	}
 	if code := r.ask(http.MethodPost, "/v1/reload", `{"discard_drift":true,"reason":"x"}`, nil); code != http.StatusOK || !r.shell.by.DiscardDrift || r.shell.by.Actor != "ops" || r.shell.by.Reason != "x" {
 		t.Errorf("%d %+v", code, r.shell.by)
+	}
+}
+
+// A record is read with its document, so that a page must not be read as a whole.
+func TestHistory_IsReadInParts(t *testing.T) {
+	r := newRig(t)
+	for i := range 23 { // more than are read at once
+		r.ask(http.MethodPatch, "/v1/config", `{"breakers":{"payments":{"failure_threshold":`+strconv.Itoa(20+i)+`}}}`, nil)
+	}
+	for want := range 3 { // a page is as long as it is asked to be
+		var page adminapi.List[adminapi.Revision]
+		r.ask(http.MethodGet, "/v1/config/history?limit="+strconv.Itoa(want+1), "", &page)
+		if len(page.Items) != want+1 || page.Items[0].YAML != "" {
+			t.Errorf("limit %d: %+v", want+1, page.Items)
+		}
+	}
+	var long adminapi.List[adminapi.Revision]
+	r.ask(http.MethodGet, "/v1/config/history?limit=21", "", &long)
+	for i := range long.Items {
+		if i > 0 && long.Items[i].Seq != long.Items[i-1].Seq-1 {
+			t.Errorf("%d follows %d", long.Items[i].Seq, long.Items[i-1].Seq)
+		}
+	}
+	if len(long.Items) != 21 {
+		t.Errorf("%d items, want 21", len(long.Items))
 	}
 }
