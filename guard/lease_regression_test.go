@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,13 +136,15 @@ func TestAGuardThatOutlivesABubbleTakesTokensBackInTheNext(t *testing.T) {
 // stays: settling ends the lease, and its holder closes it.
 func TestATokenThatIsSettledWhileOthersAreTakenBackStays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var both []*guard.Token
+		// The guard's timer starts with the first token: the second is published to its goroutine.
+		var tokens atomic.Pointer[[2]*guard.Token]
 		g := newGuard(t, guard.Config{Lease: time.Minute, Recorder: rude(func() {
-			for _, tok := range both {
+			for _, tok := range tokens.Load() {
 				tok.Settle(outcome.Success, nil)
 			}
 		})})
-		both = []*guard.Token{must(g.Enter(t.Context(), guard.Call{})), must(g.Enter(t.Context(), guard.Call{}))}
+		both := [2]*guard.Token{must(g.Enter(t.Context(), guard.Call{})), must(g.Enter(t.Context(), guard.Call{}))}
+		tokens.Store(&both)
 		wait(2 * time.Minute)
 		if s := g.Status(); s.LeasesExpired != 1 || s.InFlight != 1 {
 			t.Errorf("%d leases expired, %d calls in flight", s.LeasesExpired, s.InFlight)
