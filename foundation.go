@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/memory"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/registry"
 	"github.com/elixirscope/foundation/supervise"
@@ -29,6 +30,7 @@ type Foundation struct {
 
 	own      own
 	records  *records
+	memory   *monitor[memory.Config, *memory.Manager]
 	registry *registry.Registry
 	services *supervise.Tree
 	life     context.Context //nolint:containedctx // what the layer has registered lives as long
@@ -85,7 +87,7 @@ func newFoundation(o Options) *Foundation {
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
-	f.records = &records{f: f}
+	f.records, f.memory = &records{f: f}, f.memories()
 	f.table = f.sections()
 	f.registry, f.services = registry.New(f.bus), supervise.New(f.bus, supervise.WithNames(f.nameService))
 	f.life, f.end = context.WithCancel(context.Background())

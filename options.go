@@ -32,6 +32,10 @@ type Options struct {
 	// "postgres" for a connection string. Where they are not nil the layer records events
 	// in memory also if the configuration names no storage.
 	Stores map[string]Store
+	// Monitors runs each monitor with its defaults where the configuration leaves its
+	// section out: memory. With false a section that is written runs, if only as {}. Off
+	// in the configuration is off in either case.
+	Monitors bool
 	// Node tells in events where they happened; empty leaves that out.
 	Node string
 	// Sections are sections of the configuration that are not the layer's own, as the

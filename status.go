@@ -7,6 +7,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/memory"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/supervise"
@@ -27,6 +28,7 @@ type Status struct {
 	Pools         []pool.Status
 	Services      []supervise.Status
 	Storage       StorageStatus
+	Memory        *memory.Status // nil while its section is off
 }
 
 // Status returns a picture of the layer. Each part's is consistent in itself.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -108,6 +109,9 @@ func (k *checker) all() {
 		k.name("/namespace", k.c.Namespace)
 	}
 	k.storage()
+	if m := k.c.Memory; m != nil {
+		k.monitor("memory", m.Off, m.Config)
+	}
 	each(k, "breakers", k.c.Breakers, k.breaker)
 	each(k, "rate_limits", k.c.RateLimits, k.rateLimit)
 	each(k, "pools", k.c.Pools, k.pool)
@@ -212,6 +216,17 @@ func (k *checker) guardWarnings(path yamlx.Path, g Guard) {
 	}
 	if k.c.Breakers[g.Breaker].CallTimeout > 0 {
 		k.warn(path.Key("breaker"), g.Breaker, "its call_timeout is not used below a guard: set the guard's timeout")
+	}
+}
+
+// monitor checks a section that may be off.
+func (k *checker) monitor(section string, off bool, settings interface{ Validate() error }) {
+	path := yamlx.Path("").Key(section)
+	if off && !reflect.ValueOf(settings).IsZero() {
+		k.add(path, "", "is off and has settings; keep one of them")
+	}
+	if !off {
+		k.part(path, settings.Validate())
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/memory"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 )
@@ -28,6 +29,10 @@ type Config struct {
 	Storage *Storage `yaml:"storage" config:"local"`
 	// Events says how long what was recorded is kept.
 	Events Events `yaml:"events"`
+	// Memory says how the memory of the process is watched: a mapping, or the word off. Left
+	// out it is not, unless the program that reads the file does so by itself, as the binary
+	// does.
+	Memory *Memory `yaml:"memory"`
 	// Breakers are the circuit breakers, by name.
 	Breakers map[string]Breaker `yaml:"breakers"`
 	// RateLimits are the rules of rate limiting, by name.
@@ -62,6 +67,14 @@ type Events struct {
 	Retention time.Duration `yaml:"retention"`
 	// MaxSize is how many bytes all events may take; the oldest go first. Default 256MiB.
 	MaxSize int64 `yaml:"max_size" config:"size"`
+}
+
+// Memory says how the memory of the process is watched.
+type Memory struct {
+	// Off switches the section off, which is the word off in the place of the mapping. The
+	// other fields are zero then.
+	Off           bool `yaml:",off"`
+	memory.Config `yaml:",inline"`
 }
 
 // Breaker is a circuit breaker, or a group of them.

@@ -82,6 +82,7 @@ func Diff(old, next *Config, sections ...Section) []Change {
 	d.section("namespace", "")
 	d.section("storage", "")
 	d.section("events")
+	d.monitor("memory")
 	for _, s := range sections {
 		d.section(s.Name, s.Restart...)
 	}
@@ -172,6 +173,26 @@ func (d *differ) section(name string, restart ...string) {
 	if len(c.Fields) > 0 {
 		d.changes = append(d.changes, c)
 	}
+}
+
+// monitor compares a section that may be off.
+func (d *differ) monitor(name string) {
+	at := yamlx.Path("").Key(name)
+	c := Change{Section: name, Action: changed, Fields: d.fields(at)}
+	if len(c.Fields) == 0 {
+		return
+	}
+	switch before, after := d.before[at].Value, d.after[at].Value; {
+	case before == after:
+		c.Effect = "keeps what it knows"
+	case after == "":
+		c.Effect = "runs or not, as the program has it by default"
+	case after == "off":
+		c.Effect = "is stopped, and forgets what it knows"
+	default:
+		c.Effect = "runs from now on"
+	}
+	d.changes = append(d.changes, c)
 }
 
 func touches(fields []FieldChange, names ...string) bool {

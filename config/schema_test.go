@@ -10,7 +10,7 @@ import (
 )
 
 // documented are the packages whose Config structs stand in the file.
-var documented = []string{".", "../breaker", "../ratelimit", "../guard", "../pool", "../pool/httpworker", "../pool/sqlworker", "../adapters/postgres"}
+var documented = []string{".", "../breaker", "../ratelimit", "../guard", "../pool", "../memory", "../pool/httpworker", "../pool/sqlworker", "../adapters/postgres"}
 
 func TestDescriptionsAreThoseOfTheSource(t *testing.T) {
 	goldenFile(t, "descriptions.go", testkit.FieldDocs(t, "config", documented...))
@@ -37,6 +37,11 @@ func undescribed(t *testing.T, path string, s map[string]any) {
 			t.Errorf("%s.%s has no description", path, key)
 		}
 		undescribed(t, path+"."+key, sub)
+	}
+	forms, _ := s["oneOf"].([]any)
+	for _, form := range forms {
+		sub, _ := form.(map[string]any)
+		undescribed(t, path, sub)
 	}
 	for _, key := range []string{"additionalProperties", "items"} {
 		if sub, ok := s[key].(map[string]any); ok {

@@ -42,6 +42,7 @@ var arrows = map[string]string{
 	"registry":                   "fault telemetry",
 	"supervise":                  "fault internal/enum telemetry",
 	"eventstore":                 "fault internal/enum telemetry",
+	"memory":                     "fault telemetry",
 	"eventstore/storetest":       "eventstore fault",
 
 	"guard":            "breaker clock fault internal/enum internal/errtree internal/exhausted internal/histogram internal/stripe mode outcome pool ratelimit telemetry",
@@ -49,11 +50,11 @@ var arrows = map[string]string{
 	"protect":          "fault guard internal/exhausted/dialing mode outcome ratelimit telemetry",
 	"protect/sqlguard": "fault guard internal/errtree internal/exhausted/dialing outcome pool telemetry",
 
-	"config":                   "breaker config/internal/jsontree config/internal/yamlx fault guard internal/localfile internal/ordered internal/suggest pool ratelimit telemetry",
+	"config":                   "breaker config/internal/jsontree config/internal/yamlx fault guard internal/localfile internal/ordered internal/suggest memory pool ratelimit telemetry",
 	"config/historytest":       "config fault",
 	"config/internal/jsontree": "",
 	"config/internal/yamlx":    "internal/suggest",
-	".":                        "breaker config eventstore fault guard internal/suggest pool ratelimit registry supervise telemetry",
+	".":                        "breaker config eventstore fault guard internal/suggest memory pool ratelimit registry supervise telemetry",
 
 	"adapters":                   "",
 	"adapters/grpc":              "fault guard internal/errtree outcome protect ratelimit",

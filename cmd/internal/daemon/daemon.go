@@ -103,7 +103,7 @@ func (d *Daemon) openLayer(ctx context.Context) (err error) {
 	}
 	d.layer, err = foundation.Open(ctx, foundation.Options{
 		ConfigFile: d.options.ConfigFile, LookupEnv: d.options.LookupEnv, Bus: bus, Logger: d.log, Kinds: d.options.Kinds,
-		Sections: d.sections(), Stores: d.stores(), Node: node(),
+		Sections: d.sections(), Stores: d.stores(), Node: node(), Monitors: true,
 	})
 	return err
 }

@@ -51,6 +51,7 @@ type node struct {
 	Pattern     string          `json:"pattern"`
 	Enum        []string        `json:"enum"`
 	AnyOf       []node          `json:"anyOf"`
+	OneOf       []node          `json:"oneOf"`
 	Minimum     *float64        `json:"minimum"`
 	Properties  map[string]node `json:"properties"`
 	Additional  json.RawMessage `json:"additionalProperties"`
@@ -69,14 +70,28 @@ func (n node) inner() (path string, entry node, ok bool) {
 	return "", n, false
 }
 
+// section returns the mapping of a section that may be off, and what else may stand there.
+func (n node) section() (section node, off bool) {
+	for _, form := range n.OneOf {
+		if len(form.Properties) > 0 {
+			form.Description = n.Description
+			return form, true
+		}
+	}
+	return n, false
+}
+
 // form says what a value looks like.
 func (n node) form() string {
+	if section, off := n.section(); off {
+		return section.form() + ", off"
+	}
 	if len(n.AnyOf) > 0 {
 		n.AnyOf[0].Description = n.Description
 		form := n.AnyOf[0].form()
 		for _, other := range n.AnyOf {
 			if other.Const != nil {
-				form += ", 0"
+				form += fmt.Sprint(", ", other.Const)
 			}
 		}
 		return form
@@ -128,7 +143,8 @@ func reference(b *strings.Builder, path string, n node) {
 		fmt.Fprintf(b, "| `%s` | %s | %s |\n", key, p.form(), strings.ReplaceAll(p.Description, "|", "\\|"))
 	}
 	for _, key := range keys {
-		suffix, entry, _ := n.Properties[key].inner()
+		section, _ := n.Properties[key].section()
+		suffix, entry, _ := section.inner()
 		if len(entry.Properties) > 0 {
 			reference(b, path+"."+key+suffix, entry)
 		}

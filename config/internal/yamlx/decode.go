@@ -19,19 +19,39 @@ type Decoder struct {
 	Secrets []*Node
 	// known are the fields of the types that were met: to list them anew for each
 	// element of a long list would cost fifty times its text.
-	known map[reflect.Type][]field
+	known map[reflect.Type]layout
 }
 
-func (d *Decoder) fields(t reflect.Type) []field {
+// layout is what a struct says about itself.
+type layout struct {
+	fields []field
+	off    int // see [switchOf]
+}
+
+func (d *Decoder) layout(t reflect.Type) layout {
 	known, ok := d.known[t]
 	if !ok {
 		if d.known == nil {
-			d.known = make(map[reflect.Type][]field)
+			d.known = make(map[reflect.Type]layout)
 		}
-		known = fields(t)
+		known = layout{fields(t), switchOf(t)}
 		d.known[t] = known
 	}
 	return known
+}
+
+func (d *Decoder) fields(t reflect.Type) []field { return d.layout(t).fields }
+
+// off returns the field that says that a struct is off; the zero Value if v is none that
+// can be.
+func (d *Decoder) off(v reflect.Value) reflect.Value {
+	if v.Kind() != reflect.Struct {
+		return reflect.Value{}
+	}
+	if i := d.layout(v.Type()).off; i >= 0 {
+		return v.Field(i)
+	}
+	return reflect.Value{}
 }
 
 // Conceal adds every single value of n to the secrets.
@@ -151,6 +171,14 @@ func (d *Decoder) wants(path Path, n *Node, kind Kind, t reflect.Type) bool {
 }
 
 func (d *Decoder) structure(path Path, n *Node, v reflect.Value) {
+	if off := d.off(v); off.IsValid() && n.Kind == Scalar && !n.Null {
+		if n.Text != offWord && holdsSecret(v.Type()) {
+			d.Conceal(n)
+		}
+		n.field = &tag{off: true}
+		d.scalar(path, n, off, *n.field)
+		return
+	}
 	if !d.wants(path, n, Mapping, v.Type()) {
 		return
 	}

@@ -92,6 +92,9 @@ func (e *encoder) node(path Path, v reflect.Value, t tag) *yaml.Node {
 	if !v.IsValid() || v.IsZero() {
 		return nil
 	}
+	if off := e.known.off(v); off.IsValid() && off.Bool() {
+		v, t.off = off, true
+	}
 	if text, veiled := e.veil(path, v, t.secret); veiled {
 		return plain(text)
 	}
@@ -178,6 +181,10 @@ func scalarNode(v reflect.Value, t tag) *yaml.Node {
 		return plain(string(text))
 	}
 	switch {
+	case t.off && v.Bool():
+		return plain(offWord)
+	case t.off:
+		return plain(onWord)
 	case t.zero && (v.CanInt() && v.Int() < 0 || v.CanFloat() && v.Float() < 0):
 		return bare("0", "!!int")
 	case v.Type() == durationType:

@@ -33,6 +33,12 @@ func (f *flattener) value(path, place Path, v reflect.Value, t tag) {
 	for v.IsValid() && (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) {
 		v = v.Elem()
 	}
+	if off := f.known.off(v); off.IsValid() { // it counts that it is there
+		f.leaf(path, place, off, tag{off: true, local: t.local})
+		if off.Bool() {
+			return
+		}
+	}
 	switch {
 	case !v.IsValid() || v.IsZero():
 	case isScalar(v):

@@ -18,6 +18,10 @@ func (d *Decoder) scalar(path Path, n *Node, v reflect.Value, t tag) {
 		d.fault(path, n, "must be %s, not %s", Scalar, n.Kind)
 	case n.Null:
 		d.fault(path, n, "has no value; write one, or remove the key for the default")
+	case t.off && (n.Text != offWord || n.Bare):
+		d.fault(path, n, "must be a mapping, or the word off")
+	case t.off:
+		v.SetBool(true)
 	case v.Type() == durationType:
 		d.duration(path, n, v, t)
 	case t.size: // in JSON its unit makes it text
@@ -230,6 +234,9 @@ func (d *Decoder) float(path Path, n *Node, v reflect.Value, t tag) {
 	}
 }
 
+// autoWord stands for a default that is found out.
+const autoWord = "auto"
+
 // units of a number of bytes, the longer suffixes first.
 var units = []struct {
 	suffix string
@@ -247,6 +254,10 @@ var units = []struct {
 }
 
 func (d *Decoder) size(path Path, n *Node, v reflect.Value, t tag) {
+	if t.auto && n.Text == autoWord {
+		v.SetInt(0)
+		return
+	}
 	if _, err := strconv.ParseFloat(n.Text, 64); err == nil && n.Text != "0" {
 		d.fault(path, n, "%s of what? write %sMiB, or another of the units B, kB, MB, GB, TB, KiB, MiB, GiB, TiB", n.shown(), n.shown())
 		return
@@ -254,7 +265,7 @@ func (d *Decoder) size(path Path, n *Node, v reflect.Value, t tag) {
 	value, ok := ParseSize(n.Text)
 	switch {
 	case !ok:
-		d.fault(path, n, "is no size; write for example 512B, 64KiB or 10MiB")
+		d.fault(path, n, "is no size; write for example 512B, 64KiB or 10MiB%s", map[bool]string{true: ", or auto"}[t.auto])
 	case !d.mayBe(path, n, value < 0, value == 0, t):
 	case value == 0 && t.zero:
 		v.SetInt(-1)

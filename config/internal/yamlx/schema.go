@@ -30,6 +30,8 @@ func schema(t reflect.Type, tg tag, describe Describe) Schema {
 		return schema(t.Elem(), tg, describe)
 	case isScalar(reflect.New(t).Elem()):
 		return scalarSchema(t, tg)
+	case t.Kind() == reflect.Struct && switchOf(t) >= 0:
+		return Schema{"oneOf": []Schema{{"const": offWord}, {"type": "string", "pattern": variablePattern}, structSchema(t, describe)}}
 	case t.Kind() == reflect.Struct:
 		return structSchema(t, describe)
 	case t.Kind() == reflect.Map:
@@ -67,7 +69,7 @@ func scalarSchema(t reflect.Type, tg tag) Schema {
 	case t == durationType:
 		return unitSchema(durationPattern, zero)
 	case tg.size:
-		return unitSchema(sizePattern, zero)
+		return sizeSchema(tg, zero)
 	case t.Kind() == reflect.String:
 		return Schema{"type": "string"}
 	case t.Kind() == reflect.Bool:
@@ -82,6 +84,14 @@ func scalarSchema(t reflect.Type, tg tag) Schema {
 		number["minimum"] = 0
 	}
 	return Schema{"anyOf": []Schema{number, variable}}
+}
+
+func sizeSchema(tg tag, zero bool) Schema {
+	s := unitSchema(sizePattern, zero)
+	if forms, ok := s["anyOf"].([]Schema); ok && tg.auto {
+		s["anyOf"] = append(forms, Schema{"const": autoWord})
+	}
+	return s
 }
 
 // unitSchema is the schema of a number with a unit, which is a text in YAML.

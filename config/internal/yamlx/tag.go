@@ -10,20 +10,24 @@ import (
 //
 //	yaml:"limit"             the key; "-" or none: not part of the file; ",inline": its fields stand beside;
 //	                         of a map[string]any its entries do, see [entries]
+//	yaml:",off"              of a bool: its struct, which stands behind a pointer, may be written as the word
+//	                         off, which sets it; a struct that is there, if empty, counts
 //	config:"zero"            an explicit 0 means none and is −1 in Go
 //	config:"allowzero"       an explicit 0 means 0
 //	config:"size"            a number of bytes, written with a unit
+//	config:"auto"            the word auto stands for 0, which is the default
 //	config:"secret"          never shown
 //	config:"local"           it, and all below it, is set by the local file only
 type tag struct {
 	key                                  string
-	inline                               bool
+	inline, off                          bool
 	zero, allowZero, size, secret, local bool
+	auto                                 bool
 }
 
 func parseTag(f reflect.StructField) (tag, bool) {
 	key, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-	t := tag{key: key, inline: strings.Contains(options, "inline")}
+	t := tag{key: key, inline: strings.Contains(options, "inline"), off: options == "off"}
 	for option := range strings.SplitSeq(f.Tag.Get("config"), ",") {
 		switch option {
 		case "zero":
@@ -36,6 +40,8 @@ func parseTag(f reflect.StructField) (tag, bool) {
 			t.secret = true
 		case "local":
 			t.local = true
+		case "auto":
+			t.auto = true
 		}
 	}
 	return t, f.IsExported() && key != "-" && (key != "" || t.inline)
@@ -72,6 +78,21 @@ func fields(t reflect.Type) []field {
 		}
 	}
 	return out
+}
+
+// The word that stands for a struct that is switched off, and what is compared with it
+// where one is not.
+const offWord, onWord = "off", "on"
+
+// switchOf returns the index of the field of t that says that it is off, -1 if there is
+// none.
+func switchOf(t reflect.Type) int {
+	for i := range t.NumField() {
+		if tg, _ := parseTag(t.Field(i)); tg.off {
+			return i
+		}
+	}
+	return -1
 }
 
 // entries returns the inlined map[string]any of a struct, whose entries are
