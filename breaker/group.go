@@ -28,7 +28,8 @@ const (
 //
 // A group is bounded. A member that nobody asked for, neither during a window nor
 // during a probe's lease, so that no call of it is expected back, and that is
-// closed and counts nothing is dropped when others come, which changes no answer.
+// closed, counts nothing and has the group's settings is dropped when others come,
+// which changes no answer.
 // In a full group an open one is dropped too, once its cooldown has been over for
 // as long as it lasted: it would keep a place for a key that may never come again.
 // Beyond the bound a new key is let through unprotected, counted in the status
@@ -142,7 +143,7 @@ func (g *Group) sweepLocked(now clock.Instant) {
 	for range min(visits, len(g.order)) {
 		g.hand %= len(g.order)
 		m := g.order[g.hand]
-		if !m.droppable(now, rest, len(g.order) >= g.limit) {
+		if !m.droppable(now, rest, g.rules, len(g.order) >= g.limit) {
 			g.hand++
 			continue
 		}
@@ -159,23 +160,25 @@ func (g *Group) sweepLocked(now clock.Instant) {
 }
 
 // droppable is called under the group's mu, which guards idle and rest.
-func (m *member) droppable(now clock.Instant, rest time.Duration, full bool) bool {
+func (m *member) droppable(now clock.Instant, rest time.Duration, common *rules, full bool) bool {
 	if m.used.Swap(false) || !m.rest {
 		m.idle, m.rest = now, true
 		return false
 	}
-	return now.Sub(m.idle) >= rest && m.dispensable(now, full)
+	return now.Sub(m.idle) >= rest && m.dispensable(now, common, full)
 }
 
-// dispensable reports whether b answers as one that was just made would, or if
-// lapsed is set, would do so had it been asked to recover. What time has ended
-// counts as ended, though no call has noticed.
-func (b *Breaker) dispensable(now clock.Instant, lapsed bool) bool {
+// dispensable reports whether b answers as one that was just made under the common
+// rules would, or if lapsed is set, would do so had it been asked to recover. What time
+// has ended counts as ended, though no call has noticed.
+func (b *Breaker) dispensable(now clock.Instant, common *rules, lapsed bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	e := b.era.Load()
 	switch {
 	case e.gate == gateOff || e.injected != nil || e.override.active(now):
+		return false
+	case e.rules.own && !e.rules.same(common.Config):
 		return false
 	case e.m.state != StateClosed:
 		return lapsed && e.m.lapsed(now)

@@ -300,6 +300,50 @@ func TestGroupKeepsWhatIsNotAtRest(t *testing.T) {
 	}
 }
 
+// The bug: a member lost the settings that it had been given when nobody had asked for
+// it for a while.
+func TestGroupKeepsAMemberWithSettingsOfItsOwn(t *testing.T) {
+	cfg := breaker.Config{FailureThreshold: 3, Window: second, Cooldown: second, ProbeLease: second}
+	own := cfg
+	own.FailureThreshold = 1
+	other := cfg
+	other.FailureThreshold = 4
+	fails := func(b *breaker.Breaker) { failures(b, 1) }
+	succeeds := func(b *breaker.Breaker) { _ = b.Do(context.Background(), succeed) }
+	asBefore := func(g *breaker.Group) error { return g.For("own").Reconfigure(cfg) }
+	for name, c := range map[string]struct {
+		size int
+		use  func(*breaker.Breaker)
+		end  func(*breaker.Group) error // of the settings of its own
+	}{
+		"closed, given the group's": {100, succeeds, asBefore},
+		"open, given the group's":   {5, fails, asBefore},
+		"the group is given new":    {100, succeeds, func(g *breaker.Group) error { return g.Reconfigure(other) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				g := mustGroup(t, cfg, c.size)
+				if err := g.For("own").Reconfigure(own); err != nil {
+					t.Fatal(err)
+				}
+				c.use(g.For("own"))
+				flood(g, 20, 10*second)
+				if s := g.For("own").Status(); s.Config.FailureThreshold != 1 || s.Totals.Failures+s.Totals.Successes != 1 {
+					t.Errorf("dropped: %+v", s)
+				}
+				if err := c.end(g); err != nil {
+					t.Fatal(err)
+				}
+				_ = g.For("own").Do(t.Context(), succeed)
+				flood(g, 20, 10*second)
+				if has(g, "own") {
+					t.Error("kept for ever")
+				}
+			})
+		})
+	}
+}
+
 func TestGroupKeepsWhatIsAskedFor(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		g := mustGroup(t, breaker.Config{Window: second, ProbeLease: second}, 100)

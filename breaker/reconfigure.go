@@ -31,7 +31,7 @@ func (b *Breaker) reconfigure(cfg Config, group uint64) {
 	now := clock.Now()
 	b.mu.Lock()
 	if present := b.era.Load().rules; group > present.group || group == 0 && !present.same(cfg) {
-		next := &rules{Config: cfg, revision: max(group, present.revision+1), group: max(group, present.group)}
+		next := &rules{Config: cfg, revision: max(group, present.revision+1), group: max(group, present.group), own: group == 0}
 		b.reconfigureLocked(next, now)
 	}
 	b.mu.Unlock()

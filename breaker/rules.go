@@ -7,6 +7,7 @@ type rules struct {
 	Config
 	revision uint64
 	group    uint64 // the revision of the group that it came with, 0 if it did not
+	own      bool   // given to one breaker by itself, and not by its group
 }
 
 // rule names what opened a breaker.

@@ -68,70 +68,84 @@ type Spec struct {
 }
 
 // Error is a structured fault. It is immutable, so it may be shared between
-// goroutines and returned many times. Only [New] makes one.
+// goroutines and returned many times. Only [New] makes one. A nil *Error that was
+// returned as an error, which is then not nil, is a fault of unknown code that says
+// so: its methods do not panic.
 type Error struct {
 	spec Spec
+}
+
+// nilError is what the methods of a nil *Error read.
+var nilError = Spec{Message: "a nil *fault.Error was returned as an error, which is not nil: return nil"}
+
+func (e *Error) read() *Spec {
+	if e == nil {
+		return &nilError
+	}
+	return &e.spec
 }
 
 // New returns an error made of s. It allocates once.
 func New(s Spec) *Error { return &Error{spec: s} }
 
 // Code says what kind of fault this is.
-func (e *Error) Code() Code { return e.spec.Code }
+func (e *Error) Code() Code { return e.read().Code }
 
 // Component names the kind of part that reported the fault.
-func (e *Error) Component() string { return e.spec.Component }
+func (e *Error) Component() string { return e.read().Component }
 
 // Name is the configured name of the part, empty where there is none.
-func (e *Error) Name() string { return e.spec.Name }
+func (e *Error) Name() string { return e.read().Name }
 
 // Message is one sentence for people.
 func (e *Error) Message() string {
-	if e.spec.Message == "" {
-		return e.spec.Code.Title()
+	s := e.read()
+	if s.Message == "" {
+		return s.Code.Title()
 	}
-	return e.spec.Message
+	return s.Message
 }
 
 // Evidence lists the numbers that decided. The slice is shared: do not change it.
-func (e *Error) Evidence() []Fact { return e.spec.Evidence }
+func (e *Error) Evidence() []Fact { return e.read().Evidence }
 
 // Problems lists the single faults of a refused configuration. The slice is
 // shared: do not change it.
-func (e *Error) Problems() []Problem { return e.spec.Problems }
+func (e *Error) Problems() []Problem { return e.read().Problems }
 
 // Quota is what the rate limit that refused may tell; it reports false if none did.
 func (e *Error) Quota() (q Quota, ok bool) {
-	if e.spec.Quota == nil {
-		return Quota{}, false
+	if quota := e.read().Quota; quota != nil {
+		return *quota, true
 	}
-	return *e.spec.Quota, true
+	return Quota{}, false
 }
 
 // RetryAt is the moment from which the call may succeed; the zero time means
 // that it is not known.
-func (e *Error) RetryAt() time.Time { return e.spec.RetryAt }
+func (e *Error) RetryAt() time.Time { return e.read().RetryAt }
 
 // RetryAfter is the time that remains until [Error.RetryAt], measured now and
 // never negative; 0 also when it is not known.
 func (e *Error) RetryAfter() time.Duration {
-	if e.spec.RetryAt.IsZero() {
+	at := e.RetryAt()
+	if at.IsZero() {
 		return 0
 	}
-	return max(0, time.Until(e.spec.RetryAt))
+	return max(0, time.Until(at))
 }
 
 // Timeout reports whether time ran out: that of a call, or that of a wait for a
 // worker. [net.Error] and [net/url.Error] ask for it.
-func (e *Error) Timeout() bool { return e.spec.Code == CallTimeout || e.spec.Code == PoolTimeout }
+func (e *Error) Timeout() bool { return e.Code() == CallTimeout || e.Code() == PoolTimeout }
 
 // Unwrap returns the error underneath, or nil.
-func (e *Error) Unwrap() error { return e.spec.Cause }
+func (e *Error) Unwrap() error { return e.read().Cause }
 
 // Is reports whether target is this error's [Code].
 func (e *Error) Is(target error) bool {
 	code, ok := target.(Code)
-	return ok && code == e.spec.Code
+	return ok && code == e.Code()
 }
 
 // IsRefusal reports whether err says only that a protection refused: it is an
@@ -146,7 +160,7 @@ func IsRefusal(err error) bool {
 
 func refuses(err error) bool {
 	f, ok := errors.AsType[*Error](err)
-	return ok && f != nil && f.spec.Code.Refusal() && f.spec.Code != WorkerFailed
+	return ok && f.Code().Refusal() && f.Code() != WorkerFailed
 }
 
 // Error renders the fault on one line, as in
@@ -156,32 +170,33 @@ func refuses(err error) bool {
 // and, for a refused configuration, each problem on a line of its own.
 func (e *Error) Error() string {
 	var b strings.Builder
-	if e.spec.Component != "" {
-		b.WriteString(e.spec.Component)
-		if e.spec.Name != "" {
-			b.WriteString(" " + strconv.Quote(e.spec.Name))
+	s := e.read()
+	if s.Component != "" {
+		b.WriteString(s.Component)
+		if s.Name != "" {
+			b.WriteString(" " + strconv.Quote(s.Name))
 		}
 		b.WriteString(": ")
 	}
-	b.WriteString(e.spec.Code.String() + ": " + e.Message())
+	b.WriteString(s.Code.String() + ": " + e.Message())
 	e.writeEvidence(&b)
 	if after := e.RetryAfter(); after > 0 {
 		b.WriteString("; retry in " + after.Round(time.Millisecond).String())
 	}
-	if e.spec.Cause != nil {
-		b.WriteString(": " + e.spec.Cause.Error())
+	if s.Cause != nil {
+		b.WriteString(": " + s.Cause.Error())
 	}
-	for _, p := range e.spec.Problems {
+	for _, p := range s.Problems {
 		b.WriteString("\n\t" + p.String())
 	}
 	return b.String()
 }
 
 func (e *Error) writeEvidence(b *strings.Builder) {
-	for i, f := range e.spec.Evidence {
+	for i, f := range e.Evidence() {
 		b.WriteString([2]string{" (", ", "}[min(i, 1)] + f.String())
 	}
-	if len(e.spec.Evidence) > 0 {
+	if len(e.Evidence()) > 0 {
 		b.WriteString(")")
 	}
 }
@@ -195,9 +210,10 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 		Limit *float64 `json:"limit,omitempty"`
 		Unit  string   `json:"unit,omitempty"`
 	}
-	facts := make([]fact, 0, len(e.spec.Evidence))
-	for i := range e.spec.Evidence {
-		f := &e.spec.Evidence[i]
+	s := e.read()
+	facts := make([]fact, 0, len(s.Evidence))
+	for i := range s.Evidence {
+		f := &s.Evidence[i]
 		out := fact{Name: f.Name, Value: f.Value, Unit: f.Unit}
 		if f.Bounded {
 			out.Limit = &f.Limit
@@ -205,8 +221,8 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 		facts = append(facts, out)
 	}
 	var cause string
-	if e.spec.Cause != nil {
-		cause = e.spec.Cause.Error()
+	if s.Cause != nil {
+		cause = s.Cause.Error()
 	}
 	return json.Marshal(struct {
 		Code       Code      `json:"code"`
@@ -221,27 +237,28 @@ func (e *Error) MarshalJSON() ([]byte, error) {
 		Problems   []Problem `json:"problems,omitempty"`
 		Cause      string    `json:"cause,omitempty"`
 	}{
-		e.spec.Code, e.spec.Code.Severity(), e.spec.Code.Category(), e.spec.Component, e.spec.Name, e.Message(),
-		e.spec.Code.Retryable(), e.RetryAfter().Seconds(), facts, e.spec.Problems, cause,
+		s.Code, s.Code.Severity(), s.Code.Category(), s.Component, s.Name, e.Message(),
+		s.Code.Retryable(), e.RetryAfter().Seconds(), facts, s.Problems, cause,
 	})
 }
 
 // LogValue implements [slog.LogValuer].
 func (e *Error) LogValue() slog.Value {
+	s := e.read()
 	attrs := []slog.Attr{
-		slog.String("code", e.spec.Code.String()),
-		slog.String("component", e.spec.Component),
-		slog.String("name", e.spec.Name),
+		slog.String("code", s.Code.String()),
+		slog.String("component", s.Component),
+		slog.String("name", s.Name),
 		slog.String("message", e.Message()),
 	}
-	for _, f := range e.spec.Evidence {
+	for _, f := range s.Evidence {
 		attrs = append(attrs, slog.Float64(f.Name, f.Value))
 	}
-	if !e.spec.RetryAt.IsZero() {
+	if !s.RetryAt.IsZero() {
 		attrs = append(attrs, slog.Duration("retry_after", e.RetryAfter()))
 	}
-	if e.spec.Cause != nil {
-		attrs = append(attrs, slog.String("cause", e.spec.Cause.Error()))
+	if s.Cause != nil {
+		attrs = append(attrs, slog.String("cause", s.Cause.Error()))
 	}
 	return slog.GroupValue(attrs...)
 }

@@ -2,7 +2,10 @@ package fault_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,5 +86,34 @@ func TestNamesAtTheEdgesOfTheAlphabet(t *testing.T) {
 		if got := fault.ValidName("a" + string(rune(c))); got != (letter || c == '_' || c == '.' || c == '-') {
 			t.Errorf("ValidName(%q) is %v", "a"+string(rune(c)), got)
 		}
+	}
+}
+
+// A nil pointer that a function returned as an error is asked by all who meet it:
+// those who walk its tree, those who log it, those who judge it.
+func TestANilErrorAnswersEveryQuestion(t *testing.T) {
+	var none *fault.Error
+	v := reflect.ValueOf(none)
+	for i := range v.NumMethod() {
+		args := make([]reflect.Value, v.Method(i).Type().NumIn())
+		for j := range args {
+			args[j] = reflect.Zero(v.Method(i).Type().In(j))
+		}
+		v.Method(i).Call(args) // does not panic
+	}
+	var err error = none
+	if want := "unknown: a nil *fault.Error was returned as an error, which is not nil: return nil"; err.Error() != want {
+		t.Errorf("got %q, want %q", err, want)
+	}
+	joined := errors.Join(io.EOF, fmt.Errorf("wrapped: %w", err))
+	if fault.IsRefusal(err) || fault.IsRefusal(joined) || errors.Is(err, fault.Internal) || !errors.Is(joined, io.EOF) || errors.Is(err, io.EOF) {
+		t.Error("a nil fault says that something was refused, or which fault it is")
+	}
+	text, jsonErr := none.MarshalJSON()
+	if jsonErr != nil || !strings.Contains(string(text), `"code":"unknown","severity":"error","category":"system"`) {
+		t.Errorf("%s, %v", text, jsonErr)
+	}
+	if got := none.LogValue().String(); !strings.Contains(got, "code=unknown") || !strings.Contains(got, "a nil *fault.Error") {
+		t.Error(got)
 	}
 }

@@ -25,7 +25,8 @@ func Bind[W any](g *Guard) (Bound[W], error) {
 	if stage == nil {
 		return Bound[W]{}, g.invalid("the guard has no pool: use Do, or configure one")
 	}
-	if have, want := stage.WorkerType(), reflect.TypeFor[W](); have != want && (want.Kind() != reflect.Interface || !have.Implements(want)) {
+	have, want := stage.WorkerType(), reflect.TypeFor[W]()
+	if have != want && (have == nil || want.Kind() != reflect.Interface || !have.Implements(want)) {
 		return Bound[W]{}, g.wrongWorker(have, want)
 	}
 	return Bound[W]{g}, nil

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"reflect"
 	"runtime"
+	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +16,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
@@ -304,4 +308,99 @@ func TestAFailureBesideARefusalCounts(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
 	}
+}
+
+// A worker that cannot be made further in is the dependency's failure as it is in the
+// guard's own pool: the classifier, which is asked about no refusal, cannot hide it.
+func TestAWorkerThatCannotBeMadeFurtherInIsNotClassified(t *testing.T) {
+	unmade := fault.New(fault.Spec{Code: fault.WorkerFailed, Cause: errDown})
+	unable := fault.New(fault.Spec{Code: fault.WorkerFailed, Cause: syscall.EMFILE})
+	refusal := fault.New(fault.Spec{Code: fault.RateLimited, Cause: unmade})
+	for name, c := range map[string]struct {
+		err   error
+		want  guard.Result
+		asked bool
+	}{
+		"unmade":                     {unmade, guard.Failed, false},
+		"wrapped":                    {fmt.Errorf("x: %w", unmade), guard.Failed, false},
+		"beside a refusal":           {errors.Join(refusal, unmade), guard.Failed, false},
+		"beside another error":       {errors.Join(errDown, unmade), guard.Failed, false},
+		"found neutral":              {guard.Neutral(unmade), guard.Indifferent, false},
+		"neutral beside a failure":   {errors.Join(guard.Neutral(unmade), errDown), guard.Succeeded, true},
+		"this machine's lack":        {unable, guard.Indifferent, false},
+		"a lack beside a failure":    {errors.Join(unable, errDown), guard.Succeeded, true},
+		"the reason for a refusal":   {refusal, guard.Indifferent, false},
+		"the reason for a failure":   {fault.New(fault.Spec{Code: fault.OperationFailed, Cause: unmade}), guard.Succeeded, true},
+		"nothing to do with workers": {errDown, guard.Succeeded, true},
+	} {
+		asked := 0
+		classify := func(error) outcome.Outcome { asked++; return outcome.Success }
+		op := guard.Op[int]{Guard: newGuard(t, guard.Config{}), Classify: func(_ int, err error) outcome.Outcome { return classify(err) }}
+		g := newGuard(t, guard.Config{Classify: classify})
+		_ = g.Do(t.Context(), func(context.Context) error { return c.err })
+		_, _ = op.Do(t.Context(), guard.Call{}, func(context.Context) (int, error) { return 0, c.err })
+		if got, ofOp := g.Status().Results, op.Guard.Status().Results; got[c.want] != 1 || ofOp[c.want] != 1 || asked > 0 != c.asked {
+			t.Errorf("%s: %v and %v, want %v, asked %d times", name, got, ofOp, c.want, asked)
+		}
+	}
+}
+
+// The bug: a guard asked the error whose pointer was nil, and the call panicked.
+func TestANilFaultIsAFailureOfTheCall(t *testing.T) {
+	var none *fault.Error
+	b := newBreaker(t, breaker.Config{FailureThreshold: 3})
+	g := newGuard(t, guard.Config{Breaker: b})
+	for _, err := range []error{none, fmt.Errorf("x: %w", none), errors.Join(fault.RateLimited, none)} {
+		if got := g.Do(t.Context(), func(context.Context) error { return err }); got != err {
+			t.Errorf("got %v, want %v", got, err)
+		}
+	}
+	if g.Status().Results[guard.Failed] != 3 || b.State() != breaker.StateOpen {
+		t.Errorf("%v, the breaker is %v", g.Status().Results, b.State())
+	}
+	s := newStage()
+	s.says(func(context.Context) error { return none })
+	lends := newGuard(t, guard.Config{Pool: s})
+	_, err := guard.DoWith(t.Context(), must(guard.Bind[*conn](lends)), guard.Call{}, func(context.Context, *conn) (int, error) { return 0, nil })
+	if err == nil || lends.Status().Refused[fault.Unavailable] != 1 {
+		t.Errorf("%v, refused %v", err, lends.Status().Refused)
+	}
+}
+
+// hollow is a lender that forgot what it lends.
+type hollow struct{ stage }
+
+func (*hollow) WorkerType() reflect.Type { return nil }
+
+func (*hollow) Checkout(context.Context, pool.CheckoutOptions) (pool.Loan, error) {
+	return pool.Loan{}, nil
+}
+
+func (*hollow) Return(pool.Loan, pool.Fate) { panic("nothing was lent") }
+
+func TestALenderThatLendsNothingFailsTheCall(t *testing.T) {
+	for _, in := range []mode.Mode{mode.Enforce, mode.Shadow, mode.Off} {
+		h, b := &hollow{}, newBreaker(t, breaker.Config{FailureThreshold: 1})
+		good := newGuard(t, guard.Config{Pool: newStage()})
+		db := must(guard.Bind[*conn](good))
+		if err := good.Reconfigure(guard.Config{Pool: h, Breaker: b, Concurrency: 1, Mode: in}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := guard.DoWith(t.Context(), db, guard.Call{}, func(context.Context, *conn) (int, error) { t.Error("called"); return 0, nil })
+		wantCode(t, err, fault.Internal)
+		if err == nil || !strings.Contains(err.Error(), "*guard_test.hollow") {
+			t.Errorf("%v: it does not name the lender: %v", in, err)
+		}
+		if s := good.Status(); s.Refused[fault.Internal] != 1 || s.SlotsTaken != 0 || b.State() != breaker.StateClosed {
+			t.Errorf("%v: refused %v, %d places, the breaker is %v", in, s.Refused, s.SlotsTaken, b.State())
+		}
+	}
+}
+
+func TestALenderWithoutATypeCannotBeBound(t *testing.T) {
+	g := newGuard(t, guard.Config{Pool: &hollow{}})
+	_, concrete := guard.Bind[*conn](g)
+	_, wide := guard.Bind[any](g)
+	wantCode(t, concrete, fault.InvalidArgument)
+	wantCode(t, wide, fault.InvalidArgument)
 }

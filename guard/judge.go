@@ -77,6 +77,9 @@ func (v *visit) judgeError(ctx, limited context.Context, now clock.Instant, err 
 		if (neutral || refusedFurtherIn(err)) && errtree.All(err, quiet) {
 			return verdictOf(outcome.Ignored, err)
 		}
+		if !errtree.All(err, notUnmade) {
+			return verdictOf(outcome.Failure, err)
+		}
 	}
 	return verdictOf(v.ask(err, ask), err)
 }
@@ -123,11 +126,18 @@ func (v *visit) ranOut(limited context.Context) bool {
 func quiet(err error) bool { return marked(err) || refusedFurtherIn(err) }
 
 // refusedFurtherIn reports whether err is a refusal by a guard, or another part,
-// that the call itself went through. A worker that could not be made is the one
-// refusal that is about the dependency.
+// that the call itself went through, and not about the dependency.
 func refusedFurtherIn(err error) bool {
 	f, ok := errors.AsType[*fault.Error](err)
 	return ok && f.Code().Refusal() && (f.Code() != fault.WorkerFailed || !dependencyFailed(err))
+}
+
+// notUnmade reports whether err, which joins no others, is anything but the one refusal
+// further in that is about the dependency: a worker could not be made. A classifier is
+// asked about neither kind of refusal.
+func notUnmade(err error) bool {
+	f, ok := errors.AsType[*fault.Error](err)
+	return !ok || f.Code() != fault.WorkerFailed || marked(err) || !dependencyFailed(err)
 }
 
 func (v *visit) ask(err error, ask func(error) outcome.Outcome) outcome.Outcome {

@@ -1,13 +1,16 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/pool"
 )
 
 // refuse gives back what was taken, counts and reports the refusal.
@@ -23,17 +26,26 @@ func (v *visit) refuse(ctx context.Context, c *Call, by stage, err error) error 
 
 // codeOf is the code that a refusal is counted under. A stage of the user's that
 // answers with an error of its own is counted as unavailable.
-func codeOf(err error) fault.Code {
+func codeOf(err error) (code fault.Code) {
 	switch f := err.(type) { //nolint:errorlint // the parts' own refusals are never wrapped; this is the hot path
 	case *fault.Error:
-		return f.Code()
+		code = f.Code()
 	case fault.Code:
-		return f
+		code = f
+	default:
+		if f, ok := errors.AsType[*fault.Error](err); ok {
+			code = f.Code()
+		}
 	}
-	if f, ok := errors.AsType[*fault.Error](err); ok {
-		return f.Code()
-	}
-	return fault.Unavailable
+	return cmp.Or(code, fault.Unavailable)
+}
+
+// noItem answers for a lender that gave neither a worker nor an error.
+func (g *Guard) noItem(p pool.Lender) error {
+	return fault.New(fault.Spec{
+		Code: fault.Internal, Component: component, Name: g.name,
+		Message: fmt.Sprintf("the pool's Checkout returned neither an item nor an error, which is a defect of %T", p),
+	})
 }
 
 func (g *Guard) canceled(ctx context.Context) error {

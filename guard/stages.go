@@ -221,6 +221,9 @@ func (v *visit) borrow(ctx context.Context, c *Call) (err error) {
 		o.Timeout, o.NoWait = max(t, 0), t < 0
 	}
 	v.loan, err = v.rev.config.Pool.Checkout(ctx, o)
+	if err == nil && v.loan.Item == nil {
+		err = v.guard.noItem(v.rev.config.Pool)
+	}
 	return err
 }
 

@@ -18,7 +18,7 @@ func (r *rule) askBucket(st state, now clock.Instant, cost int64, patience time.
 	after := start.plus(product(cost, r.p))
 	ahead := after.minus(nowU)
 	v := verdict{retry: time.Duration(ahead.minus(r.tolerance(cost)).ceil(r.q))}
-	if v.ok = v.retry <= patience && (patience == 0 || r.holds(ahead)); !v.ok {
+	if v.ok = v.retry <= 0 || v.retry <= patience && r.holds(ahead); !v.ok {
 		ahead = start.minus(nowU)
 	} else {
 		st.tat, v.mark = after, ahead.ceil(r.q)

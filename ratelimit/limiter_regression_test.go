@@ -3,6 +3,7 @@ package ratelimit_test
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -523,6 +524,29 @@ func TestSpentKeysOfAShortWindowMakeRoom(t *testing.T) {
 		}
 		if st := l.Status(); st.Overflowed != 0 || st.TrackedKeys > room {
 			t.Errorf("%d calls overflowed, %d keys are tracked", st.Overflowed, st.TrackedKeys)
+		}
+	})
+}
+
+// The bug: at the longest window of all a reservation of the first place was refused,
+// and nobody could say until when, though the call was admitted.
+func TestTheFirstPlaceIsReservedAsTheCallIsAdmitted(t *testing.T) {
+	eachAlgorithm(t, func(t *testing.T, a ratelimit.Algorithm) {
+		for _, limit := range []int64{1, 3, math.MaxInt64} {
+			for _, per := range []time.Duration{1, time.Hour, math.MaxInt64 / 3, math.MaxInt64/2 + 1, math.MaxInt64 - 1, math.MaxInt64} {
+				l, now := must(t, ratelimit.Config{Algorithm: a, Limit: limit, Per: per}), clock.Now()
+				for cost := range min(limit, 3) + 1 {
+					k := ratelimit.KeyOf(a.String(), int(cost))
+					whole, free := l.AllowAt(now, k, cost), ratelimit.KeyOf("reserves", int(cost))
+					if r := l.ReserveAt(now, free, cost); r.OK != whole.OK || r.DelayAt(now) != 0 || r.Decision.RetryAfter != whole.RetryAfter {
+						t.Errorf("%d in %v, cost %d: reserved %v, after %v; admitted %v", limit, per, cost, r.OK, r.Decision.RetryAfter, whole.OK)
+					}
+					again := l.ReserveAt(now, free, min(limit, 3)) // more than is left, or the last of it
+					if !again.OK && again.Decision.RetryAfter <= 0 {
+						t.Errorf("%d in %v, cost %d: refused without a time: %+v", limit, per, cost, again.Decision)
+					}
+				}
+			}
 		}
 	})
 }
