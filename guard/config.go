@@ -53,8 +53,8 @@ type Config struct {
 	// off.
 	Mode mode.Mode `yaml:"mode"`
 	// Classify judges errors that are neither the guard's time limit, nor the
-	// caller's doing, nor [Neutral], nor a refusal further in. It runs outside every
-	// lock. nil means that each of them is a [Failure]. It is set in code alone.
+	// caller's doing, nor [Neutral], nor a refusal further in, of which a worker that
+	// could not be made is a failure. It runs outside every lock. nil means that each of them is a [Failure]. It is set in code alone.
 	Classify func(error) outcome.Outcome `yaml:"-"`
 	// RefundOnFailure gives the tokens of the rate limit back when a call fails.
 	RefundOnFailure bool `yaml:"refund_on_failure"`

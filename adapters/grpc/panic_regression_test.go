@@ -116,6 +116,7 @@ func TestAFailureBesideARefusal(t *testing.T) {
 		"refusal and status":   {fmt.Errorf("x: %w", errors.Join(refusal, down)), outcome.Failure, codes.Unavailable},
 		"answer and failure":   {errors.Join(absent, down), outcome.Failure, codes.NotFound},
 		"answer and canceled":  {errors.Join(context.Canceled, absent), outcome.Success, codes.NotFound},
+		"a nil fault":          {(*fault.Error)(nil), outcome.Failure, codes.Internal},
 		"canceled and failure": {errors.Join(context.Canceled, errors.New("broken")), outcome.Failure, codes.Unknown},
 	} {
 		if got := guardgrpc.Outcome(c.err); got != c.want {

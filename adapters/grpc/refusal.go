@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/protect"
 )
 
 // refusal is a fault that is also a gRPC status, so that callers may ask for
@@ -30,9 +31,10 @@ func (r *refusal) GRPCStatus() *status.Status { return r.status }
 
 // StatusError gives a fault in err's chain the gRPC status that its code maps to,
 // with a RetryInfo detail if it is known when to try again. The status carries
-// the code's title and no name and no evidence: those stay with us. Errors
-// without a fault, those that have a status already, and those that join a refusal
-// with a failure, come back as they are.
+// the code's title and no name and no evidence: those stay with us. A call whose
+// deadline had passed before it began is DeadlineExceeded, not Canceled, as gRPC has
+// it and [protect.WriteRefusal]. Errors without a fault, those that have a status
+// already, and those that join a refusal with a failure, come back as they are.
 func StatusError(err error) error {
 	f, ok := errors.AsType[*fault.Error](err)
 	if !ok || fault.IsRefusal(f) && !fault.IsRefusal(err) {
@@ -48,7 +50,8 @@ func StatusError(err error) error {
 }
 
 func statusOf(f *fault.Error) *status.Status {
-	s := status.New(codes.Code(f.Code().GRPCCode()), f.Code().Title())
+	code := protect.RefusalCode(f)
+	s := status.New(codes.Code(code.GRPCCode()), code.Title())
 	after := f.RetryAfter()
 	if after <= 0 {
 		return s

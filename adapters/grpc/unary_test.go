@@ -119,6 +119,52 @@ func TestStatusError(t *testing.T) {
 	}
 }
 
+// The bug: a call whose deadline had passed before it began was Canceled, which says
+// that the caller gave up.
+func TestADeadlineThatHasPassedIsDeadlineExceeded(t *testing.T) {
+	g, b := newGuard(t, 0)
+	late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+	defer cancel()
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	conn := dial(t, false, nil, grpc.WithChainUnaryInterceptor(guardgrpc.UnaryClientInterceptor(g)), grpc.WithChainStreamInterceptor(guardgrpc.StreamClientInterceptor(g)))
+	for name, call := range map[string]func(context.Context) error{
+		"unary client": func(ctx context.Context) error { return echo(ctx, conn, "fine") },
+		"stream client": func(ctx context.Context) error {
+			_, err := conn.NewStream(ctx, manyDesc, "/test.Shop/Many")
+			return err
+		},
+		"unary server": func(ctx context.Context) error {
+			_, err := guardgrpc.UnaryServerInterceptor(g)(ctx, nil, &grpc.UnaryServerInfo{}, nil)
+			return err
+		},
+		"stream server": func(ctx context.Context) error {
+			return guardgrpc.StreamServerInterceptor(g)(nil, arrived{ctx: ctx}, &grpc.StreamServerInfo{}, nil)
+		},
+	} {
+		for ctx, want := range map[context.Context]codes.Code{late: codes.DeadlineExceeded, left: codes.Canceled} {
+			err := call(ctx)
+			if s := status.Convert(err); s.Code() != want || want == codes.DeadlineExceeded && s.Message() != fault.CallTimeout.Title() {
+				t.Errorf("%s: %v, want %v", name, s, want)
+			}
+			if !errors.Is(err, fault.Canceled) || !errors.Is(err, ctx.Err()) {
+				t.Errorf("%s: this side is told %v", name, err)
+			}
+		}
+	}
+	if s := g.Status(); s.Refused[fault.Canceled] != 8 || b.State() != breaker.StateClosed {
+		t.Errorf("refused %v, the breaker is %v", s.Refused, b.State())
+	}
+}
+
+// arrived is a stream of a server as its interceptor meets it.
+type arrived struct {
+	grpc.ServerStream
+	ctx context.Context //nolint:containedctx // what a stream has
+}
+
+func (a arrived) Context() context.Context { return a.ctx }
+
 func TestPeer06_CallersThatLeaveAreNeutral(t *testing.T) {
 	for side := range 2 {
 		g, b := newGuard(t, 0)

@@ -82,12 +82,13 @@ func (s *Stage) bound(ctx context.Context, timeout time.Duration) (context.Conte
 }
 
 // explain tells who is to blame: the caller who left, a pool without a free
-// connection, or a database that cannot be reached.
+// connection, or a database that cannot be reached. A caller's deadline that has passed
+// is pool_timeout, as a [pool.Pool] has it.
 func (s *Stage) explain(ctx, waiting context.Context, err error) error {
 	switch {
-	case ctx.Err() != nil:
+	case errors.Is(ctx.Err(), context.Canceled):
 		return s.refuse(fault.Canceled, err)
-	case waiting.Err() != nil && full(s.db.Stats()):
+	case ctx.Err() != nil, waiting.Err() != nil && full(s.db.Stats()):
 		return s.refuse(fault.PoolTimeout, err)
 	case errors.Is(err, sql.ErrConnDone), err.Error() == "sql: database is closed":
 		return s.refuse(fault.Closed, err)

@@ -85,6 +85,10 @@ func TestStage_SaysWhyNot(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		want(fault.Canceled, ctx, pool.CheckoutOptions{})
+		late, done := context.WithTimeout(t.Context(), time.Second/2)
+		defer done()
+		want(fault.PoolTimeout, late, pool.CheckoutOptions{}) // while it waits
+		want(fault.PoolTimeout, late, pool.CheckoutOptions{}) // before it came
 		s.Return(loan, pool.Destroy)
 		fake.refuseDials.Store(true)
 		want(fault.WorkerFailed, t.Context(), pool.CheckoutOptions{})
