@@ -8,7 +8,7 @@ import (
 const component = "circuit_breaker"
 
 // State is the state of a breaker. The zero value is closed.
-type State uint8
+type State = enum.Of[states]
 
 // The states.
 const (
@@ -20,10 +20,8 @@ const (
 	StateHalfOpen
 )
 
+type states struct{}
+
+func (states) Names() (string, []string) { return "state", stateNames }
+
 var stateNames = []string{StateClosed: "closed", StateOpen: "open", StateHalfOpen: "half-open"}
-
-// String returns "closed", "open" or "half-open".
-func (s State) String() string { return enum.Name("state", stateNames, s) }
-
-// MarshalText implements [encoding.TextMarshaler].
-func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -35,7 +35,7 @@ func (c Config) problems() fault.Problems {
 	within(&ps, "probe_lease", c.ProbeLease, minDuration, maxDuration)
 	within(&ps, "ramp", c.Ramp, 1, maxDuration)
 	within(&ps, "call_timeout", c.CallTimeout, 1, maxDuration)
-	ps.Require(c.Mode.Valid(), "mode", c.Mode, "must be enforce, shadow or off")
+	ps.Require(c.Mode.Known(), "mode", c.Mode, "must be enforce, shadow or off")
 	return ps
 }
 

@@ -18,7 +18,7 @@ const (
 )
 
 // Order is the order of a page.
-type Order uint8
+type Order = enum.Of[orders]
 
 // The orders.
 const (
@@ -26,16 +26,11 @@ const (
 	Descending              // the newest first, by Seq
 )
 
-var orders = []string{"ascending", "descending"}
+type orders struct{}
 
-// String returns the order's name.
-func (o Order) String() string { return enum.Name("order", orders, o) }
+func (orders) Names() (string, []string) { return "order", orderNames }
 
-// MarshalText implements [encoding.TextMarshaler].
-func (o Order) MarshalText() ([]byte, error) { return enum.Text("order", orders, o) }
-
-// UnmarshalText implements [encoding.TextUnmarshaler].
-func (o *Order) UnmarshalText(text []byte) error { return enum.Parse("order", orders, text, o) }
+var orderNames = []string{"ascending", "descending"}
 
 // Query says which events to find. What is empty does not restrict; the zero Query
 // finds the oldest events of all.

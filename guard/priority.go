@@ -19,30 +19,31 @@ const (
 	Bulk                           // can be done at any time
 )
 
-var priorityNames = []string{"critical", "normal", "best_effort", "bulk"}
+type priorities struct{}
 
-// set returns the place of p in the names; an unset priority is [Normal].
-func (p Priority) set() Priority { return cmp.Or(p, Normal) - Critical }
+func (priorities) Names() (string, []string) {
+	return "priority", []string{"critical", "normal", "best_effort", "bulk"}
+}
 
-// valid reports whether p is one of the priorities or unset.
-func (p Priority) valid() bool { return int(p.set()) < len(priorityNames) }
+// set returns p as a value of the set of names; an unset priority is [Normal].
+func (p Priority) set() enum.Of[priorities] {
+	return enum.Of[priorities](cmp.Or(p, Normal) - Critical)
+}
 
 // String returns the name that configuration files use; "normal" if unset.
-func (p Priority) String() string { return enum.Name("priority", priorityNames, p.set()) }
+func (p Priority) String() string { return p.set().String() }
 
 // MarshalText implements [encoding.TextMarshaler].
-func (p Priority) MarshalText() ([]byte, error) {
-	return enum.Text("priority", priorityNames, p.set())
-}
+func (p Priority) MarshalText() ([]byte, error) { return p.set().MarshalText() }
 
 // UnmarshalText implements [encoding.TextUnmarshaler]; it leaves p unchanged
 // when the text names no priority.
 func (p *Priority) UnmarshalText(text []byte) error {
-	var named Priority
-	if err := enum.Parse("priority", priorityNames, text, &named); err != nil {
+	named := p.set()
+	if err := named.UnmarshalText(text); err != nil {
 		return err
 	}
-	*p = named + Critical
+	*p = Priority(named) + Critical
 	return nil
 }
 

@@ -118,7 +118,7 @@ func TestRefusalsCarryEvidence(t *testing.T) {
 }
 
 func TestResultsHaveNames(t *testing.T) {
-	if guard.Indifferent.String() != "ignored" || guard.Result(99).String() != "ignored" {
+	if guard.Indifferent.String() != "ignored" || guard.Result(99).String() != "result(99)" {
 		t.Error("a result has no name")
 	}
 }

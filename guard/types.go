@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/enum"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -53,7 +54,7 @@ func (c *Call) cost() int64 {
 }
 
 // Result is how a call ended, as the metrics tell it.
-type Result uint8
+type Result = enum.Of[results]
 
 // The results of calls that were admitted.
 const (
@@ -66,18 +67,16 @@ const (
 	resultCount
 )
 
-var resultNames = [...]string{
+type results struct{}
+
+func (results) Names() (string, []string) { return "result", resultNames }
+
+var resultNames = []string{
 	Succeeded: "success", Failed: "failure", TimedOut: "timeout", CallerLeft: "canceled", Indifferent: "ignored",
 }
 
 // rejected is the label of calls that were refused, beside the results.
 const rejected = "rejected"
-
-// String returns "success", "failure", "timeout", "canceled" or "ignored".
-func (r Result) String() string { return resultNames[min(r, resultCount-1)] }
-
-// MarshalText implements [encoding.TextMarshaler].
-func (r Result) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
 // Admitter decides whether a call may begin while memory is short. A guard asks
 // it first of all, once for each call that does not release memory.

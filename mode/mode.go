@@ -6,7 +6,7 @@ import "github.com/elixirscope/foundation/internal/enum"
 
 // Mode says whether a protection refuses, only counts, or does nothing. The
 // zero value enforces.
-type Mode uint8
+type Mode = enum.Of[modes]
 
 const (
 	// Enforce decides and refuses.
@@ -17,19 +17,8 @@ const (
 	Off
 )
 
-const kind = "mode"
+type modes struct{}
+
+func (modes) Names() (string, []string) { return "mode", names }
 
 var names = []string{Enforce: "enforce", Shadow: "shadow", Off: "off"}
-
-// Valid reports whether m is one of the three modes.
-func (m Mode) Valid() bool { return int(m) < len(names) }
-
-// String returns the name that configuration files use.
-func (m Mode) String() string { return enum.Name(kind, names, m) }
-
-// MarshalText implements [encoding.TextMarshaler].
-func (m Mode) MarshalText() ([]byte, error) { return enum.Text(kind, names, m) }
-
-// UnmarshalText implements [encoding.TextUnmarshaler]; it leaves m unchanged
-// when the text names no mode.
-func (m *Mode) UnmarshalText(text []byte) error { return enum.Parse(kind, names, text, m) }

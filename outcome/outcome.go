@@ -5,7 +5,7 @@ package outcome
 import "github.com/elixirscope/foundation/internal/enum"
 
 // Outcome is how a call ended. The zero value is [Success].
-type Outcome uint8
+type Outcome = enum.Of[outcomes]
 
 // The outcomes.
 const (
@@ -19,11 +19,8 @@ const (
 	Ignored
 )
 
+type outcomes struct{}
+
+func (outcomes) Names() (string, []string) { return "outcome", names }
+
 var names = []string{Success: "success", Failure: "failure", Ignored: "ignored"}
-
-// String returns "success", "failure" or "ignored".
-func (o Outcome) String() string { return enum.Name("outcome", names, o) }
-
-// MarshalText implements [encoding.TextMarshaler]. It never fails: outcomes are written into
-// records, and are read from nothing.
-func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }

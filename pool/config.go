@@ -116,8 +116,8 @@ func (c Config) Warnings() []fault.Problem {
 
 func (c Config) check(ps *fault.Problems) {
 	c.checkSizes(ps)
-	ps.Require(c.Strategy.valid(), "strategy", c.Strategy, "use lifo or fifo")
-	ps.Require(c.Start.valid(), "start", c.Start, "use lazy, warm or strict")
+	ps.Require(c.Strategy.Known(), "strategy", c.Strategy, "use lifo or fifo")
+	ps.Require(c.Start.Known(), "start", c.Start, "use lazy, warm or strict")
 	ps.Require(c.LifetimeJitter <= 1, "lifetime_jitter", c.LifetimeJitter, "the greatest is 1")
 	ps.Require(!c.ReclaimLeaked || c.LeakAfter > 0, "reclaim_leaked", c.ReclaimLeaked, "needs leak_after")
 	for _, d := range []struct {

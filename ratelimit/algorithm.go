@@ -4,7 +4,7 @@ import "github.com/elixirscope/foundation/internal/enum"
 
 // Algorithm says how calls are counted against a limit. The zero value is
 // [GCRA], which is right for most rules; docs/rate-limits.md helps to choose.
-type Algorithm uint8
+type Algorithm = enum.Of[algorithms]
 
 const (
 	// GCRA is an exact token bucket: Burst calls at once, then one every
@@ -26,24 +26,14 @@ const (
 	LeakyBucket
 )
 
-var algorithms = []string{
+type algorithms struct{}
+
+func (algorithms) Names() (string, []string) { return "algorithm", algorithmNames }
+
+var algorithmNames = []string{
 	GCRA: "gcra", FixedWindow: "fixed_window", SlidingWindow: "sliding_window", SlidingLog: "sliding_log", LeakyBucket: "leaky_bucket",
-}
-
-func (a Algorithm) known() bool { return int(a) < len(algorithms) }
-
-// String returns the name that configuration files use.
-func (a Algorithm) String() string { return enum.Name("algorithm", algorithms, a) }
-
-// MarshalText implements [encoding.TextMarshaler].
-func (a Algorithm) MarshalText() ([]byte, error) { return enum.Text("algorithm", algorithms, a) }
-
-// UnmarshalText implements [encoding.TextUnmarshaler]; it leaves a unchanged
-// when the text names no algorithm.
-func (a *Algorithm) UnmarshalText(text []byte) error {
-	return enum.Parse("algorithm", algorithms, text, a)
 }
 
 // paced reports whether the algorithm spaces calls by Per/Limit and so can give
 // out places in the future; only these have a burst.
-func (a Algorithm) paced() bool { return a == GCRA || a == LeakyBucket }
+func paced(a Algorithm) bool { return a == GCRA || a == LeakyBucket }

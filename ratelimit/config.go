@@ -71,7 +71,7 @@ func (c Config) Warnings() []fault.Problem {
 
 func (c Config) problems() fault.Problems {
 	var ps fault.Problems
-	ps.Require(c.Algorithm.known(), "algorithm", uint8(c.Algorithm), "must be gcra, fixed_window, sliding_window, sliding_log or leaky_bucket")
+	ps.Require(c.Algorithm.Known(), "algorithm", uint8(c.Algorithm), "must be gcra, fixed_window, sliding_window, sliding_log or leaky_bucket")
 	if c.Limit == 0 {
 		ps.Add("limit", "", "is missing: a number of calls of at least 1 (0 in a file and -1 in Go refuse every call)")
 	}
@@ -79,15 +79,15 @@ func (c Config) problems() fault.Problems {
 	c.checkBurst(&ps)
 	ps.Require(c.Parts <= key.MaxParts, "parts", c.Parts, "must be at most %d", key.MaxParts)
 	ps.Require(c.MaxKeys >= 0 && c.MaxKeys <= mostKeys, "max_keys", c.MaxKeys, "must be between 1 and %d", mostKeys)
-	ps.Require(c.Mode.Valid(), "mode", uint8(c.Mode), "must be enforce, shadow or off")
+	ps.Require(c.Mode.Known(), "mode", uint8(c.Mode), "must be enforce, shadow or off")
 	return ps
 }
 
 func (c Config) checkBurst(ps *fault.Problems) {
 	ps.Require(c.Burst >= 0, "burst", c.Burst, "must be at least 1")
 	ps.Require(c.Burst == 0 || c.Limit >= 0, "burst", c.Burst, "must be left out of a rule that refuses every call")
-	if c.Burst != 0 && c.Algorithm.known() {
-		ps.Require(c.Algorithm.paced(), "burst", c.Burst, "%s has no burst: its limit is what it admits at once; leave it out or use gcra", c.Algorithm)
+	if c.Burst != 0 && c.Algorithm.Known() {
+		ps.Require(paced(c.Algorithm), "burst", c.Burst, "%s has no burst: its limit is what it admits at once; leave it out or use gcra", c.Algorithm)
 	}
 }
 
@@ -96,7 +96,7 @@ func (c Config) withDefaults() Config {
 	if c.Per == 0 {
 		c.Per = defaultPer
 	}
-	if c.Burst == 0 && c.Algorithm.paced() {
+	if c.Burst == 0 && paced(c.Algorithm) {
 		c.Burst = max(c.Limit, 0)
 	}
 	if c.Parts == 0 {

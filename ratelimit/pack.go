@@ -70,7 +70,7 @@ func windowsFor(bits int) int64 {
 // baseFor is the base of a table that is made at now. Windows get some room
 // before the base, for readings of the clock that arrive late.
 func (r *rule) baseFor(now clock.Instant) int64 {
-	if r.algorithm.paced() {
+	if paced(r.algorithm) {
 		return int64(now)
 	}
 	return r.moment(now).window - r.pack.windows/4
@@ -78,7 +78,7 @@ func (r *rule) baseFor(now clock.Instant) int64 {
 
 // outgrown reports whether a table with this base should be replaced at now.
 func (r *rule) outgrown(base int64, now clock.Instant) bool {
-	if r.algorithm.paced() {
+	if paced(r.algorithm) {
 		return int64(now) > base && now.Sub(clock.Instant(base)) > time.Duration(r.pack.horizon/2)
 	}
 	return r.moment(now).window-base > r.pack.windows/4*3
@@ -87,7 +87,7 @@ func (r *rule) outgrown(base int64, now clock.Instant) bool {
 // word packs a state. What lies outside of what a word can hold, which takes a
 // clock that jumps, is cut off on the side that admits less.
 func (r *rule) word(base int64, st state) uint64 {
-	if r.algorithm.paced() {
+	if paced(r.algorithm) {
 		offset := st.tat.minus(product(base, r.q)).int64()
 		return uint64(min(max(offset, -middle), middle-1) + middle)
 	}
@@ -107,7 +107,7 @@ func (p *packing) word(base int64, c counts, two bool) uint64 {
 // unpacked is the state that a word holds.
 func (r *rule) unpacked(base int64, w uint64) state {
 	w &= payload
-	if r.algorithm.paced() {
+	if paced(r.algorithm) {
 		return state{tat: product(base, r.q).plus(wideOf(int64(w) - middle))}
 	}
 	return state{counts: r.pack.counts(base, w, r.algorithm == SlidingWindow)}
@@ -128,7 +128,7 @@ func (p *packing) counts(base int64, w uint64, two bool) counts {
 // askWord is [rule.ask] for a packed state. It reports false when the present is
 // too far from the base for the answer to fit a word.
 func (r *rule) askWord(base int64, w uint64, q *question, v *verdict) (after uint64, ok bool) {
-	if !r.algorithm.paced() {
+	if !paced(r.algorithm) {
 		return r.askCounts(base, w, q, v)
 	}
 	if q.patience == 0 {

@@ -28,7 +28,7 @@ type rule struct {
 func newRule(c Config, prev *rule) *rule {
 	c = c.withDefaults()
 	r := &rule{algorithm: c.Algorithm, limit: max(c.Limit, 0), capacity: max(c.Limit, 0), per: int64(c.Per), p: 1, q: 1}
-	if c.Algorithm.paced() {
+	if paced(c.Algorithm) {
 		r.capacity = c.Burst
 	}
 	if r.limit > 0 {
@@ -145,9 +145,9 @@ func (r *rule) seeded(used int64, now clock.Instant) state {
 // rules change at now: what was taken stays taken and runs off at the new rate.
 func (r *rule) inherit(old *rule, st state, now clock.Instant) state {
 	switch {
-	case r == old || r.algorithm == old.algorithm && r.per == old.per && !r.algorithm.paced():
+	case r == old || r.algorithm == old.algorithm && r.per == old.per && !paced(r.algorithm):
 		return st
-	case r.algorithm.paced() && old.algorithm.paced():
+	case paced(r.algorithm) && paced(old.algorithm):
 		st.tat = r.converted(old, st.tat, now)
 		return st
 	}

@@ -75,7 +75,7 @@ func beside(t *rapid.T, c Config) *Limiter {
 // table can hold, and sometimes a little back.
 func jumps(r *rule) *rapid.Generator[time.Duration] {
 	reach := max(r.pack.horizon, 1)
-	if !r.algorithm.paced() {
+	if !paced(r.algorithm) {
 		reach = product(r.pack.windows, r.per).int64() / 4
 	}
 	reach = min(reach, 1<<56)
@@ -98,7 +98,7 @@ func TestPropertyBothTablesAnswerAlike(t *testing.T) {
 			Limit:     rapid.SampledFrom([]int64{1, 2, 3, 7, 10, 999, 65_536, 999_983}).Draw(t, "limit"),
 			Per:       rapid.SampledFrom([]time.Duration{10, time.Millisecond, time.Second, time.Minute, 7 * time.Hour}).Draw(t, "per"),
 		}
-		if c.Algorithm.paced() {
+		if paced(c.Algorithm) {
 			c.Burst = rapid.SampledFrom([]int64{1, 2, 5, 1000}).Draw(t, "burst")
 		}
 		one, err := New("rule", c)
@@ -113,7 +113,7 @@ func TestPropertyBothTablesAnswerAlike(t *testing.T) {
 		latest, next := now, jumps(r)
 		keys := []Key{KeyOf("a"), KeyOf("b"), KeyOf("c")}
 		least, acts := int64(0), []string{"allow", "allow", "allow", "peek", "reserve", "refund"}
-		if !c.Algorithm.paced() { // of a key that holds nothing they may or may not remember its window
+		if !paced(c.Algorithm) { // of a key that holds nothing they may or may not remember its window
 			least, acts = 1, acts[:5]
 		}
 		var taken [][2]Decision
@@ -167,7 +167,7 @@ func TestPropertyATableIsReplacedInTime(t *testing.T) {
 		base := r.baseFor(start)
 		usable := func(at clock.Instant) bool {
 			outside, q := r.far(base, at), question{now: at, cost: 1}
-			if !r.algorithm.paced() {
+			if !paced(r.algorithm) {
 				window := r.moment(at).window
 				outside = window < base || window-base >= r.pack.windows
 			}
@@ -183,7 +183,7 @@ func TestPropertyATableIsReplacedInTime(t *testing.T) {
 			t.Fatalf("%v before it is outgrown: %v, usable: %v", start.Sub(late), r.outgrown(base, late), usable(late))
 		}
 		reach := r.pack.horizon
-		if !r.algorithm.paced() {
+		if !paced(r.algorithm) {
 			reach = product(r.pack.windows, r.per).int64()
 		}
 		endless := reach > 1<<60

@@ -128,7 +128,7 @@ func (l *Limiter) mayWait(wait time.Duration, cost int64) bool {
 func (l *Limiter) turn(k *Key, now clock.Instant, ahead, cost int64) (wait time.Duration) {
 	for s := l.setup.Load(); ; s = l.newest() {
 		r := s.engine.rule
-		if !r.algorithm.paced() || cost > r.capacity {
+		if !paced(r.algorithm) || cost > r.capacity {
 			return 0
 		}
 		done := s.engine.look(k.Hash(s.config.Parts), now, func(st state) { wait = r.turn(st, now, ahead, cost) })

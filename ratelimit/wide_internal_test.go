@@ -65,7 +65,7 @@ func TestPropertyWordsHoldTheirStates(t *testing.T) {
 		}
 		base := rapid.Int64Range(-1<<40, 1<<40).Draw(t, "base")
 		st := state{}
-		if a.paced() {
+		if paced(a) {
 			st.tat = product(base, r.q).plus(wideOf(rapid.Int64Range(-pacedReach, pacedReach).Draw(t, "offset")))
 		} else {
 			st.window, st.count = base+rapid.Int64Range(0, r.pack.windows-1).Draw(t, "window"), rapid.Int64Range(0, r.peak).Draw(t, "count")

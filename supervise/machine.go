@@ -7,7 +7,7 @@ import (
 )
 
 // State is what a service does now.
-type State uint8
+type State = enum.Of[states]
 
 // The states of a service.
 const (
@@ -18,16 +18,11 @@ const (
 	Failed                  // it has failed and is not started again by itself
 )
 
-var states = []string{"starting", "running", "backing_off", "stopped", "failed"}
+type states struct{}
 
-// String returns the name, as in "backing_off".
-func (s State) String() string { return enum.Name("state", states, s) }
+func (states) Names() (string, []string) { return "state", stateNames }
 
-// MarshalText returns the name.
-func (s State) MarshalText() ([]byte, error) { return enum.Text("state", states, s) }
-
-// UnmarshalText reads a name.
-func (s *State) UnmarshalText(text []byte) error { return enum.Parse("state", states, text, s) }
+var stateNames = []string{"starting", "running", "backing_off", "stopped", "failed"}
 
 // Status is a service at one moment.
 type Status struct {

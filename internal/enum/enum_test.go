@@ -6,32 +6,37 @@ import (
 	"github.com/elixirscope/foundation/internal/enum"
 )
 
-type colour uint8
+type colours struct{}
 
-var names = []string{"red", "green"}
+func (colours) Names() (string, []string) { return "colour", []string{"red", "green"} }
+
+type colour = enum.Of[colours]
 
 func TestNamesAreReadBack(t *testing.T) {
 	for v := range colour(2) {
-		text, err := enum.Text("colour", names, v)
-		if err != nil || string(text) != enum.Name("colour", names, v) {
+		text, err := v.MarshalText()
+		if err != nil || string(text) != v.String() || !v.Known() {
 			t.Errorf("%d: %q, %v", v, text, err)
 		}
 		got := colour(9)
-		if err := enum.Parse("colour", names, text, &got); err != nil || got != v {
+		if err := got.UnmarshalText(text); err != nil || got != v {
 			t.Errorf("%q is read as %d, %v", text, got, err)
 		}
 	}
 }
 
 func TestWhatHasNoName(t *testing.T) {
-	if got := enum.Name("colour", names, colour(2)); got != "colour(2)" {
+	if got := colour(2).String(); got != "colour(2)" || colour(2).Known() {
 		t.Errorf("got %q", got)
 	}
-	if text, err := enum.Text("colour", names, colour(2)); err == nil {
-		t.Errorf("it is written as %q", text)
+	text, err := colour(2).MarshalText()
+	if err != nil || string(text) != "colour(2)" {
+		t.Errorf("it is written as %q, %v", text, err)
 	}
-	got := colour(1)
-	if err := enum.Parse("colour", names, []byte("blue"), &got); err == nil || got != 1 {
-		t.Errorf("got %d, %v", got, err)
+	for _, text := range []string{"blue", "colour(2)", "", "0"} {
+		got := colour(1)
+		if err := got.UnmarshalText([]byte(text)); err == nil || got != 1 {
+			t.Errorf("%q is read as %d, %v", text, got, err)
+		}
 	}
 }
