@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 )
 
 // Backup writes a consistent copy of the database to path, which only its owner can read.
@@ -15,13 +17,13 @@ import (
 // A file that stands at path is replaced. On an error nothing is left there.
 func (s *Storage) Backup(ctx context.Context, path string) (err error) {
 	defer func() { err = translated(err) }()
-	if err := canceled(ctx); err != nil {
+	if err := groupcommit.Canceled(ctx); err != nil {
 		return err
 	}
 	s.reading.RLock()
 	defer s.reading.RUnlock()
-	if s.writer.isClosed() {
-		return closed()
+	if s.writer.queue.IsClosed() {
+		return groupcommit.Closed()
 	}
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -51,7 +53,7 @@ func vacuumInto(ctx context.Context, from, to string) (err error) {
 		return errors.New("the driver of SQLite cannot execute")
 	}
 	_, err = execer.ExecContext(ctx, "VACUUM INTO ?", []driver.NamedValue{{Ordinal: 1, Value: to}})
-	if gone := canceled(ctx); err != nil && gone != nil { // SQLite says that it was interrupted
+	if gone := groupcommit.Canceled(ctx); err != nil && gone != nil { // SQLite says that it was interrupted
 		return gone
 	}
 	return err

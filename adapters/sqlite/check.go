@@ -14,6 +14,7 @@ import (
 
 	sqlite "modernc.org/sqlite"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/fault"
 )
 
@@ -64,7 +65,7 @@ func Check(ctx context.Context, path string) (r Report, err error) {
 	db.SetMaxOpenConns(1)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if err := r.read(ctx, db); err != nil {
-		if gone := canceled(ctx); gone != nil { // SQLite says that it was interrupted
+		if gone := groupcommit.Canceled(ctx); gone != nil { // SQLite says that it was interrupted
 			err = gone
 		}
 		return Report{}, err
@@ -78,7 +79,7 @@ func take(path string) (file string, release func() error, err error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return "", nil, newFault(fault.NotFound, "there is no such file or directory", nil)
+		return "", nil, groupcommit.NewFault(fault.NotFound, "there is no such file or directory", nil)
 	case err != nil:
 		return "", nil, err
 	case !info.IsDir():
@@ -86,7 +87,7 @@ func take(path string) (file string, release func() error, err error) {
 	}
 	file = filepath.Join(path, fileName)
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
-		return "", nil, newFault(fault.NotFound, "the directory holds no "+fileName, nil)
+		return "", nil, groupcommit.NewFault(fault.NotFound, "the directory holds no "+fileName, nil)
 	}
 	if _, err := os.Stat(filepath.Join(path, lockName)); errors.Is(err, os.ErrNotExist) {
 		return file, func() error { return nil }, nil
@@ -127,7 +128,7 @@ func (r *Report) read(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if r.Events != counted {
-		return newFault(fault.DataCorrupt, fmt.Sprintf("the database holds %d events and says that it holds %d: restore a backup", r.Events, counted), nil)
+		return groupcommit.NewFault(fault.DataCorrupt, fmt.Sprintf("the database holds %d events and says that it holds %d: restore a backup", r.Events, counted), nil)
 	}
 	var err error
 	if r.OldestSeq, r.OldestTime, err = end(ctx, db, "ASC"); err == nil {
@@ -142,10 +143,10 @@ func (r *Report) version(ctx context.Context, db *sql.DB) error {
 		return err
 	}
 	if id != applicationID && (tables > 0 || r.Version != 0 || id != 0) {
-		return newFault(fault.InvalidConfig, "it is a SQLite database of another program", nil)
+		return groupcommit.NewFault(fault.InvalidConfig, "it is a SQLite database of another program", nil)
 	}
 	if r.Version > r.Newest {
-		return newFault(fault.InvalidConfig, fmt.Sprintf("it has version %d of the schema and this program knows no later one than %d: check it with the newer program", r.Version, r.Newest), nil)
+		return groupcommit.NewFault(fault.InvalidConfig, fmt.Sprintf("it has version %d of the schema and this program knows no later one than %d: check it with the newer program", r.Version, r.Newest), nil)
 	}
 	return nil
 }
@@ -172,7 +173,7 @@ func intact(ctx context.Context, db *sql.DB) (err error) {
 	if err := rows.Err(); err != nil || len(faults) == 0 {
 		return err
 	}
-	return newFault(fault.DataCorrupt, "the database is damaged ("+strings.Join(faults, "; ")+"): restore a backup, or move the directory away to begin with an empty one", nil)
+	return groupcommit.NewFault(fault.DataCorrupt, "the database is damaged ("+strings.Join(faults, "; ")+"): restore a backup, or move the directory away to begin with an empty one", nil)
 }
 
 // end returns the first event in an order of the places.

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/eventstore"
 )
 
@@ -21,13 +22,13 @@ type events struct {
 
 // enter says why the store cannot be used, or nothing.
 func (s *events) enter(ctx context.Context) error {
-	if err := canceled(ctx); err != nil {
+	if err := groupcommit.Canceled(ctx); err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return closed()
+		return groupcommit.Closed()
 	}
 	return nil
 }
@@ -37,21 +38,14 @@ func (s *events) Append(ctx context.Context, given ...eventstore.Event) ([]event
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
-	prepared, err := eventstore.Prepare(time.Now(), given)
-	if err != nil || len(prepared) == 0 {
+	r, err := groupcommit.Append[func() error](time.Now(), given)
+	if err != nil || r == nil {
 		return nil, err
 	}
-	r := &request{events: prepared}
-	for i := range given {
-		if given[i].ID != "" {
-			r.named = append(r.named, i)
-		}
-		r.size += prepared[i].Size()
-	}
-	if err := s.storage.writer.submit(ctx, r); err != nil {
+	if err := s.storage.writer.queue.Submit(ctx, r); err != nil {
 		return nil, err
 	}
-	return r.events, nil
+	return r.Events, nil
 }
 
 // Find implements [eventstore.Store].
@@ -130,7 +124,7 @@ func (s *events) remove(ctx context.Context, choose func(*conn) (string, error),
 	w := s.storage.writer
 	for {
 		n := 0
-		err := w.submit(ctx, &request{alone: func() error {
+		err := w.queue.Submit(ctx, &request{Alone: func() error {
 			which, err := choose(w.conn)
 			if err != nil || which == "" {
 				return err

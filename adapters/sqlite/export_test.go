@@ -7,12 +7,12 @@ import (
 
 // Exec runs a statement on the connection that writes.
 func (s *Storage) Exec(ctx context.Context, query string) error {
-	return s.writer.submit(ctx, &request{alone: func() error { return run(s.writer.conn.raw, query) }})
+	return s.writer.queue.Submit(ctx, &request{Alone: func() error { return run(s.writer.conn.raw, query) }})
 }
 
 // Int answers a query of one integer on the connection that writes.
 func (s *Storage) Int(ctx context.Context, query string) (n int64, err error) {
-	err = s.writer.submit(ctx, &request{alone: func() error {
+	err = s.writer.queue.Submit(ctx, &request{Alone: func() error {
 		row, err := s.writer.conn.row(query)
 		if err == nil {
 			n = row[0]

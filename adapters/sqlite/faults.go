@@ -9,15 +9,9 @@ import (
 	driver "modernc.org/sqlite"
 	codes "modernc.org/sqlite/lib"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/fault"
 )
-
-// component is the name under which faults of the storage are reported.
-const component = "storage"
-
-func newFault(code fault.Code, message string, cause error) error {
-	return fault.New(fault.Spec{Code: code, Component: component, Message: message, Cause: cause})
-}
 
 // diagnosis is what a result code of SQLite means for an operator.
 type diagnosis struct {
@@ -50,13 +44,13 @@ func translated(err error) error {
 		return err
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return newFault(fault.Canceled, "", err)
+		return groupcommit.NewFault(fault.Canceled, "", err)
 	}
 	if e, is := errors.AsType[*driver.Error](err); is {
 		if d, known := diagnoses[e.Code()&0xff]; known {
-			return newFault(d.code, d.message, err)
+			return groupcommit.NewFault(d.code, d.message, err)
 		}
-		return newFault(fault.Internal, "SQLite refused a statement", err)
+		return groupcommit.NewFault(fault.Internal, "SQLite refused a statement", err)
 	}
 	return ofSystem(err)
 }
@@ -64,19 +58,10 @@ func translated(err error) error {
 func ofSystem(err error) error {
 	switch {
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return newFault(fault.Forbidden, "the directory cannot be written: check its permissions and its mount", err)
+		return groupcommit.NewFault(fault.Forbidden, "the directory cannot be written: check its permissions and its mount", err)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return newFault(fault.Unavailable, diagnoses[codes.SQLITE_FULL].message, err)
+		return groupcommit.NewFault(fault.Unavailable, diagnoses[codes.SQLITE_FULL].message, err)
 	default:
-		return newFault(fault.Unavailable, "the storage cannot be used", err)
+		return groupcommit.NewFault(fault.Unavailable, "the storage cannot be used", err)
 	}
-}
-
-func closed() error { return newFault(fault.Closed, "the storage is closed", nil) }
-
-func canceled(ctx context.Context) error {
-	if ctx.Err() == nil {
-		return nil
-	}
-	return newFault(fault.Canceled, "", context.Cause(ctx))
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/fault"
 )
 
@@ -24,7 +25,7 @@ func lockDir(dir string) (*os.File, error) {
 	case err != nil:
 		err = fmt.Errorf("lock %s: %w", f.Name(), err)
 	case held:
-		err = newFault(fault.Unavailable, fmt.Sprintf("the directory %s is in use by %s: a directory belongs to one process at a time", dir, holder(f)), nil)
+		err = groupcommit.NewFault(fault.Unavailable, fmt.Sprintf("the directory %s is in use by %s: a directory belongs to one process at a time", dir, holder(f)), nil)
 	default:
 		err = sign(f)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
 )
@@ -84,7 +85,7 @@ func scan(from scanner) (eventstore.Event, error) {
 	}
 	u, err := uuid.FromBytes(id)
 	if err != nil || rank < 0 || int(rank) >= len(severities) {
-		return e, newFault(fault.DataCorrupt, corrupt, err)
+		return e, groupcommit.NewFault(fault.DataCorrupt, corrupt, err)
 	}
 	e = eventstore.Event{
 		ID: u.String(), Seq: uint64(seq), Type: kind, Time: time.UnixMicro(at).UTC(), Severity: severities[rank],
@@ -95,7 +96,7 @@ func scan(from scanner) (eventstore.Event, error) {
 	}
 	if parent != nil {
 		if u, err = uuid.FromBytes(parent); err != nil {
-			return e, newFault(fault.DataCorrupt, corrupt, err)
+			return e, groupcommit.NewFault(fault.DataCorrupt, corrupt, err)
 		}
 		e.Parent = u.String()
 	}

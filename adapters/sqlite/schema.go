@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/fault"
 )
 
@@ -56,7 +57,7 @@ func migrate(c *conn, path string, steps [][]string) error {
 		return err
 	}
 	if version > len(steps) {
-		return newFault(fault.InvalidConfig, fmt.Sprintf(
+		return groupcommit.NewFault(fault.InvalidConfig, fmt.Sprintf(
 			"%s has version %d of the schema and this program knows no later one than %d: run the newer program, or put back the copy that it saved as %s before it migrated",
 			path, version, len(steps), copyName(path, len(steps))), nil)
 	}
@@ -88,7 +89,7 @@ func versionOf(c *conn) (int, error) {
 		return 0, err
 	}
 	if id[0] != applicationID && (tables[0] > 0 || version[0] != 0 || id[0] != 0) {
-		return 0, newFault(fault.InvalidConfig, "the file "+fileName+" is a SQLite database of another program: choose another directory", nil)
+		return 0, groupcommit.NewFault(fault.InvalidConfig, "the file "+fileName+" is a SQLite database of another program: choose another directory", nil)
 	}
 	return int(version[0]), nil
 }

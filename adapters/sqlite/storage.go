@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
@@ -53,7 +54,7 @@ func Open(ctx context.Context, dir string, o Options) (*Storage, error) {
 func open(ctx context.Context, dir string, o Options, steps [][]string) (*Storage, error) {
 	var ps fault.Problems
 	ps.Require(o.Readers >= 0, "readers", o.Readers, "must not be negative")
-	if err := ps.Err(component, ""); err != nil {
+	if err := ps.Err(groupcommit.Component, ""); err != nil {
 		return nil, err
 	}
 	dir, err := prepareDir(dir)
@@ -75,21 +76,21 @@ func open(ctx context.Context, dir string, o Options, steps [][]string) (*Storag
 // process may change its working directory later.
 func prepareDir(dir string) (string, error) {
 	if dir == "" {
-		return "", newFault(fault.InvalidConfig, "the path of the storage is empty", nil)
+		return "", groupcommit.NewFault(fault.InvalidConfig, "the path of the storage is empty", nil)
 	}
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return "", err
 	}
 	if info, err := os.Stat(abs); err == nil && !info.IsDir() {
-		return "", newFault(fault.InvalidConfig, abs+" is a file, and the storage needs a directory", nil)
+		return "", groupcommit.NewFault(fault.InvalidConfig, abs+" is a file, and the storage needs a directory", nil)
 	}
 	return abs, os.MkdirAll(abs, 0o700)
 }
 
 // start opens the database under the lock.
 func (s *Storage) start(ctx context.Context, o Options, steps [][]string) error {
-	if err := canceled(ctx); err != nil {
+	if err := groupcommit.Canceled(ctx); err != nil {
 		return err
 	}
 	file, err := touch(s.path)
@@ -163,11 +164,11 @@ func (s *Storage) read(ctx context.Context, f func(*sql.Tx) error) error {
 		return nil
 	}
 	// A query that ends because ctx or the storage did may name another reason.
-	if gone := canceled(ctx); gone != nil {
+	if gone := groupcommit.Canceled(ctx); gone != nil {
 		return gone
 	}
-	if s.writer.isClosed() {
-		return closed()
+	if s.writer.queue.IsClosed() {
+		return groupcommit.Closed()
 	}
 	return translated(err)
 }

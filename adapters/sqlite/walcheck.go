@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/fault"
 )
 
@@ -45,7 +46,7 @@ func checkLog(path string) (err error) {
 			continue
 		}
 		if committed {
-			return newFault(fault.DataCorrupt, fmt.Sprintf("the log %s is damaged in its frame %d, and later commits would be lost: restore a backup, or move the directory away to begin with an empty one", path, intact+1), nil)
+			return groupcommit.NewFault(fault.DataCorrupt, fmt.Sprintf("the log %s is damaged in its frame %d, and later commits would be lost: restore a backup, or move the directory away to begin with an empty one", path, intact+1), nil)
 		}
 		committed = l.commits()
 	}

@@ -1,44 +1,18 @@
 package sqlite
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"sync"
-	"sync/atomic"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
 )
 
-// The bounds of one transaction, so that nobody waits long for others.
-const (
-	groupEvents = 4096
-	groupBytes  = 8 << 20
-)
-
-// request is what one caller wants written: events, or something else in a transaction
-// of its own.
-type request struct {
-	events []eventstore.Event
-	named  []int        // places of the events that the caller named
-	size   int          // of the events, in bytes
-	alone  func() error // runs on the writer's goroutine
-
-	state atomic.Int32
-	err   error
-	done  chan struct{} // closed when err is set
-}
-
-// The states of a request: one that waits may be withdrawn by its caller or taken by
-// the writer, whichever is first.
-const (
-	waiting int32 = iota
-	taken
-	withdrawn
-)
+// request is what one caller wants written. What stands alone runs on the writer's goroutine.
+type request = groupcommit.Request[func() error]
 
 // writer owns the one connection that writes and the goroutine that uses it.
 type writer struct {
@@ -48,13 +22,11 @@ type writer struct {
 	rows rows
 	last uint64 // seq of the newest event that is stored
 
-	mu     sync.Mutex // guards what follows
-	queue  []*request
-	closed bool
-	wakers map[*func()]struct{}
+	queue *groupcommit.Queue[func() error]
+	done  chan struct{} // closed when the goroutine has ended
 
-	wake chan struct{} // holds one: there is something in the queue, or it is closed
-	done chan struct{} // closed when the goroutine has ended
+	mu     sync.Mutex // guards what follows
+	wakers map[*func()]struct{}
 }
 
 // startWriter prepares the database and starts the goroutine.
@@ -67,54 +39,19 @@ func startWriter(c *conn, path string, file os.FileInfo, prepare func() error) (
 		return nil, err
 	}
 	if len(counters) != 1 {
-		return nil, newFault(fault.DataCorrupt, corrupt, nil)
+		return nil, groupcommit.NewFault(fault.DataCorrupt, corrupt, nil)
 	}
 	w := &writer{
 		conn: c, path: path, file: file, last: uint64(counters[0]), wakers: map[*func()]struct{}{},
-		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		queue: groupcommit.NewQueue[func() error](), done: make(chan struct{}),
 	}
 	go w.loop()
 	return w, nil
 }
 
-// submit hands a request to the writer and waits for its end, or that of ctx.
-func (w *writer) submit(ctx context.Context, r *request) error {
-	if err := canceled(ctx); err != nil {
-		return err
-	}
-	r.done = make(chan struct{})
-	w.mu.Lock()
-	if w.closed {
-		w.mu.Unlock()
-		return closed()
-	}
-	w.queue = append(w.queue, r)
-	w.mu.Unlock()
-	w.nudge()
-	select {
-	case <-r.done:
-		return r.err
-	case <-ctx.Done():
-	}
-	if r.state.CompareAndSwap(waiting, withdrawn) {
-		return newFault(fault.Canceled, "nothing was stored", context.Cause(ctx))
-	}
-	return newFault(fault.Canceled, "the context ended during the write, which may be stored or not", context.Cause(ctx))
-}
-
-func (w *writer) nudge() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
-}
-
 // stop lets the writer finish what waits, and waits for its end.
 func (w *writer) stop() {
-	w.mu.Lock()
-	w.closed = true
-	w.mu.Unlock()
-	w.nudge()
+	w.queue.Close()
 	<-w.done
 	w.notify()
 }
@@ -122,45 +59,11 @@ func (w *writer) stop() {
 // loop writes whatever waits, at once, until the writer is stopped and nothing does.
 func (w *writer) loop() {
 	defer close(w.done)
-	for range w.wake {
-		for {
-			group, ended := w.take(nil)
-			if len(group) > 0 {
-				w.serve(group)
-				continue
-			}
-			if ended {
-				return
-			}
-			break
+	w.queue.Run(func() {
+		if group := w.queue.Take(nil); len(group) > 0 {
+			w.serve(group)
 		}
-	}
-}
-
-// take adds to the group what waits and may share its transaction: neighbours that
-// hold events, as many as fit, or one request that stands alone. It reports whether
-// the writer is stopped.
-func (w *writer) take(group []*request) (all []*request, ended bool) {
-	events, size := 0, 0
-	for _, r := range group {
-		events += len(r.events)
-		size += r.size
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := 0
-	for _, r := range w.queue {
-		events += len(r.events)
-		size += r.size
-		if len(group) > 0 && (r.alone != nil || group[0].alone != nil || events > groupEvents || size > groupBytes) {
-			break
-		}
-		if n++; r.state.CompareAndSwap(waiting, taken) {
-			group = append(group, r)
-		}
-	}
-	w.queue = slices.Delete(w.queue, 0, n)
-	return group, w.closed
+	})
 }
 
 // gather adds to the group what was appended meanwhile, and lets those whose events
@@ -169,17 +72,17 @@ func (w *writer) take(group []*request) (all []*request, ended bool) {
 // other goroutine can run, yielding returns at once.
 func (w *writer) gather(group []*request) []*request {
 	before := len(group)
-	group, _ = w.take(group)
+	group = w.queue.Take(group)
 	if len(group) == before {
 		runtime.Gosched()
-		group, _ = w.take(group)
+		group = w.queue.Take(group)
 	}
 	return group
 }
 
 func (w *writer) serve(group []*request) {
 	var err error
-	if alone := group[0].alone; alone != nil {
+	if alone := group[0].Alone; alone != nil {
 		err = w.conn.tx(alone)
 	} else {
 		group, err = w.commit(group)
@@ -187,14 +90,8 @@ func (w *writer) serve(group []*request) {
 	if err == nil {
 		err = w.unmoved()
 	}
-	err = translated(err)
-	for _, r := range group {
-		if err != nil {
-			r.err = err
-		}
-		close(r.done)
-	}
-	if err == nil && len(group[0].events) > 0 {
+	groupcommit.Finish(group, translated(err))
+	if err == nil && len(group[0].Events) > 0 {
 		w.notify()
 	}
 }
@@ -239,13 +136,13 @@ func (w *writer) add(r *request, last *uint64) error {
 		return err
 	}
 	if len(twice) > 0 {
-		r.err = eventstore.Exists(r.events, twice...)
+		r.Err = eventstore.Exists(r.Events, twice...)
 		return nil
 	}
-	for i := range r.events {
+	for i := range r.Events {
 		*last++
-		r.events[i].Seq = *last
-		if err := w.rows.add(w.conn, &r.events[i]); err != nil {
+		r.Events[i].Seq = *last
+		if err := w.rows.add(w.conn, &r.Events[i]); err != nil {
 			return err
 		}
 	}
@@ -255,8 +152,8 @@ func (w *writer) add(r *request, last *uint64) error {
 // twice returns the places of events that are stored already. A new id of version 7
 // was never given before, so only those of the caller are looked up.
 func (w *writer) twice(r *request) (places []int, err error) {
-	for _, i := range r.named {
-		stored, err := has(w.conn, r.events[i].ID)
+	for _, i := range r.Named {
+		stored, err := has(w.conn, r.Events[i].ID)
 		if err != nil {
 			return nil, err
 		}
@@ -276,11 +173,11 @@ func (w *writer) unmoved() error {
 	}
 	switch {
 	case err != nil && os.IsNotExist(err):
-		return newFault(fault.Unavailable, fmt.Sprintf("the database %s was deleted while in use; nothing is stored any more: restore it and start again", w.path), err)
+		return groupcommit.NewFault(fault.Unavailable, fmt.Sprintf("the database %s was deleted while in use; nothing is stored any more: restore it and start again", w.path), err)
 	case err != nil:
 		return err
 	case !os.SameFile(now, w.file):
-		return newFault(fault.Unavailable, fmt.Sprintf("the database %s was replaced while in use; nothing is stored any more: start again", w.path), nil)
+		return groupcommit.NewFault(fault.Unavailable, fmt.Sprintf("the database %s was replaced while in use; nothing is stored any more: start again", w.path), nil)
 	default:
 		return nil
 	}
@@ -308,10 +205,4 @@ func (w *writer) listen(wake func()) (stop func()) {
 		defer w.mu.Unlock()
 		delete(w.wakers, &wake)
 	}
-}
-
-func (w *writer) isClosed() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.closed
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
 )
@@ -72,7 +73,7 @@ func (w *writer) lock(ctx context.Context, last *int64) error {
 	b.Queue(w.text.lock, strconv.FormatInt(w.timeout.Milliseconds(), 10)).QueryRow(func(row pgx.Row) error {
 		err := row.Scan(last, nil, nil)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return newFault(fault.DataCorrupt, corrupt, errors.New("the row of counters is missing"))
+			return groupcommit.NewFault(fault.DataCorrupt, corrupt, errors.New("the row of counters is missing"))
 		}
 		return err
 	})
@@ -82,8 +83,8 @@ func (w *writer) lock(ctx context.Context, last *int64) error {
 // write stores a group and commits. A request that is refused leaves the others as they
 // are; what fails the transaction fails them all.
 func (w *writer) write(group []*request, last int64) error {
-	if len(group) == 1 && group[0].alone != nil {
-		if err := w.exchange(func(ctx context.Context) error { return group[0].alone(ctx, w.conn) }); err != nil {
+	if len(group) == 1 && group[0].Alone != nil {
+		if err := w.exchange(func(ctx context.Context) error { return group[0].Alone(ctx, w.conn) }); err != nil {
 			return err
 		}
 		return w.commit(&pgx.Batch{})
@@ -93,19 +94,19 @@ func (w *writer) write(group []*request, last int64) error {
 	}
 	events, chunk := []*eventstore.Event(nil), 0
 	for _, r := range group {
-		for i := range r.events {
-			if r.err != nil {
+		for i := range r.Events {
+			if r.Err != nil {
 				break
 			}
-			if size := r.events[i].Size(); chunk+size > groupBytes && len(events) > 0 {
+			if size := r.Events[i].Size(); chunk+size > groupcommit.MaxBytes && len(events) > 0 {
 				if err := w.exchange(func(ctx context.Context) error { return w.conn.SendBatch(ctx, w.insertion(events)).Close() }); err != nil {
 					return err
 				}
 				events, chunk = events[:0], 0
 			}
 			last++
-			r.events[i].Seq = uint64(last)
-			events, chunk = append(events, &r.events[i]), chunk+r.events[i].Size()
+			r.Events[i].Seq = uint64(last)
+			events, chunk = append(events, &r.Events[i]), chunk+r.Events[i].Size()
 		}
 	}
 	return w.commit(w.insertion(events))
@@ -117,7 +118,7 @@ var errRolledBack = errors.New("the server rolled the transaction back")
 func (w *writer) commit(b *pgx.Batch) error {
 	b.Queue("COMMIT").Exec(func(tag pgconn.CommandTag) error {
 		if tag.String() != "COMMIT" {
-			return newFault(fault.Internal, "nothing was stored", errRolledBack)
+			return groupcommit.NewFault(fault.Internal, "nothing was stored", errRolledBack)
 		}
 		return nil
 	})
@@ -129,8 +130,8 @@ func (w *writer) commit(b *pgx.Batch) error {
 func (w *writer) refuse(group []*request) error {
 	var ids []pgtype.UUID
 	for _, r := range group {
-		for _, i := range r.named {
-			ids = append(ids, uuidOf(r.events[i].ID))
+		for _, i := range r.Named {
+			ids = append(ids, uuidOf(r.Events[i].ID))
 		}
 	}
 	if len(ids) == 0 {
@@ -142,16 +143,16 @@ func (w *writer) refuse(group []*request) error {
 	}
 	for _, r := range group {
 		var twice []int
-		for _, i := range r.named {
-			if stored[uuidOf(r.events[i].ID)] {
+		for _, i := range r.Named {
+			if stored[uuidOf(r.Events[i].ID)] {
 				twice = append(twice, i)
 			}
 		}
-		if r.err = eventstore.Exists(r.events, twice...); r.err != nil {
+		if r.Err = eventstore.Exists(r.Events, twice...); r.Err != nil {
 			continue
 		}
-		for _, i := range r.named {
-			stored[uuidOf(r.events[i].ID)] = true // for the rest of the group
+		for _, i := range r.Named {
+			stored[uuidOf(r.Events[i].ID)] = true // for the rest of the group
 		}
 	}
 	return nil

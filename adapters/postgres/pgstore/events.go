@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
 )
@@ -20,11 +21,11 @@ type events struct {
 
 // enter says why the store cannot be used, or nothing.
 func (s *events) enter(ctx context.Context) error {
-	if err := canceled(ctx); err != nil {
+	if err := groupcommit.Canceled(ctx); err != nil {
 		return err
 	}
 	if s.closed.Load() {
-		return closed()
+		return groupcommit.Closed()
 	}
 	return nil
 }
@@ -34,21 +35,14 @@ func (s *events) Append(ctx context.Context, given ...eventstore.Event) ([]event
 	if err := s.enter(ctx); err != nil {
 		return nil, err
 	}
-	prepared, err := eventstore.Prepare(time.Now(), given)
-	if err != nil || len(prepared) == 0 {
+	r, err := groupcommit.Append[alone](time.Now(), given)
+	if err != nil || r == nil {
 		return nil, err
 	}
-	r := &request{events: prepared}
-	for i := range given {
-		if given[i].ID != "" {
-			r.named = append(r.named, i)
-		}
-		r.size += prepared[i].Size()
-	}
-	if err := s.storage.writer.submit(ctx, r); err != nil {
+	if err := s.storage.writer.queue.Submit(ctx, r); err != nil {
 		return nil, err
 	}
-	return r.events, nil
+	return r.Events, nil
 }
 
 // Find implements [eventstore.Store].
@@ -82,7 +76,7 @@ func (s *events) Stats(ctx context.Context) (eventstore.Stats, error) {
 	err := s.storage.read(ctx, func(ctx context.Context, c *pgx.Conn) error {
 		err := c.QueryRow(ctx, s.storage.schema.sql(statsText)).Scan(&out.Events, &out.Bytes, &out.Oldest, &out.Newest)
 		if errors.Is(err, pgx.ErrNoRows) {
-			return newFault(fault.DataCorrupt, corrupt, errors.New("the row of counters is missing"))
+			return groupcommit.NewFault(fault.DataCorrupt, corrupt, errors.New("the row of counters is missing"))
 		}
 		return err
 	})
@@ -131,7 +125,7 @@ func (s *events) remove(ctx context.Context, which string, bound any) (total int
 	text := s.storage.schema.sql(removeText + which + countText)
 	for {
 		n := 0
-		err := s.storage.writer.submit(ctx, &request{alone: func(ctx context.Context, c *pgx.Conn) error {
+		err := s.storage.writer.queue.Submit(ctx, &request{Alone: func(ctx context.Context, c *pgx.Conn) error {
 			return c.QueryRow(ctx, text, slice, bound).Scan(&n)
 		}})
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 
 // Exec runs a statement in a transaction of the writer.
 func (s *Storage) Exec(ctx context.Context, query string) error {
-	return s.writer.submit(ctx, &request{alone: func(ctx context.Context, c *pgx.Conn) error {
+	return s.writer.queue.Submit(ctx, &request{Alone: func(ctx context.Context, c *pgx.Conn) error {
 		_, err := c.Exec(ctx, query)
 		return err
 	}})
@@ -17,7 +17,7 @@ func (s *Storage) Exec(ctx context.Context, query string) error {
 
 // Text answers a query of one text in a transaction of the writer.
 func (s *Storage) Text(ctx context.Context, query string) (text string, err error) {
-	err = s.writer.submit(ctx, &request{alone: func(ctx context.Context, c *pgx.Conn) error {
+	err = s.writer.queue.Submit(ctx, &request{Alone: func(ctx context.Context, c *pgx.Conn) error {
 		return c.QueryRow(ctx, query).Scan(&text)
 	}})
 	return text, err

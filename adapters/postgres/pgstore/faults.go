@@ -1,21 +1,14 @@
 package pgstore
 
 import (
-	"context"
 	"errors"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/fault"
 )
-
-// component is the name under which faults of the storage are reported.
-const component = "storage"
-
-func newFault(code fault.Code, message string, cause error) error {
-	return fault.New(fault.Spec{Code: code, Component: component, Message: message, Cause: cause})
-}
 
 // diagnosis is what an error of the server means for an operator.
 type diagnosis struct {
@@ -70,9 +63,9 @@ func translated(err error) error {
 		return ofServer(e, err)
 	}
 	if timedOut(err) {
-		return newFault(fault.Unavailable, "the server did not answer in time", err)
+		return groupcommit.NewFault(fault.Unavailable, "the server did not answer in time", err)
 	}
-	return newFault(fault.Unavailable, unreachable, err)
+	return groupcommit.NewFault(fault.Unavailable, unreachable, err)
 }
 
 // ownFault tells errors that the driver found before it sent anything, or in an answer
@@ -85,7 +78,7 @@ func ownFault(c *pgx.Conn, err error) error {
 	if _, is := errors.AsType[*pgconn.PgError](err); is || ofLayer {
 		return err
 	}
-	return newFault(fault.Internal, "the driver of PostgreSQL refused a statement or its answer", err)
+	return groupcommit.NewFault(fault.Internal, "the driver of PostgreSQL refused a statement or its answer", err)
 }
 
 func ofServer(e *pgconn.PgError, err error) error {
@@ -94,25 +87,16 @@ func ofServer(e *pgconn.PgError, err error) error {
 		d, known = classes[e.Code[:2]]
 	}
 	if !known {
-		return newFault(fault.Internal, "PostgreSQL refused a statement", err)
+		return groupcommit.NewFault(fault.Internal, "PostgreSQL refused a statement", err)
 	}
-	return newFault(d.code, d.message, err)
+	return groupcommit.NewFault(d.code, d.message, err)
 }
 
 // uncertain translates an error of the exchange that commits: if there was no answer,
 // the transaction may have taken place.
 func uncertain(err error) error {
 	if err != nil && (lost(err) || timedOut(err)) {
-		return newFault(fault.Unavailable, "the connection ended during the commit; what was being written may be stored or not", err)
+		return groupcommit.NewFault(fault.Unavailable, "the connection ended during the commit; what was being written may be stored or not", err)
 	}
 	return translated(err)
-}
-
-func closed() error { return newFault(fault.Closed, "the storage is closed", nil) }
-
-func canceled(ctx context.Context) error {
-	if ctx.Err() == nil {
-		return nil
-	}
-	return newFault(fault.Canceled, "", context.Cause(ctx))
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
 )
@@ -51,7 +52,7 @@ func find(ctx context.Context, c *pgx.Conn, s schema, q *eventstore.Query) (page
 		return page, err
 	}
 	if tag.RowsAffected() == 0 {
-		return page, newFault(fault.DataCorrupt, corrupt, errors.New("the row of counters is missing"))
+		return page, groupcommit.NewFault(fault.DataCorrupt, corrupt, errors.New("the row of counters is missing"))
 	}
 	if page.More = r.found > int64(len(page.Events)); !page.More && q.Order == eventstore.Ascending {
 		page.Next = max(q.After, r.last)
@@ -175,7 +176,7 @@ var severities = [...]fault.Severity{fault.SeverityInfo, fault.SeverityWarning, 
 
 func (r *row) event() (eventstore.Event, error) {
 	if rank := int(r.severity.Int16); rank < 0 || rank >= len(severities) {
-		return eventstore.Event{}, newFault(fault.DataCorrupt, corrupt, fmt.Errorf("event %d has severity %d", r.seq.Int64, rank))
+		return eventstore.Event{}, groupcommit.NewFault(fault.DataCorrupt, corrupt, fmt.Errorf("event %d has severity %d", r.seq.Int64, rank))
 	}
 	e := eventstore.Event{
 		ID: uuid.UUID(r.id.Bytes).String(), Seq: uint64(r.seq.Int64), Type: r.kind.String, Time: r.at.Time.UTC(), Severity: severities[r.severity.Int16],

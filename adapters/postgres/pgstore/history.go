@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
 )
@@ -21,11 +22,11 @@ type history struct {
 }
 
 func (h *history) enter(ctx context.Context) error {
-	if err := canceled(ctx); err != nil {
+	if err := groupcommit.Canceled(ctx); err != nil {
 		return err
 	}
 	if h.closed.Load() {
-		return closed()
+		return groupcommit.Closed()
 	}
 	return nil
 }
@@ -45,10 +46,10 @@ func (h *history) Add(ctx context.Context, r config.Record) error {
 	}
 	text, err := json.Marshal(r)
 	if err != nil {
-		return newFault(fault.InvalidArgument, "the record cannot be written as JSON", err)
+		return groupcommit.NewFault(fault.InvalidArgument, "the record cannot be written as JSON", err)
 	}
 	sql := h.storage.schema.sql
-	return h.storage.writer.submit(ctx, &request{alone: func(ctx context.Context, c *pgx.Conn) error {
+	return h.storage.writer.queue.Submit(ctx, &request{Alone: func(ctx context.Context, c *pgx.Conn) error {
 		if _, err := c.Exec(ctx, sql(addText), int64(r.Revision), r.Outcome, string(text)); err != nil {
 			return err
 		}
@@ -63,7 +64,7 @@ func (h *history) List(ctx context.Context, before uint64, limit int) ([]config.
 		return nil, err
 	}
 	if limit < 0 {
-		return nil, newFault(fault.InvalidArgument, "the limit must not be negative", nil)
+		return nil, groupcommit.NewFault(fault.InvalidArgument, "the limit must not be negative", nil)
 	}
 	if before == 0 {
 		before = math.MaxInt64
@@ -85,7 +86,7 @@ func (h *history) Revision(ctx context.Context, number uint64) (config.Record, e
 		return config.Record{}, err
 	}
 	if len(found) == 0 {
-		return config.Record{}, newFault(fault.NotFound, fmt.Sprintf("the history has no revision %d: it may be too old to be kept", number), nil)
+		return config.Record{}, groupcommit.NewFault(fault.NotFound, fmt.Sprintf("the history has no revision %d: it may be too old to be kept", number), nil)
 	}
 	return found[0], nil
 }
@@ -109,7 +110,7 @@ func recordOf(row pgx.CollectableRow) (r config.Record, err error) {
 		return r, err
 	}
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
-		return r, newFault(fault.DataCorrupt, corrupt, errors.Join(fmt.Errorf("record %d of the history", seq), err))
+		return r, groupcommit.NewFault(fault.DataCorrupt, corrupt, errors.Join(fmt.Errorf("record %d of the history", seq), err))
 	}
 	r.Seq = uint64(seq)
 	return r, nil

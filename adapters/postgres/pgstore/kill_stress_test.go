@@ -187,7 +187,7 @@ func TestTwoProcesses(t *testing.T) {
 	ctx, kill := context.WithCancel(t.Context())
 	defer kill()
 	for range 2 {
-		children.Go(func() { runChild(ctx, t, s.DSN(), o.Schema, lines) })
+		children.Go(func() { runChild(ctx, t, s.DSN()+"&application_name="+o.Schema, o.Schema, lines) })
 	}
 	var followed []eventstore.Event
 	follow := func(q eventstore.Query) uint64 {
@@ -205,7 +205,13 @@ func TestTwoProcesses(t *testing.T) {
 	kill()
 	children.Wait()
 	close(lines)
-	for before := -1; before != len(followed); { // what the server was told last may be on its way
+	for sessions := ""; sessions != "0"; { // the server still does what it was told last
+		var err error
+		if sessions, err = opened.Text(t.Context(), "SELECT count(*)::text FROM pg_stat_activity WHERE application_name = '"+o.Schema+"'"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for before := -1; before != len(followed); {
 		before = len(followed)
 		q.After = follow(q)
 	}

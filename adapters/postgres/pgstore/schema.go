@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/fault"
 )
 
@@ -92,7 +93,7 @@ func (s schema) current(ctx context.Context, c *pgx.Conn, timeout time.Duration)
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if encoding := c.PgConn().ParameterStatus("server_encoding"); encoding != "UTF8" {
-		return false, newFault(fault.InvalidConfig, fmt.Sprintf("the database has the encoding %s and must have UTF8: create another one", encoding), nil)
+		return false, groupcommit.NewFault(fault.InvalidConfig, fmt.Sprintf("the database has the encoding %s and must have UTF8: create another one", encoding), nil)
 	}
 	state, err := s.look(ctx, c)
 	return state.version == len(s.steps), err
@@ -122,12 +123,12 @@ func (s schema) look(ctx context.Context, c *pgx.Conn) (found state, err error) 
 	}
 	switch {
 	case used && !ours:
-		return found, newFault(fault.InvalidConfig, "the schema "+s.name+" holds tables of another program: choose another schema", nil)
+		return found, groupcommit.NewFault(fault.InvalidConfig, "the schema "+s.name+" holds tables of another program: choose another schema", nil)
 	case ours:
 		err = c.QueryRow(ctx, s.sql("SELECT version FROM {schema}.foundation_version")).Scan(&found.version)
 	}
 	if err == nil && found.version > len(s.steps) {
-		err = newFault(fault.InvalidConfig, fmt.Sprintf(
+		err = groupcommit.NewFault(fault.InvalidConfig, fmt.Sprintf(
 			"the schema %s has version %d and this program knows no later one than %d: run the newer program, or choose another schema",
 			s.name, found.version, len(s.steps)), nil)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/adapters/internal/pgdsn"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/eventstore"
@@ -66,7 +67,7 @@ func open(ctx context.Context, dsn string, o Options, steps [][]string) (*Storag
 	}
 	s := &Storage{schema: newSchema(o.Schema, steps)}
 	if err := s.start(ctx, connector{conn, o.Timeout}, o.Readers); err != nil {
-		if gone := canceled(ctx); gone != nil {
+		if gone := groupcommit.Canceled(ctx); gone != nil {
 			err = gone
 		}
 		return nil, translated(fmt.Errorf("open the storage in schema %s: %w", o.Schema, err))
@@ -93,7 +94,7 @@ func (o *Options) complete(dsn string) (*pgx.ConnConfig, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
-	if err := ps.Err(component, ""); err != nil {
+	if err := ps.Err(groupcommit.Component, ""); err != nil {
 		return nil, err
 	}
 	prepare(conn)
@@ -139,9 +140,9 @@ func (s *Storage) read(ctx context.Context, f func(context.Context, *pgx.Conn) e
 	case err == nil:
 		return nil
 	case ctx.Err() != nil: // a query that ends because of it may name another reason
-		return canceled(ctx)
+		return groupcommit.Canceled(ctx)
 	case errors.Is(err, errEnded):
-		return closed()
+		return groupcommit.Closed()
 	default:
 		return translated(err)
 	}

@@ -225,7 +225,7 @@ func TestAServerThatGoes(t *testing.T) {
 // and nobody waits longer than the timeout.
 func TestALockThatIsHeld(t *testing.T) {
 	s, o := server(t), fresh()
-	o.Timeout = 300 * time.Millisecond
+	o.Timeout = 2 * time.Second
 	opened := open(t, s.DSN(), o)
 	holder, err := pgx.Connect(t.Context(), s.DSN())
 	if err != nil {
