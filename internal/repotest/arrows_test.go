@@ -36,6 +36,7 @@ var arrows = map[string]string{
 	"ratelimit/shared/storetest": "fault ratelimit ratelimit/shared",
 	"pool":                       "clock fault internal/enum internal/histogram internal/stripe telemetry",
 	"perf/internal/detect":       "",
+	"perf/internal/simulate":     "perf/internal/detect",
 	"pool/internal/shared":       "",
 	"pool/httpworker":            "fault pool pool/internal/shared",
 	"pool/sqlworker":             "fault pool pool/internal/shared",

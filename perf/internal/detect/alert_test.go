@@ -75,10 +75,10 @@ func TestRule_NamesTheNumbersThatDecided(t *testing.T) {
 	onset := f.at.Add(tick)
 	var d detect.Decision
 	for range 3 {
-		d = f.deviate(6)
+		d = f.deviate(4.5)
 	}
 	want := detect.Decision{
-		Phase: detect.Alerting, Change: detect.Triggered, Cause: detect.Repeated, Z: 6, Score: d.Score,
+		Phase: detect.Alerting, Change: detect.Triggered, Cause: detect.Repeated, Z: 4.5, Score: d.Score,
 		Seen: 0.15, Expected: 0.1, Onset: onset, Ticks: 3, Calls: 300,
 	}
 	if d != want {
@@ -134,7 +134,7 @@ func TestRule_ResolvesWhenCalmAndNotBeforeItsTime(t *testing.T) {
 	f := newFeeder()
 	f.calm(40)
 	for range 3 {
-		f.deviate(6)
+		f.deviate(4.5)
 	}
 	for i := range f.rule.Keep - 1 {
 		if d := f.calm(1); d.Phase != detect.Alerting {
@@ -163,7 +163,7 @@ func TestRule_AcceptsALevelThatLasts(t *testing.T) {
 	f := newFeeder()
 	f.calm(40)
 	for i := range f.rule.AcceptAfter + 10 {
-		if d := f.deviate(6); d.Change == detect.Accepted {
+		if d := f.deviate(4.5); d.Change == detect.Accepted {
 			if want := f.rule.AcceptAfter + 2; i != want {
 				t.Errorf("accepted at tick %d, want %d", i, want)
 			}
@@ -177,7 +177,7 @@ func TestRule_ResolvesWithoutCalls(t *testing.T) {
 	f := newFeeder()
 	f.calm(40)
 	for range 3 {
-		f.deviate(6)
+		f.deviate(4.5)
 	}
 	for i := range f.rule.StaleAfter - 1 {
 		if d := f.observe(detect.Evidence{}); d.Phase != detect.Alerting {

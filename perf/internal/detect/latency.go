@@ -49,14 +49,15 @@ func (l *Latency) Observe(at time.Time, counts []uint64) Decision {
 			above += n
 		}
 	}
-	raw := exceedance(calls, above, p0) / spread(float64(calls), l.calls)
+	n := float64(calls)
+	z := l.dispersion.centered(excess(float64(above), n, n*p0, l.dispersion.variance()+unknown(p0, l.calls)))
 	e := Evidence{
-		At: at, Usable: calls > 0, Z: raw / l.dispersion.scale(), Correlation: l.dispersion.correlation(),
+		At: at, Usable: calls > 0, Z: z, Correlation: l.dispersion.correlation(),
 		Seen: l.value(l.deviation), Expected: l.value(l.normal), Calls: calls,
 	}
 	var d Decision
 	l.state, d = l.rule.Step(l.state, &e)
-	l.learn(counts, calls, raw, &d)
+	l.learn(counts, calls, float64(above), n*p0, &d)
 	return d
 }
 
@@ -75,7 +76,7 @@ func (l *Latency) edge() (bucket int, beyond float64) {
 	return len(l.normal) - 1, least
 }
 
-func (l *Latency) learn(counts []uint64, calls uint64, raw float64, d *Decision) {
+func (l *Latency) learn(counts []uint64, calls uint64, above, mean float64, d *Decision) {
 	fold(l.candidate, counts, 1-1.0/ratioMemory, 1)
 	switch {
 	case d.Change == Accepted:
@@ -87,7 +88,7 @@ func (l *Latency) learn(counts []uint64, calls uint64, raw float64, d *Decision)
 			w = 1 // too small to matter is normal
 		}
 		l.calls = fold(l.normal, counts, 1-w/ratioMemory, w)
-		l.dispersion.learn(raw, w)
+		l.dispersion.learn(above-mean, mean, d.Z, w)
 	}
 	if !l.state.Deviating() {
 		clear(l.deviation)
@@ -133,5 +134,3 @@ func (l *Latency) value(counts []float64) float64 {
 	}
 	return 0
 }
-
-func sqrt(x float64) float64 { return math.Sqrt(x) }

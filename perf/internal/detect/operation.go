@@ -42,7 +42,7 @@ func DefaultConfig(tick time.Duration) Config {
 	common := Rule{
 		WarmUp: 30, WarmUpCalls: 200,
 		High: 4, HighTicks: 3, Window: 5,
-		Drift: 1, Limit: 8, Clip: 4,
+		Drift: 1, Limit: 8, Clip: 5,
 		MinRelative: 0.2, MinCalls: 10,
 		Calm: 2, CalmTicks: 5, Keep: ticks(5*time.Minute, 5),
 		AcceptAfter: ticks(time.Hour, 60), StaleAfter: ticks(5*time.Minute, 5),

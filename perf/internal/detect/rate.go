@@ -1,6 +1,9 @@
 package detect
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Rate watches the number of calls in each tick for drops. The zero value is not usable; see
 // [NewRate].
@@ -32,20 +35,20 @@ func (r *Rate) State() State { return r.state }
 
 // Observe takes the number of calls of one tick, which may be none.
 func (r *Rate) Observe(at time.Time, calls uint64) Decision {
-	raw := shortfall(calls, r.normal)
+	z := r.dispersion.centered(shortfall(float64(calls), r.normal, r.dispersion.variance()))
 	r.seen += float64(calls)
 	r.ticks++
 	e := Evidence{
-		At: at, Usable: true, Z: raw / r.dispersion.scale(), Correlation: r.dispersion.correlation(),
+		At: at, Usable: true, Z: z, Correlation: r.dispersion.correlation(),
 		Seen: r.seen / r.ticks, Expected: r.normal, Calls: calls,
 	}
 	var d Decision
 	r.state, d = r.rule.Step(r.state, &e)
-	r.learn(float64(calls), raw, &d)
+	r.learn(float64(calls), &d)
 	return d
 }
 
-func (r *Rate) learn(calls, raw float64, d *Decision) {
+func (r *Rate) learn(calls float64, d *Decision) {
 	r.candidate += (calls - r.candidate) / min(r.ticks, rateMemory)
 	switch {
 	case d.Change == Accepted:
@@ -53,11 +56,12 @@ func (r *Rate) learn(calls, raw float64, d *Decision) {
 	case r.state.Phase != Alerting:
 		r.learned = min(r.learned+1, rateMemory)
 		w := weight(d.Z, r.state.suspicion(&r.rule))
-		if r.learned < rateMemory/2 {
-			w = 1
+		if r.learned < rateMemory/2 || !r.rule.matters(d.Seen, d.Expected) {
+			w = 1 // too small to matter is normal
 		}
+		expected := r.normal
 		r.normal += w * (r.clamped(calls) - r.normal) / r.learned
-		r.dispersion.learn(raw, w)
+		r.dispersion.learn(expected-calls, expected, d.Z, w)
 	}
 	if !r.state.Deviating() {
 		r.seen, r.ticks, r.candidate = 0, 0, 0
@@ -67,8 +71,8 @@ func (r *Rate) learn(calls, raw float64, d *Decision) {
 // clamped bounds how far one burst lifts the level, for its end would look like a drop. A
 // rise that lasts is a level.
 func (r *Rate) clamped(calls float64) float64 {
-	root := sqrt(r.normal) + 1.5*r.dispersion.scale()
-	if calls <= root*root {
+	most := r.normal + 3*math.Sqrt(r.normal+1+r.normal*r.normal*r.dispersion.variance())
+	if calls <= most {
 		r.risen = 0
 		return calls
 	}
@@ -76,5 +80,5 @@ func (r *Rate) clamped(calls float64) float64 {
 	if r.learned < 5 || r.risen > rateMemory/2 {
 		return calls
 	}
-	return root * root
+	return most
 }

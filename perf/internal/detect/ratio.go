@@ -44,8 +44,8 @@ func (r *Ratio) State() State { return r.state }
 func (r *Ratio) Observe(at time.Time, calls, failed uint64) Decision {
 	failed = min(failed, calls)
 	p0 := r.normal.of(r.floor)
-	raw := exceedance(calls, failed, p0) / spread(float64(calls), r.normal.calls)
-	z := raw / r.dispersion.scale()
+	n, k := float64(calls), float64(failed)
+	z := r.dispersion.centered(excess(k, n, n*p0, r.dispersion.variance()+unknown(p0, r.normal.calls)))
 	r.deviation.add(calls, failed, 1, 1)
 	e := Evidence{
 		At: at, Usable: calls > 0, Z: z, Correlation: r.dispersion.correlation(),
@@ -53,11 +53,11 @@ func (r *Ratio) Observe(at time.Time, calls, failed uint64) Decision {
 	}
 	var d Decision
 	r.state, d = r.rule.Step(r.state, &e)
-	r.learn(calls, failed, raw, &d)
+	r.learn(calls, failed, p0, &d)
 	return d
 }
 
-func (r *Ratio) learn(calls, failed uint64, raw float64, d *Decision) {
+func (r *Ratio) learn(calls, failed uint64, p0 float64, d *Decision) {
 	const keep = 1 - 1.0/ratioMemory
 	r.candidate.add(calls, failed, keep, 1)
 	switch {
@@ -69,12 +69,13 @@ func (r *Ratio) learn(calls, failed uint64, raw float64, d *Decision) {
 			w = 1 // too small to matter is normal
 		}
 		r.normal.add(calls, failed, 1-w/ratioMemory, w)
-		r.dispersion.learn(raw, w)
+		expected := float64(calls) * p0
+		r.dispersion.learn(float64(failed)-expected, expected, d.Z, w)
 	}
 	if !r.state.Deviating() {
 		r.deviation, r.candidate = share{}, share{}
 	}
 }
 
-// spread widens the deviation of n calls by what a baseline of few calls leaves unknown.
-func spread(n, baseline float64) float64 { return sqrt(1 + n/max(baseline, 1)) }
+// unknown is the relative variance of a share that was learned from few calls.
+func unknown(p, calls float64) float64 { return min(1, (1-p)/(p*max(calls, 1))) }

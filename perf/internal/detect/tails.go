@@ -3,75 +3,109 @@ package detect
 import "math"
 
 const (
-	exactBelow = 10  // expected events below which the tail is summed exactly
-	maxZ       = 37  // where the normal tail leaves the range of float64
-	maxTerms   = 512 // of a sum; what is left out is below the precision
+	exactBelow = 10   // expected events below which the tail is summed exactly
+	maxZ       = 37   // where the normal tail leaves the range of float64
+	maxTerms   = 512  // of a sum; what is left out is below the precision
+	poisson    = 1e-6 // relative variance below which a count is as of independent events
 )
 
-// exceedance returns by how many deviations k of n exceeds what a share of p0 makes
-// expected. It is exact where few events are expected; n may be anything.
-func exceedance(n, k uint64, p0 float64) float64 {
-	if n == 0 {
+// excess returns by how many deviations k exceeds a mean, if normal counts vary by a relative
+// variance beyond that of independent events; negative if it falls short. Of at most n events,
+// k is binomial; beyond, a share that varies makes the count negative binomial.
+func excess(k, n, mean, variance float64) float64 {
+	if mean <= 0 {
 		return 0
 	}
-	k = min(k, n)
-	mean := float64(n) * p0
-	sd := math.Sqrt(mean * (1 - p0))
-	if sd <= 0 {
+	switch {
+	case mean >= exactBelow:
+		return cubeRoot(k, mean, variance, mean/n)
+	case k <= mean:
+		return (k - mean) / math.Sqrt(mean*(1-mean/n)+mean*mean*variance)
+	case variance < poisson:
+		return max(0, deviations(binomialTail(n, k, mean/n)))
+	}
+	return max(0, deviations(mixedTail(k, mean, variance)))
+}
+
+// shortfall returns by how many deviations a count falls short of a mean; negative if it
+// exceeds it.
+func shortfall(k, mean, variance float64) float64 {
+	if mean <= 0 {
 		return 0
 	}
-	if float64(k) <= mean || min(mean, float64(n)-mean) >= exactBelow {
-		return (float64(k) - mean) / sd
+	switch {
+	case mean >= exactBelow:
+		return -cubeRoot(k, mean, variance, 0)
+	case k >= mean:
+		return (mean - k) / math.Sqrt(mean+mean*mean*variance)
 	}
-	return deviations(binomialTail(n, k, p0))
+	return max(0, deviations(mixedBelow(k, mean, max(variance, poisson))))
+}
+
+// cubeRoot is the normal score of a gamma distribution with the mean and the variance of the
+// count (Wilson and Hilferty 1931): it has the skew that a share which varies gives to counts.
+func cubeRoot(k, mean, variance, share float64) float64 {
+	ninth := (variance + (1-share)/mean) / 9
+	if ninth <= 0 {
+		return 0
+	}
+	z := (math.Cbrt(k/mean) - (1 - ninth)) / math.Sqrt(ninth)
+	return min(max(z, -maxZ), maxZ)
 }
 
 // binomialTail returns P(X >= k) for X binomial with n trials of p.
-func binomialTail(n, k uint64, p float64) float64 {
-	if k == 0 {
+func binomialTail(n, k, p float64) float64 {
+	if k <= 0 {
 		return 1
 	}
-	nf, kf := float64(n), float64(k)
-	term := math.Exp(logChoose(nf, kf) + kf*math.Log(p) + (nf-kf)*math.Log1p(-p))
-	odds, sum := p/(1-p), 0.0
-	for i := 0; i < maxTerms && term > 0; i++ {
+	odds := p / (1 - p)
+	term := math.Exp(logChoose(n, k) + k*math.Log(p) + (n-k)*math.Log1p(-p))
+	sum := term
+	for i := 0; i < maxTerms && k < n && term > sum*1e-12; i++ {
+		term *= (n - k) / (k + 1) * odds
 		sum += term
-		if kf >= nf || term < sum*1e-12 {
-			break
-		}
-		term *= (nf - kf) / (kf + 1) * odds
-		kf++
+		k++
 	}
 	return min(sum, 1)
 }
 
+// mixedTail returns P(X >= k) for X negative binomial with a mean and a relative variance of
+// its rate.
+func mixedTail(k, mean, variance float64) float64 {
+	if k <= 0 {
+		return 1
+	}
+	size := 1 / variance
+	p := mean / (mean + size)
+	term := math.Exp(logChoose(k+size-1, k) + k*math.Log(p) - size*math.Log1p(mean/size))
+	sum := term
+	for i := 0; i < maxTerms && term > sum*1e-6; i++ {
+		term *= (k + size) / (k + 1) * p
+		sum += term
+		k++
+	}
+	return min(sum, 1)
+}
+
+// mixedBelow returns P(X <= k) of the same distribution, for a mean that is not large.
+func mixedBelow(k, mean, variance float64) float64 {
+	size := 1 / variance
+	p := mean / (mean + size)
+	term := math.Exp(-size * math.Log1p(mean/size))
+	sum := term
+	for i := 0.0; i < k; i++ {
+		term *= (i + size) / (i + 1) * p
+		sum += term
+	}
+	return min(sum, 1)
+}
+
+// logChoose returns the logarithm of n over k.
 func logChoose(n, k float64) float64 {
 	a, _ := math.Lgamma(n + 1)
 	b, _ := math.Lgamma(k + 1)
 	c, _ := math.Lgamma(n - k + 1)
 	return a - b - c
-}
-
-// shortfall returns by how many deviations n falls short of a mean; negative if it exceeds it.
-func shortfall(n uint64, mean float64) float64 {
-	if mean <= 0 {
-		return 0
-	}
-	if mean < exactBelow && float64(n) < mean {
-		return max(0, deviations(poissonBelow(n, mean)))
-	}
-	return 2 * (math.Sqrt(mean+3.0/8) - math.Sqrt(float64(n)+3.0/8))
-}
-
-// poissonBelow returns P(X <= n).
-func poissonBelow(n uint64, mean float64) float64 {
-	term := math.Exp(-mean)
-	sum := term
-	for i := uint64(1); i <= n; i++ {
-		term *= mean / float64(i)
-		sum += term
-	}
-	return min(sum, 1)
 }
 
 // deviations returns the z of a normal distribution whose upper tail is p, by Acklam's

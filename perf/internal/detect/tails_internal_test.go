@@ -27,14 +27,25 @@ func TestTails_AreThoseOfTheDistributions(t *testing.T) {
 			want := 0.0
 			for k := int(n); k >= 0; k-- {
 				want += pmf[k]
-				if got := binomialTail(n, uint64(k), p); math.Abs(got-want) > 1e-9*want+1e-300 {
+				if got := binomialTail(float64(n), float64(k), p); math.Abs(got-want) > 1e-9*want+1e-300 {
 					t.Errorf("P(X >= %d) of %d at %v = %v, want %v", k, n, p, got, want)
 				}
 			}
 		}
 	}
-	if got, want := poissonBelow(2, 3), math.Exp(-3)*(1+3+4.5); math.Abs(got-want) > 1e-15 {
+}
+
+// Without variance of the rate a count is as of Poisson.
+func TestMixedTails_OfTheEdges(t *testing.T) {
+	if got, want := mixedBelow(2, 3, 1e-6), math.Exp(-3)*(1+3+4.5); math.Abs(got-want) > 1e-5 {
 		t.Errorf("P(X <= 2) at 3 = %v, want %v", got, want)
+	}
+	for _, variance := range []float64{0.01, 0.3, 1} {
+		for k := 1.0; k < 20; k++ {
+			if below, above := mixedBelow(k-1, 5, variance), mixedTail(k, 5, variance); math.Abs(below+above-1) > 1e-4 {
+				t.Errorf("P(X < %v) + P(X >= %v) = %v at %v, want 1", k, k, below+above, variance)
+			}
+		}
 	}
 }
 
@@ -51,28 +62,33 @@ func binomialTerms(n int, p float64) []float64 {
 	return pmf
 }
 
-func TestExceedance_OfTheEdges(t *testing.T) {
+func TestScores_OfTheEdges(t *testing.T) {
 	for _, tt := range []struct {
-		n, k uint64
-		p    float64
-		ok   func(z float64) bool
+		k, n, p, variance float64
+		least, most       float64
 	}{
-		{0, 0, 0.1, func(z float64) bool { return z == 0 }},
-		{1, 0, 0.1, func(z float64) bool { return z < 0 && z > -1 }},
-		{1, 1, 0.1, func(z float64) bool { return z > 1.2 && z < 1.3 }}, // one call in ten is slow
-		{10, 10, 1e-4, func(z float64) bool { return z > 12 && z < 14 }},
-		{1e6, 1e6, 1e-4, func(z float64) bool { return z > 100 }},
-		{5, 9, 0.1, func(z float64) bool { return z > 4 && z < 5 }}, // more than there were is all
-		{1e9, 1e8, 0.1, func(z float64) bool { return z == 0 }},
+		{0, 0, 0.1, 0, 0, 0},
+		{0, 1, 0.1, 0, -1, 0},
+		{1, 1, 0.1, 0, 1.2, 1.3}, // one call in ten is slow
+		{10, 10, 1e-4, 0, 12, 14},
+		{10, 10, 1e-4, 1, 3, 14},
+		{1e6, 1e6, 1e-4, 0, maxZ, maxZ},
+		{1e8, 1e9, 0.1, 0, -0.01, 0.01},
+		{200, 1000, 0.1, 0.25, 1, 2}, // twice the mean, which varies by half
 	} {
-		if z := exceedance(tt.n, tt.k, tt.p); !tt.ok(z) {
-			t.Errorf("exceedance(%d, %d, %v) = %v", tt.n, tt.k, tt.p, z)
+		if z := excess(tt.k, tt.n, tt.n*tt.p, tt.variance); z < tt.least || z > tt.most {
+			t.Errorf("excess(%v of %v at %v, %v) = %v, want %v to %v", tt.k, tt.n, tt.p, tt.variance, z, tt.least, tt.most)
 		}
 	}
-	if z := shortfall(0, 0); z != 0 {
-		t.Errorf("nothing of nothing: %v, want 0", z)
-	}
-	if z := shortfall(0, 1e6); z < 1000 || math.IsInf(z, 0) {
-		t.Errorf("nothing of a million: %v", z)
+	for _, tt := range []struct{ k, mean, variance, least, most float64 }{
+		{0, 0, 0, 0, 0},
+		{0, 3, 0, 1.6, 1.7},
+		{0, 1e6, 0, maxZ, maxZ},
+		{50, 100, 0.04, 2, 4},
+		{200, 100, 0.04, -5, -2},
+	} {
+		if z := shortfall(tt.k, tt.mean, tt.variance); z < tt.least || z > tt.most {
+			t.Errorf("shortfall(%v of %v, %v) = %v, want %v to %v", tt.k, tt.mean, tt.variance, z, tt.least, tt.most)
+		}
 	}
 }
