@@ -150,3 +150,38 @@ func TestScenario80_ACostThatTheRuleNeverAdmitsIsAnInvalidArgument(t *testing.T)
 	g := newGuard(t, guard.Config{RateLimit: must(ratelimit.New("small", ratelimit.Config{Limit: 2}))})
 	wantCode(t, g.DoCall(t.Context(), guard.Call{Cost: 3}, succeed), fault.InvalidArgument)
 }
+
+func TestEveryBoundIsAllowedAndNothingBeyondIt(t *testing.T) {
+	const most, longest = 1 << 30, 24 * time.Hour
+	for name, c := range map[string]struct{ at, beyond guard.Config }{
+		"concurrency":      {guard.Config{Concurrency: most}, guard.Config{Concurrency: most + 1}},
+		"max_detached":     {guard.Config{MaxDetached: most}, guard.Config{MaxDetached: most + 1}},
+		"timeout":          {guard.Config{Timeout: longest}, guard.Config{Timeout: longest + 1}},
+		"checkout_timeout": {guard.Config{CheckoutTimeout: longest}, guard.Config{CheckoutTimeout: longest + 1}},
+		"deadline_floor":   {guard.Config{DeadlineFloor: longest}, guard.Config{DeadlineFloor: longest + 1}},
+		"lease":            {guard.Config{Timeout: time.Minute, Lease: time.Minute}, guard.Config{Timeout: time.Minute, Lease: time.Minute - 1}},
+	} {
+		if err := c.at.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := fieldsOf(t, c.beyond.Validate()); got != name {
+			t.Errorf("%s: problems with %q", name, got)
+		}
+	}
+}
+
+func TestNothingIsWarnedAboutThatHasAnEffect(t *testing.T) {
+	for name, c := range map[string]guard.Config{
+		"a wait for a pool":                 {Pool: newStage(), CheckoutTimeout: time.Second},
+		"targets of a group":                {PerTarget: true, Breakers: must(breaker.NewGroup("hosts", breaker.Config{}, 0))},
+		"a floor that the timeout reaches":  {Timeout: time.Second, DeadlineFloor: time.Second},
+		"a floor for calls without a limit": {DeadlineFloor: time.Second},
+	} {
+		if w := c.Warnings(); len(w) != 0 {
+			t.Errorf("%s: %v", name, w)
+		}
+	}
+	if w := (guard.Config{PerTarget: true}).Warnings(); len(w) != 1 || w[0].Field != "per_target" {
+		t.Errorf("targets without a group: %v", w)
+	}
+}

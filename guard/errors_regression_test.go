@@ -299,6 +299,7 @@ func TestAFailureBesideARefusalCounts(t *testing.T) {
 		"neutral as a whole":      {guard.Neutral(errors.Join(errDown, refusal)), guard.Indifferent},
 		"neutral, each":           {errors.Join(guard.Neutral(errDown), guard.Neutral(errDown)), guard.Indifferent},
 		"neutral and refusal":     {errors.Join(guard.Neutral(errDown), refusal), guard.Indifferent},
+		"neutral of its own code": {errors.Join(guard.Neutral(fault.New(fault.Spec{Code: fault.OperationFailed})), refusal), guard.Indifferent},
 		"neutral beside failure":  {errors.Join(guard.Neutral(errDown), errDown), guard.Failed},
 		"failure beside a worker": {errors.Join(refusal, fault.New(fault.Spec{Code: fault.WorkerFailed})), guard.Failed},
 	} {

@@ -80,3 +80,27 @@ func TestACallEndsUnderTheRevisionThatItBeganWith(t *testing.T) {
 		t.Errorf("status %+v", s)
 	}
 }
+
+// A guard that was removed is closed with the rest, for good; a change that is none has
+// no revision.
+func TestARemovedGuardCanBeClosed(t *testing.T) {
+	g := newGuard(t, guard.Config{})
+	for i, step := range []struct {
+		do       func()
+		code     fault.Code
+		revision uint64
+	}{
+		{g.Remove, fault.NotFound, 2},
+		{g.Remove, fault.NotFound, 2},
+		{g.Close, fault.Closed, 3},
+		{g.Close, fault.Closed, 3},
+		{g.Remove, fault.Closed, 3},
+		{func() { wantCode(t, g.Reconfigure(guard.Config{}), fault.Closed) }, fault.Closed, 3},
+	} {
+		step.do()
+		wantCode(t, g.Do(t.Context(), succeed), step.code)
+		if s := g.Status(); s.Revision != step.revision || s.Gone.Code() != step.code {
+			t.Errorf("step %d: revision %d, %v", i, s.Revision, s.Gone)
+		}
+	}
+}

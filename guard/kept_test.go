@@ -17,6 +17,7 @@ import (
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/outcome"
+	"github.com/elixirscope/foundation/telemetry"
 )
 
 func TestAnErrorIsNeutralIfAllOfItIs(t *testing.T) {
@@ -184,4 +185,24 @@ func TestADetachedCallThatEndsWithItsTime(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A guard without a logger tells by its events and counters alone.
+func TestAGuardWithoutALoggerTellsByEvents(t *testing.T) {
+	for name, opts := range map[string][]guard.Option{"none": nil, "nil": {guard.WithLogger(nil)}} {
+		synctest.Test(t, func(t *testing.T) {
+			bus := telemetry.NewBus()
+			var told []string
+			must(telemetry.Subscribe(bus, "t", func(_ context.Context, e guard.LeasesExpired) { told = append(told, e.EventName()) }))
+			must(telemetry.Subscribe(bus, "t2", func(_ context.Context, e guard.DetachedPanicked) { told = append(told, e.EventName()) }))
+			g := newGuard(t, guard.Config{Timeout: time.Second}, append(opts, guard.WithBus(bus))...)
+			must(g.Enter(t.Context(), guard.Call{}))
+			wait(30 * time.Second)
+			_, _ = guard.DoDetached(t.Context(), g, guard.Call{}, func(context.Context) (int, error) { time.Sleep(2 * time.Second); panic("late") })
+			wait(time.Minute)
+			if s := g.Status(); len(told) != 2 || s.LeasesExpired != 1 || s.DetachedPanics != 1 {
+				t.Errorf("%s: told %v, %+v", name, told, s)
+			}
+		})
+	}
 }

@@ -122,3 +122,51 @@ func TestResultsHaveNames(t *testing.T) {
 		t.Error("a result has no name")
 	}
 }
+
+func TestProtectionsAreThoseThatAreConfigured(t *testing.T) {
+	for want, c := range map[string]guard.Config{
+		"":            {Timeout: time.Second, Recorder: &recorder{}},
+		"memory":      {Admission: &memory{}},
+		"concurrency": {Concurrency: 1},
+		"breaker":     {Breaker: newBreaker(t, breaker.Config{})},
+		"breaker ":    {Breakers: must(breaker.NewGroup("hosts", breaker.Config{}, 0))},
+		"rate_limit":  {RateLimit: newLimit(t, 1)},
+		"pool":        {Pool: newStage()},
+		"memory concurrency breaker rate_limit pool": {
+			Admission: &memory{}, Concurrency: 1, Breaker: newBreaker(t, breaker.Config{}), RateLimit: newLimit(t, 1), Pool: newStage(),
+		},
+	} {
+		if got := strings.Join(newGuard(t, c).Status().Protections, " "); got != strings.TrimSpace(want) {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// Every number of the status is a series, too.
+func TestTheSeriesSayWhatTheStatusSays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(t, guard.Config{Timeout: time.Second, Lease: time.Minute, Concurrency: 9})
+		open := func() { must(g.Enter(t.Context(), guard.Call{})) }
+		for range 3 {
+			open()
+		}
+		wait(time.Minute)
+		open()
+		open()
+		for range 2 {
+			_, _ = guard.DoDetached(t.Context(), g, guard.Call{}, func(context.Context) (int, error) { time.Sleep(2 * time.Second); panic("late") })
+		}
+		wait(time.Second)
+		_, _ = guard.DoDetached(t.Context(), g, guard.Call{}, deaf(time.Minute))
+		got := series(g)
+		for name, want := range map[string]float64{
+			"leases_expired_total": 3, "in_flight": 2, "concurrency_used": 3, "concurrency_limit": 9,
+			"detached": 1, "detached_total": 3, "detached_panics_total": 2,
+		} {
+			if n, ok := got["foundation_guard_"+name+"{checkout}"]; !ok || n != want {
+				t.Errorf("%s is %v (exists: %v), want %v", name, n, ok, want)
+			}
+		}
+		wait(time.Hour)
+	})
+}
