@@ -39,6 +39,7 @@ func TestScenario80_AllFaultsAreReportedWhenItIsConfigured(t *testing.T) {
 		{"a lease shorter than the timeout", guard.Config{Timeout: time.Minute, Lease: time.Second}, "lease"},
 		{"negative bounds", guard.Config{Concurrency: -1, MaxDetached: -1}, "concurrency max_detached"},
 		{"no such priority, no such mode", guard.Config{Priority: 9, Mode: 9}, "priority mode"},
+		{"the first that is none", guard.Config{Priority: guard.Bulk + 1}, "priority"},
 	} {
 		_, err := guard.New("checkout", tc.cfg)
 		if got := fieldsOf(t, err); got != tc.fields {

@@ -352,7 +352,7 @@ func TestANilFaultIsAFailureOfTheCall(t *testing.T) {
 	b := newBreaker(t, breaker.Config{FailureThreshold: 3})
 	g := newGuard(t, guard.Config{Breaker: b})
 	for _, err := range []error{none, fmt.Errorf("x: %w", none), errors.Join(fault.RateLimited, none)} {
-		if got := g.Do(t.Context(), func(context.Context) error { return err }); got != err {
+		if got := g.Do(t.Context(), func(context.Context) error { return err }); got != err { //nolint:errorlint // not wrapped is what is promised
 			t.Errorf("got %v, want %v", got, err)
 		}
 	}

@@ -206,3 +206,18 @@ func TestAGuardWithoutALoggerTellsByEvents(t *testing.T) {
 		})
 	}
 }
+
+// What ended a call's context can be asked for, and names the guard.
+func TestTheCauseOfACallsContextIsTheGuardsLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(t, guard.Config{Timeout: time.Second})
+		_ = g.Do(t.Context(), func(ctx context.Context) error {
+			<-ctx.Done()
+			f, ok := errors.AsType[*fault.Error](context.Cause(ctx))
+			if !ok || f.Code() != fault.CallTimeout || f.Component() != "guard" || f.Name() != "checkout" {
+				t.Errorf("%v", context.Cause(ctx))
+			}
+			return nil
+		})
+	})
+}
