@@ -96,7 +96,7 @@ func (p *Pool[T]) placeLocked(s *slot[T], now clock.Instant) *waiter[T] {
 	case s.expires <= now && p.health.failures == 0:
 		p.destroyLocked(s, reasonLifetime, nil)
 	case p.queue.first != nil:
-		w := p.queue.first
+		w := p.queue.head()
 		p.queue.remove(w)
 		p.lendLocked(s, now)
 		w.got = borrowing[T]{slot: s, generation: s.generation.Load()}

@@ -310,7 +310,7 @@ func (p *Pool[T]) waited(d time.Duration) {
 func (p *Pool[T]) leave(w *waiter[T]) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !w.queued {
+	if !w.node.listed {
 		return false
 	}
 	p.queue.remove(w)

@@ -83,6 +83,7 @@ func (p *Pool[T]) construct(a attempt, timeout time.Duration) {
 func (p *Pool[T]) constructed(worker T, took time.Duration, a attempt) {
 	now := clock.Now()
 	s := &slot[T]{value: worker, owner: p, era: a.era, proven: now, idled: now}
+	s.node.of = s
 	s.item = Item{Worker: worker, Ref: s}
 	s.laned.Store(notLaned)
 	p.mu.Lock()

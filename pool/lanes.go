@@ -84,7 +84,7 @@ func (p *Pool[T]) shelve(s *slot[T], now clock.Instant) {
 	s.lent = false
 	idled := s.idled
 	w := p.placeLocked(s, now)
-	if s.idling {
+	if s.node.listed {
 		p.idle.remove(s)
 		s.idled = idled
 		p.idle.insert(s)

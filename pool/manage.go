@@ -42,7 +42,7 @@ func (p *Pool[T]) Reconfigure(cfg Config) error {
 	p.calmLocked(false) // until a worker comes back under the new settings
 	now := clock.Now()
 	for p.idle.len > 0 && len(p.slots)+p.making > p.cfg.Size {
-		s := p.idle.first
+		s := p.idle.head()
 		p.idle.remove(s)
 		p.destroyLocked(s, reasonResized, nil)
 	}
@@ -95,7 +95,7 @@ func (p *Pool[T]) closeLocked() {
 		p.disarmLocked(a)
 	}
 	for p.idle.len > 0 {
-		s := p.idle.first
+		s := p.idle.head()
 		p.idle.remove(s)
 		p.destroyLocked(s, reasonClosed, nil)
 	}

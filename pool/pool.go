@@ -104,7 +104,11 @@ func open[T any](ctx context.Context, name string, cfg Config, f Factory[T], opt
 	p.patient.Store(int64(p.cfg.CheckAfter))
 	p.base, p.stop = context.WithCancel(context.Background()) //nolint:gosec // Close calls it
 	p.era, p.endEra = context.WithCancel(p.base)              //nolint:gosec // Reset calls it, and Close ends the parent
-	p.waiters.New = func() any { return &waiter[T]{ready: make(chan struct{}, 1)} }
+	p.waiters.New = func() any {
+		w := &waiter[T]{ready: make(chan struct{}, 1)}
+		w.node.of = w
+		return w
+	}
 	p.expiry.run, p.retry.run, p.upkeep.run = p.expire, p.retryNow, p.lookAfter
 	if err := p.begin(ctx); err != nil {
 		return nil, err

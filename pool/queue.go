@@ -13,69 +13,31 @@ type waiter[T any] struct {
 	ready    chan struct{} // of capacity 1: a send never blocks
 	deadline clock.Instant
 	noWait   bool
-	queued   bool
 
 	got     borrowing[T] // the answer, or
 	refused refusal      // why there is none
 
-	next, prev *waiter[T]
+	node node[waiter[T]] // in the queue
 }
 
-// queue holds waiters in the order in which they are served.
-type queue[T any] struct {
-	first, last *waiter[T]
-	len         int
-}
+// queue holds waiters in the order in which they are served. The zero value is empty.
+type queue[T any] struct{ list[waiter[T]] }
 
-func (q *queue[T]) push(w *waiter[T]) {
-	w.prev, w.next, w.queued = q.last, nil, true
-	if q.last == nil {
-		q.first = w
-	} else {
-		q.last.next = w
-	}
-	q.last = w
-	q.len++
-}
-
-// unshift puts w before all others.
-func (q *queue[T]) unshift(w *waiter[T]) {
-	w.prev, w.next, w.queued = nil, q.first, true
-	if q.first == nil {
-		q.last = w
-	} else {
-		q.first.prev = w
-	}
-	q.first = w
-	q.len++
-}
-
-func (q *queue[T]) remove(w *waiter[T]) {
-	if w.prev == nil {
-		q.first = w.next
-	} else {
-		w.prev.next = w.next
-	}
-	if w.next == nil {
-		q.last = w.prev
-	} else {
-		w.next.prev = w.prev
-	}
-	w.next, w.prev, w.queued = nil, nil, false
-	q.len--
-}
+func (q *queue[T]) push(w *waiter[T])    { q.insertAfter(q.last, &w.node) }
+func (q *queue[T]) unshift(w *waiter[T]) { q.insertAfter(nil, &w.node) }
+func (q *queue[T]) remove(w *waiter[T])  { q.list.remove(&w.node) }
 
 // dismissLocked refuses every waiter that which selects. The sends happen under
 // the lock: they do not block, and waiters are refused in bulk only on rare edges.
 func (p *Pool[T]) dismissLocked(why refusal, which func(*waiter[T]) bool) {
-	for w := p.queue.first; w != nil; {
-		next := w.next
+	for n := p.queue.first; n != nil; {
+		w, next := n.of, n.next
 		if which(w) {
 			p.queue.remove(w)
 			w.refused = why
 			w.ready <- struct{}{}
 		}
-		w = next
+		n = next
 	}
 }
 
@@ -92,9 +54,9 @@ func (p *Pool[T]) expire() {
 	if p.queue.len == 0 {
 		return
 	}
-	soonest := p.queue.first.deadline
-	for w := p.queue.first.next; w != nil; w = w.next {
-		soonest = min(soonest, w.deadline)
+	soonest := clock.Max
+	for n := p.queue.first; n != nil; n = n.next {
+		soonest = min(soonest, n.of.deadline)
 	}
 	p.armLocked(&p.expiry, now, soonest)
 }

@@ -29,7 +29,7 @@ func (p *Pool[T]) Reset() {
 	p.endEra() // runs no code of the factory: only its context ends
 	p.era, p.endEra = context.WithCancel(p.base)
 	for p.idle.len > 0 {
-		s := p.idle.first
+		s := p.idle.head()
 		p.idle.remove(s)
 		p.destroyLocked(s, reasonReset, nil)
 	}

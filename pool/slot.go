@@ -35,8 +35,7 @@ type slot[T any] struct {
 	reported bool      // the present borrowing is known as a leak
 	stack    []uintptr // of the present borrower, if leaks are reported
 
-	next, prev *slot[T] // in the idle list
-	idling     bool
+	node node[slot[T]] // in the idle list
 }
 
 // notLaned is not the time of any borrowing.
@@ -57,62 +56,31 @@ func (s *slot[T]) borrowedFor(now clock.Instant) time.Duration { return now.Sub(
 
 // idleList holds the idle workers, the one that is idle for longest first. The
 // zero value is empty.
-type idleList[T any] struct {
-	first, last *slot[T]
-	len         int
-}
+type idleList[T any] struct{ list[slot[T]] }
 
 // pop removes the worker that is to be lent next, nil if there is none.
-func (l *idleList[T]) pop(s Strategy) *slot[T] {
+func (l *idleList[T]) pop(strategy Strategy) *slot[T] {
 	next := l.last
-	if s == FIFO {
+	if strategy == FIFO {
 		next = l.first
 	}
-	if next != nil {
-		l.remove(next)
+	if next == nil {
+		return nil
 	}
-	return next
+	l.list.remove(next)
+	return next.of
 }
 
-func (l *idleList[T]) remove(s *slot[T]) {
-	if s.prev == nil {
-		l.first = s.next
-	} else {
-		s.prev.next = s.next
-	}
-	if s.next == nil {
-		l.last = s.prev
-	} else {
-		s.next.prev = s.prev
-	}
-	s.next, s.prev, s.idling = nil, nil, false
-	l.len--
-}
+func (l *idleList[T]) remove(s *slot[T]) { l.list.remove(&s.node) }
 
 // push adds s as the one that came last.
-func (l *idleList[T]) push(s *slot[T]) { l.insertAfter(l.last, s) }
+func (l *idleList[T]) push(s *slot[T]) { l.insertAfter(l.last, &s.node) }
 
 // insert adds s where its idle time puts it.
 func (l *idleList[T]) insert(s *slot[T]) {
-	var after *slot[T]
-	for o := l.first; o != nil && o.idled <= s.idled; o = o.next {
-		after = o
+	var after *node[slot[T]]
+	for n := l.first; n != nil && n.of.idled <= s.idled; n = n.next {
+		after = n
 	}
-	l.insertAfter(after, s)
-}
-
-func (l *idleList[T]) insertAfter(o, s *slot[T]) {
-	s.prev, s.next = o, l.first
-	if o != nil {
-		s.next, o.next = o.next, s
-	} else {
-		l.first = s
-	}
-	if s.next != nil {
-		s.next.prev = s
-	} else {
-		l.last = s
-	}
-	s.idling = true
-	l.len++
+	l.insertAfter(after, &s.node)
 }

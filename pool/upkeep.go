@@ -60,8 +60,8 @@ func (p *Pool[T]) lookAfter() {
 
 // retireLocked closes idle workers that are past their lifetime or idle time.
 func (p *Pool[T]) retireLocked(now clock.Instant) {
-	for s := p.idle.first; s != nil; {
-		next := s.next
+	for n := p.idle.first; n != nil; {
+		s, next := n.of, n.next
 		idled := p.cfg.MaxIdleTime > 0 && now.Sub(s.idled) >= p.cfg.MaxIdleTime
 		switch {
 		case s.expires <= now && p.health.failures == 0:
@@ -71,7 +71,7 @@ func (p *Pool[T]) retireLocked(now clock.Instant) {
 			p.idle.remove(s)
 			p.destroyLocked(s, reasonIdle, nil)
 		}
-		s = next
+		n = next
 	}
 }
 
@@ -80,7 +80,8 @@ func (p *Pool[T]) nextCheckLocked(now clock.Instant) *slot[T] {
 	if p.factory.Check == nil || p.cfg.CheckInterval < 0 {
 		return nil
 	}
-	for s := p.idle.first; s != nil; s = s.next {
+	for n := p.idle.first; n != nil; n = n.next {
+		s := n.of
 		if now.Sub(s.proven) >= p.cfg.CheckInterval {
 			p.idle.remove(s)
 			p.probing++
@@ -133,8 +134,8 @@ func (p *Pool[T]) probed(s *slot[T], err error, exited bool) {
 // rearmLocked sets the alarm for whatever is due next.
 func (p *Pool[T]) rearmLocked(now clock.Instant) {
 	due := clock.Max
-	for s := p.idle.first; s != nil; s = s.next {
-		if at := p.dueLocked(s); at > now {
+	for n := p.idle.first; n != nil; n = n.next {
+		if at := p.dueLocked(n.of); at > now {
 			due = min(due, at) // what is due already and was kept is kept for a reason that has its own end
 		}
 	}
