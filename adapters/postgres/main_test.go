@@ -3,7 +3,7 @@ package postgres_test
 import (
 	"testing"
 
-	"github.com/elixirscope/foundation/adapters/internal/pgtest"
+	"github.com/elixirscope/foundation/internal/pgtest"
 )
 
 func TestMain(m *testing.M) { pgtest.Main(m) }

@@ -11,9 +11,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/elixirscope/foundation/adapters/internal/pgtest"
 	"github.com/elixirscope/foundation/adapters/postgres"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/pgtest"
 	"github.com/elixirscope/foundation/pool"
 )
 

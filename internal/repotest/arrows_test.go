@@ -21,6 +21,7 @@ var arrows = map[string]string{
 	"internal/localfile":         "",
 	"mode":                       "internal/enum",
 	"internal/ordered":           "",
+	"internal/pgtest":            "internal/testkit",
 	"internal/repotest":          "",
 	"internal/routing":           "",
 	"internal/stripe":            "",
@@ -61,7 +62,6 @@ var arrows = map[string]string{
 	"adapters/grpc":                 "fault guard internal/errtree outcome protect ratelimit",
 	"adapters/internal/groupcommit": "eventstore fault",
 	"adapters/internal/pgdsn":       "internal/localfile",
-	"adapters/internal/pgtest":      "internal/testkit",
 	"adapters/internal/sqlpool":     "",
 	"adapters/postgres":             "adapters/internal/pgdsn fault pool",
 	"adapters/postgres/pgstore":     "adapters/internal/groupcommit adapters/internal/pgdsn config eventstore fault",
@@ -166,6 +166,7 @@ func TestArrows_LibrariesStayInTheirPackage(t *testing.T) {
 		"github.com/thejerf/suture/v4": {"supervise"},
 		"github.com/google/uuid":       {"eventstore/..."},
 		"pgregory.net/rapid":           {"eventstore/storetest"},
+		"go.uber.org/goleak":           {"internal/pgtest"}, // which tests alone import
 	}
 	for _, p := range packages(t) {
 		if inModule(p.dir, "adapters", "cmd", "bench", "tools") {

@@ -14,10 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elixirscope/foundation/adapters/internal/pgtest"
 	"github.com/elixirscope/foundation/adapters/postgres/pgstore"
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/pgtest"
 	"github.com/elixirscope/foundation/internal/testkit"
 )
 

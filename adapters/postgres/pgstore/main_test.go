@@ -4,7 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/elixirscope/foundation/adapters/internal/pgtest"
+	"github.com/elixirscope/foundation/internal/pgtest"
 )
 
 func TestMain(m *testing.M) {

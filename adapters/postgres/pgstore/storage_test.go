@@ -12,10 +12,10 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/elixirscope/foundation/adapters/internal/pgtest"
 	"github.com/elixirscope/foundation/adapters/postgres/pgstore"
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/pgtest"
 )
 
 func wantFault(t *testing.T, err error, code fault.Code, words ...string) {

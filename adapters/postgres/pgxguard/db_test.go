@@ -10,11 +10,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/elixirscope/foundation/adapters/internal/pgtest"
 	"github.com/elixirscope/foundation/adapters/postgres/pgxguard"
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/pgtest"
 	"github.com/elixirscope/foundation/outcome"
 )
 

@@ -5,8 +5,10 @@ package pgtest
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -15,8 +17,6 @@ import (
 	"strconv"
 	"syscall"
 	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // ErrMissing is returned by [New] when there is no PostgreSQL on the path.
@@ -109,9 +109,9 @@ func (s *Server) launch(ctx context.Context, ticker *time.Ticker) error {
 		close(done)
 	}()
 	for {
-		conn, err := pgconn.Connect(ctx, s.DSN())
+		err := s.answers(ctx)
 		if err == nil {
-			return conn.Close(ctx)
+			return nil
 		}
 		select {
 		case <-ticker.C:
@@ -122,6 +122,39 @@ func (s *Server) launch(ctx context.Context, ticker *time.Ticker) error {
 		}
 	}
 }
+
+// answers reports whether the server takes a session. It speaks the protocol by itself,
+// so that every module can use this package, also those without a driver: the server
+// answers a start message with 'R' (it trusts everybody), or with 'E' as long as it
+// starts.
+func (s *Server) answers(ctx context.Context) error {
+	conn, err := new(net.Dialer).DialContext(ctx, "tcp", "127.0.0.1:"+strconv.Itoa(s.port))
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // the answer is what counts
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return err
+	}
+	const version3, parameters = 3 << 16, "user\x00tester\x00database\x00postgres\x00\x00"
+	start := binary.BigEndian.AppendUint32(nil, uint32(8+len(parameters)))
+	start = append(binary.BigEndian.AppendUint32(start, version3), parameters...)
+	if _, err := conn.Write(start); err != nil {
+		return err
+	}
+	var kind [1]byte
+	if _, err := io.ReadFull(conn, kind[:]); err != nil {
+		return err
+	}
+	if kind[0] != 'R' {
+		return fmt.Errorf("the server answers with %q", kind)
+	}
+	_, err = conn.Write([]byte{'X', 0, 0, 0, 4}) // Terminate
+	return err
+}
+
+// Port is where the server listens on the loopback interface.
+func (s *Server) Port() int { return s.port }
 
 // Stop ends the server in order: connections are cut, nothing is lost.
 func (s *Server) Stop() { s.signal(syscall.SIGINT, s.cmd.Process.Pid) }
