@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/elixirscope/foundation/internal/pgtest"
 )
 
 // These tests run the binary as its users do: as a process, in front of upstream
@@ -40,6 +42,7 @@ func runTests(m *testing.M) int {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
+	defer pgtest.Remove()
 	binary = filepath.Join(dir, "foundation")
 	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		panic(fmt.Sprintf("go build: %v\n%s", err, out))
@@ -226,13 +229,19 @@ func serveTo(t *testing.T, stderr *os.File, text func(gateway, admin string) str
 	}
 	t.Cleanup(d.client.CloseIdleConnections)
 	d.write(t, text(d.gateway, d.admin))
+	d.start(t, stderr)
+	return d
+}
+
+// start starts the process, also once more after its end, and waits until it is ready.
+func (d *daemon) start(t *testing.T, stderr *os.File) {
+	t.Helper()
 	cmd := exec.Command(binary, "serve", "--config", d.file)
 	if stderr != nil {
 		cmd.Stderr = stderr
 	}
 	d.process = start(t, cmd)
 	d.until("it is ready", func() bool { return d.status("http://"+d.admin+"/readyz") == http.StatusOK })
-	return d
 }
 
 func (d *daemon) write(t *testing.T, text string) {
