@@ -15,6 +15,9 @@ type change struct {
 	next func(now *Config) (*Config, error)
 	// wanted says what was wanted, where next does not get as far as a document.
 	wanted []string
+	// raw says that next reads a text whose secrets are not known before it is read: a
+	// fault is then recorded without the values that it quotes.
+	raw bool
 	// even a document that is in force already becomes a revision.
 	even bool
 	// to is the revision that is rolled back to, 0 if none is.

@@ -3,6 +3,7 @@ package config_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -86,16 +87,56 @@ func TestHistory_RecordsWhatWasAppliedAndRefused(t *testing.T) {
 	}
 }
 
-// What nobody has decided about is not recorded: its caller went away, or it could not be
-// read at all.
+// What cannot be read is recorded by its size and hash: what in it is a secret cannot be
+// told.
+func TestHistory_RecordsTextsThatCannotBeReadWithoutTheirValues(t *testing.T) {
+	f := serveFile(t, small)
+	by := config.By{Actor: "alice", Reason: "a try", API: true}
+	put := func(text string) error { return second(f.ApplyText(t.Context(), "request", []byte(text), by)) }
+	for _, tt := range []struct{ name, text, message string }{
+		{"no YAML", "version: 1\nstorage: { postgres: \"postgres://u:canary@db\"\n", "request:3:1: while parsing a flow mapping"},
+		{"a misspelt key", "version: 1\nstorage: { postgress: \"postgres://u:canary@db\" }\n", "storage.postgress: unknown key"},
+		{"a wrong place", "version: 1\nbreakers: { a: \"postgres://u:canary@db\" }\n", "request:2:16: breakers.a: must be a mapping"},
+		{"an anchor", "version: 1\nbreakers: { a: *canary }\n", "request:2:"},
+	} {
+		err := put(tt.text)
+		if !errors.Is(err, fault.InvalidConfig) {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		r := f.newest(t)
+		want := fmt.Sprintf("a document of %d bytes that was not read, SHA-256 %x", len(tt.text), sha256.Sum256([]byte(tt.text)))
+		if r.Outcome != config.OutcomeRefused || r.Revision != 1 || r.Actor != "alice" || r.Reason != "a try" || r.Source != "api" ||
+			r.Text != "" || r.Hash != "" || len(r.Changes) != 1 || r.Changes[0] != want || !strings.Contains(r.Err, tt.message) {
+			t.Errorf("%s: %+v", tt.name, r)
+		}
+		if text := fmt.Sprintf("%+v", r); strings.Contains(text, "canary") && tt.name != "an anchor" { // a name, which is no value
+			t.Errorf("%s: recorded with its secret: %s", tt.name, text)
+		}
+		if tt.name == "a wrong place" && !strings.Contains(err.Error(), "canary") {
+			t.Errorf("the sender is not told what it sent: %v", err)
+		}
+	}
+	if _, err := f.Patch(t.Context(), []byte("{"), by); !errors.Is(err, fault.InvalidArgument) {
+		t.Error(err)
+	}
+	if r := f.newest(t); len(r.Changes) != 1 || !strings.HasPrefix(r.Changes[0], "a merge patch of 1 bytes that was not read") || !strings.Contains(r.Err, "not JSON") {
+		t.Errorf("%+v", r)
+	}
+	if err := put(strings.Replace(small, "1s", "3s", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if r := f.newest(t); r.Outcome != config.OutcomeApplied || r.Revision != 2 || !strings.Contains(r.Text, "3s") || len(r.Changes) != 1 || strings.Contains(r.Changes[0], "SHA") {
+		t.Errorf("%+v", r)
+	}
+}
+
+// What nobody has decided about is not recorded: its caller went away.
 func TestHistory_DoesNotRecordWhatWasNotJudged(t *testing.T) {
 	f := serveFile(t, small)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := f.Update(ended, "/guards/g/timeout", "2s", api); !errors.Is(err, fault.Canceled) {
-		t.Error(err)
-	}
-	if _, err := f.Patch(t.Context(), []byte("{"), api); !errors.Is(err, fault.InvalidArgument) {
 		t.Error(err)
 	}
 	if r := f.newest(t); r.Revision != 1 || r.Outcome != config.OutcomeApplied {

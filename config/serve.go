@@ -22,6 +22,9 @@ func (s *Server) keep(ctx context.Context, c change, next Revision, changes []Ch
 // up was not judged. REQUIRES: s.turn.
 func (s *Server) refused(ctx context.Context, c change, next Revision, changes []Change, err error) {
 	now := s.current.Load().Number
+	if c.raw && next.Config == nil {
+		err = withoutValues(err)
+	}
 	s.changes.waiting.Add(Rejected{Revision: now, Source: c.source, Actor: c.by.Actor, Reason: c.by.Reason, Err: err})
 	if ctx.Err() != nil || now == 0 {
 		return

@@ -53,11 +53,11 @@ func (s *Server) Update(ctx context.Context, pointer string, value any, by By) (
 func (s *Server) Patch(ctx context.Context, mergePatch []byte, by By) (Applied, error) {
 	tree, err := jsontree.Parse(mergePatch, limits)
 	if err != nil {
-		return s.refuseAtOnce(unreadable(err))
+		return s.refuseText(ctx, "a merge patch", mergePatch, by, unreadable(err))
 	}
 	patch, ok := tree.(map[string]any)
 	if !ok {
-		return s.refuseAtOnce(invalid("", "a merge patch is an object, as in {\"breakers\": {\"payments\": {\"window\": \"5s\"}}}"))
+		return s.refuseText(ctx, "a merge patch", mergePatch, by, invalid("", "a merge patch is an object, as in {\"breakers\": {\"payments\": {\"window\": \"5s\"}}}"))
 	}
 	var wanted []string
 	for _, leaf := range jsontree.Leaves(patch) {

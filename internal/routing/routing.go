@@ -192,7 +192,7 @@ func register(mux *http.ServeMux, pattern string, h http.Handler) (err error) {
 		if _, why, ok := strings.Cut(reason, ": "); ok {
 			reason = why
 		}
-		err = fmt.Errorf("is no pattern: %s", reason)
+		err = fmt.Errorf("invalid pattern: %s", reason)
 	}()
 	mux.Handle(pattern, h)
 	return nil

@@ -105,7 +105,7 @@ func TestAConflictNamesTheOther(t *testing.T) {
 			t.Errorf("%q: %v", p, err)
 		}
 	}
-	if err := m.Handle("no slash", named("")); err == nil || !strings.HasPrefix(err.Error(), "is no pattern: ") {
+	if err := m.Handle("no slash", named("")); err == nil || !strings.HasPrefix(err.Error(), "invalid pattern: ") {
 		t.Errorf("not a pattern: %v", err)
 	}
 }

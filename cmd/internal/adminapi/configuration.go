@@ -1,6 +1,7 @@
 package adminapi
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -62,39 +63,41 @@ func (a *api) putConfig(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	reason := r.URL.Query().Get("reason")
+	if err := checkReason(reason); err != nil {
+		return nil, err
+	}
+	var request ConfigRequest
+	if err := read(r, &request); err != nil { // before the turn, which a slow sender would hold
+		return nil, err
+	}
 	release, err := a.Turns.take(r.Context())
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	c, err := a.readConfig(r)
+	if dry {
+		return a.planConfig(r.Context(), request.YAML)
+	}
+	by := config.By{Actor: actorOf(r.Context()), Reason: reason, Seen: revision, API: true}
+	return a.change(r, "apply", func(ctx context.Context, s *config.Server) (config.Applied, error) {
+		return s.ApplyText(ctx, "request", []byte(request.YAML), by)
+	})
+}
+
+// planConfig says what a text would change, as long as somebody waits for it.
+func (a *api) planConfig(ctx context.Context, text string) (any, error) {
+	if err := gone(ctx); err != nil {
+		return nil, err
+	}
+	c, err := a.Daemon.Parse(text)
+	if err == nil {
+		err = gone(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if dry {
-		return a.Daemon.Plan(r.Context(), c)
-	}
-	applied, err := a.Daemon.Apply(r.Context(), c, config.By{Actor: actorOf(r.Context()), Seen: revision, API: true})
-	if err == nil {
-		a.log(r, "apply", "config", "", slog.Uint64("revision", applied.Revision))
-	}
-	return applied, a.told(r, err)
-}
-
-// readConfig reads the configuration in the body of r, as long as somebody waits for it.
-func (a *api) readConfig(r *http.Request) (*config.Config, error) {
-	var request ConfigRequest
-	if err := read(r, &request); err != nil {
-		return nil, err
-	}
-	if err := gone(r.Context()); err != nil {
-		return nil, err
-	}
-	c, err := a.Daemon.Parse(request.YAML)
-	if err == nil {
-		err = gone(r.Context())
-	}
-	return c, err
+	return a.Daemon.Plan(ctx, c)
 }
 
 func (a *api) reload(r *http.Request) (any, error) {

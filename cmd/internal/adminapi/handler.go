@@ -25,9 +25,7 @@ type Daemon interface {
 	// would change.
 	Reload(ctx context.Context, by config.By) (Applied, error)
 	PlanReload(ctx context.Context) (Applied, error)
-	// Apply takes a configuration over that did not come from the file; Plan only says
-	// what that would change.
-	Apply(ctx context.Context, c *config.Config, by config.By) (Applied, error)
+	// Plan says what a configuration that did not come from the file would change.
 	Plan(ctx context.Context, c *config.Config) (Applied, error)
 	// Change makes a change of another kind.
 	Change(ctx context.Context, change func(context.Context, *config.Server) (config.Applied, error)) (Applied, error)

@@ -49,11 +49,6 @@ func (s *shell) PlanReload(context.Context) (adminapi.Applied, error) {
 	return adminapi.Applied{DryRun: true, Changes: []adminapi.Change{}}, s.err
 }
 
-func (s *shell) Apply(ctx context.Context, c *config.Config, by config.By) (adminapi.Applied, error) {
-	applied, err := s.layer.Config().Apply(ctx, c, by)
-	return adminapi.Applied{Revision: applied.Revision}, err
-}
-
 func (s *shell) Plan(_ context.Context, c *config.Config) (adminapi.Applied, error) {
 	planned, err := s.layer.Config().Plan(c)
 	return adminapi.Applied{DryRun: true, Changes: adminapi.ChangeViews(planned.Changes)}, err

@@ -128,15 +128,15 @@ func (a *api) patchConfig(r *http.Request) (any, error) {
 	if err := checkReason(reason); err != nil {
 		return nil, err
 	}
+	var patch bytes.Buffer // read before the turn, which a slow sender would hold
+	if _, err := patch.ReadFrom(http.MaxBytesReader(nil, r.Body, maxBody)); err != nil && !errors.Is(err, io.EOF) {
+		return nil, refuse(fault.InvalidArgument, "the body cannot be read: "+err.Error())
+	}
 	release, err := a.Turns.take(r.Context())
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	var patch bytes.Buffer
-	if _, err := patch.ReadFrom(http.MaxBytesReader(nil, r.Body, maxBody)); err != nil && !errors.Is(err, io.EOF) {
-		return nil, refuse(fault.InvalidArgument, "the body cannot be read: "+err.Error())
-	}
 	by := config.By{Actor: actorOf(r.Context()), Reason: reason, Seen: revision, API: true}
 	return a.change(r, "patch", func(ctx context.Context, s *config.Server) (config.Applied, error) {
 		return s.Patch(ctx, patch.Bytes(), by)

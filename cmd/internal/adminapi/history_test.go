@@ -2,9 +2,12 @@ package adminapi_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/elixirscope/foundation/cmd/internal/adminapi"
@@ -100,4 +103,58 @@ func TestHistory_IsReadInParts(t *testing.T) {
 	if len(long.Items) != 21 {
 		t.Errorf("%d items, want 21", len(long.Items))
 	}
+}
+
+func TestHistory_APutThatCannotBeReadIsInIt(t *testing.T) {
+	r := newRig(t)
+	var p adminapi.Problem
+	if code := r.ask(http.MethodPut, "/v1/config?reason=a+try", `{"yaml":"version: 1\nguards: ["}`, &p); code != http.StatusUnprocessableEntity && code != http.StatusBadRequest {
+		t.Fatalf("%d %+v", code, p)
+	}
+	var all adminapi.List[adminapi.Revision]
+	r.ask(http.MethodGet, "/v1/config/history", "", &all)
+	got := all.Items[0]
+	if got.Outcome != "refused" || got.Revision != 1 || got.Actor != "ops" || got.Reason != "a try" || got.Source != "api" || got.Hash != "" ||
+		len(got.Changes) != 1 || !strings.HasPrefix(got.Changes[0], "a document of 20 bytes that was not read, SHA-256 ") || !strings.Contains(got.Error, "request:3:1:") {
+		t.Errorf("%+v", got)
+	}
+	if code := r.ask(http.MethodPut, "/v1/config?dry_run=1", `{"yaml":"version: 1\nguards: ["}`, &p); code < http.StatusBadRequest {
+		t.Error(code)
+	}
+	if r.ask(http.MethodGet, "/v1/config/history", "", &all); len(all.Items) != 2 || all.Items[0].Seq != got.Seq {
+		t.Errorf("what was only asked is recorded: %+v", all.Items)
+	}
+}
+
+// A sender that takes its time holds up no other: a configuration is read before its turn.
+func TestChanges_ASlowSenderHoldsNoTurn(t *testing.T) {
+	r := newRig(t)
+	var wg sync.WaitGroup
+	slow := make([]*io.PipeWriter, 0, 4)
+	reading := make(chan struct{}, 4)
+	for _, method := range []string{http.MethodPut, http.MethodPut, http.MethodPatch, http.MethodPatch} {
+		body, sender := io.Pipe()
+		slow = append(slow, sender)
+		wg.Go(func() {
+			req := httptest.NewRequest(method, "/v1/config", body)
+			req.Host = "127.0.0.1"
+			req.Header.Set("Authorization", "Bearer "+token)
+			req.Header.Set("Content-Type", "application/json")
+			r.http.ServeHTTP(httptest.NewRecorder(), req)
+		})
+		go func() {
+			_, _ = sender.Write([]byte("{")) // returns once it is read
+			reading <- struct{}{}
+		}()
+	}
+	for range slow {
+		<-reading
+	}
+	if code := r.ask(http.MethodPatch, "/v1/config", `{"guards":{"checkout":{"timeout":"2s"}}}`, nil); code != http.StatusOK {
+		t.Errorf("a quick sender is answered with %d", code)
+	}
+	for _, sender := range slow {
+		_ = sender.CloseWithError(io.ErrUnexpectedEOF)
+	}
+	wg.Wait()
 }

@@ -55,7 +55,7 @@ func (p *queryReader) check(known []string) {
 	for _, name := range slices.Sorted(maps.Keys(p.values)) {
 		switch {
 		case !slices.Contains(known, name):
-			p.problems.Add(name, p.values.Get(name), "is no parameter of this request: it takes %s", strings.Join(known, ", "))
+			p.problems.Add(name, p.values.Get(name), "unknown parameter: this request takes %s", strings.Join(known, ", "))
 		case len(p.values[name]) > 1 && name != "component":
 			p.problems.Add(name, strings.Join(p.values[name], ", "), "must be given once")
 		}

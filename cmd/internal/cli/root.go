@@ -61,7 +61,7 @@ func (a *app) checkOutput() error {
 	if slices.Contains(outputs, a.output) {
 		return nil
 	}
-	return fmt.Errorf("%q is no form of output: use one of %s", a.output, strings.Join(outputs, ", "))
+	return fmt.Errorf("unknown output format %q: use one of %s", a.output, strings.Join(outputs, ", "))
 }
 
 // get reads path from the daemon.

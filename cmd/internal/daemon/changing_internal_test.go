@@ -20,6 +20,12 @@ func TestChanging_TheStopAndTheCallerEndTheWaiting(t *testing.T) {
 		}
 		d := &Daemon{layer: layer, turn: make(chan struct{}, 1)}
 		d.life, d.end = context.WithCancel(t.Context())
+		change := func(ctx context.Context) error {
+			_, err := d.Change(ctx, func(ctx context.Context, s *config.Server) (config.Applied, error) {
+				return s.Apply(ctx, &config.Config{}, config.By{})
+			})
+			return err
+		}
 		hanging := make(chan error)
 		go func() {
 			_, err := d.changing(t.Context(), func(ctx context.Context) (config.Applied, error) {
@@ -31,14 +37,11 @@ func TestChanging_TheStopAndTheCallerEndTheWaiting(t *testing.T) {
 		synctest.Wait()
 		impatient, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := d.Apply(impatient, &config.Config{}, config.By{}); !errors.Is(err, fault.Canceled) {
+		if err := change(impatient); !errors.Is(err, fault.Canceled) {
 			t.Errorf("a caller that gave up: %v", err)
 		}
 		waiting := make(chan error)
-		go func() {
-			_, err := d.Apply(t.Context(), &config.Config{}, config.By{})
-			waiting <- err
-		}()
+		go func() { waiting <- change(t.Context()) }()
 		synctest.Wait()
 		d.forbidReloads()
 		for name, ended := range map[string]chan error{"the change that hangs": hanging, "the one behind it": waiting} {
@@ -46,7 +49,7 @@ func TestChanging_TheStopAndTheCallerEndTheWaiting(t *testing.T) {
 				t.Errorf("%s ended with %v", name, err)
 			}
 		}
-		if _, err := d.Apply(t.Context(), &config.Config{}, config.By{}); !errors.Is(err, fault.Closed) {
+		if err := change(t.Context()); !errors.Is(err, fault.Closed) {
 			t.Errorf("a change after the stop: %v", err)
 		}
 		if err := layer.Close(t.Context()); err != nil {

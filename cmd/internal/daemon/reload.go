@@ -66,11 +66,6 @@ func (d *Daemon) readCertificates(ctx context.Context) (renew func(), err error)
 	}, nil
 }
 
-// Apply takes over a configuration that did not come from the file.
-func (d *Daemon) Apply(ctx context.Context, cfg *config.Config, by config.By) (adminapi.Applied, error) {
-	return d.changing(ctx, func(ctx context.Context) (config.Applied, error) { return d.layer.Config().Apply(ctx, cfg, by) })
-}
-
 // Change makes a change of the configuration that somebody asked for.
 func (d *Daemon) Change(ctx context.Context, change func(context.Context, *config.Server) (config.Applied, error)) (adminapi.Applied, error) {
 	return d.changing(ctx, func(ctx context.Context) (config.Applied, error) { return change(ctx, d.layer.Config()) })

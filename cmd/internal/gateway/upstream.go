@@ -36,9 +36,9 @@ func upstreamURL(text string) (*url.URL, error) {
 	target, err := url.Parse(text)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("is no URL: %w", errors.Unwrap(err))
+		return nil, fmt.Errorf("invalid URL: %w", errors.Unwrap(err))
 	case target.Scheme != "http" && target.Scheme != "https":
-		return nil, errors.New(`is no URL of an upstream: write http://HOST:PORT or https://HOST:PORT`)
+		return nil, errors.New(`invalid URL of an upstream: write http://HOST:PORT or https://HOST:PORT`)
 	case target.Hostname() == "":
 		return nil, errors.New("names no host: write http://HOST:PORT")
 	case target.RawQuery != "" || target.Fragment != "" || target.User != nil:

@@ -82,11 +82,11 @@ func (k *checker) address(at field, listen string) bool {
 	_, numeric := strconv.ParseUint(port, 10, 16)
 	switch {
 	case err != nil:
-		k.add(at, listen, `is no address; write host:port, as in "127.0.0.1:8080" or ":8080"`)
+		k.add(at, listen, `invalid address; write host:port, as in "127.0.0.1:8080" or ":8080"`)
 	case numeric != nil:
 		k.add(at, listen, "the port must be a number from 0 to 65535")
 	case strings.ContainsAny(host, " /"):
-		k.add(at, listen, "%q is no host", host)
+		k.add(at, listen, "invalid host %q", host)
 	default:
 		return true
 	}
@@ -119,7 +119,7 @@ func (k *checker) gateway(g *Gateway) {
 	for i, p := range g.TrustedProxies {
 		_, network := netip.ParsePrefix(p)
 		if _, single := netip.ParseAddr(p); network != nil && single != nil {
-			k.add(field("gateway.trusted_proxies").index(i), p, `is no address or network; write for example "10.0.0.0/8"`)
+			k.add(field("gateway.trusted_proxies").index(i), p, `invalid address or network; write for example "10.0.0.0/8"`)
 		}
 	}
 	switch d.AccessLog.Mode {
@@ -286,7 +286,7 @@ func (k *checker) patterns(routes []Route) {
 			continue
 		}
 		if _, port := hostname.Pattern(routes[i].Match); port != "" {
-			k.add(at, routes[i].Match, "is no pattern: its host must have no port, which no request is routed by")
+			k.add(at, routes[i].Match, "invalid pattern: its host must have no port, which no request is routed by")
 			continue
 		}
 		if _, again := first[normal[i]]; !again {

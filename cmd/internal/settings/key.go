@@ -58,7 +58,7 @@ func parseKeyPart(text string) (part KeyPart, problem string) {
 	inner, braced := strings.CutPrefix(text, "{")
 	if !braced {
 		if text == "" || strings.ContainsAny(text, "{}") {
-			return part, strconv.Quote(text) + " is no part of a key; " + keyForms
+			return part, "unknown part " + strconv.Quote(text) + "; " + keyForms
 		}
 		return KeyPart{Kind: KeyLiteral, Text: text}, ""
 	}

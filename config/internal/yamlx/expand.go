@@ -87,7 +87,7 @@ func (e *expander) variable(inner string) (value, problem string) {
 	name, fallback, hasFallback := strings.Cut(inner, ":-")
 	switch {
 	case !validVariable(name):
-		return "", fmt.Sprintf("%q is no name of a variable; write ${NAME}, ${NAME:-default} or ${file:/path}", name)
+		return "", fmt.Sprintf("invalid variable name %q; write ${NAME}, ${NAME:-default} or ${file:/path}", name)
 	case e.from.LookupEnv == nil:
 		return "", "variables are allowed only in a local configuration file"
 	}

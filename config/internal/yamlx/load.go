@@ -126,7 +126,7 @@ func countMarks(data []byte) (Fault, bool) {
 func syntaxFault(data []byte, err error) Fault {
 	var load *yaml.LoadError
 	if !errors.As(err, &load) {
-		return Fault{Pos: Pos{1, 1}, Message: "this is no YAML: " + err.Error()}
+		return Fault{Pos: Pos{1, 1}, Message: "invalid YAML: " + err.Error()}
 	}
 	pos := Pos{max(load.Mark.Line, 1), max(load.Mark.Column, 1)}
 	message := load.Message

@@ -148,7 +148,7 @@ func (d *Decoder) duration(path Path, n *Node, v reflect.Value, t tag) {
 // ParseDuration reads a duration as Go writes it, and also days: "7d", "1d12h".
 // A day has exactly 24 hours. It returns what is wrong, or "".
 func ParseDuration(text string) (value time.Duration, problem string) {
-	const form = "is no duration; write for example 250ms, 3s, 5m, 2h or 7d"
+	const form = "invalid duration; write for example 250ms, 3s, 5m, 2h or 7d"
 	rest := text
 	if days, after, found := strings.Cut(text, "d"); found {
 		n, err := strconv.ParseFloat(days, 64)
@@ -265,7 +265,7 @@ func (d *Decoder) size(path Path, n *Node, v reflect.Value, t tag) {
 	value, ok := ParseSize(n.Text)
 	switch {
 	case !ok:
-		d.fault(path, n, "is no size; write for example 512B, 64KiB or 10MiB%s", map[bool]string{true: ", or auto"}[t.auto])
+		d.fault(path, n, "invalid size; write for example 512B, 64KiB or 10MiB%s", map[bool]string{true: ", or auto"}[t.auto])
 	case !d.mayBe(path, n, value < 0, value == 0, t):
 	case value == 0 && t.zero:
 		v.SetInt(-1)

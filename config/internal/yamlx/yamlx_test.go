@@ -71,11 +71,11 @@ func TestRefusesWithPosition(t *testing.T) {
 		{"zero duration", "wait: 0s", "1:7", "must not be 0"},
 		{"plain zero", "wait: 0", "1:7", "must not be 0"},
 		{"negative duration", "wait: -3s", "1:7", "must not be negative"},
-		{"no duration", "wait: soon", "1:7", "is no duration"},
+		{"no duration", "wait: soon", "1:7", "invalid duration"},
 		{"days too long", "wait: 200000d", "1:7", "longer than 292 years"},
 		{"no value", "wait:", "1:6", "has no value"},
 		{"bare size", "body: 10", "1:7", "10 of what? write 10MiB"},
-		{"no size", "body: 10MB2", "1:7", "is no size"},
+		{"no size", "body: 10MB2", "1:7", "invalid size"},
 		{"zero count", "count: 0", "1:8", "must not be 0; remove the key"},
 		{"negative none", "none: -1", "1:7", "write 0 for none"},
 		{"fraction", "count: 1.5", "1:8", "whole number"},
@@ -104,7 +104,7 @@ func TestRefusesWithPosition(t *testing.T) {
 		{"comment only", "# nothing\n", "1:1", "empty"},
 		{"unset", "text: ${NOPE}", "1:7", "NOPE is not set"},
 		{"unclosed", "text: \"${NOPE\"", "1:7", "never closed"},
-		{"bad variable", "text: \"${a b}\"", "1:7", "no name of a variable"},
+		{"bad variable", "text: \"${a b}\"", "1:7", "invalid variable name"},
 		{"no file", "text: \"${file:/nope}\"", "1:7", "cannot be read"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
