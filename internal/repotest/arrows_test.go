@@ -36,6 +36,7 @@ var arrows = map[string]string{
 	"ratelimit/shared":           "clock fault mode ratelimit",
 	"ratelimit/shared/storetest": "fault ratelimit ratelimit/shared",
 	"pool":                       "clock fault internal/enum internal/histogram internal/stripe telemetry",
+	"perf":                       "perf/internal/detect",
 	"perf/internal/detect":       "",
 	"perf/internal/simulate":     "perf/internal/detect",
 	"pool/internal/shared":       "",
