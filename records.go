@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
@@ -221,7 +222,7 @@ func (r *records) wait(ctx context.Context, s *config.Storage) error {
 			r.f.log.Warn("the storage is away: the layer starts without it, events wait for it", slog.Any("error", err))
 			return nil
 		}
-		pause(limited, retryOpening)
+		clock.Sleep(limited, retryOpening)
 	}
 }
 
@@ -259,7 +260,7 @@ func (r *records) reopen(ctx context.Context) error {
 			said = err.Error()
 			r.f.log.Warn("the storage is still away", slog.Any("error", err))
 		}
-		pause(ctx, reopenInterval)
+		clock.Sleep(ctx, reopenInterval)
 	}
 	return supervise.Permanent(nil)
 }
@@ -322,20 +323,10 @@ func (r *records) close(ctx context.Context, _ *assembly) error {
 func aMomentLonger(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	stop := context.AfterFunc(ctx, func() {
-		pause(longer, grace)
+		clock.Sleep(longer, grace)
 		cancel()
 	})
 	return longer, func() { stop(); cancel() }
-}
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // silence ends the listening for a configuration that did not come into force.

@@ -8,7 +8,10 @@
 // a testing/synctest bubble only the former follows the bubble's virtual time.
 package clock
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Instant is a point of monotonic time in nanoseconds since an arbitrary start.
 // It may be zero or negative (in a synctest bubble the clock starts elsewhere),
@@ -25,6 +28,22 @@ func Now() Instant { return Instant(time.Since(start)) }
 // Of returns the instant of t without reading the clock: exactly, if t has a
 // monotonic reading, as the deadlines of contexts mostly do.
 func Of(t time.Time) Instant { return Instant(t.Sub(start)) }
+
+// Sleep waits for d or for the end of ctx, whichever is first, and reports whether d has
+// passed.
+func Sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
 
 // Add returns i+d, saturating at the ends of the range instead of wrapping.
 func (i Instant) Add(d time.Duration) Instant {

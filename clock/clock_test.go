@@ -1,6 +1,7 @@
 package clock_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,6 +51,23 @@ func TestOfIsTheInverseOfTime(t *testing.T) {
 		want := clock.Now().Add(time.Minute)
 		if got := clock.Of(time.Now().Add(time.Minute)); got != want {
 			t.Errorf("got %d, want %d", got, want)
+		}
+	})
+}
+
+func TestSleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		if !clock.Sleep(t.Context(), time.Second) || time.Since(began) != time.Second {
+			t.Errorf("it slept %v of a second", time.Since(began))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if clock.Sleep(ctx, time.Hour) || time.Since(began) != 2*time.Second {
+			t.Errorf("it slept on for %v though the context had ended", time.Since(began))
+		}
+		if clock.Sleep(ctx, 0) || !clock.Sleep(t.Context(), -1) {
+			t.Error("no time has not passed, or has under a context that is over")
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 )
 
@@ -89,7 +90,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	defer forget()
 	for {
 		for pause := firstPause; s.records.unreachable() != nil && !s.catchUp(ctx); pause = min(2*pause, longestPause) {
-			if !sleep(ctx, pause) {
+			if !clock.Sleep(ctx, pause) {
 				return nil
 			}
 		}
@@ -98,17 +99,6 @@ func (s *Server) Serve(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -53,11 +53,11 @@ var arrows = map[string]string{
 	"protect":          "fault guard internal/exhausted/dialing mode outcome ratelimit telemetry",
 	"protect/sqlguard": "fault guard internal/errtree internal/exhausted/dialing outcome pool telemetry",
 
-	"config":                   "breaker config/internal/jsontree config/internal/yamlx fault guard internal/localfile internal/ordered internal/suggest memory pool ratelimit telemetry",
+	"config":                   "breaker clock config/internal/jsontree config/internal/yamlx fault guard internal/localfile internal/ordered internal/suggest memory pool ratelimit telemetry",
 	"config/historytest":       "config fault",
 	"config/internal/jsontree": "",
 	"config/internal/yamlx":    "internal/suggest",
-	".":                        "breaker config eventstore fault guard internal/suggest memory pool ratelimit registry supervise telemetry",
+	".":                        "breaker clock config eventstore fault guard internal/suggest memory pool ratelimit registry supervise telemetry",
 
 	"adapters":                      "",
 	"adapters/grpc":                 "fault guard internal/errtree outcome protect ratelimit",
@@ -73,11 +73,11 @@ var arrows = map[string]string{
 	"cmd":                     "",
 	"cmd/foundation":          "cmd/internal/cli",
 	"cmd/internal/adminapi":   ". breaker cmd/internal/logs config eventstore fault guard pool protect ratelimit registry supervise telemetry",
-	"cmd/internal/cli":        "adapters/postgres adapters/sqlite cmd/internal/adminapi cmd/internal/daemon cmd/internal/logs cmd/internal/quickstart cmd/internal/settings config fault pool pool/httpworker pool/sqlworker",
-	"cmd/internal/daemon":     ". adapters/postgres/pgstore adapters/prometheus adapters/sqlite cmd/internal/adminapi cmd/internal/gateway cmd/internal/logs cmd/internal/settings config fault guard internal/localfile pool supervise telemetry",
+	"cmd/internal/cli":        "adapters/postgres adapters/sqlite clock cmd/internal/adminapi cmd/internal/daemon cmd/internal/logs cmd/internal/quickstart cmd/internal/settings config fault pool pool/httpworker pool/sqlworker",
+	"cmd/internal/daemon":     ". adapters/postgres/pgstore adapters/prometheus adapters/sqlite clock cmd/internal/adminapi cmd/internal/gateway cmd/internal/logs cmd/internal/settings config fault guard internal/localfile pool supervise telemetry",
 	"cmd/internal/gateway":    "cmd/internal/logs cmd/internal/settings fault guard internal/exhausted/dialing internal/hostname internal/key internal/localfile internal/routing protect ratelimit telemetry",
 	"cmd/internal/logs":       "",
-	"cmd/internal/quickstart": "cmd/internal/daemon",
+	"cmd/internal/quickstart": "clock cmd/internal/daemon",
 	"cmd/internal/settings":   "config fault guard internal/hostname internal/routing internal/suggest",
 
 	"bench":                  "bench/internal/machine breaker guard pool ratelimit",

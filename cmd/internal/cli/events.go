@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 )
 
@@ -154,21 +155,9 @@ func (a *app) followFrom(ctx context.Context, client *adminapi.Client, q url.Val
 		case err != nil:
 			return a.explain(err)
 		}
-		if !wait(ctx, reconnectPause) {
+		if !clock.Sleep(ctx, reconnectPause) {
 			return nil
 		}
-	}
-}
-
-// wait reports whether the time has passed before ctx ended.
-func wait(ctx context.Context, length time.Duration) bool {
-	timer := time.NewTimer(length)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/cmd/internal/settings"
 )
 
@@ -31,7 +32,7 @@ func (d *Daemon) stop(ctx context.Context) error {
 	d.gateway.Drain()
 	drain := d.drainTimes()
 	d.log.Info("draining", slog.Duration("delay", drain.Delay), slog.Duration("timeout", drain.Timeout))
-	pause(ctx, drain.Delay)
+	clock.Sleep(ctx, drain.Delay)
 	d.forbidReloads()
 	errs := []error{d.stopGateway(ctx, drain.Timeout)}
 	for _, s := range slices.Backward(d.servers) {
@@ -78,18 +79,6 @@ func (d *Daemon) stopGateway(ctx context.Context, timeout time.Duration) error {
 	}
 	d.gateway.Close(ctx)
 	return err
-}
-
-func pause(ctx context.Context, length time.Duration) {
-	if length <= 0 {
-		return
-	}
-	timer := time.NewTimer(length)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // Run runs a daemon until ctx ends, and then drains it. Each value of hangups is

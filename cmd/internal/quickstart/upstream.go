@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync/atomic"
 	"time"
+
+	"github.com/elixirscope/foundation/clock"
 )
 
 // behaviour is how the sample upstream answers.
@@ -68,24 +70,12 @@ func (u *Upstream) answer(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusInternalServerError, map[string]any{"error": "switched on with /-/fail"})
 		return
 	case slow:
-		if !wait(r, slowAnswer) {
+		if !clock.Sleep(r.Context(), slowAnswer) {
 			return
 		}
 	case healthy:
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"hello": "from the sample upstream", "path": r.URL.Path, "requests_seen": n})
-}
-
-// wait reports whether the client waited as well.
-func wait(r *http.Request, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-r.Context().Done():
-		return false
-	}
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
