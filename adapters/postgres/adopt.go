@@ -63,8 +63,7 @@ func (a *Adopted) WorkerType() reflect.Type { return reflect.TypeFor[*pgx.Conn](
 // that loses the last connection to another borrower at that moment waits.
 func (a *Adopted) Checkout(ctx context.Context, o pool.CheckoutOptions) (pool.Loan, error) {
 	if ctx.Err() != nil {
-		a.counts.canceled.Add(1)
-		return pool.Loan{}, a.fault(fault.Canceled, context.Cause(ctx))
+		return pool.Loan{}, a.tooLate(ctx)
 	}
 	if o.NoWait && a.occupied() {
 		a.counts.full.Add(1)
@@ -88,6 +87,16 @@ func (a *Adopted) Checkout(ctx context.Context, o pool.CheckoutOptions) (pool.Lo
 	b := &borrowed{conn: c}
 	b.item = pool.Item{Worker: c.Conn(), Ref: b}
 	return pool.Loan{Item: &b.item, Waited: time.Since(began)}, nil
+}
+
+// tooLate answers a caller whose context was done before it came.
+func (a *Adopted) tooLate(ctx context.Context) error {
+	code, count := fault.Canceled, &a.counts.canceled
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		code, count = fault.PoolTimeout, &a.counts.timeouts
+	}
+	count.Add(1)
+	return a.fault(code, context.Cause(ctx))
 }
 
 func (a *Adopted) occupied() bool {

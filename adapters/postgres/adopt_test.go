@@ -55,9 +55,14 @@ func TestAnAdoptedPoolLendsAndSaysWhyNot(t *testing.T) {
 	if _, err := a.Checkout(canceled, pool.CheckoutOptions{}); !errors.Is(err, fault.Canceled) {
 		t.Errorf("got %v", err)
 	}
+	late, done := context.WithDeadline(background, time.Now().Add(-time.Second))
+	defer done()
+	if _, err := a.Checkout(late, pool.CheckoutOptions{}); !errors.Is(err, fault.PoolTimeout) {
+		t.Errorf("its deadline had passed: %v", err)
+	}
 	a.Return(l, pool.Reuse)
 	a.Return(l, pool.Reuse) // a second return is ignored
-	if st := a.Stats(); st.StaleEnds != 1 || st.InUse != 0 || st.Timeouts != 1 || st.Full != 1 || st.Canceled != 1 {
+	if st := a.Stats(); st.StaleEnds != 1 || st.InUse != 0 || st.Timeouts != 2 || st.Full != 1 || st.Canceled != 1 {
 		t.Errorf("%+v", st)
 	}
 	p.Close()
