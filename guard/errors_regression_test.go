@@ -193,6 +193,26 @@ func TestAContextThatDoesNotAnswerLosesNothing(t *testing.T) {
 	}
 }
 
+// The same for a token whose outcome was told before: it leaves the calls in flight once.
+func TestATokenWhoseContextDoesNotAnswerLeavesOnce(t *testing.T) {
+	for name, end := range map[string]func(){"panic": func() { panic("boom") }, "goexit": runtime.Goexit} {
+		synctest.Test(t, func(t *testing.T) {
+			g := newGuard(t, guard.Config{Timeout: time.Hour, Concurrency: 5})
+			other := must(g.Enter(t.Context(), guard.Call{}))
+			defer other.Close()
+			armed := false
+			tok := must(g.Enter(rudeContext{t.Context(), func() bool { return armed }, end}, guard.Call{}))
+			tok.Settle(outcome.Success, nil)
+			armed = true
+			drive(tok.Close)
+			armed = false
+			if s := g.Status(); s.InFlight != 1 || s.SlotsTaken != 1 || s.Results[guard.Succeeded] != 1 {
+				t.Errorf("%s: %d in flight, %d places, %v", name, s.InFlight, s.SlotsTaken, s.Results)
+			}
+		})
+	}
+}
+
 // A stage's error is asked for its code when the call is refused.
 func TestARefusalWhoseMethodsPanicLosesNothing(t *testing.T) {
 	for way, err := range ends {

@@ -170,3 +170,20 @@ func TestTheSeriesSayWhatTheStatusSays(t *testing.T) {
 		wait(time.Hour)
 	})
 }
+
+func TestTheStatusNamesTheParts(t *testing.T) {
+	for name, c := range map[string]struct {
+		cfg                      guard.Config
+		breaker, rateLimit, pool string
+	}{
+		"none":     {guard.Config{}, "", "", ""},
+		"breaker":  {guard.Config{Breaker: newBreaker(t, breaker.Config{})}, "payments", "", ""},
+		"breakers": {guard.Config{Breakers: must(breaker.NewGroup("hosts", breaker.Config{}, 0))}, "hosts", "", ""},
+		"limit":    {guard.Config{RateLimit: newLimit(t, 1)}, "", "per-user", ""},
+		"pool":     {guard.Config{Pool: newStage()}, "", "", "orders"},
+	} {
+		if s := newGuard(t, c.cfg).Status(); s.Name != "checkout" || s.Breaker != c.breaker || s.RateLimit != c.rateLimit || s.Pool != c.pool {
+			t.Errorf("%s: %q %q %q %q", name, s.Name, s.Breaker, s.RateLimit, s.Pool)
+		}
+	}
+}

@@ -126,3 +126,23 @@ func TestInShadowNothingWaitsForATurn(t *testing.T) {
 		}
 	})
 }
+
+// A call that waited for its turn in vain has waited, though it never came to the pool.
+func TestAWaitForATurnInVainIsCountedBeforeAPool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, rec := newStage(), &recorder{}
+		g := shaped(t, 10, func(c *guard.Config) { c.Pool, c.Recorder = s, rec })
+		db := must(guard.Bind[*conn](g))
+		use := func(ctx context.Context) error {
+			_, err := guard.DoWith(ctx, db, guard.Call{}, func(context.Context, *conn) (int, error) { return 0, nil })
+			return err
+		}
+		_ = use(t.Context())
+		leaving, leave := context.WithCancel(t.Context())
+		time.AfterFunc(50*time.Millisecond, leave)
+		wantCode(t, use(leaving), fault.Canceled)
+		if st := g.Status(); st.Wait.Count != 1 || st.Wait.Mean != 50*time.Millisecond || rec.all[1].Wait != 50*time.Millisecond || s.checkouts != 1 {
+			t.Errorf("%+v, told %+v, %d checkouts", st.Wait, rec.all, s.checkouts)
+		}
+	})
+}
