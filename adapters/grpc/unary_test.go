@@ -160,7 +160,7 @@ func TestADeadlineThatHasPassedIsDeadlineExceeded(t *testing.T) {
 // arrived is a stream of a server as its interceptor meets it.
 type arrived struct {
 	grpc.ServerStream
-	ctx context.Context //nolint:containedctx // what a stream has
+	ctx context.Context
 }
 
 func (a arrived) Context() context.Context { return a.ctx }
