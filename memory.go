@@ -1,11 +1,22 @@
 package foundation
 
 import (
+	"context"
+
 	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/key"
 	"github.com/elixirscope/foundation/memory"
 )
 
 const memorySection = "memory"
+
+// cleaning is a section whose parts have something to give up when memory is short. Its
+// cleaners look at the parts that are in force when they run.
+type cleaning interface {
+	cleaners(f *Foundation) []memory.Cleaner
+}
 
 func (f *Foundation) memories() *monitor[memory.Config, *memory.Manager] {
 	return &monitor[memory.Config, *memory.Manager]{
@@ -16,11 +27,43 @@ func (f *Foundation) memories() *monitor[memory.Config, *memory.Manager] {
 			}
 			return c.Memory.Config, true, c.Memory.Off
 		},
-		open: memory.New,
+		open: func(c memory.Config) (*memory.Manager, error) {
+			return memory.New(c, memory.WithBus(f.bus), memory.WithLogger(f.log), memory.WithCleaners(f.cleaners()...))
+		},
 		show: func(s *Status, m *memory.Manager) { now := m.Status(); s.Memory = &now },
 	}
+}
+
+// cleaners lists what the layer and the program can give up.
+func (f *Foundation) cleaners() []memory.Cleaner {
+	var all []memory.Cleaner
+	for _, s := range f.table {
+		if c, ok := s.(cleaning); ok {
+			all = append(all, c.cleaners(f)...)
+		}
+	}
+	return append(all, f.options.Cleaners...)
 }
 
 // Memory returns the manager that watches the memory, [fault.NotFound] while the section
 // "memory" is off. A change of its settings keeps it; after off and on it is another.
 func (f *Foundation) Memory() (*memory.Manager, error) { return f.memory.find() }
+
+// admission lets a guard ask the manager.
+type admission struct{ *memory.Manager }
+
+// Admit implements [guard.Admitter].
+func (a admission) Admit(_ context.Context, c guard.Call) *fault.Error {
+	if c.Key.IsZero() {
+		return a.Manager.Admit(c.Priority, 0)
+	}
+	return a.Manager.Admit(c.Priority, c.Key.Hash(key.All).Lo|1)
+}
+
+// admitter returns what guards ask under a configuration, nil while memory is not watched.
+func admitter(a *assembly) guard.Admitter {
+	if m, ok := a.parts[memorySection].(*memory.Manager); ok {
+		return admission{m}
+	}
+	return nil
+}

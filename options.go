@@ -5,6 +5,7 @@ import (
 
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/memory"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -36,6 +37,9 @@ type Options struct {
 	// section out: memory. With false a section that is written runs, if only as {}. Off
 	// in the configuration is off in either case.
 	Monitors bool
+	// Cleaners are what the program can give up when memory is short, beside what the layer
+	// can by itself.
+	Cleaners []memory.Cleaner
 	// Node tells in events where they happened; empty leaves that out.
 	Node string
 	// Sections are sections of the configuration that are not the layer's own, as the

@@ -3,6 +3,7 @@ package guard_test
 import (
 	"context"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,6 +98,7 @@ var newFailing = must(guard.New("failing", guard.Config{}))
 // quiet implements what a guard may be told, and allocates nothing.
 type quiet struct{ asked, told int }
 
+func (q *quiet) Refusing() *atomic.Uint32                       { return nil }
 func (q *quiet) Admit(context.Context, guard.Call) *fault.Error { q.asked++; return nil }
 func (q *quiet) Record(guard.Observation)                       { q.told++ }
 

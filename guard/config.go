@@ -97,7 +97,7 @@ func (c *Config) problems() fault.Problems {
 	ps.Require(c.Lease <= 0 || c.Lease >= c.Timeout, "lease", c.Lease, "must not be shorter than timeout %v: healthy calls would be taken for lost", c.Timeout)
 	ps.Require(c.Concurrency >= 0 && c.Concurrency <= maxConcurrency, "concurrency", c.Concurrency, "must be between 1 and %d, or left out for no bound", maxConcurrency)
 	ps.Require(c.MaxDetached >= 0 && c.MaxDetached <= maxConcurrency, "max_detached", c.MaxDetached, "must be between 1 and %d", maxConcurrency)
-	ps.Require(c.Priority.set().Known(), "priority", uint8(c.Priority), "must be critical, normal, best_effort or bulk")
+	ps.Require(c.Priority.Valid(), "priority", uint8(c.Priority), "must be critical, normal, best_effort or bulk")
 	ps.Require(c.Mode.Known(), "mode", uint8(c.Mode), "must be enforce, shadow or off")
 	return ps
 }

@@ -2,6 +2,7 @@ package guard_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,6 +43,7 @@ func BenchmarkDo(b *testing.B) {
 	}{
 		{"nothing", guard.Config{}},
 		{"concurrency", guard.Config{Concurrency: 1000}},
+		{"memory", guard.Config{Admission: &memory{word: new(atomic.Uint32)}}},
 		{"breaker", guard.Config{Breaker: br}},
 		{"limit", guard.Config{RateLimit: limit}},
 		{"limit+breaker", guard.Config{Breaker: br, RateLimit: limit}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,6 +111,8 @@ type openToken struct {
 }
 
 // Admit implements guard.Admitter.
+func (w *world) Refusing() *atomic.Uint32 { return nil }
+
 func (w *world) Admit(context.Context, guard.Call) *fault.Error {
 	switch w.memory {
 	case refuses, cannotMake:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -453,5 +454,20 @@ func TestAGroupHasOneBreakerForEachKey(t *testing.T) {
 	wantCode(t, g.DoCall(t.Context(), a, succeed), fault.CircuitOpen)
 	if err := g.DoCall(t.Context(), b, succeed); err != nil {
 		t.Error(err)
+	}
+}
+
+// While the word of the admission is 0 it is not asked.
+func TestMemory_IsAskedOnlyWhileItRefuses(t *testing.T) {
+	m := &memory{word: new(atomic.Uint32), refuse: func(guard.Call) bool { return true }}
+	g := newGuard(t, guard.Config{Admission: m})
+	for _, word := range []uint32{0, 1, 0} {
+		m.word.Store(word)
+		if err := g.Do(t.Context(), succeed); (err != nil) != (word != 0) {
+			t.Errorf("with the word at %d: %v", word, err)
+		}
+	}
+	if len(m.asked) != 1 {
+		t.Errorf("it was asked %d times", len(m.asked))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,7 +168,10 @@ type memory struct {
 	mu     sync.Mutex
 	refuse func(guard.Call) bool
 	asked  []guard.Call
+	word   *atomic.Uint32 // nil: it is asked each time
 }
+
+func (m *memory) Refusing() *atomic.Uint32 { return m.word }
 
 func (m *memory) Admit(_ context.Context, c guard.Call) *fault.Error {
 	m.mu.Lock()

@@ -1,6 +1,9 @@
 package guard
 
 import (
+	"cmp"
+	"sync/atomic"
+
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/mode"
@@ -22,17 +25,35 @@ type revision struct {
 	// takesBeforePermit says that something is taken between the look at the breaker
 	// and its permit; else the permit alone decides.
 	takesBeforePermit bool
-	// hasAdmission says that there is a stage before the breaker is looked at.
-	hasAdmission bool
-	hasPool      bool
+	bounded           bool // in how many calls are in flight
+	hasPool           bool
+	// refusing is the word that is 0 while the admission need not be asked.
+	refusing *atomic.Uint32
+}
+
+// The words of a guard without an admission, and of one whose admission has no word.
+var never, always = new(atomic.Uint32), one()
+
+func one() *atomic.Uint32 {
+	word := new(atomic.Uint32)
+	word.Store(1)
+	return word
+}
+
+func refusing(a Admitter) *atomic.Uint32 {
+	if a == nil {
+		return never
+	}
+	return cmp.Or(a.Refusing(), always)
 }
 
 func newRevision(name string, cfg Config, number uint64) *revision {
 	r := &revision{config: cfg.effective(), number: number}
 	r.expired = fault.New(fault.Spec{Code: fault.CallTimeout, Component: component, Name: name})
 	r.active = protectionsOf(&cfg)
+	r.refusing = refusing(cfg.Admission)
 	r.hasPool = cfg.Pool != nil
-	r.hasAdmission = cfg.Admission != nil || cfg.Concurrency > 0
+	r.bounded = cfg.Concurrency > 0
 	r.takesBeforePermit = r.config.RateLimit != nil || r.config.Pool != nil
 	return r
 }

@@ -80,7 +80,7 @@ func (v *visit) noCall(ctx context.Context) error {
 }
 
 func (v *visit) protect(ctx context.Context, c *Call) (stage, error) {
-	if v.rev.hasAdmission || v.detached {
+	if v.rev.refusing.Load() != 0 || v.rev.bounded || v.detached {
 		if by, err := v.enter(ctx, c); err != nil {
 			return by, err
 		}
@@ -111,7 +111,7 @@ func (v *visit) protect(ctx context.Context, c *Call) (stage, error) {
 // enter is what comes before the dependency is looked at: memory, concurrency.
 func (v *visit) enter(ctx context.Context, c *Call) (stage, error) {
 	cfg := &v.rev.config
-	if cfg.Admission != nil && !c.ReleasesMemory {
+	if v.rev.refusing.Load() != 0 && !c.ReleasesMemory {
 		asked := *c
 		asked.Priority = v.rev.priority(ctx, c)
 		if refusal := cfg.Admission.Admit(ctx, asked); refusal != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,6 +46,8 @@ func TestWarningsNameTheTimeLimitOfABreaker(t *testing.T) {
 
 // odd refuses with a code that guards do not know.
 type odd struct{ code fault.Code }
+
+func (odd) Refusing() *atomic.Uint32 { return nil }
 
 func (o odd) Admit(context.Context, guard.Call) *fault.Error {
 	if o.code == 0 {

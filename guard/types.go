@@ -2,6 +2,7 @@ package guard
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/elixirscope/foundation/fault"
@@ -81,6 +82,10 @@ const rejected = "rejected"
 // Admitter decides whether a call may begin while memory is short. A guard asks
 // it first of all, once for each call that does not release memory.
 type Admitter interface {
+	// Refusing returns a word that is 0 while every call is admitted: the guard loads it
+	// and asks no further then. It is the same word for as long as the Admitter lives; nil
+	// means that the guard is to ask each time.
+	Refusing() *atomic.Uint32
 	// Admit returns nil or why the call is refused. c.Priority is set. It must not
 	// block and takes nothing that had to be given back.
 	Admit(ctx context.Context, c Call) *fault.Error

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 
 	"github.com/elixirscope/foundation/fault"
@@ -15,6 +16,8 @@ import (
 
 // spy is an admitter that sees how calls are described, and refuses them all.
 type spy struct{ last guard.Call }
+
+func (s *spy) Refusing() *atomic.Uint32 { return nil }
 
 func (s *spy) Admit(_ context.Context, c guard.Call) *fault.Error {
 	s.last = c

@@ -3,6 +3,7 @@ package grpc_test
 import (
 	"context"
 	"net"
+	"sync/atomic"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -21,6 +22,8 @@ import (
 
 // spy is an admitter that sees how calls are described, and refuses them all.
 type spy struct{ last guard.Call }
+
+func (s *spy) Refusing() *atomic.Uint32 { return nil }
 
 func (s *spy) Admit(_ context.Context, c guard.Call) *fault.Error {
 	s.last = c

@@ -10,6 +10,7 @@ package guardtest
 import (
 	"context"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"github.com/elixirscope/foundation/fault"
@@ -52,6 +53,9 @@ func (l lender) Checkout(context.Context, pool.CheckoutOptions) (pool.Loan, erro
 
 // refuser stands in the first stage, so that nothing else happens.
 type refuser fault.Code
+
+// Refusing implements [guard.Admitter].
+func (refuser) Refusing() *atomic.Uint32 { return nil }
 
 // Admit implements [guard.Admitter].
 func (r refuser) Admit(context.Context, guard.Call) *fault.Error {

@@ -29,6 +29,7 @@ var arrows = map[string]string{
 	"internal/testkit":           "",
 	"fault":                      "internal/errtree",
 	"outcome":                    "internal/enum",
+	"priority":                   "internal/enum",
 	"telemetry":                  "clock fault",
 
 	"breaker":                    "clock fault internal/enum internal/errtree internal/key internal/ordered internal/stripe mode outcome telemetry",
@@ -45,10 +46,10 @@ var arrows = map[string]string{
 	"registry":                   "fault telemetry",
 	"supervise":                  "fault internal/enum telemetry",
 	"eventstore":                 "fault internal/enum telemetry",
-	"memory":                     "fault telemetry",
+	"memory":                     "fault internal/enum priority telemetry",
 	"eventstore/storetest":       "eventstore fault",
 
-	"guard":            "breaker clock fault internal/enum internal/errtree internal/exhausted internal/histogram internal/stripe mode outcome pool ratelimit telemetry",
+	"guard":            "breaker clock fault internal/errtree internal/exhausted internal/histogram internal/stripe mode outcome pool priority ratelimit telemetry",
 	"guard/guardtest":  "fault guard pool",
 	"protect":          "fault guard internal/exhausted/dialing mode outcome ratelimit telemetry",
 	"protect/sqlguard": "fault guard internal/errtree internal/exhausted/dialing outcome pool telemetry",
@@ -57,7 +58,7 @@ var arrows = map[string]string{
 	"config/historytest":       "config fault",
 	"config/internal/jsontree": "",
 	"config/internal/yamlx":    "internal/suggest",
-	".":                        "breaker clock config eventstore fault guard internal/suggest memory pool ratelimit registry supervise telemetry",
+	".":                        "breaker clock config eventstore fault guard internal/key internal/suggest memory pool ratelimit registry supervise telemetry",
 
 	"adapters":                      "",
 	"adapters/grpc":                 "fault guard internal/errtree outcome protect ratelimit",
@@ -95,7 +96,7 @@ var arrows = map[string]string{
 // another: the parts of one layer are ignorant of each other.
 var layers = [][]string{
 	{"clock", "internal/..."},
-	{"fault", "mode", "outcome"},
+	{"fault", "mode", "outcome", "priority"},
 	{"telemetry"},
 	{"breaker", "ratelimit/...", "pool/...", "retry", "memory", "perf/...", "health/...", "registry", "supervise", "eventstore/..."},
 	{"guard/..."},
