@@ -49,7 +49,7 @@ var arrows = map[string]string{
 	"memory":                     "fault internal/enum priority telemetry",
 	"eventstore/storetest":       "eventstore fault",
 
-	"guard":            "breaker clock fault internal/errtree internal/exhausted internal/histogram internal/stripe mode outcome pool priority ratelimit telemetry",
+	"guard":            "breaker clock fault internal/enum internal/errtree internal/exhausted internal/histogram internal/stripe mode outcome pool priority ratelimit telemetry",
 	"guard/guardtest":  "fault guard pool",
 	"protect":          "fault guard internal/exhausted/dialing mode outcome ratelimit telemetry",
 	"protect/sqlguard": "fault guard internal/errtree internal/exhausted/dialing outcome pool telemetry",
