@@ -25,6 +25,7 @@ const (
 // commands without one.
 type Env struct {
 	Stdout, Stderr io.Writer
+	Stdin          io.Reader // nil is empty
 	LookupEnv      func(string) (string, bool)
 	// Terminal reports whether Stdout is a terminal; only then is colour used.
 	Terminal bool
@@ -43,7 +44,7 @@ type Env struct {
 // of the same name does.
 func OSEnv(hangups func() (<-chan os.Signal, func()), ignorePipes func()) Env {
 	return Env{
-		Stdout: os.Stdout, Stderr: os.Stderr, LookupEnv: os.LookupEnv,
+		Stdout: os.Stdout, Stderr: os.Stderr, Stdin: os.Stdin, LookupEnv: os.LookupEnv,
 		Terminal: isTerminal(os.Stdout), Hangups: hangups, IgnorePipes: ignorePipes, Program: programName(os.Args[0]),
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 const (
 	historyBlocks = 1024 // of the past, to look for a period in
-	maxSlots      = 512  // of one period
+	maxSlots      = 2048 // of one period
 	leastPeriod   = 6    // blocks
 	hourSeconds   = 3600.0
 )
@@ -19,13 +19,15 @@ type season struct {
 	n     int
 	size  int // rows in a block
 	sum   float64
-	rows  int // in sum
-	seen  int // rows in all
+	clean float64 // the last row that was
+	rows  int     // in sum
+	seen  int     // rows in all
 
 	interval float64 // seconds between rows
 	check    int     // rows at which a period is looked for next
 
 	period  float64 // rows; 0 if none is evident
+	version int     // of the period: how often it has changed
 	slots   int
 	profile [maxSlots]float64
 	filled  [maxSlots]bool
@@ -43,7 +45,7 @@ func (s *season) expected() (value float64, ok bool) {
 		return 0, false
 	}
 	i := s.slot()
-	return s.offset + s.profile[i], s.filled[i] && float64(s.judged) > s.period/2 && s.errWith < 0.75*s.errWithout
+	return s.offset + s.profile[i], s.filled[i] && float64(s.judged) > s.period && s.useful()
 }
 
 func (s *season) slot() int {
@@ -62,8 +64,11 @@ func (s *season) learn(x float64, clean bool) {
 	if s.period > 0 {
 		s.learnProfile(x, clean)
 	}
+	if clean {
+		s.clean = x
+	}
 	s.seen++
-	s.sum += x
+	s.sum += s.clean // a profile that begins from the past begins without its incidents
 	if s.rows++; s.rows < s.size {
 		return
 	}
@@ -115,21 +120,45 @@ func (s *season) search() {
 		return
 	}
 	period := s.snapped(lag * float64(s.size))
-	switch off := math.Abs(period - s.period); {
-	case off < 0.004*s.period:
-	case off < 0.1*s.period: // the same, known better
-		judged, with, without := s.judged, s.errWith, s.errWithout
+	times := math.Round(period / s.period)
+	switch {
+	case s.period == 0 || !s.useful() && float64(s.judged) > 2*s.period:
 		s.adopt(period)
-		s.judged, s.errWith, s.errWithout = judged, with, without
-	default:
-		s.adopt(period)
+	case float64(s.size) > s.period/8: // too coarse by now to know better
+	case math.Abs(period-s.period) < 0.1*s.period:
+		if math.Abs(period-s.period) > 0.004*s.period {
+			s.repeat(period, 1)
+		}
+	case times >= 2 && math.Abs(period-times*s.period) < 0.02*period:
+		s.repeat(times*s.period, times)
 	}
 }
 
+// useful reports whether the profile predicts better than the level alone.
+func (s *season) useful() bool { return s.errWith < 0.75*s.errWithout }
+
+// repeat makes the period so many times as long, of the same profile over and over: the days
+// of a week are all alike until they are known to differ.
+func (s *season) repeat(period, times float64) {
+	old, oldSlots, known := s.profile, s.slots, s.filled
+	s.slots = slotsOf(period)
+	for i := range s.slots {
+		_, part := math.Modf((float64(i) + 0.5) / float64(s.slots) * times)
+		from := min(oldSlots-1, int(part*float64(oldSlots)))
+		s.profile[i], s.filled[i] = old[from], known[from]
+	}
+	s.phase = math.Mod(s.phase*period/(times*s.period), period)
+	s.period = period
+	s.version++
+}
+
+func slotsOf(period float64) int { return min(maxSlots, max(1, int(math.Round(period)))) }
+
 // snapped returns the period of the calendar that one is near to, or else whole rows.
 func (s *season) snapped(period float64) float64 {
+	near := max(0.02, 0.25*period/float64(s.seen)) // few repetitions tell the period badly
 	for _, usual := range [...]float64{hourSeconds, 24 * hourSeconds, 7 * 24 * hourSeconds} {
-		if rows := usual / s.interval; s.interval > 0 && math.Abs(period-rows) < 0.03*rows {
+		if rows := usual / s.interval; s.interval > 0 && math.Abs(period-rows) < near*rows {
 			return rows
 		}
 	}
@@ -211,7 +240,8 @@ func dot(a, b []float64) float64 {
 
 // adopt begins a profile with a period, from the past blocks.
 func (s *season) adopt(period float64) {
-	s.period, s.slots = period, min(maxSlots, max(1, int(math.Round(period))))
+	s.period, s.slots = period, slotsOf(period)
+	s.version++
 	s.errWith, s.errWithout, s.judged, s.offset = 0, 0, 0, 0
 	s.level = s.block[0]
 	clear(s.filled[:])

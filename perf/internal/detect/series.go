@@ -21,7 +21,7 @@ type Series struct {
 	interval float64 // seconds between rows, as usual
 
 	fast       follower
-	deseasoned bool // what it follows is without its season
+	deseasoned int // version of the season that is taken off what it follows; 0 for none
 	recent     recent
 	slow       tail // rows whose median is the normal level
 	season     season
@@ -126,12 +126,13 @@ func (s *Series) read(r *reading, x float64, gap bool) {
 	r.expected = normal
 	coarse := s.coarse(x, normal)
 	season, ok := s.season.expected()
+	version := s.season.version
 	if r.hasSeason = ok; !ok {
-		season = 0
+		season, version = 0, 0
 	}
 	r.plain = x - season
-	if s.deseasoned != ok || !s.fast.ready {
-		s.deseasoned = ok
+	if s.deseasoned != version || !s.fast.ready {
+		s.deseasoned = version
 		s.fast.restart(r.plain)
 	}
 	r.step = r.plain - s.fast.predict()
@@ -153,7 +154,7 @@ func (s *Series) readNoise(r *reading, coarse float64) {
 	if usual < 0.04*(s.step.quantile(0.99)-s.step.quantile(0.01)) {
 		return // hardly ever a step: there is no usual noise
 	}
-	size := min(math.Abs(r.step), 8*usual+coarse)
+	size := min(math.Abs(r.step), 4*usual)
 	s.loudness += (size - s.loudness) / noiseRows
 	if usual > 0 {
 		r.noise, r.hasNoise = math.Log(s.loudness/usual+0.1), true
@@ -163,7 +164,7 @@ func (s *Series) readNoise(r *reading, coarse float64) {
 
 func (s *Series) readSeason(r *reading, expected, coarse float64) {
 	r.expected = expected
-	limit := 8 * s.season.errWith
+	limit := 4 * s.season.errWith
 	a := 1 / max(shortRows, s.season.period/24)
 	s.away += a * (min(max(r.plain, -limit), limit) - s.away)
 	r.drift = s.away

@@ -17,7 +17,7 @@ type tail struct {
 
 	upper    bool    // the last value was above the median
 	crossing float64 // moving share of rows that crossed it
-	rows     float64
+	rows     float64 // in it, all of them
 
 	pending [pendingRows]float64 // not in the distribution yet
 	waiting int
@@ -39,17 +39,24 @@ func (t *tail) addLater(y float64) {
 
 // cross notes on which side of the median a row is.
 func (t *tail) cross(y float64) {
-	upper := y > t.quantile(0.5)
-	t.rows = min(t.rows+1, crossingMemory)
+	median := t.quantile(0.5)
+	upper := y > median
+	t.rows++
 	share := 0.0
-	if upper != t.upper {
+	switch {
+	case y == median:
+		share = 0.5 // neither: a series of few different values is not a slow one
+	case upper != t.upper:
 		share = 1
 	}
 	t.upper = upper
-	t.crossing += (share - t.crossing) / t.rows
+	t.crossing += (share - t.crossing) / min(t.rows, crossingMemory)
 }
 
-const crossingMemory = 1000
+const (
+	crossingMemory   = 1000 // rows
+	leastIndependent = 20   // values without which nothing is known of their distribution
+)
 
 // dependence is how many rows there are to one independent value: independent ones are on
 // either side of the median by turns, every other time.
@@ -59,13 +66,17 @@ func (t *tail) dependence() float64 {
 
 // unlikely returns the probability, on both sides, of a value as far out as y.
 func (t *tail) unlikely(y, coarse float64) float64 {
+	dependence := t.dependence()
+	if t.rows < leastIndependent*dependence {
+		return 1
+	}
 	p := 0.0
 	if y > t.quantile(0.5) {
 		p = t.above(y, coarse)
 	} else {
 		p = t.below(y, coarse)
 	}
-	return min(1, 2*p*t.dependence())
+	return min(1, 2*p*dependence)
 }
 
 // forget drops what is held back.
