@@ -66,7 +66,8 @@ type Page struct {
 	// ascending order, it stands after everything that was stored, whether it matched
 	// or not: the same query continued there finds exactly what is new.
 	Next uint64 `json:"next"`
-	// More says that there may be further events now.
+	// More says that there may be further events now. A page may then have fewer than
+	// asked for, even none: a store bounds how much one Find looks through.
 	More bool `json:"more"`
 }
 

@@ -20,7 +20,9 @@ type Store interface {
 	// written, the fault is canceled and the events may be stored or not; an ID of the
 	// caller's own tells when the same batch is appended again.
 	Append(ctx context.Context, events ...Event) ([]Event, error)
-	// Find returns the events that match, a page at a time.
+	// Find returns the events that match, a page at a time. It looks through a bounded
+	// part of the store, so that it holds up nobody for long, and [Page] says whether
+	// there is more.
 	Find(ctx context.Context, q Query) (Page, error)
 	// Prune removes what r does not keep and returns how many events that was, also
 	// when an error ended it early. Appending goes on meanwhile.

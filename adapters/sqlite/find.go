@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/elixirscope/foundation/adapters/internal/scan"
 	"github.com/elixirscope/foundation/eventstore"
 )
 
@@ -19,7 +20,11 @@ func find(ctx context.Context, tx *sql.Tx, q *eventstore.Query) (page eventstore
 	if err := tx.QueryRowContext(ctx, "SELECT last_seq FROM counters").Scan(&last); err != nil {
 		return page, err
 	}
-	s, err := selection(ctx, tx, q)
+	s, err := selection(ctx, tx, q, last)
+	if err != nil {
+		return page, err
+	}
+	stretch, err := s.bound(ctx, tx, q, last)
 	if err != nil {
 		return page, err
 	}
@@ -30,7 +35,7 @@ func find(ctx context.Context, tx *sql.Tx, q *eventstore.Query) (page eventstore
 	defer func() { err = errors.Join(err, found.Close()) }()
 	page.Next = q.After
 	for size := 0; found.Next(); {
-		e, err := scan(found)
+		e, err := eventOf(found)
 		if err != nil {
 			return page, err
 		}
@@ -40,10 +45,35 @@ func find(ctx context.Context, tx *sql.Tx, q *eventstore.Query) (page eventstore
 		}
 		page.Events, page.Next = append(page.Events, e), e.Seq
 	}
-	if q.Order == eventstore.Ascending {
+	page.More = stretch > 0
+	switch {
+	case page.More:
+		page.Next = stretch
+	case q.Order == eventstore.Ascending:
 		page.Next = max(q.After, last)
 	}
 	return page, found.Err()
+}
+
+// bound keeps a query that no index helps to a stretch of the events, and returns the
+// cursor behind it; 0 if there is nothing behind it.
+func (s *clauses) bound(ctx context.Context, tx *sql.Tx, q *eventstore.Query, last uint64) (uint64, error) {
+	if s.index != noIndex {
+		return 0, nil
+	}
+	var oldest uint64
+	if err := tx.QueryRowContext(ctx, "SELECT coalesce(min(seq), 0) FROM events").Scan(&oldest); err != nil {
+		return 0, err
+	}
+	stretch := scan.Stretch(q, oldest, last)
+	switch {
+	case stretch == 0:
+	case q.Order == eventstore.Descending:
+		s.where("seq >= ?", seqOf(stretch))
+	default:
+		s.where("seq <= ?", seqOf(stretch))
+	}
+	return stretch, nil
 }
 
 // clauses is the WHERE of a query with its arguments, and the index to take.
@@ -69,15 +99,13 @@ func (s *clauses) text(q *eventstore.Query) string {
 	return text + " ORDER BY seq " + order + " LIMIT ?"
 }
 
-// few is how many events of a range of time are fetched and sorted rather than found
-// by going through all events in their order.
-const few = 10_000
+const noIndex = "NOT INDEXED"
 
 // selection chooses the index itself: the planner of SQLite knows nothing of how the
 // values are spread unless somebody runs ANALYZE.
-func selection(ctx context.Context, tx *sql.Tx, q *eventstore.Query) (*clauses, error) {
-	s := &clauses{index: "NOT INDEXED"}
-	if err := s.times(ctx, tx, q); err != nil {
+func selection(ctx context.Context, tx *sql.Tx, q *eventstore.Query, last uint64) (*clauses, error) {
+	s := &clauses{index: noIndex}
+	if err := s.times(ctx, tx, q, last); err != nil {
 		return nil, err
 	}
 	if q.Correlation != "" {
@@ -96,22 +124,22 @@ func selection(ctx context.Context, tx *sql.Tx, q *eventstore.Query) (*clauses, 
 	return s, nil
 }
 
-func (s *clauses) times(ctx context.Context, tx *sql.Tx, q *eventstore.Query) error {
+func (s *clauses) times(ctx context.Context, tx *sql.Tx, q *eventstore.Query, last uint64) error {
 	if !q.Since.IsZero() {
 		s.where("time >= ?", ceilMicro(q.Since))
 	}
 	if !q.Until.IsZero() {
 		s.where("time <= ?", q.Until.UnixMicro())
 	}
-	if len(s.terms) == 0 {
+	if len(s.terms) == 0 || scan.NearEnd(q, last) {
 		return nil
 	}
 	var n int
 	count := "SELECT count(*) FROM (SELECT 1 FROM events INDEXED BY events_time WHERE " + strings.Join(s.terms, " AND ") + " LIMIT ?)"
-	if err := tx.QueryRowContext(ctx, count, append(slices.Clip(s.args), few)...).Scan(&n); err != nil {
+	if err := tx.QueryRowContext(ctx, count, append(slices.Clip(s.args), scan.Few)...).Scan(&n); err != nil {
 		return err
 	}
-	if n < few {
+	if n < scan.Few {
 		s.index = "INDEXED BY events_time"
 	}
 	return nil

@@ -71,7 +71,7 @@ var severities = [...]fault.Severity{fault.SeverityInfo, fault.SeverityWarning, 
 // scanner reads the columns in their order.
 type scanner interface{ Scan(into ...any) error }
 
-func scan(from scanner) (eventstore.Event, error) {
+func eventOf(from scanner) (eventstore.Event, error) {
 	var (
 		e                     eventstore.Event
 		seq, at, rank         int64

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
+	"github.com/elixirscope/foundation/adapters/internal/scan"
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
 )
@@ -22,10 +23,6 @@ const columns = "seq, id, time, severity, type, component, name, node, correlati
 // no data that is stored apart from its row.
 const sizeOf = `(224 + octet_length(type) + octet_length(component) + octet_length(name) + octet_length(node)
 	+ 2 * coalesce(octet_length(correlation), 0) + coalesce(octet_length(data), 0))`
-
-// few is how many events of a range of time are fetched and sorted rather than found by
-// going through all events in their order.
-const few = 10_000
 
 // find answers a query with one statement, so that the cursor after the last page
 // belongs to the same state as the page. What does not fit the page is not sent.
@@ -54,7 +51,11 @@ func find(ctx context.Context, c *pgx.Conn, s schema, q *eventstore.Query) (page
 	if tag.RowsAffected() == 0 {
 		return page, groupcommit.NewFault(fault.DataCorrupt, corrupt, errors.New("the row of counters is missing"))
 	}
-	if page.More = r.found > int64(len(page.Events)); !page.More && q.Order == eventstore.Ascending {
+	switch page.More = r.found > int64(len(page.Events)); {
+	case page.More:
+	case w.stretch > 0:
+		page.More, page.Next = true, w.stretch
+	case q.Order == eventstore.Ascending:
 		page.Next = max(q.After, r.last)
 	}
 	return page, nil
@@ -62,9 +63,10 @@ func find(ctx context.Context, c *pgx.Conn, s schema, q *eventstore.Query) (page
 
 // clauses is the WHERE of a query with its arguments.
 type clauses struct {
-	few   bool // of a range of time
-	terms []string
-	args  []any
+	few     bool   // of a range of time
+	stretch uint64 // the cursor behind what is looked through; 0 if nothing is behind it
+	terms   []string
+	args    []any
 }
 
 // where adds a term, in which %s stands for the argument.
@@ -105,22 +107,45 @@ func (w *clauses) text(q *eventstore.Query) string {
 
 func selection(ctx context.Context, c *pgx.Conn, s schema, q *eventstore.Query) (*clauses, error) {
 	w := &clauses{}
+	indexed := q.ID != "" || q.Correlation != ""
+	var oldest, newest uint64
+	if !indexed {
+		const ends = "SELECT coalesce((SELECT min(seq) FROM {schema}.events), 0), last_seq FROM {schema}.counters"
+		if err := c.QueryRow(ctx, s.sql(ends)).Scan(&oldest, &newest); err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return nil, err // without the row of counters the query itself says so
+		}
+	}
 	if !q.Since.IsZero() {
 		w.where("time >= %s", ceilMicro(q.Since))
 	}
 	if !q.Until.IsZero() {
 		w.where("time <= %s", q.Until)
 	}
-	if len(w.terms) > 0 {
+	if len(w.terms) > 0 && (indexed || !scan.NearEnd(q, newest)) {
 		var n int
-		count := fmt.Sprintf("SELECT count(*) FROM (SELECT FROM {schema}.events%s LIMIT %d) matching", w.condition(), few)
+		count := fmt.Sprintf("SELECT count(*) FROM (SELECT FROM {schema}.events%s LIMIT %d) matching", w.condition(), scan.Few)
 		if err := c.QueryRow(ctx, s.sql(count), w.args...).Scan(&n); err != nil {
 			return nil, err
 		}
-		w.few = n < few
+		w.few = n < scan.Few
 	}
 	w.rest(q)
+	if !indexed && !w.few {
+		w.bound(q, oldest, newest)
+	}
 	return w, nil
+}
+
+// bound keeps a query that no index helps to a stretch of the events.
+func (w *clauses) bound(q *eventstore.Query, oldest, newest uint64) {
+	w.stretch = scan.Stretch(q, oldest, newest)
+	switch {
+	case w.stretch == 0:
+	case q.Order == eventstore.Descending:
+		w.where("seq >= %s", int64(w.stretch))
+	default:
+		w.where("seq <= %s", int64(w.stretch))
+	}
 }
 
 // likePattern turns a pattern of types, which has letters, digits and _ . : / -.

@@ -53,17 +53,39 @@ func (a *api) listEvents(r *http.Request) (any, error) {
 }
 
 // searchTimeout bounds a search: a rare type may be looked for in every event that there
-// is, and a long read keeps the log of a database from being emptied.
+// is.
 const searchTimeout = 10 * time.Second
 
+// search reads stretch after stretch until the page is full or its time is over. What it
+// has found by then is the answer, with the cursor that continues.
 func search(ctx context.Context, in eventstore.Store, q eventstore.Query) (eventstore.Page, error) {
 	limited, cancel := context.WithTimeout(ctx, searchTimeout)
 	defer cancel()
-	page, err := in.Find(limited, q)
-	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		return page, refuse(fault.CallTimeout, "the search of the events was ended after "+searchTimeout.String()+": narrow it with since and until")
+	page, size := eventstore.Page{Next: q.After}, 0
+	most := q.PageSize()
+	for {
+		q.After, q.Limit = page.Next, most-len(page.Events)
+		part, err := in.Find(limited, q)
+		switch over := err != nil && limited.Err() != nil && ctx.Err() == nil; {
+		case over && page.More:
+			return page, nil
+		case over:
+			return page, refuse(fault.CallTimeout, "the search of the events was ended after "+searchTimeout.String()+": narrow it with since and until")
+		case err != nil:
+			return page, err
+		}
+		for i := range part.Events {
+			if size += part.Events[i].Size(); len(page.Events) > 0 && size > eventstore.MaxPageBytes {
+				page.More = true
+				return page, nil
+			}
+			page.Events, page.Next = append(page.Events, part.Events[i]), part.Events[i].Seq
+		}
+		page.Next, page.More = part.Next, part.More
+		if !page.More || len(page.Events) == most {
+			return page, nil
+		}
 	}
-	return page, err
 }
 
 func eventView(e *eventstore.Event) Event {

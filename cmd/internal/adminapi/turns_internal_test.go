@@ -110,3 +110,43 @@ func TestSearch_EndsInTimeAndSaysHowToNarrowIt(t *testing.T) {
 		}
 	})
 }
+
+// stretches is a store of which a search can look at the first stretches only, each with
+// one event, and hangs in the last.
+type stretches struct {
+	eventstore.Store
+
+	n, hang uint64
+}
+
+func (s stretches) Find(ctx context.Context, q eventstore.Query) (eventstore.Page, error) {
+	at := q.After + 1
+	if at == s.hang {
+		<-ctx.Done()
+		return eventstore.Page{}, ctx.Err()
+	}
+	return eventstore.Page{Events: []eventstore.Event{{Seq: at, Data: make([]byte, 1<<20)}}, Next: at, More: at < s.n}, nil
+}
+
+func TestSearch_GoesFromStretchToStretch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			store stretches
+			limit int
+			found int
+			next  uint64
+			more  bool
+		}{
+			"to the end":                {stretches{n: 5}, 0, 5, 5, false},
+			"until the page is full":    {stretches{n: 5}, 3, 3, 3, true},
+			"until the page is large":   {stretches{n: 50}, 0, 15, 15, true},
+			"until its time is over":    {stretches{n: 5, hang: 3}, 0, 2, 2, true},
+			"the last one, which hangs": {stretches{n: 5, hang: 5}, 4, 4, 4, true},
+		} {
+			page, err := search(t.Context(), c.store, eventstore.Query{Limit: c.limit})
+			if err != nil || len(page.Events) != c.found || page.Next != c.next || page.More != c.more {
+				t.Errorf("%s: %d events, next %d, more %v, %v", name, len(page.Events), page.Next, page.More, err)
+			}
+		}
+	})
+}

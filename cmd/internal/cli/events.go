@@ -94,12 +94,16 @@ func (a *app) printEvents(ctx context.Context, f *eventFilter) error {
 		return err
 	}
 	return a.print(page, func() error {
-		if len(page.Items) == 0 {
+		switch {
+		case page.More && len(page.Items) == 0:
+			a.say("no events match among the newest; there was no time to look at the older ones: narrow the search with --since and --until")
+		case len(page.Items) == 0:
 			a.say("no events match")
-			return nil
-		}
-		if page.More {
+		case page.More:
 			fmt.Fprintf(a.env.Stderr, "These are the newest %d; there are older ones: see --limit and --until.\n", len(page.Items))
+		}
+		if len(page.Items) == 0 {
+			return nil
 		}
 		return newEventLines(page.Items).write(a, page.Items)
 	})
