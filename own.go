@@ -48,7 +48,7 @@ func newOwn(bus *telemetry.Bus, names ...string) (own, error) {
 
 // errAway stands for what a store answers when it cannot do its work. A guard would take
 // the answer itself, unavailable, for the refusal of a guard further in.
-var errAway = errors.New("the store is away")
+var errAway = fault.New(fault.Spec{Code: fault.OperationFailed, Component: storageComponent, Message: "the store is away"})
 
 // through calls fn through a guard. What counts against the store is what it cannot do, and
 // not what it was asked wrongly.

@@ -71,6 +71,9 @@ func (s *Server) apply(ctx context.Context, c change) (Applied, error) {
 			return Applied{Revision: old.Number, Source: old.Source}, nil
 		}
 		changes = Diff(old.Config, cfg, s.options.Parse.Sections...)
+		if old.Number == 0 {
+			begin(changes)
+		}
 	}
 	gone := s.drift
 	if err == nil {
@@ -83,6 +86,15 @@ func (s *Server) apply(ctx context.Context, c change) (Applied, error) {
 	applied := Applied{Revision: next.Number, Source: c.source, Actor: c.by.Actor, Reason: c.by.Reason, Changes: changes, Warnings: warnings}
 	s.announce(c, applied, gone, next)
 	return applied, nil
+}
+
+// begin makes changes those of a start, which restarts nothing.
+func begin(changes []Change) {
+	for i := range changes {
+		if c := &changes[i]; c.Restart {
+			c.Restart, c.Effect, c.fixed = false, "", nil
+		}
+	}
 }
 
 // announce tells of a change that was made; gone is what a restart would have restored

@@ -248,16 +248,23 @@ func (r *recorder) attention() string {
 	defer r.mu.Unlock()
 	var text string
 	if r.away != nil {
-		text = fmt.Sprintf("the history is away since %s (%v): %d records wait, changes through the API are refused",
-			r.since.UTC().Format(time.RFC3339), r.away, len(r.waiting))
+		text = fmt.Sprintf("the history is away since %s (%v): %s, changes through the API are refused",
+			r.since.UTC().Format(time.RFC3339), r.away, counted(len(r.waiting), "1 record waits", "%d records wait"))
 	}
 	if r.lost > 0 {
 		if text != "" {
 			text += "; "
 		}
-		text += fmt.Sprintf("%d records were lost, because more waited than there is room for", r.lost)
+		text += counted(int(r.lost), "1 record was lost", "%d records were lost") + ", because more waited than there is room for"
 	}
 	return text
+}
+
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return one
+	}
+	return fmt.Sprintf(many, n)
 }
 
 // finish tries once to write what waits.

@@ -67,7 +67,7 @@ func (c *child) run() {
 		c.pause()
 	}
 	c.update(func(s Status, now time.Time) Status {
-		if s.State == Failed {
+		if s.State == Failed || s.State == Completed {
 			return s
 		}
 		return s.to(Stopped, now)

@@ -14,15 +14,16 @@ const (
 	Starting   State = iota // it was started and has not said that it serves
 	Running                 // it serves
 	BackingOff              // it has failed and will be started again
-	Stopped                 // it was stopped, or has done its work
+	Stopped                 // it was stopped
 	Failed                  // it has failed and is not started again by itself
+	Completed               // it has done its work and is not started again by itself
 )
 
 type states struct{}
 
 func (states) Names() (string, []string) { return "state", stateNames }
 
-var stateNames = []string{"starting", "running", "backing_off", "stopped", "failed"}
+var stateNames = []string{"starting", "running", "backing_off", "stopped", "failed", "completed"}
 
 // Status is a service at one moment.
 type Status struct {
@@ -69,7 +70,7 @@ func (s Status) ready(incarnation uint64, now time.Time) Status {
 // ended is the end of a call of Serve that nobody had asked for.
 func (s Status) ended(spec Spec, e ending, random float64, now time.Time) Status {
 	if e.err == nil {
-		return s.to(Stopped, now)
+		return s.to(Completed, now)
 	}
 	if s.State == Running && now.Sub(s.Since) >= spec.BackoffMax {
 		s.Failures = 0

@@ -26,7 +26,7 @@ func (f Func) Serve(ctx context.Context) error { return f(ctx) }
 
 // Permanent marks an error after which a service is not started again: it is failed
 // until somebody restarts it, see [Tree.Restart]. A nil error says that its work is
-// done: it has stopped. What errors.Is and errors.As find in err they find in the
+// done: it is completed. What errors.Is and errors.As find in err they find in the
 // result.
 func Permanent(err error) error { return permanent{err} }
 

@@ -114,7 +114,7 @@ func TestPermanent(t *testing.T) {
 		tree := open(t, nil)
 		add(t, tree, "done", func(context.Context) error { return supervise.Permanent(nil) })
 		add(t, tree, "bad", func(context.Context) error { return fmt.Errorf("setup: %w", supervise.Permanent(errDown)) })
-		wantState(t, tree, "done", supervise.Stopped)
+		wantState(t, tree, "done", supervise.Completed)
 		wantState(t, tree, "bad", supervise.Failed)
 		time.Sleep(time.Hour)
 		if s := status(t, tree, "bad"); !errors.Is(s.Err, errDown) || s.Incarnation != 1 {

@@ -170,6 +170,9 @@ func (s *Storage) read(ctx context.Context, f func(*sql.Tx) error) error {
 	if s.writer.queue.IsClosed() {
 		return groupcommit.Closed()
 	}
+	if moved, is := errors.AsType[*fault.Error](s.writer.unmoved()); is {
+		return moved // for which SQLite would blame the permissions
+	}
 	return translated(err)
 }
 

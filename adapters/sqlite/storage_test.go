@@ -276,8 +276,16 @@ func TestADatabaseThatGoes(t *testing.T) {
 			}
 			for range 2 {
 				_, err := s.Events().Append(t.Context(), eventstore.Event{Type: "x"})
-				wantFault(t, err, fault.Unavailable, "while in use", "start")
+				wantFault(t, err, fault.DataCorrupt, "while in use", "start")
 			}
+			// A connection that is open reads on in the file that has gone; a new one cannot.
+			if _, err := s.History().List(t.Context(), 0, 0); err != nil {
+				wantFault(t, err, fault.DataCorrupt, "while in use", "start")
+			} else if strings.HasPrefix(name, "deleted with") {
+				t.Error("the history of a directory that is gone can be read")
+			}
+			_, err := s.Events().Append(t.Context(), eventstore.Event{Type: "x"}) // a reader may have made a log anew
+			wantFault(t, err, fault.DataCorrupt, "while in use", "start")
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/elixirscope/foundation/adapters/internal/groupcommit"
 	"github.com/elixirscope/foundation/eventstore"
@@ -18,7 +19,8 @@ type request = groupcommit.Request[func() error]
 type writer struct {
 	conn *conn
 	path string
-	file os.FileInfo // of the database, as it was opened
+	file os.FileInfo                 // of the database, as it was opened
+	log  atomic.Pointer[os.FileInfo] // of the write-ahead log, once it is there
 	rows rows
 	last uint64 // seq of the newest event that is stored
 
@@ -45,6 +47,7 @@ func startWriter(c *conn, path string, file os.FileInfo, prepare func() error) (
 		conn: c, path: path, file: file, last: uint64(counters[0]), wakers: map[*func()]struct{}{},
 		queue: groupcommit.NewQueue[func() error](), done: make(chan struct{}),
 	}
+	w.noteLog()
 	go w.loop()
 	return w, nil
 }
@@ -88,6 +91,7 @@ func (w *writer) serve(group []*request) {
 		group, err = w.commit(group)
 	}
 	if err == nil {
+		w.noteLog()
 		err = w.unmoved()
 	}
 	groupcommit.Finish(group, translated(err))
@@ -165,21 +169,39 @@ func (w *writer) twice(r *request) (places []int, err error) {
 }
 
 // unmoved reports that what was written is not in the file that is there: it was
-// deleted or replaced, and what was written since is lost with the process.
+// deleted or replaced, and what was written since is lost with the process. To try again
+// is of no use, which unavailable would promise.
 func (w *writer) unmoved() error {
 	now, err := os.Stat(w.path)
-	if err == nil && os.SameFile(now, w.file) {
-		_, err = os.Stat(w.path + "-wal")
+	moved := err == nil && !os.SameFile(now, w.file)
+	if err == nil && !moved {
+		// A reader makes a log anew that was deleted: that it is there says nothing.
+		now, err = os.Stat(w.logPath())
+		first := w.log.Load()
+		moved = err == nil && first != nil && !os.SameFile(now, *first)
 	}
 	switch {
 	case err != nil && os.IsNotExist(err):
-		return groupcommit.NewFault(fault.Unavailable, fmt.Sprintf("the database %s was deleted while in use; nothing is stored any more: restore it and start again", w.path), err)
+		return groupcommit.NewFault(fault.DataCorrupt, fmt.Sprintf("the database %s was deleted while in use; nothing is stored any more: restore it and start again", w.path), err)
 	case err != nil:
 		return err
-	case !os.SameFile(now, w.file):
-		return groupcommit.NewFault(fault.Unavailable, fmt.Sprintf("the database %s was replaced while in use; nothing is stored any more: start again", w.path), nil)
+	case moved:
+		return groupcommit.NewFault(fault.DataCorrupt, fmt.Sprintf("the database %s was replaced while in use; nothing is stored any more: start again", w.path), nil)
 	default:
 		return nil
+	}
+}
+
+func (w *writer) logPath() string { return w.path + "-wal" }
+
+// noteLog remembers which file the log is. It stays the same as long as a connection is
+// open. It is called by the writer alone.
+func (w *writer) noteLog() {
+	if w.log.Load() != nil {
+		return
+	}
+	if info, err := os.Stat(w.logPath()); err == nil {
+		w.log.Store(&info)
 	}
 }
 

@@ -26,7 +26,7 @@ func serviceView(s supervise.Status) Service {
 }
 
 // serviceStates are the states of services, the one to look at first first.
-var serviceStates = []supervise.State{supervise.Failed, supervise.BackingOff, supervise.Starting, supervise.Running, supervise.Stopped}
+var serviceStates = []supervise.State{supervise.Failed, supervise.BackingOff, supervise.Starting, supervise.Running, supervise.Stopped, supervise.Completed}
 
 func serviceViews(all []supervise.Status) []Service {
 	all = slices.Clone(all)

@@ -37,6 +37,9 @@ func (s *Status) judgeStorage() {
 
 func recordedText(v *Storage) string {
 	text := fmt.Sprintf("%d events wait for it", v.Waiting)
+	if v.Waiting == 1 {
+		text = "1 event waits for it"
+	}
 	if v.Dropped > 0 {
 		text += fmt.Sprintf(", %d were dropped", v.Dropped)
 	}
@@ -76,6 +79,9 @@ func (s *Status) judgeConfig() {
 func (s *Status) judgeParts() {
 	for i := range s.Breakers {
 		b := &s.Breakers[i]
+		if s.Storage.Away != "" && strings.HasPrefix(b.Name, "foundation.") {
+			continue // how the storage being away shows in the guards before it
+		}
 		command := "get breakers " + b.Name
 		switch {
 		case b.Override.State != "":

@@ -43,7 +43,7 @@ type EventRequest struct {
 // Service is something that runs in the background.
 type Service struct {
 	Name              string    `json:"name"`
-	State             string    `json:"state"` // "starting", "running", "backing_off", "stopped" or "failed"
+	State             string    `json:"state"` // "starting", "running", "backing_off", "stopped", "failed" or "completed"
 	Since             time.Time `json:"since"`
 	SinceSeconds      float64   `json:"since_seconds"`
 	Incarnation       uint64    `json:"incarnation"` // how often it was started

@@ -48,7 +48,7 @@ func canned() adminapi.Status {
 		Services: []adminapi.Service{
 			{Name: "mailer", State: "backing_off", SinceSeconds: 3, Incarnation: 7, Failures: 2, TotalFailures: 6, RetryAfterSeconds: 1.5, LastError: "no route to host"},
 			{Name: "recorder", State: "running", SinceSeconds: 93784, Incarnation: 1},
-			{Name: "storage", State: "stopped", SinceSeconds: 93784, Incarnation: 1},
+			{Name: "storage", State: "completed", SinceSeconds: 93784, Incarnation: 1},
 		},
 		Build: "foundation v1.2.3", Namespace: "production", UptimeSeconds: 93784, Ready: true,
 		Config:    adminapi.ConfigStatus{Revision: 7, LastReloadSuccessful: true},

@@ -25,7 +25,7 @@ func (a *app) restartCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "restart NAME --reason TEXT", Short: "Start a service anew at once", Args: takes("NAME"), ValidArgsFunction: completeNames(a, "services", serviceName),
 		Long: "Start a service anew at once: one that runs is stopped first, one that backs off waits\n" +
-			"no longer, one that has failed or stopped begins again. Its failures in a row are forgotten.",
+			"no longer, one that has failed or ended begins again. Its failures in a row are forgotten.",
 		Example: "  foundation service restart recorder --reason 'the disk has room again'",
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			if request.Reason == "" {
@@ -58,6 +58,8 @@ func serviceState(state string) cell {
 		return cell{"● running", good}
 	case "stopped":
 		return cell{"○ stopped", faint}
+	case "completed":
+		return cell{"✓ completed", faint}
 	case "failed":
 		return cell{"✗ failed", bad}
 	case "backing_off":

@@ -89,7 +89,7 @@ func (a *app) statusPage(s *adminapi.Status) error {
 // them.
 func notRunning(services []adminapi.Service) (list []adminapi.Service) {
 	for i := range services {
-		if s := services[i].State; s != "running" && s != "stopped" {
+		if s := services[i].State; s != "running" && s != "stopped" && s != "completed" {
 			list = append(list, services[i])
 		}
 	}

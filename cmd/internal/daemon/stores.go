@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -25,6 +26,10 @@ func (d *Daemon) openSQLite(ctx context.Context, dir string) (foundation.Storage
 	if err != nil {
 		return foundation.Storage{}, err
 	}
+	// What a kill during a backup has left. The directory is this process's alone by now.
+	if err := os.Remove(filepath.Join(dir, backupName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		d.log.Warn("an unfinished backup cannot be removed", slog.String("error", err.Error()))
+	}
 	d.directory.Store(&directory{s, dir})
 	return foundation.Storage{Events: s.Events(), History: s.History(), Close: s.Close}, nil
 }
@@ -36,6 +41,9 @@ func openPostgres(ctx context.Context, dsn string) (foundation.Storage, error) {
 	}
 	return foundation.Storage{Events: s.Events(), History: s.History(), Close: s.Close}, nil
 }
+
+// backupName is the file of a copy that is being made or read.
+const backupName = "backup.tmp"
 
 // directory is the storage that was opened in a directory.
 type directory struct {
@@ -75,7 +83,7 @@ func (d *Daemon) noBackup() error {
 }
 
 func (s *directory) copy(ctx context.Context, done func()) (adminapi.Copy, error) {
-	name := filepath.Join(s.path, "backup.tmp")
+	name := filepath.Join(s.path, backupName)
 	if err := s.Storage.Backup(ctx, name); err != nil {
 		return adminapi.Copy{}, err
 	}
