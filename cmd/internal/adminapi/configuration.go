@@ -71,7 +71,7 @@ func (a *api) putConfig(r *http.Request) (any, error) {
 	if err := read(r, &request); err != nil { // before the turn, which a slow sender would hold
 		return nil, err
 	}
-	release, err := a.Turns.take(r.Context())
+	release, err := a.Turns.take(r.Context(), actorOf(r.Context()))
 	if err != nil {
 		return nil, err
 	}

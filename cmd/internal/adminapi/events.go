@@ -109,6 +109,9 @@ func (a *api) annotate(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := a.Turns.annotate(actorOf(r.Context())); err != nil {
+		return nil, err
+	}
 	stored, err := feed.Append(r.Context(), eventstore.Event{
 		ID: request.ID, Type: request.Type, Time: request.Time, Severity: fault.Severity(request.Severity), Component: annotation,
 		Name: request.Name, Correlation: request.Correlation, Parent: request.Parent, Data: data,

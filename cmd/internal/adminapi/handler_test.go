@@ -93,7 +93,7 @@ func newRigOn(t *testing.T, storage *config.Storage) *rig {
 	r := &rig{T: t, shell: &shell{layer: layer}, layer: layer, log: &bytes.Buffer{}, end: sync.OnceFunc(func() { close(ended) })}
 	r.http = adminapi.Handler(adminapi.Options{
 		Layer: layer, Daemon: r.shell, Log: slog.New(slog.NewJSONHandler(r.log, nil)),
-		Failures: adminapi.NewAuthFailures(slog.New(slog.DiscardHandler)), Turns: adminapi.NewTurns(), Ended: ended,
+		Failures: adminapi.NewAuthFailures(slog.New(slog.DiscardHandler)), Turns: adminapi.NewTurns(slog.New(slog.DiscardHandler)), Ended: ended,
 		Probes:   adminapi.Probes(func() bool { return false }, http.NotFoundHandler()),
 		Security: adminapi.Security{Tokens: map[string]adminapi.Token{"ops": {Secret: token, Write: true}}},
 	})

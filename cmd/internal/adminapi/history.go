@@ -132,7 +132,7 @@ func (a *api) patchConfig(r *http.Request) (any, error) {
 	if _, err := patch.ReadFrom(http.MaxBytesReader(nil, r.Body, maxBody)); err != nil && !errors.Is(err, io.EOF) {
 		return nil, refuse(fault.InvalidArgument, "the body cannot be read: "+err.Error())
 	}
-	release, err := a.Turns.take(r.Context())
+	release, err := a.Turns.take(r.Context(), actorOf(r.Context()))
 	if err != nil {
 		return nil, err
 	}

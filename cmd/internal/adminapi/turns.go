@@ -2,22 +2,51 @@ package adminapi
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/elixirscope/foundation/cmd/internal/logs"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/telemetry"
 )
 
 // Turns bounds what clients can hold: how many configurations are read and checked at a
 // time, because each takes many times its size in memory meanwhile, and how many requests
 // follow or search the events, in all and for each actor: one token must leave places to
-// the others. Make one with [NewTurns]; it outlives the handlers that share it. It is safe
+// the others. It also bounds how fast an actor sends annotations. What it refuses it counts
+// and logs. Make one with [NewTurns]; it outlives the handlers that share it. It is safe
 // for concurrent use.
 type Turns struct {
 	places, followers chan struct{}
+	annotations       *ratelimit.Limiter
+
+	log     *slog.Logger
+	sampler logs.Sampler
+	refused [len(turnNames)]atomic.Uint64
 
 	mu     sync.Mutex        // guards actors
 	actors map[string]*share // never shrinks: there are as many as tokens and certificates
+}
+
+// turn is what a request waits for, or is refused.
+type turn int
+
+const (
+	turnConfig turn = iota
+	turnStream
+	turnSearch
+	turnAnnotation
+)
+
+var turnNames = [...]string{"config", "stream", "search", "annotation"}
+
+var descBusy = &telemetry.Desc{
+	Name: "foundation_admin_busy_total", Help: "Requests to the admin API that were refused because of how many there were, by what they wanted.",
+	Kind: telemetry.Counter, Labels: []string{"request"},
 }
 
 // share is what one actor holds.
@@ -31,11 +60,47 @@ const (
 	// turnPatience is how long one waits for its turn, and is told to wait before the
 	// next try.
 	turnPatience = 5 * time.Second
+	// An actor may record so many annotations a second, and so many at once: they are kept
+	// beside what the layer itself records, and the oldest of both make room.
+	annotationRate, annotationBurst = 10, 100
 )
 
 // NewTurns returns turns of which none is taken.
-func NewTurns() *Turns {
-	return &Turns{places: make(chan struct{}, turnsAtOnce), followers: make(chan struct{}, followersAtOnce), actors: map[string]*share{}}
+func NewTurns(log *slog.Logger) *Turns {
+	limiter, err := ratelimit.New("annotations", ratelimit.Config{Limit: annotationRate, Burst: annotationBurst})
+	if err != nil {
+		panic(err) // the settings are constants
+	}
+	return &Turns{
+		places: make(chan struct{}, turnsAtOnce), followers: make(chan struct{}, followersAtOnce),
+		annotations: limiter, log: log, actors: map[string]*share{},
+	}
+}
+
+// Collect implements [telemetry.Source].
+func (t *Turns) Collect(emit func(telemetry.Sample)) {
+	for i := range t.refused {
+		emit(telemetry.Sample{Desc: descBusy, Labels: []string{turnNames[i]}, Value: float64(t.refused[i].Load())})
+	}
+}
+
+// busy refuses a request, and notes it.
+func (t *Turns) busy(what turn, actor string, code fault.Code, wait time.Duration, message string) error {
+	t.refused[what].Add(1)
+	now := time.Now()
+	if omitted, ok := t.sampler.Allow(now); ok {
+		t.log.Warn("a request was refused: there are too many", slog.String("request", turnNames[what]), slog.String("actor", actor), slog.Uint64("omitted", omitted))
+	}
+	return fault.New(fault.Spec{Code: code, Component: "foundation", Name: "admin", RetryAt: now.Add(wait), Message: message})
+}
+
+// annotate admits an annotation, or says when the next one may come.
+func (t *Turns) annotate(actor string) error {
+	d := t.annotations.Allow(ratelimit.KeyOf(actor))
+	if d.OK {
+		return nil
+	}
+	return t.busy(turnAnnotation, actor, fault.RateLimited, d.RetryAfter, fmt.Sprintf("%s may record %d events a second", actor, annotationRate))
 }
 
 func (t *Turns) of(actor string) *share {
@@ -55,28 +120,28 @@ func (t *Turns) follow(actor string) (release func(), err error) {
 	select {
 	case own <- struct{}{}:
 	default:
-		return nil, busy("as many requests of " + actor + " follow the events as may: end one, or ask for GET /v1/events")
+		return nil, t.busy(turnStream, actor, fault.Unavailable, turnPatience, "as many requests of "+actor+" follow the events as may: end one, or ask for GET /v1/events")
 	}
 	select {
 	case t.followers <- struct{}{}:
 		return func() { <-t.followers; <-own }, nil
 	default:
 		<-own
-		return nil, busy("as many requests follow the events as may: end one, or ask for GET /v1/events")
+		return nil, t.busy(turnStream, actor, fault.Unavailable, turnPatience, "as many requests follow the events as may: end one, or ask for GET /v1/events")
 	}
 }
 
 // search waits for a turn to search the events, which release ends.
 func (t *Turns) search(ctx context.Context, actor string) (release func(), err error) {
-	return await(ctx, t.of(actor).searches, "other searches of "+actor+" are running: try again when they have ended")
+	return t.await(ctx, turnSearch, actor, t.of(actor).searches, "other searches of "+actor+" are running: try again when they have ended")
 }
 
-// take waits for a turn, which release ends.
-func (t *Turns) take(ctx context.Context) (release func(), err error) {
-	return await(ctx, t.places, "other configurations are being read: try again")
+// take waits for a turn to send a configuration, which release ends.
+func (t *Turns) take(ctx context.Context, actor string) (release func(), err error) {
+	return t.await(ctx, turnConfig, actor, t.places, "other configurations are being read: try again")
 }
 
-func await(ctx context.Context, places chan struct{}, message string) (release func(), err error) {
+func (t *Turns) await(ctx context.Context, what turn, actor string, places chan struct{}, message string) (release func(), err error) {
 	patience := time.NewTimer(turnPatience)
 	defer patience.Stop()
 	select {
@@ -85,14 +150,8 @@ func await(ctx context.Context, places chan struct{}, message string) (release f
 	case <-ctx.Done():
 		return nil, gone(ctx)
 	case <-patience.C:
-		return nil, busy(message)
+		return nil, t.busy(what, actor, fault.Unavailable, turnPatience, message)
 	}
-}
-
-func busy(message string) error {
-	return fault.New(fault.Spec{
-		Code: fault.Unavailable, Component: "foundation", Name: "admin", RetryAt: time.Now().Add(turnPatience), Message: message,
-	})
 }
 
 // gone is nil, or why there is no use in going on: the client has left.

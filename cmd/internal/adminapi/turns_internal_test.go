@@ -1,8 +1,13 @@
 package adminapi
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -10,31 +15,32 @@ import (
 
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/telemetry"
 )
 
 // Each configuration takes many times its size in memory while it is read.
 func TestTurns_FewAtATimeAndTheOthersWaitForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := NewTurns()
+		turns := NewTurns(slog.New(slog.DiscardHandler))
 		releases := make([]func(), turnsAtOnce)
 		for i := range releases {
 			var err error
-			if releases[i], err = turns.take(t.Context()); err != nil {
+			if releases[i], err = turns.take(t.Context(), "ops"); err != nil {
 				t.Fatal(err)
 			}
 		}
 		began := time.Now()
-		_, err := turns.take(t.Context())
+		_, err := turns.take(t.Context(), "ops")
 		if f, ok := errors.AsType[*fault.Error](err); !ok || f.Code() != fault.Unavailable || f.RetryAfter() != turnPatience || time.Since(began) != turnPatience {
 			t.Errorf("after %v: %v", time.Since(began), err)
 		}
 		left, leave := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, leave)
-		if _, err := turns.take(left); !errors.Is(err, fault.Canceled) {
+		if _, err := turns.take(left, "ops"); !errors.Is(err, fault.Canceled) {
 			t.Errorf("a client that left: %v", err)
 		}
 		time.AfterFunc(time.Second, releases[0])
-		release, err := turns.take(t.Context())
+		release, err := turns.take(t.Context(), "ops")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +56,7 @@ func TestTurns_FewAtATimeAndTheOthersWaitForAWhile(t *testing.T) {
 
 func TestTurns_OneActorLeavesPlacesToOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := NewTurns()
+		turns := NewTurns(slog.New(slog.DiscardHandler))
 		for range followersShare {
 			release, err := turns.follow("greedy")
 			if err != nil {
@@ -149,4 +155,94 @@ func TestSearch_GoesFromStretchToStretch(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestTurns_WhatIsRefusedIsCountedAndLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		turns := NewTurns(slog.New(slog.NewJSONHandler(&log, nil)))
+		for range followersShare {
+			if _, err := turns.follow("greedy"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 3 {
+			if _, err := turns.follow("greedy"); !errors.Is(err, fault.Unavailable) {
+				t.Error(err)
+			}
+		}
+		counts := map[string]float64{}
+		turns.Collect(func(s telemetry.Sample) { counts[s.Labels[0]] = s.Value })
+		if counts["stream"] != 3 || counts["search"] != 0 || len(counts) != len(turnNames) {
+			t.Errorf("%v", counts)
+		}
+		if text := log.String(); strings.Count(text, "\n") != 1 || !strings.Contains(text, `"request":"stream","actor":"greedy"`) {
+			t.Error(text)
+		}
+	})
+}
+
+func TestTurns_AnnotationsHaveARateForEachActor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := NewTurns(slog.New(slog.DiscardHandler))
+		for i := range annotationBurst {
+			if err := turns.annotate("greedy"); err != nil {
+				t.Fatal(i, err)
+			}
+		}
+		err := turns.annotate("greedy")
+		f, ok := errors.AsType[*fault.Error](err)
+		if !ok || f.Code() != fault.RateLimited || f.RetryAfter() <= 0 || !strings.Contains(err.Error(), "greedy may record 10 events a second") {
+			t.Error(err)
+		}
+		if err := turns.annotate("other"); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		for range annotationRate {
+			if err := turns.annotate("greedy"); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// slowClient takes its time to read.
+type slowClient struct {
+	*httptest.ResponseRecorder
+
+	pause time.Duration // for a MiB
+}
+
+func (c slowClient) Write(p []byte) (int, error) {
+	time.Sleep(c.pause * time.Duration(len(p)) / (1 << 20))
+	return c.ResponseRecorder.Write(p)
+}
+
+// Whoever reads a copy keeps others from making one.
+func TestBackup_AReaderThatIsTooSlowIsCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 300 << 20 // to be read in five minutes
+		for pause, want := range map[time.Duration]bool{900 * time.Millisecond: true, 25 * time.Second: false} {
+			began := time.Now()
+			w := slowClient{httptest.NewRecorder(), pause}
+			w.Body = nil // nobody looks at it
+			err := sendSlowly(http.ResponseWriter(w), &zeroes{size}, size)
+			if took := time.Since(began); (err == nil) != want || took > 330*time.Second {
+				t.Errorf("a pause of %v: after %v, %v", pause, took, err)
+			}
+		}
+	})
+}
+
+// zeroes is a file of so many bytes.
+type zeroes struct{ left int }
+
+func (z *zeroes) Read(p []byte) (int, error) {
+	if z.left == 0 {
+		return 0, io.EOF
+	}
+	n := min(len(p), z.left)
+	z.left -= n
+	return n, nil
 }

@@ -42,7 +42,7 @@ func (a *app) report(err error) {
 		a.reportJSON(err, e)
 		return
 	}
-	fmt.Fprintln(a.env.Stderr, "Error: "+strings.TrimRight(describe(err), "\n"))
+	fmt.Fprintln(a.env.Stderr, "Error: "+printableLines(strings.TrimRight(describe(err), "\n")))
 	if e != nil && e.fix != "" {
 		fmt.Fprintln(a.env.Stderr, "Try:   "+e.fix)
 	}
@@ -73,7 +73,7 @@ func (a *app) reportJSON(err error, e *exitError) {
 		problem.Title, problem.Code = f.Code().Title(), f.Code().String()
 	}
 	raw, _ := json.MarshalIndent(problem, "", "  ") // a struct of strings cannot fail
-	fmt.Fprintln(a.env.Stderr, string(raw))
+	fmt.Fprintln(a.env.Stderr, escaped(raw))
 }
 
 // takes checks the number of arguments and names those that are meant, which

@@ -187,7 +187,7 @@ func (a *app) printOne(e adminapi.Event) error {
 	if err != nil {
 		return fmt.Errorf("render the event: %w", err)
 	}
-	a.say("%s", raw)
+	a.say("%s", escaped(raw))
 	return nil
 }
 

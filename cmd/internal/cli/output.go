@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ func (a *app) print(v any, human func() error) error {
 		if err != nil {
 			return fmt.Errorf("render the answer: %w", err)
 		}
-		_, err = fmt.Fprintln(a.env.Stdout, string(raw))
+		_, err = fmt.Fprintln(a.env.Stdout, escaped(raw))
 		return err
 	case "yaml":
 		return a.printYAML(v)
@@ -45,7 +46,7 @@ func (a *app) printYAML(v any) error {
 	if err := enc.Encode(&node); err != nil {
 		return fmt.Errorf("render the answer: %w", err)
 	}
-	_, err = a.env.Stdout.Write(out.Bytes())
+	_, err = io.WriteString(a.env.Stdout, escaped(out.Bytes()))
 	return err
 }
 
@@ -54,6 +55,9 @@ func (a *app) printYAML(v any) error {
 func blockStyle(n *yaml.Node) {
 	if len(n.Content) > 0 || n.Kind == yaml.ScalarNode {
 		n.Style = 0
+	}
+	if n.Kind == yaml.ScalarNode && printableLines(n.Value) != n.Value {
+		n.Style = yaml.DoubleQuotedStyle // in which it can be escaped
 	}
 	for _, child := range n.Content {
 		blockStyle(child)

@@ -70,11 +70,42 @@ func (t *table) row(values ...any) {
 // order: keys come from traffic.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == utf8.RuneError || r == 0x2028 || r == 0x2029 || unicode.Is(unicode.Bidi_Control, r) {
+		if misleads(r) {
 			return '.'
 		}
 		return r
 	}, s)
+}
+
+func misleads(r rune) bool {
+	return r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == utf8.RuneError || r == 0x2028 || r == 0x2029 || unicode.Is(unicode.Bidi_Control, r)
+}
+
+// printableLines is printable for a text of several lines.
+func printableLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		parts := strings.Split(line, "\t")
+		for j := range parts {
+			parts[j] = printable(parts[j])
+		}
+		lines[i] = strings.Join(parts, "\t")
+	}
+	return strings.Join(lines, "\n")
+}
+
+// escaped writes what would mislead a terminal as JSON and quoted YAML do. What is below a
+// space they have escaped themselves.
+func escaped(raw []byte) string {
+	var b strings.Builder
+	for _, r := range string(raw) {
+		if r >= 0x7f && misleads(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }
 
 func (t *table) write(w io.Writer, colour bool) error {

@@ -1,8 +1,13 @@
 package cli
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 )
 
 func TestTable_ColumnsLineUpWhateverTheyHold(t *testing.T) {
@@ -75,5 +80,33 @@ func TestSeconds(t *testing.T) {
 func TestPrintable_NoTextReordersTheLine(t *testing.T) {
 	if got := printable("a\u202eb\u2066c\u200fd\u2028e"); got != "a.b.c.d.e" {
 		t.Errorf("%q", got)
+	}
+}
+
+func TestOutput_NoFormatMisleadsATerminal(t *testing.T) {
+	const hostile = "a\u009b2Jb\u202ec\x7fd\x1b[2Je"
+	for _, format := range []string{"json", "yaml"} {
+		var out, errs strings.Builder
+		a := &app{env: Env{Stdout: &out, Stderr: &errs}, output: format}
+		if err := a.print(map[string]string{"name": hostile, "plain": "é"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.printOne(adminapi.Event{Name: hostile}); err != nil {
+			t.Fatal(err)
+		}
+		a.report(errors.New(hostile))
+		for _, text := range []string{out.String(), errs.String()} {
+			if printableLines(text) != text || !strings.Contains(text, "2J") {
+				t.Errorf("%s: %q", format, text)
+			}
+		}
+		var back map[string]string
+		first, _, _ := strings.Cut(out.String(), "---")
+		if format == "json" {
+			first, _, _ = strings.Cut(out.String(), "{\"id\"")
+		}
+		if err := yaml.Unmarshal([]byte(first), &back); err != nil || back["name"] != hostile || back["plain"] != "é" {
+			t.Errorf("%s is read back as %q, %v", format, back, err)
+		}
 	}
 }

@@ -13,5 +13,6 @@ func (d *Daemon) Collect(emit func(telemetry.Sample)) {
 		srv.faults.collect(emit)
 	}
 	d.authFailures.Collect(emit)
+	d.turns.Collect(emit)
 	emit(telemetry.Sample{Desc: descLogDropped, Value: float64(d.options.LogDropped())})
 }

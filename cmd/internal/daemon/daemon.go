@@ -79,7 +79,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if o.LookupEnv == nil {
 		o.LookupEnv = func(string) (string, bool) { return "", false }
 	}
-	d := &Daemon{options: o, log: o.Log, gateway: gateway.New(o.Log), authFailures: adminapi.NewAuthFailures(o.Log), turns: adminapi.NewTurns(), started: time.Now(), turn: make(chan struct{}, 1), backups: make(chan struct{}, 1)}
+	d := &Daemon{options: o, log: o.Log, gateway: gateway.New(o.Log), authFailures: adminapi.NewAuthFailures(o.Log), turns: adminapi.NewTurns(o.Log), started: time.Now(), turn: make(chan struct{}, 1), backups: make(chan struct{}, 1)}
 	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
