@@ -425,3 +425,39 @@ func TestALenderWithoutATypeCannotBeBound(t *testing.T) {
 	wantCode(t, concrete, fault.InvalidArgument)
 	wantCode(t, wide, fault.InvalidArgument)
 }
+
+// stubborn is a lender whose Return panics.
+type stubborn struct {
+	*stage
+	returns int
+}
+
+func (s *stubborn) Return(l pool.Loan, fate pool.Fate) {
+	s.returns++
+	s.stage.Return(l, fate)
+	panic("returned")
+}
+
+// A lender that panics gets its worker back once, and the guard keeps nothing.
+func TestALenderThatPanicsGetsItsWorkerBackOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		fn      func(context.Context) error
+		refuses bool
+	}{"success": {succeed, false}, "failure": {fail, false}, "panic": {panics, false}, "refusal": {succeed, true}} {
+		s, b := &stubborn{stage: newStage()}, newBreaker(t, breaker.Config{FailureThreshold: 1})
+		s.says(func(context.Context) error {
+			if c.refuses { // between the look and the permit
+				p := b.Allow()
+				p.Failure(errDown)
+			}
+			return nil
+		})
+		g := newGuard(t, guard.Config{Pool: s, Breaker: b, Concurrency: 1})
+		panicked, _ := drive(func() {
+			_, _ = guard.DoWith(context.Background(), must(guard.Bind[*conn](g)), guard.Call{}, func(ctx context.Context, _ *conn) (int, error) { return 0, c.fn(ctx) })
+		})
+		if st := g.Status(); panicked != "returned" || s.returns != 1 || s.out() != 0 || st.SlotsTaken != 0 || st.InFlight != 0 {
+			t.Errorf("%s: panicked with %v, %d returns, %d workers, %d places, %d in flight", name, panicked, s.returns, s.out(), st.SlotsTaken, st.InFlight)
+		}
+	}
+}
