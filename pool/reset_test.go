@@ -279,3 +279,51 @@ func TestResetOfAClosedPoolChangesNothing(t *testing.T) {
 		t.Errorf("%+v, before %+v", p.Stats(), before)
 	}
 }
+
+// The reserve is made anew while the old one is still being closed.
+func TestResetMakesTheReserveAnewAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		f := s.factory()
+		f.Close = func(c *conn) { time.Sleep(time.Second); s.hangUp(c) }
+		p, err := pool.New("db", pool.Config{Size: 4, MinIdle: 2}, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer shut(t, p)
+		synctest.Wait()
+		before := p.Stats()
+		p.Reset()
+		synctest.Wait()
+		if st := p.Stats(); before.Idle != 2 || st.Idle != 2 || st.Closing != 2 || st.Created != 4 {
+			t.Errorf("before %+v, then %+v", before, st)
+		}
+	})
+}
+
+// A borrower that waits for the making of a worker only is not kept through a pause
+// that a reset brings about.
+func TestResetDuringAnOutageRefusesWhoWaitsForTheMakingOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := slowServer()
+		p := open(t, pool.Config{Size: 3, Backoff: time.Minute, BackoffMax: time.Minute, CheckoutTimeout: time.Hour}, s)
+		defer shut(t, p)
+		held := acquire(t, p)
+		defer held.Release()
+		s.down.Store(true)
+		fails := func(after time.Duration) {
+			began := time.Now()
+			_, err := p.Checkout(t.Context(), pool.CheckoutOptions{NoWait: true})
+			if !errors.Is(err, fault.WorkerFailed) || time.Since(began) != after {
+				t.Errorf("%v after %v, want %v", err, time.Since(began), after)
+			}
+		}
+		fails(time.Second) // the attempt that fails
+		go func() { _, _ = p.Checkout(t.Context(), pool.CheckoutOptions{}) }()
+		for p.Stats().Making == 0 {
+			time.Sleep(time.Second / 4)
+		}
+		time.AfterFunc(time.Second/4, p.Reset)
+		fails(time.Second / 4)
+	})
+}
