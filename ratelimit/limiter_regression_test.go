@@ -550,3 +550,28 @@ func TestTheFirstPlaceIsReservedAsTheCallIsAdmitted(t *testing.T) {
 		}
 	})
 }
+
+// Keys that were looked at, or refused before they had taken anything, take no room.
+func TestKeysThatTookNothingTakeNoRoom(t *testing.T) {
+	eachAlgorithm(t, func(t *testing.T, a ratelimit.Algorithm) {
+		l := must(t, ratelimit.Config{Algorithm: a, Limit: 2, Per: time.Hour, MaxKeys: 3})
+		for i := range 20 {
+			k := ratelimit.KeyOf("looked at", i)
+			if d := l.Peek(k); !d.OK || d.Remaining < 2 || l.AllowN(k, 3).OK {
+				t.Fatalf("key %d: %+v", i, d)
+			}
+		}
+		if s := l.Status(); s.TrackedKeys != 0 {
+			t.Errorf("%d keys are tracked", s.TrackedKeys)
+		}
+		for i := range 3 {
+			l.AllowN(ratelimit.KeyOf("takes", i), 2)
+		}
+		if s := l.Status(); s.TrackedKeys != 3 {
+			t.Errorf("%d keys are tracked, want 3", s.TrackedKeys)
+		}
+		if d := l.Peek(ratelimit.KeyOf("takes", 1)); d.OK && a != ratelimit.LeakyBucket {
+			t.Errorf("its count is lost: %+v", d)
+		}
+	})
+}

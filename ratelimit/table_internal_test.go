@@ -146,3 +146,17 @@ func TestAReplacedEngineDecidesNothing(t *testing.T) {
 		}
 	}
 }
+
+// Keys whose hashes are alike in one half are two keys.
+func TestKeysAreToldApartByBothHalvesOfTheirHash(t *testing.T) {
+	eachTable(t, func(t *testing.T, _ *Limiter, e *engine) {
+		now := clock.Now()
+		for i, h := range []key.Hash{{Hi: 1 << 40, Lo: 8}, {Hi: 1 << 40, Lo: 16}, {Hi: 1 << 41, Lo: 8}} {
+			for call, ok := range []bool{true, true, false} {
+				if v, done := e.ask(&question{hash: h, now: now, cost: 1}); !done || v.ok != ok {
+					t.Errorf("key %d, call %d: %+v", i, call, v)
+				}
+			}
+		}
+	})
+}
