@@ -61,17 +61,22 @@ func (t *timing) make() *histogram.Histogram {
 }
 
 func (t *timing) snapshot() *histogram.Snapshot {
+	s := new(histogram.Snapshot)
+	t.addTo(s)
+	return s
+}
+
+func (t *timing) addTo(s *histogram.Snapshot) {
 	if h := t.histogram.Load(); h != nil {
-		return h.Snapshot()
+		h.AddTo(s)
 	}
-	return new(histogram.Snapshot)
 }
 
 func (t *timing) count() uint64 {
-	if t.histogram.Load() == nil {
-		return 0
+	if h := t.histogram.Load(); h != nil {
+		return h.Count()
 	}
-	return t.snapshot().Count()
+	return 0
 }
 
 // codeCounts counts by fault code.

@@ -123,10 +123,17 @@ func bounds(i int) (lower, upper time.Duration) {
 // be missing.
 func (h *Histogram) Snapshot() *Snapshot {
 	s := new(Snapshot)
+	h.AddTo(s)
+	return s
+}
+
+// AddTo adds the counts of this moment to s, which belongs to the caller: whoever takes
+// snapshots all the time takes them into the same one and allocates nothing.
+func (h *Histogram) AddTo(s *Snapshot) {
 	h.mu.Lock() // nothing may be on its way
 	defer h.mu.Unlock()
 	if h.folded != nil {
-		*s = *h.folded
+		s.Add(h.folded)
 	}
 	for i := range h.shards {
 		for b := range h.shards[i].bucket {
@@ -136,7 +143,25 @@ func (h *Histogram) Snapshot() *Snapshot {
 			}
 		}
 	}
-	return s
+}
+
+// Count is the number of records, without the rest of a snapshot.
+func (h *Histogram) Count() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var count uint64
+	if h.folded != nil {
+		count = h.folded.count
+	}
+	for i := range h.shards {
+		for b := range h.shards[i].bucket {
+			if word := h.shards[i].bucket[b].Load(); word != 0 {
+				n, _ := unpacked(b, word)
+				count += n
+			}
+		}
+	}
+	return count
 }
 
 // Snapshot is a histogram at one moment. It implements telemetry.Distribution
@@ -170,6 +195,37 @@ func (s *Snapshot) Sub(earlier *Snapshot) {
 	for i := range s.bucket {
 		s.bucket[i] -= earlier.bucket[i]
 	}
+}
+
+// Add adds the records of another snapshot.
+func (s *Snapshot) Add(other *Snapshot) {
+	s.count += other.count
+	s.sum += other.sum
+	for i, n := range other.bucket {
+		s.bucket[i] += n
+	}
+}
+
+// AddBucket adds n records to bucket i, whose sum is added apart, see [Snapshot.AddSum].
+func (s *Snapshot) AddBucket(i int, n uint64) {
+	s.count += n
+	s.bucket[i] += n
+}
+
+// AddSum adds to the sum alone.
+func (s *Snapshot) AddSum(sum time.Duration) { s.sum += sum }
+
+// Bucket is the number of records in bucket i.
+func (s *Snapshot) Bucket(i int) uint64 { return s.bucket[i] }
+
+// Bounds returns the half-open range [lower, upper) of bucket i.
+func Bounds(i int) (lower, upper time.Duration) { return bounds(i) }
+
+// BucketOf returns the bucket that a duration counts in.
+func BucketOf(d time.Duration) int {
+	v := min(uint64(max(d, 0)), 1<<maxBits-1)
+	shift := shiftOf(v)
+	return shift<<linearBits + int(v>>shift)
 }
 
 // Each calls yield for every bucket that is not empty, in rising order, with

@@ -145,6 +145,27 @@ func TestNegativeDurationsCountAsZero(t *testing.T) {
 	}
 }
 
+func TestAddToReusesTheSnapshot(t *testing.T) {
+	h, other := New(), New()
+	for i := range 1000 {
+		h.Record(time.Duration(i) * time.Microsecond)
+	}
+	h.Record(2 << maxBits) // is folded at once
+	other.Record(time.Second)
+	s := new(Snapshot)
+	h.AddTo(s)
+	if want := h.Snapshot(); *s != *want || h.Count() != want.Count() || s.Count() != 1001 {
+		t.Errorf("count %d and %d, want %d", s.Count(), h.Count(), want.Count())
+	}
+	other.AddTo(s)
+	if s.Count() != 1002 || s.Bucket(BucketOf(time.Second)) != 1 {
+		t.Errorf("%d records, of which %d last a second", s.Count(), s.Bucket(BucketOf(time.Second)))
+	}
+	if n := testing.AllocsPerRun(10, func() { *s = Snapshot{}; h.AddTo(s) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func BenchmarkRecord(b *testing.B) {
 	h := New()
 	b.RunParallel(func(pb *testing.PB) {

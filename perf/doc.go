@@ -1,0 +1,3 @@
+package perf
+
+const component = "perf"
