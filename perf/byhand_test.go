@@ -49,7 +49,9 @@ func TestThresholds_HoldFromTheFirstTickOn(t *testing.T) {
 
 // Three of five ticks: two bad ones are none.
 func TestThresholds_TakeSoManyOfTheLastTicks(t *testing.T) {
-	c := with(quick, func(c *perf.Config) { c.Thresholds = map[string]perf.Threshold{"op:x": {P99: 250 * time.Millisecond, MinCalls: 1}} })
+	c := with(quick, func(c *perf.Config) {
+		c.Thresholds = map[string]perf.Threshold{"op:x": {P99: 250 * time.Millisecond, MinCalls: 1}}
+	})
 	run(t, c, perf.Options{}, func(k *kit) {
 		op := k.m.Operation("x")
 		tick := func(d time.Duration) {

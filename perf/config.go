@@ -154,7 +154,7 @@ func (o Objective) check() (ps fault.Problems) {
 	share := func(field string, v float64) {
 		ps.Require(v > 0 && v < 1, field, v, "must be above 0 and below 1: an objective that allows no call to break it is broken by the first")
 	}
-	if o.Success == 0 && o.Latency == 0 {
+	if o.Success == 0 && o.Latency == 0 && o.LatencyShare == 0 {
 		ps.Add("success", "", "is missing: an objective has success, or latency with latency_share, or both")
 	}
 	if o.Success != 0 {
@@ -188,7 +188,7 @@ func (t Threshold) check() (ps fault.Problems) {
 			continue
 		}
 		ps.Require(q.bound > 0 && q.bound <= maxDuration, q.name, q.bound, "must be positive and at most %v, beyond which durations are not told apart", maxDuration)
-		ps.Require(q.bound >= last, q.name, q.bound, "is less than %s, %v, which it never can be", lastName, last)
+		ps.Require(lastName == "" || q.bound >= last, q.name, q.bound, "is less than %s, %v, which it never can be", lastName, last)
 		last, lastName = q.bound, q.name
 	}
 	ps.Require(t.Errors >= 0 && t.Errors < 1, "errors", t.Errors, "must lie between 0 and 1, without 1: a share of calls")

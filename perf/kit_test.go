@@ -1,10 +1,12 @@
 package perf_test
 
 import (
-	"errors"
 	"context"
+	"errors"
+	"maps"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,6 +44,7 @@ func run(t *testing.T, c perf.Config, o perf.Options, test func(k *kit)) {
 		}
 		k.serve()
 		defer func() { k.stop() }()
+		time.Sleep(500 * time.Millisecond) // calls come between two pulls and not at the same moment
 		test(k)
 	})
 }
@@ -77,7 +80,8 @@ type traffic struct {
 // the number of calls is Poisson's, roughly.
 func (k *kit) seconds(n int, all map[string]traffic) {
 	for range n {
-		for name, tr := range all {
+		for _, name := range slices.Sorted(maps.Keys(all)) {
+			tr := all[name]
 			op := k.m.Operation(name)
 			for range max(0, int(tr.rate+math.Sqrt(tr.rate)*k.rand.NormFloat64()+0.5)) {
 				if k.rand.Float64() < tr.errors {

@@ -21,6 +21,7 @@ func burnRules() []burnRule {
 }
 
 const (
+	fewestBad = 3  // calls that break an objective: one is chance, and a second may be
 	burnSlots = 60 // of the long window
 	shortest  = burnSlots * time.Second
 )
@@ -85,6 +86,7 @@ type promise struct {
 	budget  ratioRing // of the whole period
 	state   detect.State
 	told    finding
+	began   int64 // the second of its first call
 }
 
 func newPromise(measure string, target float64, bound, period time.Duration) *promise {
@@ -111,6 +113,9 @@ func (p *promise) add(second int64, d *delta) {
 	if p.bound > 0 {
 		n = ratio{calls: d.n, bad: d.beyond(p.bound)}
 	}
+	if p.began == 0 {
+		p.began = second
+	}
 	p.budget.add(second, n)
 	for i := range p.burns {
 		p.burns[i].ring.add(second, n)
@@ -125,6 +130,12 @@ func (p *promise) spent(second int64) float64 {
 
 // rate returns how much faster than allowed the budget is used up in a window.
 func (p *promise) rate(n ratio) float64 { return n.share() / (1 - p.target) }
+
+// filled is the part of a window since the first call. What the window has not seen yet
+// counts as calls that kept the promise: a minute says little of three hours.
+func (p *promise) filled(second int64, window time.Duration) float64 {
+	return min(1, float64(second-p.began+1)/window.Seconds())
+}
 
 // tick judges a tick.
 func (p *promise) tick(at time.Time, second int64, hold int) finding {
@@ -148,12 +159,13 @@ func (p *promise) fastest(second int64) (broken bool, f finding) {
 		b := &p.burns[i]
 		b.ring.advance(second)
 		long, short := b.ring.sum(burnSlots), b.ring.sum(burnSlots/12)
-		enough := float64(short.calls) >= 1/(b.factor*(1-p.target))
-		if !enough || p.rate(long) <= b.factor || p.rate(short) <= b.factor {
+		enough := float64(short.calls) >= 1/(b.factor*(1-p.target)) && long.bad >= fewestBad
+		rate := p.rate(long) * p.filled(second, b.window)
+		if !enough || rate <= b.factor || p.rate(short) <= b.factor {
 			continue
 		}
 		return true, finding{
-			cause: ByObjective, measure: p.measure, seen: p.rate(long), against: b.factor, calls: long.calls, severe: b.severe, window: b.window,
+			cause: ByObjective, measure: p.measure, seen: rate, against: b.factor, calls: long.calls, severe: b.severe, window: b.window,
 		}
 	}
 	return false, finding{}

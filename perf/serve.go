@@ -111,7 +111,7 @@ func (m *Monitor) tick(now time.Time, second int64) []Alert {
 		if o.data != nil {
 			tick = &o.data.tick
 		}
-		if !first && (tick != nil || o.watches.set()) {
+		if !first && (tick != nil || o.watches.set() || o.watches.alerting()) {
 			told = append(told, m.judgeLocked(o, tick, now, second)...)
 		}
 		if tick != nil {

@@ -94,12 +94,9 @@ func (m *Monitor) Status() Status {
 }
 
 func (o *operation) standing() Standing {
-	for k := range o.watches.alerts {
-		if o.watches.alerts[k].on {
-			return Alerting
-		}
-	}
 	switch {
+	case o.watches.alerting():
+		return Alerting
 	case o.data == nil:
 		return Idle
 	case o.watches.phases[detect.KindLatency] == detect.Learning && o.watches.phases[detect.KindErrors] == detect.Learning:
@@ -169,7 +166,7 @@ func (p *promise) status(second int64) ObjectiveStatus {
 	if len(p.burns) > 0 {
 		ring := &p.burns[0].ring
 		ring.advance(second)
-		s.Burn = p.rate(ring.sum(burnSlots))
+		s.Burn = p.rate(ring.sum(burnSlots)) * p.filled(second, p.burns[0].window)
 	}
 	return s
 }

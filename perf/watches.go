@@ -85,6 +85,16 @@ func (w *watches) forget() {
 // set reports whether somebody said what is expected of the operation.
 func (w *watches) set() bool { return w.hand != nil || len(w.promises) > 0 }
 
+// alerting reports whether an alert is on.
+func (w *watches) alerting() bool {
+	for k := range w.alerts {
+		if w.alerts[k].on {
+			return true
+		}
+	}
+	return false
+}
+
 // add counts a second.
 func (w *watches) add(second int64, d *delta) {
 	if w.hand != nil {
@@ -147,6 +157,7 @@ func (w *watches) judgeLearned(at time.Time, o *open, m *Monitor) {
 		f := finding{
 			firing: d.Phase == detect.Alerting, near: d.Phase == detect.Normal && d.Score >= 0.5, accepted: d.Change == detect.Accepted,
 			cause: ByBaseline, measure: [...]string{"latency", "errors", "rate"}[k], seen: d.Seen, against: d.Expected, since: d.Onset, calls: d.Calls,
+			severe: detect.Kind(k) != detect.KindThroughput,
 		}
 		if detect.Kind(k) == detect.KindThroughput {
 			f.seen, f.against = f.seen/m.config.Tick.Seconds(), f.against/m.config.Tick.Seconds()

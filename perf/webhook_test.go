@@ -116,7 +116,7 @@ func TestWebhook_TheQueueIsBounded(t *testing.T) {
 		k.m.Follow("parts", sources)
 		k.seconds(5, nil)
 		k.wantAlerts(400, 0)
-		if s := k.m.Status().Webhook; s.Waiting != 256 || s.Dropped != 400-256-1 {
+		if s := k.m.Status().Webhook; s.Waiting < 255 || s.Waiting+int(s.Dropped) != 399 { // and one is being sent
 			t.Errorf("%+v", s)
 		}
 	})
