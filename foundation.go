@@ -28,13 +28,14 @@ type Foundation struct {
 	config  *config.Server // which configuration is in force, and how it changes
 	table   []section      // what parts there can be
 
-	own      own
-	records  *records
-	memory   *monitor[memory.Config, *memory.Manager]
-	registry *registry.Registry
-	services *supervise.Tree
-	life     context.Context //nolint:containedctx // what the layer has registered lives as long
-	end      context.CancelFunc
+	own         own
+	records     *records
+	memory      *monitor[memory.Config, *memory.Manager]
+	performance *performances
+	registry    *registry.Registry
+	services    *supervise.Tree
+	life        context.Context //nolint:containedctx // what the layer has registered lives as long
+	end         context.CancelFunc
 
 	// assembly is what is in force. It is replaced, never changed, by the one change
 	// of the configuration that config lets through at a time.
@@ -87,7 +88,7 @@ func newFoundation(o Options) *Foundation {
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
-	f.records, f.memory = &records{f: f}, f.memories()
+	f.records, f.memory, f.performance = &records{f: f}, f.memories(), f.performances()
 	f.table = f.sections()
 	f.registry, f.services = registry.New(f.bus), supervise.New(f.bus, supervise.WithNames(f.nameService))
 	f.life, f.end = context.WithCancel(context.Background())

@@ -1,6 +1,7 @@
 package foundation
 
 import (
+	"context"
 	"log/slog"
 
 	"github.com/elixirscope/foundation/config"
@@ -40,6 +41,10 @@ type Options struct {
 	// Cleaners are what the program can give up when memory is short, beside what the layer
 	// can by itself.
 	Cleaners []memory.Cleaner
+	// Webhook sends an alert to the URL that the configuration names as performance.webhook:
+	// by POST, as JSON. It must return when its context ends; an error is tried again. The
+	// library itself links no HTTP client.
+	Webhook func(ctx context.Context, url string, body []byte) error
 	// Node tells in events where they happened; empty leaves that out.
 	Node string
 	// Sections are sections of the configuration that are not the layer's own, as the

@@ -20,6 +20,7 @@ const (
 	ownPrefix  = "foundation."
 	ownEvents  = ownPrefix + "events"
 	ownHistory = ownPrefix + "history"
+	ownWebhook = ownPrefix + "webhook"
 )
 
 // own are the guards of the layer's own services and their breakers, by name. They are
@@ -29,21 +30,24 @@ type own struct {
 	breakers map[string]*breaker.Breaker
 }
 
-func newOwn(bus *telemetry.Bus, names ...string) (own, error) {
-	o := own{guards: make(map[string]*guard.Guard), breakers: make(map[string]*breaker.Breaker)}
+// add makes further ones, while the layer is opened.
+func (o *own) add(bus *telemetry.Bus, names ...string) error {
+	if o.guards == nil {
+		o.guards, o.breakers = make(map[string]*guard.Guard), make(map[string]*breaker.Breaker)
+	}
 	for _, name := range names {
 		// A store that is away is asked again soon: what waits for it takes memory.
 		b, err := breaker.New(name, breaker.Config{ConsecutiveFailures: 5, Cooldown: time.Second}, breaker.WithBus(bus))
 		if err != nil {
-			return o, err
+			return err
 		}
 		g, err := guard.New(name, guard.Config{Breaker: b, Timeout: 10 * time.Second, Concurrency: 64}, guard.WithBus(bus))
 		if err != nil {
-			return o, err
+			return err
 		}
 		o.breakers[name], o.guards[name] = b, g
 	}
-	return o, nil
+	return nil
 }
 
 // errAway stands for what a store answers when it cannot do its work. A guard would take

@@ -137,16 +137,14 @@ func (r *records) openHistory(ctx context.Context, first *config.Config) (config
 	if err := r.choose(first.Storage); err != nil {
 		return nil, err
 	}
-	own, err := newOwn(r.f.bus, ownEvents, ownHistory)
-	if err != nil {
+	if err := r.f.own.add(r.f.bus, ownEvents, ownHistory); err != nil {
 		return nil, err
 	}
-	r.f.own = own
 	r.storage = newLateStorage(r.open)
 	if err := r.wait(ctx, first.Storage); err != nil {
 		return nil, err
 	}
-	return guardedHistory{r.storage, own.guards[ownHistory]}, nil
+	return guardedHistory{r.storage, r.f.own.guards[ownHistory]}, nil
 }
 
 // begin begins to listen.

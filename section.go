@@ -28,7 +28,7 @@ type section interface {
 // sections is the table of all sections. A section stands behind those whose parts
 // it uses: their settings are in force first, and they are closed last.
 func (f *Foundation) sections() []section {
-	return []section{f.records, f.memory, f.breakers(), f.rateLimits(), f.pools(), f.guards()}
+	return []section{f.records, f.memory, f.breakers(), f.rateLimits(), f.pools(), f.guards(), f.performance}
 }
 
 // part is what every part has, whatever it does.

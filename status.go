@@ -8,6 +8,7 @@ import (
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/memory"
+	"github.com/elixirscope/foundation/perf"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/supervise"
@@ -29,6 +30,7 @@ type Status struct {
 	Services      []supervise.Status
 	Storage       StorageStatus
 	Memory        *memory.Status // nil while its section is off
+	Performance   *perf.Status   // the same
 }
 
 // Status returns a picture of the layer. Each part's is consistent in itself.

@@ -112,6 +112,7 @@ func (k *checker) all() {
 	if m := k.c.Memory; m != nil {
 		k.monitor("memory", m.Off, m.Config)
 	}
+	k.performance()
 	each(k, "breakers", k.c.Breakers, k.breaker)
 	each(k, "rate_limits", k.c.RateLimits, k.rateLimit)
 	each(k, "pools", k.c.Pools, k.pool)

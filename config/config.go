@@ -33,6 +33,10 @@ type Config struct {
 	// out it is not, unless the program that reads the file does so by itself, as the binary
 	// does.
 	Memory *Memory `yaml:"memory"`
+	// Performance says how operations are watched and alerts raised: a mapping, or the word
+	// off. Left out they are not, unless the program that reads the file does so by itself, as
+	// the binary does.
+	Performance *Performance `yaml:"performance"`
 	// Breakers are the circuit breakers, by name.
 	Breakers map[string]Breaker `yaml:"breakers"`
 	// RateLimits are the rules of rate limiting, by name.

@@ -83,6 +83,7 @@ func Diff(old, next *Config, sections ...Section) []Change {
 	d.section("storage", "")
 	d.section("events")
 	d.monitor("memory")
+	d.monitor("performance")
 	for _, s := range sections {
 		d.section(s.Name, s.Restart...)
 	}

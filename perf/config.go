@@ -123,7 +123,7 @@ func setDefault[T comparable](field *T, value T) {
 }
 
 // Validate returns every fault of the settings as one [fault.InvalidConfig], or nil.
-func (c *Config) Validate() error {
+func (c Config) Validate() error {
 	var ps fault.Problems
 	d := c.withDefaults()
 	ps.Require(d.Tick >= time.Second && d.Tick <= maxTick && d.Tick%time.Second == 0, "tick", c.Tick, "must be whole seconds between 1s and %v", maxTick)

@@ -1,4 +1,3 @@
-// Package perf knows what is normal for the operations of a service and says when they are not.
 package perf
 
 import (

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/elixirscope/foundation/clock"
 )
 
 // webhook sends alerts to an address. Whoever puts one in never waits: the queue is bounded,
@@ -114,7 +116,7 @@ func (w *webhook) deliver(ctx context.Context, url string, a Alert) {
 		if w.note(failed, attempt == webhookAttempts-1) {
 			return
 		}
-		pause(ctx, webhookBackoff<<attempt)
+		clock.Sleep(ctx, webhookBackoff<<attempt)
 	}
 }
 
@@ -143,15 +145,6 @@ func (w *webhook) attempt(ctx context.Context, url string, body []byte) (err err
 		}
 	}()
 	return w.send(limited, url, body)
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // message is what a webhook receives. Text is what chat systems show.

@@ -31,10 +31,18 @@ func (p Path) Join(field string) Path {
 	if field == "" {
 		return p
 	}
-	for key := range strings.SplitSeq(strings.ReplaceAll(field, "[", ".["), ".") {
-		if index, ok := strings.CutPrefix(key, "["); ok {
-			key = strings.TrimSuffix(index, "]")
+	for field != "" {
+		var key string
+		if inner, ok := strings.CutPrefix(field, "["); ok {
+			key, field, _ = strings.Cut(inner, "]") // a name may have dots
+		} else {
+			end := strings.IndexAny(field, ".[")
+			if end < 0 {
+				end = len(field)
+			}
+			key, field = field[:end], field[end:]
 		}
+		field = strings.TrimPrefix(field, ".")
 		p = p.Key(key)
 	}
 	return p
