@@ -10,7 +10,7 @@ import (
 
 // Kind is what an operation is watched for. There is at most one alert of each kind for an
 // operation at a time.
-type Kind uint8
+type Kind = enum.Of[kinds]
 
 // The kinds of alert.
 const (
@@ -27,27 +27,12 @@ var kindNames = []string{Latency: "latency", Errors: "errors", Throughput: "thro
 // Kinds lists all kinds.
 func Kinds() []Kind { return []Kind{Latency, Errors, Throughput, ObjectiveKind} }
 
-// String returns "latency", "errors", "throughput" or "objective".
-func (k Kind) String() string { return enum.Name("kind", kindNames, k) }
+type kinds struct{}
 
-// MarshalText implements [encoding.TextMarshaler].
-func (k Kind) MarshalText() ([]byte, error) { return []byte(k.String()), nil }
-
-// UnmarshalText reads what String returns, and refuses all else.
-func (k *Kind) UnmarshalText(text []byte) error {
-	for i, name := range kindNames {
-		if name == string(text) {
-			*k = Kind(i) //nolint:gosec // one of four
-			return nil
-		}
-	}
-	return fault.New(fault.Spec{
-		Code: fault.InvalidArgument, Component: component, Message: fmt.Sprintf("kind %q must be latency, errors, throughput or objective", text),
-	})
-}
+func (kinds) Names() (string, []string) { return "kind", kindNames }
 
 // Cause says what an alert compares with.
-type Cause uint8
+type Cause = enum.Of[causes]
 
 // The causes.
 const (
@@ -58,14 +43,12 @@ const (
 
 var causeNames = []string{ByBaseline: "baseline", ByThreshold: "threshold", ByObjective: "objective"}
 
-// String returns "baseline", "threshold" or "objective".
-func (c Cause) String() string { return enum.Name("cause", causeNames, c) }
+type causes struct{}
 
-// MarshalText implements [encoding.TextMarshaler].
-func (c Cause) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+func (causes) Names() (string, []string) { return "cause", causeNames }
 
 // AlertState is where an alert stands.
-type AlertState uint8
+type AlertState = enum.Of[alertStates]
 
 // The states of an alert.
 const (
@@ -77,11 +60,9 @@ const (
 
 var alertStateNames = []string{Firing: "firing", Suppressed: "suppressed", Silenced: "silenced", Resolved: "resolved"}
 
-// String returns "firing", "suppressed", "silenced" or "resolved".
-func (s AlertState) String() string { return enum.Name("alert state", alertStateNames, s) }
+type alertStates struct{}
 
-// MarshalText implements [encoding.TextMarshaler].
-func (s AlertState) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+func (alertStates) Names() (string, []string) { return "alert state", alertStateNames }
 
 // Alert is one deviation of an operation, with the numbers that decided.
 type Alert struct {
