@@ -73,7 +73,6 @@ var descriptions = map[string]string{
 	"memory.Levels.Critical":             "Refuses all but critical and what releases memory; 0.95 by default.",
 	"memory.Levels.Elevated":             "Refuses a part of bulk; 0.75 by default.",
 	"memory.Levels.High":                 "Refuses bulk, and a part of best_effort; 0.85 by default.",
-	"memory.Config.Interval":             "The pause between two samples, 250 ms by default; it is shorter while memory is short.",
 	"perf.Config.Hold":                   "How long an alert lasts at least, so that one that comes and goes is one alert. 5m by default, from 1 tick to 24h.",
 	"perf.Config.MaxOperations":          "Bounds the operations that the program counts by itself, 256 by default, at most 65536; further ones share \"op:other\".",
 	"perf.Config.MinEffect":              "The least deviation that is worth an alert, as a share of what is normal: 0.2 by default, above 0, at most 10.",
