@@ -149,3 +149,20 @@ func BenchmarkGivingUp(b *testing.B) {
 		line[at], _ = ws.join(h, 1)
 	}
 }
+
+// A call that stops to watch takes nobody else's watch with it.
+func TestWatchersOfOneBucketAreToldApart(t *testing.T) {
+	var ws watchers
+	h := key.Hash{Hi: 1, Lo: 2}
+	stays, leaves := &watcher{changed: make(chan struct{}, 1)}, &watcher{changed: make(chan struct{}, 1)}
+	ws.add(stays, h.Lo)
+	ws.add(leaves, h.Lo)
+	ws.remove(leaves, h.Lo)
+	ws.tell(h)
+	if len(stays.changed) != 1 || len(leaves.changed) != 0 {
+		t.Errorf("told: %d that stays, %d that left", len(stays.changed), len(leaves.changed))
+	}
+	if ws.remove(stays, h.Lo); len(ws.of) != 0 || ws.count.Load() != 0 {
+		t.Errorf("%d buckets and %d watchers are left", len(ws.of), ws.count.Load())
+	}
+}
