@@ -78,12 +78,18 @@ func newRig(t *testing.T) *rig { return newRigOn(t, nil) }
 
 func newRigOn(t *testing.T, storage *config.Storage) *rig {
 	t.Helper()
+	return newRigWith(t, storage, nil)
+}
+
+func newRigWith(t *testing.T, storage *config.Storage, performance *config.Performance) *rig {
+	t.Helper()
 	layer, err := foundation.Open(t.Context(), foundation.Options{Config: &config.Config{
-		Version:    1,
-		Breakers:   map[string]config.Breaker{"payments": {Config: breaker.Config{FailureThreshold: 2}}, "hosts": {Per: "key"}, "calm": {}},
-		RateLimits: map[string]config.RateLimit{"per_client": {Config: ratelimit.Config{Limit: 5, Per: time.Minute}}},
-		Guards:     map[string]config.Guard{"checkout": {Breaker: "payments", RateLimit: "per_client", Config: guard.Config{Timeout: time.Second}}},
-		Storage:    storage,
+		Performance: performance,
+		Version:     1,
+		Breakers:    map[string]config.Breaker{"payments": {Config: breaker.Config{FailureThreshold: 2}}, "hosts": {Per: "key"}, "calm": {}},
+		RateLimits:  map[string]config.RateLimit{"per_client": {Config: ratelimit.Config{Limit: 5, Per: time.Minute}}},
+		Guards:      map[string]config.Guard{"checkout": {Breaker: "payments", RateLimit: "per_client", Config: guard.Config{Timeout: time.Second}}},
+		Storage:     storage,
 	}, Node: "here"})
 	if err != nil {
 		t.Fatal(err)

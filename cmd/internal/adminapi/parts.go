@@ -19,6 +19,7 @@ func (a *api) status(*http.Request) (any, error) {
 		APIVersion: Version, Reasons: []string{}, Listeners: []Listener{}, Routes: []Route{},
 		Guards: guardViews(layer.Guards), Breakers: a.breakerViews(&layer), RateLimits: rateLimitViews(layer.RateLimits), Pools: a.poolViews(layer.Pools),
 		Services: serviceViews(layer.Services), Storage: storageView(layer.Storage),
+		Performance: performanceView(layer.Performance, a.Layer.Performance().Alerts()),
 	}
 	a.Daemon.Describe(&s)
 	s.judge()

@@ -20,22 +20,34 @@ var (
 	streamParameters = []string{"type", "severity", "component", "name", "correlation", "since", "after"}
 )
 
+// newQueryReader reads the parameters of a request, of which those of many may stand more
+// than once.
+func newQueryReader(r *http.Request, known []string, many ...string) (*queryReader, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, refuse(fault.InvalidArgument, "the query cannot be read: "+err.Error())
+	}
+	p := &queryReader{values: values, now: time.Now(), many: many}
+	p.check(known)
+	return p, nil
+}
+
 // queryReader reads parameters and collects what is wrong with them.
 type queryReader struct {
 	values   url.Values
 	problems fault.Problems
 	now      time.Time
+	many     []string // parameters that may stand more than once
 }
 
 // readQuery reads a query for events from the parameters of a request, and refuses it
 // with all of their faults at once.
 func readQuery(r *http.Request, known []string) (eventstore.Query, error) {
-	values, err := url.ParseQuery(r.URL.RawQuery)
+	p, err := newQueryReader(r, known, "component")
 	if err != nil {
-		return eventstore.Query{}, refuse(fault.InvalidArgument, "the query cannot be read: "+err.Error())
+		return eventstore.Query{}, err
 	}
-	p := &queryReader{values: values, now: time.Now()}
-	p.check(known)
+	values := p.values
 	q := eventstore.Query{
 		ID: values.Get("id"), Type: values.Get("type"), Severity: fault.Severity(values.Get("severity")), Components: values["component"],
 		Name: values.Get("name"), Correlation: values.Get("correlation"), Since: p.moment("since"), Until: p.moment("until"),
@@ -56,7 +68,7 @@ func (p *queryReader) check(known []string) {
 		switch {
 		case !slices.Contains(known, name):
 			p.problems.Add(name, p.values.Get(name), "unknown parameter: this request takes %s", strings.Join(known, ", "))
-		case len(p.values[name]) > 1 && name != "component":
+		case len(p.values[name]) > 1 && !slices.Contains(p.many, name):
 			p.problems.Add(name, strings.Join(p.values[name], ", "), "must be given once")
 		}
 	}
@@ -77,6 +89,20 @@ func (p *queryReader) moment(name string) time.Time {
 		return time.Time{}
 	}
 	return p.now.Add(-back)
+}
+
+// span reads a duration that is not negative.
+func (p *queryReader) span(name string, otherwise time.Duration) time.Duration {
+	text := p.values.Get(name)
+	if text == "" {
+		return otherwise
+	}
+	d, err := durationBack(text)
+	if err != nil || d < 0 {
+		p.problems.Add(name, text, "must be a duration, as in 10s or 5m")
+		return otherwise
+	}
+	return d
 }
 
 // durationBack reads a duration that may begin with days, as in 7d or 1d12h.

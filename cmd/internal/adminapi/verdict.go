@@ -20,6 +20,7 @@ func (s *Status) judge() {
 	s.judgeServices()
 	s.judgeConfig()
 	s.judgeParts()
+	s.judgePerformance()
 	if s.Draining {
 		s.Verdict = "draining"
 	}

@@ -29,6 +29,7 @@ type Status struct {
 	Routes        []Route      `json:"routes"` // of the gateway, in the order of the configuration
 	Services      []Service    `json:"services"`
 	Storage       Storage      `json:"storage"`
+	Performance   Performance  `json:"performance"`
 }
 
 // ConfigStatus says which configuration runs and how the last reload went.

@@ -116,6 +116,10 @@ func memberText(m map[string]any) string {
 	switch {
 	case m["key"] != nil:
 		return fmt.Sprintf("%v ×%v", m["key"], m["denied"])
+	case m["text"] != nil:
+		return fmt.Sprintf("%v %v: %v", m["kind"], m["state"], m["text"])
+	case m["spent"] != nil:
+		return fmt.Sprintf("%v %v: %.3g%% of what it allows is spent, %.3g times as fast as allowed now", m["measure"], m["target"], percentOf(m["spent"]), m["burn"])
 	case m["class"] != nil:
 		return fmt.Sprintf("%v ×%v", m["class"], m["count"])
 	case m["member"] != nil:
@@ -126,4 +130,10 @@ func memberText(m map[string]any) string {
 		return fmt.Sprintf("%v %v %v", m["name"], m["value"], m["unit"])
 	}
 	return fmt.Sprint(m)
+}
+
+// percentOf turns a share into percent.
+func percentOf(share any) float64 {
+	v, _ := share.(float64)
+	return 100 * v
 }

@@ -12,7 +12,7 @@ import (
 func (a *app) getCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "get", Short: "List the parts of one kind, or show one part", GroupID: groupLook,
-		Long: "List the guards, breakers, rate limits, pools or services, worst first, or show one of\nthem by its name.",
+		Long: "List the guards, breakers, rate limits, pools, operations or services, worst first, or show\none of them by its name.",
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
@@ -20,6 +20,7 @@ func (a *app) getCommand() *cobra.Command {
 		getKind(a, "breakers", "breaker", breakerTable, func(b adminapi.Breaker) string { return b.Name }),
 		getKind(a, "rate_limits", "rate_limit", rateLimitTable, func(r adminapi.RateLimit) string { return r.Name }),
 		getKind(a, "pools", "pool", poolTable, func(p adminapi.Pool) string { return p.Name }),
+		getKind(a, "operations", "operation", operationTable, operationName),
 		getKind(a, "services", "service", serviceTable, serviceName),
 	)
 	return cmd

@@ -42,7 +42,7 @@ func (a *app) root() *cobra.Command {
 	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Look:"}, &cobra.Group{ID: groupAct, Title: "Act:"})
 	root.AddCommand(
 		a.quickstartCommand(), a.serveCommand(), a.healthcheckCommand(),
-		a.statusCommand(), a.getCommand(), a.eventsCommand(), a.checkCommand(), a.detectCommand(),
+		a.statusCommand(), a.getCommand(), a.alertsCommand(), a.eventsCommand(), a.checkCommand(), a.detectCommand(),
 		a.breakerCommand(), a.rateLimitCommand(), a.serviceCommand(), a.storageCommand(), a.configCommand(), a.reloadCommand(),
 		a.versionCommand(), a.docsCommand(root),
 	)

@@ -110,6 +110,12 @@ func daemon(t *testing.T) (addr string, requests *[]string) {
 	mux.HandleFunc("/v1/rate_limits/{name}/keys/{key...}", reply(adminapi.Decision{Rule: "per_client", Key: "a", Allowed: true, Limit: 5, Remaining: 5}))
 	mux.HandleFunc("POST /v1/check", reply(adminapi.Decision{Rule: "per_client", Key: "a", Limit: 5, RetryAfterSeconds: 11.2, ResetAfterSeconds: 60}))
 	mux.HandleFunc("POST /v1/reload", reply(adminapi.Applied{Revision: 8, Changes: []adminapi.Change{{Section: "rate_limits", Name: "per_client", Action: "changed", Fields: []adminapi.FieldChange{{Field: "limit", Old: "100", New: "50"}}, Effect: "keys keep what they used"}}}))
+	mux.HandleFunc("GET /v1/operations", reply(adminapi.List[adminapi.Operation]{APIVersion: "v1", Items: operations()}))
+	mux.HandleFunc("GET /v1/operations/{name}", reply(operations()[0]))
+	mux.HandleFunc("GET /v1/alerts", reply(adminapi.List[adminapi.Alert]{APIVersion: "v1", Items: alerts()}))
+	mux.HandleFunc("GET /v1/silences", reply(adminapi.List[adminapi.Silence]{APIVersion: "v1", Items: silences()}))
+	mux.HandleFunc("PUT /v1/silences/{name}", reply(silences()[0]))
+	mux.HandleFunc("DELETE /v1/silences/{name}", reply(adminapi.List[adminapi.Silence]{APIVersion: "v1"}))
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
 	mux.HandleFunc("GET /livez", reply(map[string]string{"status": "pass"}))
 	server := httptest.NewServer(mux)
@@ -141,6 +147,10 @@ func TestWhatPeopleSee(t *testing.T) {
 		"get_guard.txt":    {"get", "guard", "checkout"},
 		"get_pools.txt":    {"get", "pools"},
 		"get_services.txt": {"get", "services"},
+		"operations.txt":   {"get", "operations"},
+		"operation.txt":    {"get", "operation", "checkout"},
+		"alerts.txt":       {"alerts", "--all"},
+		"silences.txt":     {"alerts", "silences"},
 		"history.txt":      {"config", "history"},
 		"show.txt":         {"config", "show", "3"},
 		"diff.txt":         {"config", "diff", "3", "4"},
@@ -178,6 +188,9 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		`GET /v1/events?component=a&component=b&limit=7&name=n&order=descending&severity=warning&since=15m&type=x.%2A&until=1m`: {
 			"events", "--since", "15m", "--until", "1m", "--type", "x.*", "--severity", "warning", "--name", "n", "--component", "a", "--component", "b", "-n", "7",
 		},
+		`PUT /v1/silences/route:%2Fpay%2F {"kind":"latency","for_seconds":3600,"reason":"x"}`: {"alerts", "silence", "route:/pay/", "--kind", "latency", "--for", "1h", "--reason", "x"},
+		`DELETE /v1/silences/checkout?kind=errors {}`:                                         {"alerts", "unsilence", "checkout", "--kind", "errors"},
+		`GET /v1/alerts`: {"alerts"},
 		`POST /v1/config/rollback {"revision":3,"reason":"x"}`: {"config", "rollback", "3", "--reason", "x"},
 		`POST /v1/reload {"reason":"x","discard_drift":true}`:  {"reload", "--discard-drift", "--reason", "x"},
 		`GET /v1/config/history?limit=5`:                       {"config", "history", "-n", "5"},

@@ -103,10 +103,16 @@ func (d *Daemon) openLayer(ctx context.Context) (err error) {
 	}
 	d.layer, err = foundation.Open(ctx, foundation.Options{
 		ConfigFile: d.options.ConfigFile, LookupEnv: d.options.LookupEnv, Bus: bus, Logger: d.log, Kinds: d.options.Kinds,
-		Sections: d.sections(), Stores: d.stores(), Node: node(), Monitors: true,
+		Sections: d.sections(), Stores: d.stores(), Node: node(), Monitors: true, Webhook: sendWebhook,
 	})
+	if err == nil {
+		d.followRoutes()
+	}
 	return err
 }
+
+// followRoutes lets the monitor follow the routes in use.
+func (d *Daemon) followRoutes() { d.layer.Performance().Follow("routes", d.gateway.Operations()) }
 
 // logWorkerFailed tells in full why a worker cannot be made, which the API does not:
 // at the beginning of an outage, and ever more rarely while it lasts.

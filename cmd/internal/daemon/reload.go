@@ -44,7 +44,11 @@ func (d *Daemon) reloadRoutes(ctx context.Context, by config.By) (config.Applied
 	if err != nil {
 		return applied, err
 	}
-	return applied, d.gateway.Use(table, d.layer.Guard)
+	if err := d.gateway.Use(table, d.layer.Guard); err != nil {
+		return applied, err
+	}
+	d.followRoutes()
+	return applied, nil
 }
 
 // readCertificates reads the certificates of all listeners and returns how to
@@ -157,6 +161,9 @@ func (d *Daemon) prepareGateway(ctx context.Context, _, next *config.Config, gua
 	return config.Transition{Commit: func(config.Revision) {
 		if err := d.gateway.Use(table, guards); err != nil { // guards were checked with the names
 			d.log.Error("the routes are not in use", slog.String("error", err.Error()))
+		}
+		if d.layer != nil { // not at the start
+			d.followRoutes()
 		}
 	}}, err
 }

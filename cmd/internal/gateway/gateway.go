@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
@@ -153,6 +154,8 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	info.client, info.trusted = t.peers.client(r)
 	info.draining = g.draining.Load()
 	info.request = *r.WithContext(info)
+	began := clock.Now()
+	defer info.count(began)
 	if t.access.enabled() {
 		defer t.access.write(&info.request, info, time.Now())
 	}

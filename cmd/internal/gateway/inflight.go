@@ -9,6 +9,7 @@ import (
 	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/key"
+	"github.com/elixirscope/foundation/perf"
 )
 
 // held is what the clients of one route hold, and what is counted of it. It outlives reloads, as the requests do:
@@ -18,6 +19,7 @@ type held struct {
 	upgraded atomic.Int64
 	// unfinished counts the answers without a declared length that ended before their end.
 	unfinished atomic.Uint64
+	requests   perf.Operation
 }
 
 // inFlight counts the requests of each key that are in flight. A key is there as long

@@ -32,9 +32,9 @@ func Sections() []config.Section {
 			Check: func(c *config.Config) fault.Problems {
 				g := GatewayOf(c)
 				if g == nil {
-					return nil
+					return check(c, func(k *checker) { k.operations(nil) })
 				}
-				return check(c, func(k *checker) { k.gateway(g) })
+				return check(c, func(k *checker) { k.gateway(g); k.operations(g) })
 			},
 		},
 	}
