@@ -15,7 +15,7 @@ present = $(wildcard $(addsuffix /go.mod,$(1)))
 each    = $(patsubst %/go.mod,%,$(call present,$(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race lint fmt fuzz mutants bench bench-quick bench-events bench-gateway drill docs prove tidy ci clean
+.PHONY: help run build test race lint fmt fuzz mutants bench bench-quick bench-events bench-gateway experiments drill docs prove tidy ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench-events: ## measure durable events in SQLite beside other ways to commit th
 bench-gateway: ## measure the binary beside a bare ReverseProxy and Caddy, under the load of wrk
 	go build -o $(BIN)/foundation ./cmd/foundation
 	@cd bench && GOWORK=off go run ./gateway -foundation $(BIN)/foundation -results results
+
+experiments: ## run the experiments of docs/experiments.md again and rewrite its tables and figures
+	go run ./perf/internal/cmd/detection
 
 drill: ## let an upstream stand still for 10 s, with and without a guard
 	@cd cmd && go test -count=1 -v -run OutageDrill ./foundation -outage 10s | grep -E 'drill_test|ok|FAIL'

@@ -302,7 +302,7 @@ func (r *Rule) settle(s *State) {
 
 // score maps the strongest of the evidence to 0..1: one half at its threshold.
 func (r *Rule) score(s *State, e *Evidence) float64 {
-	if s.Phase == Learning || !e.Usable {
+	if s.Phase == Learning || !e.Usable || math.IsNaN(e.Z) {
 		return 0
 	}
 	strength := max(e.Z, 0) / r.High

@@ -40,7 +40,8 @@ type Series struct {
 const (
 	seriesWarmUp = 60
 	noiseRows    = 10
-	believe      = 3 // strange rows after which they are followed
+	levelRows    = 128 // whose median is the normal level
+	believe      = 3   // strange rows after which they are followed
 	features     = 5
 )
 
@@ -48,8 +49,8 @@ const (
 func DefaultSeriesRule() Rule {
 	return Rule{
 		WarmUp: seriesWarmUp,
-		High:   3.9, HighTicks: 3, Window: 5,
-		Extreme: 4.4, // one row in 200,000
+		High:   3.6, HighTicks: 3, Window: 5,
+		Extreme: 4.1, // one row in 50,000
 		Calm:    2, CalmTicks: 3, Keep: 1, AcceptAfter: 100,
 	}
 }
@@ -58,6 +59,7 @@ func DefaultSeriesRule() Rule {
 func NewSeries(rule *Rule) *Series {
 	s := &Series{rule: *rule}
 	s.season.size, s.season.check = 1, 64
+	s.slow.most = levelRows
 	return s
 }
 
@@ -71,6 +73,7 @@ type reading struct {
 	step, shift, noise  float64
 	drift               float64
 	hasSeason, hasNoise bool
+	hasLevel            bool
 	p                   float64
 }
 
@@ -141,7 +144,9 @@ func (s *Series) read(r *reading, x float64, gap bool) {
 	}
 	s.recent.add(x)
 	r.shift = s.recent.level() - normal
-	r.worse(&s.shift, r.shift, coarse)
+	if r.hasLevel = s.slow.n == levelRows; r.hasLevel {
+		r.worse(&s.shift, r.shift, coarse)
+	}
 	s.readNoise(r, coarse)
 	if ok {
 		s.readSeason(r, season, coarse)
@@ -219,7 +224,9 @@ func (s *Series) learn(r *reading, d *Decision, gap bool) {
 
 func (s *Series) crossings(r *reading) {
 	s.step.cross(r.step)
-	s.shift.cross(r.shift)
+	if r.hasLevel {
+		s.shift.cross(r.shift)
+	}
 	if r.hasNoise {
 		s.noise.cross(r.noise)
 	}
@@ -234,7 +241,7 @@ func (s *Series) crossings(r *reading) {
 func (s *Series) learnSlowly(r *reading) {
 	switch s.rows % shortRows {
 	case 0:
-		if s.rows > recentRows/2 {
+		if r.hasLevel {
 			s.shift.addLater(bounded(&s.shift, r.shift))
 		}
 	case 1:
@@ -266,9 +273,11 @@ func (s *Series) follow(r *reading, d *Decision) {
 
 // accept makes what the last rows were the new normal.
 func (s *Series) accept(r *reading) {
-	s.slow = tail{}
-	for _, x := range s.recent.value[:min(s.recent.n, recentRows)] {
-		s.slow.add(x)
+	s.slow = tail{most: levelRows}
+	for range levelRows / recentRows {
+		for _, x := range s.recent.value {
+			s.slow.add(x)
+		}
 	}
 	s.noise = tail{}
 	s.season.offset += s.away

@@ -14,6 +14,7 @@ type tail struct {
 	sorted [tailRows]float64
 	n      int
 	next   int // the oldest, once the ring is full
+	most   int // values that are kept; 0 for tailRows
 
 	upper    bool    // the last value was above the median
 	crossing float64 // moving share of rows that crossed it
@@ -55,7 +56,7 @@ func (t *tail) cross(y float64) {
 
 const (
 	crossingMemory   = 1000 // rows
-	leastIndependent = 20   // values without which nothing is known of their distribution
+	leastIndependent = 40   // values without which nothing is known of their distribution
 )
 
 // dependence is how many rows there are to one independent value: independent ones are on
@@ -84,9 +85,13 @@ func (t *tail) forget() { t.waiting = 0 }
 
 // add takes a value and forgets the oldest.
 func (t *tail) add(y float64) {
+	most := t.most
+	if most == 0 {
+		most = tailRows
+	}
 	list := t.sorted[:t.n]
 	at, _ := slices.BinarySearch(list, y)
-	if t.n < tailRows {
+	if t.n < most {
 		copy(t.sorted[at+1:t.n+1], t.sorted[at:t.n])
 		t.sorted[at] = y
 		t.ring[t.n] = y
@@ -102,7 +107,7 @@ func (t *tail) add(y float64) {
 	}
 	t.sorted[at] = y
 	t.ring[t.next] = y
-	t.next = (t.next + 1) % tailRows
+	t.next = (t.next + 1) % most
 }
 
 // quantile returns the value at a rank between 0 and 1; 0 if there is none.
