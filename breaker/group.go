@@ -190,7 +190,10 @@ func (b *Breaker) dispensable(now clock.Instant, common *rules, lapsed bool) boo
 
 // Reconfigure puts cfg into force for all members, present and future, as
 // [Breaker.Reconfigure] does for one. It replaces also the settings of members
-// that were given their own.
+// that were given their own, unless cfg is equal to the group's present settings:
+// then it is a no-op for every member, so that who applies a configuration again
+// takes nothing back. Such a member follows its group again when it is given the
+// group's settings itself.
 func (g *Group) Reconfigure(cfg Config) error {
 	if err := check(g.name, cfg); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -260,6 +261,32 @@ func TestGroupReconfiguresMembersThatHadTheirOwn(t *testing.T) {
 	if s := g.For("a").Status(); s.Config.FailureThreshold != 3 || s.Revision != 5 {
 		t.Errorf("%+v", s)
 	}
+}
+
+// The group's present settings are no change: who applies a configuration again takes
+// nothing back from a member. Given to the member itself they end its own.
+func TestGroupGivenItsOwnSettingsChangesNoMember(t *testing.T) {
+	cfg := breaker.Config{FailureThreshold: 5}
+	g := mustGroup(t, cfg, 0)
+	own := g.For("own")
+	if err := own.Reconfigure(breaker.Config{FailureThreshold: 2}); err != nil {
+		t.Fatal(err)
+	}
+	failures(own, 1)
+	before := own.Status()
+	for _, same := range []breaker.Config{cfg, g.Status().Config} {
+		if err := g.Reconfigure(same); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := own.Status(); !reflect.DeepEqual(got, before) || g.Status().Revision != 1 {
+		t.Errorf("%+v\nbecame %+v, the group has revision %d", before, got, g.Status().Revision)
+	}
+	if err := own.Reconfigure(g.Status().Config); err != nil {
+		t.Fatal(err)
+	}
+	failures(own, 1)
+	wantState(t, own, breaker.StateClosed)
 }
 
 // Whatever would make a member answer otherwise than a new one keeps its place.

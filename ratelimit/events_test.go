@@ -53,6 +53,27 @@ func TestEventsTellWhatHappened(t *testing.T) {
 	}
 }
 
+// A table that had room again and is full again is told of again, and once each time.
+func TestEveryOverflowIsToldOfOnce(t *testing.T) {
+	bus := telemetry.NewBus()
+	told := 0
+	if _, err := telemetry.Subscribe(bus, "told", func(context.Context, ratelimit.KeysOverflowed) { told++ }); err != nil {
+		t.Fatal(err)
+	}
+	l := must(t, ratelimit.Config{Limit: 1, Per: time.Hour, MaxKeys: 1}, ratelimit.WithBus(bus))
+	for round := 1; round <= 3; round++ {
+		in := ratelimit.KeyOf("in", round)
+		l.Allow(in)
+		for n := range 3 {
+			l.Allow(ratelimit.KeyOf("over", round, n))
+		}
+		if told != round {
+			t.Errorf("told %d times of %d overflows", told, round)
+		}
+		l.Reset(in, "")
+	}
+}
+
 func TestSeriesExistFromTheStart(t *testing.T) {
 	l := must(t, ratelimit.Config{Limit: 1, Per: time.Hour})
 	collect := func() map[string]float64 {
