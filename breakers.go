@@ -31,6 +31,7 @@ func (f *Foundation) breakers() section {
 		change: func(t *transition, c circuit, _ string, b config.Breaker) {
 			t.steps = append(t.steps, func() error { return c.Reconfigure(b.Config) })
 		},
+		vital: circuitHealth,
 		show: func(s *Status, all []circuit) {
 			s.Breakers, s.BreakerGroups = []breaker.Status{}, []breaker.GroupStatus{}
 			for _, c := range all {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/health"
 	"github.com/elixirscope/foundation/memory"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/registry"
@@ -32,6 +34,8 @@ type Foundation struct {
 	records     *records
 	memory      *monitor[memory.Config, *memory.Manager]
 	performance *performances
+	health      *health.Aggregator
+	opened      atomic.Bool // all fields above are set: services run before that
 	registry    *registry.Registry
 	services    *supervise.Tree
 	life        context.Context //nolint:containedctx // what the layer has registered lives as long
@@ -62,7 +66,7 @@ func Open(ctx context.Context, o Options) (*Foundation, error) {
 	f.config, err = config.NewServer(ctx, config.ServerOptions{
 		Applier: applier{f}, File: o.ConfigFile, Config: o.Config, Bus: f.bus, Logger: f.log, Applied: f.followNames,
 		OpenHistory: f.records.openHistory,
-		Parse:       config.ParseOptions{LookupEnv: o.LookupEnv, Registry: config.Registry{Kinds: f.options.Kinds, Sections: o.Sections}},
+		Parse:       config.ParseOptions{LookupEnv: o.LookupEnv, Registry: config.Registry{Kinds: f.options.Kinds, Checks: f.options.Checks, Sections: o.Sections}},
 	})
 	if err == nil {
 		err = f.superviseHistory()
@@ -72,6 +76,7 @@ func Open(ctx context.Context, o Options) (*Foundation, error) {
 		f.records.discard()
 		return nil, err
 	}
+	f.opened.Store(true)
 	f.name(ownNames, "config", f.config)
 	f.name(ownNames, "services", f.services)
 	return f, nil
@@ -81,6 +86,13 @@ func newFoundation(o Options) *Foundation {
 	if o.Kinds == nil {
 		o.Kinds = map[string]pool.Kind{} // none are known, which is not the same as not knowing them
 	}
+	o.Checks = maps.Clone(o.Checks)
+	if o.Checks == nil {
+		o.Checks = make(map[string]health.Kind)
+	}
+	if o.Checks[config.KindTCP] == nil {
+		o.Checks[config.KindTCP] = health.TCP
+	}
 	f := &Foundation{options: o, bus: o.Bus, log: o.Logger}
 	if f.bus == nil {
 		f.bus = telemetry.NewBus()
@@ -88,6 +100,7 @@ func newFoundation(o Options) *Foundation {
 	if f.log == nil {
 		f.log = slog.New(slog.DiscardHandler)
 	}
+	f.health = health.New(health.Options{Bus: f.bus, Logger: f.log, Parts: f.components})
 	f.records, f.memory, f.performance = &records{f: f}, f.memories(), f.performances()
 	f.table = f.sections()
 	f.registry, f.services = registry.New(f.bus), supervise.New(f.bus, supervise.WithNames(f.nameService))
@@ -116,6 +129,7 @@ func (f *Foundation) Close(ctx context.Context) error {
 }
 
 func (f *Foundation) close(ctx context.Context) error {
+	f.health.Drain()
 	f.config.Close() // not bounded by ctx: a change ends, and must not find its layer gone
 	stop := context.AfterFunc(ctx, func() { f.giveUp(context.Cause(ctx)) })
 	defer stop()

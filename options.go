@@ -6,6 +6,7 @@ import (
 
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/health"
 	"github.com/elixirscope/foundation/memory"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/telemetry"
@@ -34,8 +35,11 @@ type Options struct {
 	// "postgres" for a connection string. Where they are not nil the layer records events
 	// in memory also if the configuration names no storage.
 	Stores map[string]Store
+	// Checks are the kinds of check that the configuration may name, beside "tcp" and "sql",
+	// which are always there.
+	Checks map[string]health.Kind
 	// Monitors runs each monitor with its defaults where the configuration leaves its
-	// section out: memory. With false a section that is written runs, if only as {}. Off
+	// section out: memory, health. With false a section that is written runs, if only as {}. Off
 	// in the configuration is off in either case.
 	Monitors bool
 	// Cleaners are what the program can give up when memory is short, beside what the layer

@@ -11,6 +11,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/health"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -79,6 +80,14 @@ func (o own) status(s *Status) {
 	}
 	slices.SortFunc(s.Guards, func(a, b guard.Status) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(s.Breakers, func(a, b breaker.Status) int { return strings.Compare(a.Name, b.Name) })
+}
+
+func (o own) health(emit func(health.Component)) {
+	for _, name := range slices.Sorted(maps.Keys(o.breakers)) {
+		c := breakerHealth(o.breakers[name].Status())
+		c.Name = breakerSection + "/" + c.Name
+		emit(c)
+	}
 }
 
 func (o own) collect(emit func(telemetry.Sample)) {

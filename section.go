@@ -8,6 +8,7 @@ import (
 
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/health"
 	"github.com/elixirscope/foundation/internal/suggest"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -28,7 +29,7 @@ type section interface {
 // sections is the table of all sections. A section stands behind those whose parts
 // it uses: their settings are in force first, and they are closed last.
 func (f *Foundation) sections() []section {
-	return []section{f.records, f.memory, f.breakers(), f.rateLimits(), f.pools(), f.guards(), f.performance}
+	return []section{f.records, f.memory, f.breakers(), f.rateLimits(), f.pools(), f.guards(), f.performance, f.checks()}
 }
 
 // part is what every part has, whatever it does.
@@ -55,6 +56,8 @@ type parts[S any, P part] struct {
 	// end closes a part for good, and waits for that; nil as for retire.
 	end  func(ctx context.Context, part P) error
 	show func(s *Status, all []P) // in the order of names
+	// vital is what a part says of how it is, under its own name; nil is nothing.
+	vital func(P) health.Component
 
 	known map[string]known[P] // to the registry; belongs to whoever follows the configuration
 }

@@ -117,6 +117,7 @@ func (k *checker) all() {
 	each(k, "rate_limits", k.c.RateLimits, k.rateLimit)
 	each(k, "pools", k.c.Pools, k.pool)
 	each(k, "guards", k.c.Guards, k.guard)
+	k.health()
 	k.foreign()
 }
 

@@ -37,6 +37,10 @@ type Config struct {
 	// off. Left out they are not, unless the program that reads the file does so by itself, as
 	// the binary does.
 	Performance *Performance `yaml:"performance"`
+	// Health says what is checked, and what that decides: a mapping, or the word off. Left
+	// out no checks run, unless the program that reads the file runs them by itself, as the
+	// binary does.
+	Health *Health `yaml:"health"`
 	// Breakers are the circuit breakers, by name.
 	Breakers map[string]Breaker `yaml:"breakers"`
 	// RateLimits are the rules of rate limiting, by name.

@@ -84,6 +84,7 @@ func Diff(old, next *Config, sections ...Section) []Change {
 	d.section("events")
 	d.monitor("memory")
 	d.monitor("performance")
+	d.monitor(healthSection)
 	for _, s := range sections {
 		d.section(s.Name, s.Restart...)
 	}

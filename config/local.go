@@ -155,7 +155,7 @@ func partOf(path yamlx.Path) yamlx.Path {
 	depth := 2
 	keys := path.Elements()
 	switch {
-	case strings.HasPrefix(string(path), "/gateway/routes/"):
+	case strings.HasPrefix(string(path), "/gateway/routes/"), strings.HasPrefix(string(path), "/health/checks/"):
 		depth = 3
 	case keys[0] != "pools":
 		depth = 1

@@ -8,6 +8,7 @@ import (
 
 	"github.com/elixirscope/foundation/config/internal/yamlx"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/health"
 	"github.com/elixirscope/foundation/internal/localfile"
 	"github.com/elixirscope/foundation/pool"
 )
@@ -126,6 +127,9 @@ func decodeOptions(c *Config, d *yamlx.Decoder, kinds map[string]pool.Kind) {
 func (o *origin) check(c *Config, r Registry, before []yamlx.Fault) (faults, warnings []yamlx.Fault) {
 	if r.Kinds == nil {
 		r.Kinds = map[string]pool.Kind{}
+	}
+	if r.Checks == nil {
+		r.Checks = map[string]health.Kind{}
 	}
 	misspelt := make(map[yamlx.Path]bool) // mappings with a key that is not known
 	for _, f := range before {

@@ -7,6 +7,7 @@ import (
 	"github.com/elixirscope/foundation/config/internal/yamlx"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/health"
 	"github.com/elixirscope/foundation/pool"
 )
 
@@ -38,6 +39,9 @@ type Section struct {
 	// functions of the [Transition] may be nil. When Commit runs, guards finds the
 	// guards of next. None of them may change the configuration.
 	Prepare func(ctx context.Context, old, next *Config, guards func(name string) (*guard.Guard, error)) (Transition, error)
+	// Health emits what the section's parts say of how they are, named as in "gateway/clients".
+	// It must not block. Nil is nothing.
+	Health func(emit func(health.Component))
 	// Describe says what a field of a settings type is for, in the schema; nil leaves
 	// that out.
 	Describe func(owner reflect.Type, field string) string
@@ -49,6 +53,9 @@ type Registry struct {
 	// Kinds are the kinds of worker, by name. Nil leaves unchecked whether a kind is
 	// known.
 	Kinds map[string]pool.Kind
+	// Checks are the kinds of check, by name: "tcp" and "http" are those of these keys. Nil
+	// leaves unchecked whether a kind is known.
+	Checks map[string]health.Kind
 	// Sections are the foreign sections, in the order in which changes are shown and
 	// prepared.
 	Sections []Section

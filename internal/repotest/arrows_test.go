@@ -50,17 +50,19 @@ var arrows = map[string]string{
 	"eventstore":                  "fault internal/enum telemetry",
 	"memory":                      "fault internal/enum priority telemetry",
 	"eventstore/storetest":        "eventstore fault",
+	"health":                      "fault internal/enum internal/suggest telemetry",
+	"health/healthhttp":           "fault health",
 
 	"guard":            "breaker clock fault internal/enum internal/errtree internal/exhausted internal/histogram internal/stripe mode outcome pool priority ratelimit telemetry",
 	"guard/guardtest":  "fault guard pool",
 	"protect":          "fault guard internal/exhausted/dialing mode outcome ratelimit telemetry",
 	"protect/sqlguard": "fault guard internal/errtree internal/exhausted/dialing outcome pool telemetry",
 
-	"config":                   "breaker clock config/internal/jsontree config/internal/yamlx fault guard internal/localfile internal/ordered internal/suggest memory perf pool ratelimit telemetry",
+	"config":                   "breaker clock config/internal/jsontree config/internal/yamlx fault guard health internal/localfile internal/ordered internal/suggest memory perf pool ratelimit telemetry",
 	"config/historytest":       "config fault",
 	"config/internal/jsontree": "",
 	"config/internal/yamlx":    "internal/suggest",
-	".":                        "breaker clock config eventstore fault guard internal/key internal/suggest memory perf pool ratelimit registry supervise telemetry",
+	".":                        "breaker clock config eventstore fault guard health internal/key internal/suggest memory mode perf pool ratelimit registry supervise telemetry",
 
 	"adapters":                      "",
 	"adapters/grpc":                 "fault guard internal/errtree outcome protect ratelimit",
@@ -76,13 +78,13 @@ var arrows = map[string]string{
 
 	"cmd":                     "",
 	"cmd/foundation":          "cmd/internal/cli",
-	"cmd/internal/adminapi":   ". breaker cmd/internal/logs config eventstore fault guard perf pool protect ratelimit registry supervise telemetry",
+	"cmd/internal/adminapi":   ". breaker cmd/internal/logs config eventstore fault guard health health/healthhttp internal/suggest perf pool protect ratelimit registry supervise telemetry",
 	"cmd/internal/cli":        "adapters/postgres adapters/sqlite clock cmd/internal/adminapi cmd/internal/daemon cmd/internal/logs cmd/internal/quickstart cmd/internal/settings config fault perf pool pool/httpworker pool/sqlworker",
-	"cmd/internal/daemon":     ". adapters/postgres/pgstore adapters/prometheus adapters/sqlite clock cmd/internal/adminapi cmd/internal/gateway cmd/internal/logs cmd/internal/settings config fault guard internal/localfile pool supervise telemetry",
+	"cmd/internal/daemon":     ". adapters/postgres/pgstore adapters/prometheus adapters/sqlite clock cmd/internal/adminapi cmd/internal/gateway cmd/internal/logs cmd/internal/settings config fault guard health health/healthhttp internal/localfile pool supervise telemetry",
 	"cmd/internal/gateway":    "clock cmd/internal/logs cmd/internal/settings fault guard internal/exhausted/dialing internal/hostname internal/key internal/localfile internal/routing outcome perf protect ratelimit telemetry",
 	"cmd/internal/logs":       "",
 	"cmd/internal/quickstart": "clock cmd/internal/daemon",
-	"cmd/internal/settings":   "config fault guard internal/hostname internal/routing internal/suggest",
+	"cmd/internal/settings":   "config fault guard health health/healthhttp internal/hostname internal/routing internal/suggest",
 
 	"bench":                  "bench/internal/machine breaker guard pool ratelimit",
 	"bench/events":           "adapters/sqlite bench/internal/machine eventstore fault",
@@ -191,7 +193,7 @@ func TestArrows_LibrariesStayInTheirPackage(t *testing.T) {
 
 func TestArrows_TheCoreDoesNoIO(t *testing.T) {
 	for _, p := range packages(t) {
-		if !slices.Contains([]string{"breaker", "ratelimit", "pool", "guard"}, p.dir) {
+		if !slices.Contains([]string{"breaker", "ratelimit", "pool", "guard", "health"}, p.dir) {
 			continue
 		}
 		for _, imported := range p.imports() {

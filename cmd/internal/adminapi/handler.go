@@ -15,6 +15,7 @@ import (
 	foundation "github.com/elixirscope/foundation"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/health/healthhttp"
 )
 
 // Daemon is what the API needs of the daemon around the layer.
@@ -82,6 +83,8 @@ func Handler(o Options) http.Handler {
 	handle("POST /v1/reload", a.reload)
 	handle("GET /v1/events", a.listEvents)
 	handle("POST /v1/events", a.annotate)
+	handle("GET /v1/health", a.getHealth)
+	handle("GET /v1/health/{name...}", a.getComponent)
 	handle("GET /v1/services", a.listServices)
 	handle("GET /v1/services/{name}", a.getService)
 	handle("POST /v1/services/{name}/restart", a.restartService)
@@ -99,22 +102,12 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("/", notFound(mux))
 	guarded := o.Security.protect(mux, o.Failures)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if isProbe(r.URL.Path) {
+		if healthhttp.Answers(r.URL.Path) { // load balancers have no token; metrics name every part, and need one
 			o.Probes.ServeHTTP(w, r)
 			return
 		}
 		guarded.ServeHTTP(w, r)
 	})
-}
-
-// isProbe tells the paths that load balancers ask, who have no token. The
-// metrics are not among them: they name every part.
-func isProbe(path string) bool {
-	switch path {
-	case "/livez", "/readyz", "/startupz":
-		return true
-	}
-	return false
 }
 
 func answer(w http.ResponseWriter, r *http.Request, fn func(*http.Request) (any, error)) {

@@ -21,6 +21,7 @@ import (
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/health/healthhttp"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -100,7 +101,7 @@ func newRigWith(t *testing.T, storage *config.Storage, performance *config.Perfo
 	r.http = adminapi.Handler(adminapi.Options{
 		Layer: layer, Daemon: r.shell, Log: slog.New(slog.NewJSONHandler(r.log, nil)),
 		Failures: adminapi.NewAuthFailures(slog.New(slog.DiscardHandler)), Turns: adminapi.NewTurns(slog.New(slog.DiscardHandler)), Ended: ended,
-		Probes:   adminapi.Probes(func() bool { return false }, http.NotFoundHandler()),
+		Probes:   adminapi.Probes(healthhttp.Handler(layer.Health(), healthhttp.Options{NotReady: func() string { return "it is a test" }}), http.NotFoundHandler()),
 		Security: adminapi.Security{Tokens: map[string]adminapi.Token{"ops": {Secret: token, Write: true}}},
 	})
 	return r

@@ -20,6 +20,7 @@ func (a *api) status(*http.Request) (any, error) {
 		Guards: guardViews(layer.Guards), Breakers: a.breakerViews(&layer), RateLimits: rateLimitViews(layer.RateLimits), Pools: a.poolViews(layer.Pools),
 		Services: serviceViews(layer.Services), Storage: storageView(layer.Storage),
 		Performance: performanceView(layer.Performance, a.Layer.Performance().Alerts()),
+		Health:      healthSummary(a.Layer.Health().Report()),
 	}
 	a.Daemon.Describe(&s)
 	s.judge()

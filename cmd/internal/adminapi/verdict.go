@@ -2,10 +2,12 @@ package adminapi
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/health"
 	"github.com/elixirscope/foundation/supervise"
 )
 
@@ -16,6 +18,7 @@ func (s *Status) judge() {
 	if len(s.Reasons) > 0 { // the daemon has its own
 		s.Verdict = "attention"
 	}
+	s.judgeHealth()
 	s.judgeStorage()
 	s.judgeServices()
 	s.judgeConfig()
@@ -24,6 +27,40 @@ func (s *Status) judge() {
 	if s.Draining {
 		s.Verdict = "draining"
 	}
+}
+
+// judgeHealth names the checks that are not well, and those that they take with them in the
+// same line: one outage is one reason.
+func (s *Status) judgeHealth() {
+	if !s.Health.Live {
+		s.attention("liveness fails: whoever watches over this process restarts it", "get health")
+	}
+	for i := range s.Health.Failing {
+		c := &s.Health.Failing[i]
+		if c.Impacted {
+			continue
+		}
+		text := "check " + c.Name + map[bool]string{true: " fails", false: " warns"}[c.Status == health.Fail.String()] + " for " + rounded(c.SinceSeconds)
+		if c.Output != "" {
+			text += ": " + c.Output
+		}
+		if others := s.Health.impactedBy(c.Name); len(others) > 0 {
+			text += "; impacts " + strings.Join(others, ", ")
+		}
+		if c.Readiness && c.Status == health.Fail.String() {
+			text += "; it takes this instance out of the load balancer"
+		}
+		s.attention(text, "get health "+c.Name)
+	}
+}
+
+func (h *HealthSummary) impactedBy(name string) (others []string) {
+	for i := range h.Failing {
+		if c := &h.Failing[i]; slices.Contains(c.Causes, name) {
+			others = append(others, c.Name)
+		}
+	}
+	return others
 }
 
 func (s *Status) judgeStorage() {

@@ -11,25 +11,26 @@ const Version = "v1"
 
 // Status is the answer of GET /v1/status: the whole layer on one page.
 type Status struct {
-	APIVersion    string       `json:"api_version"`
-	Verdict       string       `json:"verdict"` // "ok", "attention" or "draining"
-	Reasons       []string     `json:"reasons"` // why it is not "ok", worst first
-	Build         string       `json:"build"`
-	Namespace     string       `json:"namespace"`
-	StartedAt     time.Time    `json:"started_at"`
-	UptimeSeconds float64      `json:"uptime_seconds"`
-	Ready         bool         `json:"ready"`
-	Draining      bool         `json:"draining"`
-	Config        ConfigStatus `json:"config"`
-	Listeners     []Listener   `json:"listeners"`
-	Guards        []Guard      `json:"guards"`
-	Breakers      []Breaker    `json:"breakers"`
-	RateLimits    []RateLimit  `json:"rate_limits"`
-	Pools         []Pool       `json:"pools"`
-	Routes        []Route      `json:"routes"` // of the gateway, in the order of the configuration
-	Services      []Service    `json:"services"`
-	Storage       Storage      `json:"storage"`
-	Performance   Performance  `json:"performance"`
+	APIVersion    string        `json:"api_version"`
+	Verdict       string        `json:"verdict"` // "ok", "attention" or "draining"
+	Reasons       []string      `json:"reasons"` // why it is not "ok", worst first
+	Build         string        `json:"build"`
+	Namespace     string        `json:"namespace"`
+	StartedAt     time.Time     `json:"started_at"`
+	UptimeSeconds float64       `json:"uptime_seconds"`
+	Ready         bool          `json:"ready"`
+	Draining      bool          `json:"draining"`
+	Config        ConfigStatus  `json:"config"`
+	Listeners     []Listener    `json:"listeners"`
+	Guards        []Guard       `json:"guards"`
+	Breakers      []Breaker     `json:"breakers"`
+	RateLimits    []RateLimit   `json:"rate_limits"`
+	Pools         []Pool        `json:"pools"`
+	Routes        []Route       `json:"routes"` // of the gateway, in the order of the configuration
+	Services      []Service     `json:"services"`
+	Storage       Storage       `json:"storage"`
+	Performance   Performance   `json:"performance"`
+	Health        HealthSummary `json:"health"`
 }
 
 // ConfigStatus says which configuration runs and how the last reload went.

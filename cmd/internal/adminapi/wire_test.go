@@ -24,6 +24,7 @@ func answers() map[string]any {
 		"rate_limits": adminapi.List[adminapi.RateLimit]{}, "pools": adminapi.List[adminapi.Pool]{}, "decision": adminapi.Decision{},
 		"config": adminapi.Config{}, "applied": adminapi.Applied{}, "problem": adminapi.Problem{},
 		"events": adminapi.Events{}, "services": adminapi.List[adminapi.Service]{},
+		"health": adminapi.Health{}, "health_component": adminapi.HealthComponent{},
 		"history": adminapi.List[adminapi.Revision]{}, "rollback_request": adminapi.RollbackRequest{}, "reload_request": adminapi.ReloadRequest{},
 		"event_request": adminapi.EventRequest{}, "restart_request": adminapi.RestartRequest{},
 		"override_request": adminapi.OverrideRequest{}, "check_request": adminapi.CheckRequest{},

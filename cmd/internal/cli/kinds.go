@@ -17,5 +17,5 @@ func workerKinds() map[string]pool.Kind {
 
 // registry is all that configuration files of the daemon may name.
 func registry() config.Registry {
-	return config.Registry{Kinds: workerKinds(), Sections: settings.Sections()}
+	return config.Registry{Kinds: workerKinds(), Checks: settings.Checks(), Sections: settings.Sections()}
 }

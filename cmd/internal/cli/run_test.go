@@ -100,6 +100,8 @@ func daemon(t *testing.T) (addr string, requests *[]string) {
 	mux.HandleFunc("GET /v1/config/history/3", reply(revisions()[1]))
 	mux.HandleFunc("GET /v1/config/history/4", reply(revisions()[0]))
 	mux.HandleFunc("POST /v1/config/rollback", reply(adminapi.Applied{Revision: 5, Changes: []adminapi.Change{}}))
+	mux.HandleFunc("GET /v1/health", reply(sick()))
+	mux.HandleFunc("GET /v1/health/{name...}", reply(sick().Components[0]))
 	mux.HandleFunc("GET /v1/services", reply(adminapi.List[adminapi.Service]{APIVersion: "v1", Items: s.Services}))
 	mux.HandleFunc("POST /v1/services/{name}/restart", reply(s.Services[0]))
 	mux.HandleFunc("GET /v1/events", reply(adminapi.Events{APIVersion: "v1", Items: events(), Next: 3, More: true}))
@@ -117,6 +119,7 @@ func daemon(t *testing.T) (addr string, requests *[]string) {
 	mux.HandleFunc("PUT /v1/silences/{name}", reply(silences()[0]))
 	mux.HandleFunc("DELETE /v1/silences/{name}", reply(adminapi.List[adminapi.Silence]{APIVersion: "v1"}))
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	mux.HandleFunc("GET /healthz/{group}", reply(map[string]string{"status": "pass"}))
 	mux.HandleFunc("GET /livez", reply(map[string]string{"status": "pass"}))
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
@@ -151,6 +154,8 @@ func TestWhatPeopleSee(t *testing.T) {
 		"operation.txt":    {"get", "operation", "checkout"},
 		"alerts.txt":       {"alerts", "--all"},
 		"silences.txt":     {"alerts", "silences"},
+		"get_health.txt":   {"get", "health"},
+		"get_check.txt":    {"get", "health", "orders_db"},
 		"history.txt":      {"config", "history"},
 		"show.txt":         {"config", "show", "3"},
 		"diff.txt":         {"config", "diff", "3", "4"},
@@ -197,6 +202,9 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		`GET /v1/config/history/3`:                             {"config", "show", "3"},
 		`GET /livez`:                                           {"healthcheck", "--probe", "livez"},
 		`GET /v1/status`:                                       {"status"},
+		`GET /v1/health?group=shop`:                            {"get", "health", "--group", "shop"},
+		`GET /v1/health/breakers/payments`:                     {"get", "health", "breakers/payments"},
+		`GET /healthz/shop`:                                    {"healthcheck", "--probe", "healthz/shop"},
 	} {
 		*requests = nil
 		run(t, nil, append(args, "--addr", addr)...)

@@ -73,6 +73,9 @@ func (a *app) statusPage(s *adminapi.Status) error {
 	for _, l := range s.Listeners {
 		a.say("%-8s %s://%s", l.Name, map[bool]string{false: "http", true: "https"}[l.TLS], l.Address)
 	}
+	if h := &s.Health; h.Status != "" {
+		a.say("health   %s, score %d; %d checks are not well", h.Status, h.Score, len(h.Failing))
+	}
 	if line := storageLine(&s.Storage); line != "" {
 		a.say("storage  %s", line)
 	}

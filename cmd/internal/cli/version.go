@@ -129,7 +129,7 @@ func (a *app) healthcheckCommand() *cobra.Command {
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&path, "probe", "readyz", "the probe to ask: livez, readyz or startupz")
-	_ = cmd.RegisterFlagCompletionFunc("probe", cobra.FixedCompletions([]string{"livez", "readyz", "startupz"}, cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().StringVar(&path, "probe", "readyz", "the probe to ask: livez, readyz, startupz, healthz or healthz/GROUP")
+	_ = cmd.RegisterFlagCompletionFunc("probe", cobra.FixedCompletions([]string{"livez", "readyz", "startupz", "healthz"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/elixirscope/foundation/cmd/internal/gateway"
 	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/health/healthhttp"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/supervise"
 	"github.com/elixirscope/foundation/telemetry"
@@ -103,7 +104,7 @@ func (d *Daemon) openLayer(ctx context.Context) (err error) {
 	}
 	d.layer, err = foundation.Open(ctx, foundation.Options{
 		ConfigFile: d.options.ConfigFile, LookupEnv: d.options.LookupEnv, Bus: bus, Logger: d.log, Kinds: d.options.Kinds,
-		Sections: d.sections(), Stores: d.stores(), Node: node(), Monitors: true, Webhook: sendWebhook,
+		Sections: d.sections(), Stores: d.stores(), Node: node(), Monitors: true, Webhook: sendWebhook, Checks: settings.Checks(),
 	})
 	if err == nil {
 		d.followRoutes()
@@ -206,7 +207,8 @@ func securityOf(admin settings.Admin) adminapi.Security {
 }
 
 func (d *Daemon) probes() http.Handler {
-	return adminapi.Probes(d.isReady, prometheus.Handler(d, processCollectors()...))
+	health := healthhttp.Handler(d.layer.Health(), healthhttp.Options{NotReady: d.notReady})
+	return adminapi.Probes(health, prometheus.Handler(d, processCollectors()...))
 }
 
 // guardedAdmin is the admin API under one set of tokens and hosts.
@@ -230,11 +232,23 @@ func (d *Daemon) guardAdmin(admin settings.Admin) {
 
 func (d *Daemon) serveAdmin(w http.ResponseWriter, r *http.Request) { d.admin.Load().ServeHTTP(w, r) }
 
-// isReady says whether requests are accepted, and can be passed on as far as this
-// machine is concerned: others in the balancer may have what it lacks.
-func (d *Daemon) isReady() bool {
-	return d.ready.Load() && !d.draining.Load() && d.gateway.Exhausted() == ""
+// notReady says why requests are not accepted, or cannot be passed on as far as this
+// machine is concerned: others in the balancer may have what it lacks. It is empty where
+// nothing stands against it but, perhaps, a check.
+func (d *Daemon) notReady() string {
+	switch lack := d.gateway.Exhausted(); {
+	case !d.ready.Load():
+		return "the listeners do not serve yet"
+	case d.draining.Load():
+		return "the daemon is draining"
+	case lack != "":
+		return "this machine cannot connect to upstreams: " + lack
+	}
+	return ""
 }
+
+// isReady is what /readyz answers.
+func (d *Daemon) isReady() bool { return d.notReady() == "" && d.layer.Health().Report().Ready }
 
 // Start serves. It returns at once.
 func (d *Daemon) Start() {

@@ -39,7 +39,7 @@ func (d *Daemon) Describe(s *adminapi.Status) {
 // this machine: what the local file alone sets it may only leave as it is.
 func (d *Daemon) Parse(text string) (*config.Config, error) {
 	return config.Parse("request", []byte(text), config.ParseOptions{
-		Registry: config.Registry{Kinds: d.options.Kinds, Sections: settings.Sections()}, Over: d.layer.Config().Current().Config,
+		Registry: config.Registry{Kinds: d.options.Kinds, Checks: settings.Checks(), Sections: settings.Sections()}, Over: d.layer.Config().Current().Config,
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/health"
 )
 
 // Reload reads the configuration file again and takes it over, or returns what
@@ -138,9 +139,19 @@ func (d *Daemon) sections() []config.Section {
 			all[i].Prepare = d.prepareAdmin
 		case settings.GatewaySection:
 			all[i].Prepare = d.prepareGateway
+			all[i].Health = d.gatewayHealth
 		}
 	}
 	return all
+}
+
+// gatewayHealth is what the gateway says of itself.
+func (d *Daemon) gatewayHealth(emit func(health.Component)) {
+	c := health.Component{Name: "gateway/connections", Status: health.Pass, See: "status"}
+	if lack := d.gateway.Exhausted(); lack != "" {
+		c.Status, c.Output = health.Fail, "this machine cannot connect to upstreams: "+lack
+	}
+	emit(c)
 }
 
 type guardLookup = func(name string) (*guard.Guard, error)

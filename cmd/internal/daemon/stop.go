@@ -29,6 +29,7 @@ func (d *Daemon) stop(ctx context.Context) error {
 		return d.abandon(ctx)
 	}
 	d.draining.Store(true)
+	d.layer.Health().Drain()
 	d.gateway.Drain()
 	drain := d.drainTimes()
 	d.log.Info("draining", slog.Duration("delay", drain.Delay), slog.Duration("timeout", drain.Timeout))
