@@ -154,7 +154,7 @@ func (a *Axis) marks() []float64 {
 		}
 	}
 	for n := math.Ceil(a.Min/step - 1e-9); n*step <= a.Max+1e-9*step; n++ {
-		marks = append(marks, n*step)
+		marks = append(marks, n*step+0) // a negative zero plus zero is zero
 	}
 	return marks
 }

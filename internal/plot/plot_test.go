@@ -56,3 +56,10 @@ func TestChart_NothingToDraw(t *testing.T) {
 		}
 	}
 }
+
+func TestChart_ZeroHasNoSign(t *testing.T) {
+	c := plot.Chart{Y: plot.Axis{Min: 0, Max: 1}, Lines: []plot.Line{{X: []float64{0, 1}, Y: []float64{0, 1}}}}
+	if svg := c.SVG(); strings.Contains(svg, ">-0<") {
+		t.Error("an axis has a mark -0")
+	}
+}
