@@ -127,6 +127,58 @@ func TestAQueueIsKeptForWhoIsAboutToJoin(t *testing.T) {
 	}
 }
 
+// Nor does its last call take the queue of others, who have come since it was dropped.
+func TestTheLastOfAQueueLeavesTheNextQueueAlone(t *testing.T) {
+	var ws waiters
+	h := key.Hash{Hi: 1, Lo: 2}
+	w, _ := ws.join(h, 1)
+	ws.mu.Lock()
+	var wg sync.WaitGroup
+	wg.Go(func() { ws.leave(w) })
+	for w.queue.calls.Load() > 0 {
+		runtime.Gosched()
+	}
+	next := &waitQueue{hash: h} // one has come and gone, and another has come
+	next.calls.Add(1)
+	ws.queues[h] = next
+	ws.mu.Unlock()
+	wg.Wait()
+	if ws.queues[h] != next {
+		t.Error("the queue of others is gone")
+	}
+}
+
+// A chain that is changed while a call begins to watch it: the call is told, or
+// watches the new one.
+func TestAChangeIsNotMissedByACallThatBeginsToWatch(t *testing.T) {
+	var chain [3]*Limiter
+	for i := range chain {
+		chain[i], _ = New("rule", Config{Limit: 1, Per: time.Hour})
+	}
+	l, middle, top := chain[0], chain[1], chain[2]
+	if err := l.SetParent(middle); err != nil {
+		t.Fatal(err)
+	}
+	w, k := watcher{changed: make(chan struct{}, 1)}, KeyOf("user")
+	middle.watching.mu.Lock()
+	var wg sync.WaitGroup
+	wg.Go(func() { w.watch(l, &k) })
+	for range 1000 { // until it stands before the middle one
+		for runtime.Gosched(); l.watching.count.Load() == 0; {
+			runtime.Gosched()
+		}
+	}
+	if err := middle.SetParent(top); err != nil {
+		t.Error(err)
+	}
+	middle.watching.mu.Unlock()
+	wg.Wait()
+	if len(w.changed) == 0 && top.watching.count.Load() == 0 {
+		t.Error("the change was missed")
+	}
+	w.stop()
+}
+
 func sumOf(line []*waiter) (sum int64) {
 	for _, w := range line {
 		sum = addCapped(sum, w.cost)

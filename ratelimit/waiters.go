@@ -27,10 +27,9 @@ type waitQueue struct {
 	calls atomic.Int64 // in line, or about to join; rises under waiters.mu only
 	cost  atomic.Int64 // of all in line together, cut off at the greatest int64
 
-	mu    sync.Mutex // guards the fields below and the links of the waiters
-	first *waiter
-	last  *waiter
-	sum   wide // is cost, not cut off
+	mu   sync.Mutex // guards the fields below and the links of the waiters
+	last *waiter
+	sum  wide // is cost, not cut off
 }
 
 type waiter struct {
@@ -71,7 +70,6 @@ func (q *waitQueue) join(w *waiter) (ahead int64) {
 	if w.prev = q.last; w.prev != nil {
 		w.prev.next = w
 	} else {
-		q.first = w
 		close(w.head)
 	}
 	q.last = w
@@ -112,9 +110,6 @@ func (q *waitQueue) leave(w *waiter) {
 		w.prev.next = w.next
 	case w.next != nil:
 		close(w.next.head)
-		fallthrough
-	default:
-		q.first = w.next
 	}
 	q.costLocked(q.sum.minus(wideOf(w.cost)))
 }

@@ -34,25 +34,50 @@ func TestPropertyWideIsArithmetic(t *testing.T) {
 		}
 		a, b := draw("a"), draw("b")
 		x, d := rapid.Int64().Draw(t, "x"), rapid.Int64Range(1, maxInt64).Draw(t, "d")
-		check := func(what string, got, want *big.Int) {
-			t.Helper()
-			if got.Cmp(want) != 0 {
-				t.Fatalf("%s is %v, want %v", what, got, want)
+		checkWide(t, a, b, x, d)
+	})
+}
+
+func TestWideIsArithmeticAtItsEnds(t *testing.T) {
+	var ends []wide
+	for _, hi := range []int64{minInt64, minInt64 + 1, -2, -1, 0, 1, maxInt64 - 1, maxInt64} {
+		for _, lo := range []uint64{0, 1, maxInt64, 1 << 63, maxUint64} {
+			ends = append(ends, wide{hi, lo})
+		}
+	}
+	for _, a := range ends {
+		for _, b := range ends {
+			for _, d := range []int64{1, 2, maxInt64} {
+				checkWide(t, a, b, a.hi, d)
 			}
 		}
-		check("plus", bigOf(a.plus(b)), clamp(new(big.Int).Add(bigOf(a), bigOf(b)), 128))
-		check("minus", bigOf(a.minus(b)), clamp(new(big.Int).Sub(bigOf(a), bigOf(b)), 128))
-		check("product", bigOf(product(x, d)), new(big.Int).Mul(big.NewInt(x), big.NewInt(d)))
-		check("int64", big.NewInt(a.int64()), clamp(bigOf(a), 64))
-		if a.less(b) != (bigOf(a).Cmp(bigOf(b)) < 0) || a.positive() != (bigOf(a).Sign() > 0) {
-			t.Fatal("order")
+	}
+}
+
+// checkWide compares every operation with the arithmetic of numbers of any size.
+func checkWide(t interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}, a, b wide, x, d int64,
+) {
+	t.Helper()
+	check := func(what string, got, want *big.Int) {
+		t.Helper()
+		if got.Cmp(want) != 0 {
+			t.Fatalf("%s of %v, %v, %d, %d is %v, want %v", what, a, b, x, d, got, want)
 		}
-		positive := clamp(bigOf(widest(a, wide{})), 128)
-		down := new(big.Int).Quo(positive, big.NewInt(d))
-		check("floor", big.NewInt(a.floor(d)), clamp(down, 64))
-		up := new(big.Int).Quo(new(big.Int).Add(positive, big.NewInt(d-1)), big.NewInt(d))
-		check("ceil", big.NewInt(a.ceil(d)), clamp(up, 64))
-	})
+	}
+	check("plus", bigOf(a.plus(b)), clamp(new(big.Int).Add(bigOf(a), bigOf(b)), 128))
+	check("minus", bigOf(a.minus(b)), clamp(new(big.Int).Sub(bigOf(a), bigOf(b)), 128))
+	check("product", bigOf(product(x, d)), new(big.Int).Mul(big.NewInt(x), big.NewInt(d)))
+	check("int64", big.NewInt(a.int64()), clamp(bigOf(a), 64))
+	if a.less(b) != (bigOf(a).Cmp(bigOf(b)) < 0) || a.positive() != (bigOf(a).Sign() > 0) {
+		t.Fatalf("order of %v, %v", a, b)
+	}
+	positive := clamp(bigOf(widest(a, wide{})), 128)
+	check("floor", big.NewInt(a.floor(d)), clamp(new(big.Int).Quo(positive, big.NewInt(d)), 64))
+	up := new(big.Int).Quo(new(big.Int).Add(positive, big.NewInt(d-1)), big.NewInt(d))
+	check("ceil", big.NewInt(a.ceil(d)), clamp(up, 64))
 }
 
 // A word holds what it was made of, wherever the base is.
