@@ -109,6 +109,7 @@ type alerting struct {
 	announced bool // and everybody was told
 	notified  bool // the webhook, too
 	near      bool
+	hot       bool // this tick was no better
 	alert     Alert
 }
 
@@ -147,10 +148,11 @@ func shortDuration(d time.Duration) string {
 // take brings the alert in line with what the detectors say. It reports whether it has ended.
 func (a *alerting) take(name string, k Kind, all []finding) (ended bool) {
 	was := a.on
-	a.on, a.near = false, false
+	a.on, a.near, a.hot = false, false, false
 	var chosen *finding
 	for i := range all {
 		a.near = a.near || all[i].near
+		a.hot = a.hot || all[i].firing && all[i].hot
 		if all[i].firing && !a.on {
 			a.on, chosen = true, &all[i]
 		}

@@ -13,9 +13,9 @@ var quick = perf.Config{Tick: time.Second, Hold: 10 * time.Second}
 
 var usual = traffic{rate: 50, median: 20 * time.Millisecond, errors: 0.001}
 
-func TestMonitor_AQuietDayHasNoAlert(t *testing.T) {
+func TestMonitor_QuietHoursHaveNoAlert(t *testing.T) {
 	run(t, perf.Config{}, perf.Options{}, func(k *kit) {
-		k.seconds(24*3600, map[string]traffic{"checkout": {rate: 5, median: 20 * time.Millisecond, errors: 0.002}, "report": {rate: 0.3, median: time.Second}})
+		k.seconds(4*3600, map[string]traffic{"checkout": {rate: 5, median: 20 * time.Millisecond, errors: 0.002}, "report": {rate: 0.3, median: time.Second}})
 		k.wantAlerts(0, 0)
 		if s := k.m.Status(); s.Normal != 2 || s.Learning != 0 || !s.Running {
 			t.Errorf("%+v", s)
@@ -124,6 +124,21 @@ func TestMonitor_OneAlertStandsForThoseBelow(t *testing.T) {
 			t.Errorf("%v", suppressed)
 		}
 		k.seconds(60, map[string]traffic{"import": usual, "import.parse": usual, "import.parse.row": usual})
+		k.wantAlerts(1, 1)
+	})
+}
+
+// What is below may take longer to be quiet again than what stands for it: that is no alert of
+// its own.
+func TestMonitor_WhatIsBelowMayEndLater(t *testing.T) {
+	run(t, quick, perf.Options{}, func(k *kit) {
+		k.seconds(120, map[string]traffic{"import": usual, "import.parse": usual})
+		slow := usual
+		slow.median *= 8
+		k.seconds(40, map[string]traffic{"import": slow, "import.parse": slow})
+		slightly := usual
+		slightly.median = slightly.median * 11 / 10
+		k.seconds(60, map[string]traffic{"import": usual, "import.parse": slightly})
 		k.wantAlerts(1, 1)
 	})
 }

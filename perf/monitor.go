@@ -38,6 +38,7 @@ type Monitor struct {
 	past     []Alert // that have ended, the newest last
 	counts   [kindCount]uint64
 	running  bool
+	began    int64 // the second in which it began to run
 	now      int64 // the second that was last pulled, in Unix time
 	last     int64 // number of the tick that was last judged
 	nothing  open

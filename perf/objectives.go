@@ -149,7 +149,7 @@ func (p *promise) tick(at time.Time, second int64, hold int) finding {
 	var d detect.Decision
 	p.state, d = rule.Step(p.state, &e)
 	out := p.told
-	out.firing, out.since = d.Phase == detect.Alerting, d.Onset
+	out.firing, out.hot, out.since = d.Phase == detect.Alerting, broken, d.Onset
 	return out
 }
 

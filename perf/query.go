@@ -50,10 +50,10 @@ func (m *Monitor) windowLocked(o *operation, from, to time.Time, into *Snapshot)
 	newest := m.now / slotSeconds
 	first := max(floorDiv(from.Unix(), slotSeconds), newest-slots+1)
 	last := min(floorDiv(to.Unix()-1, slotSeconds), newest)
-	if to.Before(from) || last < first {
+	if to.Before(from) || last < first || (last+1)*slotSeconds <= m.began {
 		return
 	}
-	into.From = time.Unix(first*slotSeconds, 0)
+	into.From = time.Unix(max(first*slotSeconds, m.began), 0)
 	into.To = time.Unix(min((last+1)*slotSeconds, m.now+1), 0)
 	if o.data == nil {
 		return

@@ -16,7 +16,7 @@ func (m *Monitor) Serve(ctx context.Context) error {
 	default:
 		return fault.New(fault.Spec{Code: fault.Conflict, Component: component, Message: "the monitor runs already"})
 	}
-	m.begin()
+	m.begin(time.Now())
 	defer m.end()
 	sending, stop := context.WithCancel(ctx)
 	sent := make(chan struct{})
@@ -48,9 +48,12 @@ func untilNext(now time.Time) time.Duration {
 	return now.Truncate(time.Second).Add(time.Second).Sub(now)
 }
 
-func (m *Monitor) begin() {
+func (m *Monitor) begin(now time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.began == 0 {
+		m.began = now.Unix()
+	}
 	m.running, m.last = true, 0
 	for _, o := range m.known {
 		o.rebase = true
@@ -142,6 +145,7 @@ func (m *Monitor) judgeLocked(o *operation, tick *open, now time.Time, second in
 func (m *Monitor) raiseLocked(o *operation, a *alerting, now time.Time) []Alert {
 	parent, near := m.parentLocked(o, a.alert.Kind)
 	silence, silenced := m.silenceOfLocked(o.Name, a.alert.Kind)
+	before := a.alert.SuppressedBy
 	a.alert.Silence, a.alert.SuppressedBy = silence, ""
 	switch {
 	case !a.announced && parent != "":
@@ -150,6 +154,10 @@ func (m *Monitor) raiseLocked(o *operation, a *alerting, now time.Time) []Alert 
 	case !a.announced && near != "":
 		// The one that it is a part of looks as if it would follow: one alert says it.
 		a.alert.State, a.alert.SuppressedBy = Suppressed, near
+		return nil
+	case !a.announced && before != "" && !a.hot:
+		// The other has ended, and this one is about to: it is no alert of its own.
+		a.alert.State, a.alert.SuppressedBy = Suppressed, before
 		return nil
 	case silenced:
 		a.alert.State = Silenced

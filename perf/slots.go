@@ -9,7 +9,7 @@ import (
 const (
 	slotSeconds = 10
 	slots       = 360
-	pageSlots   = 36
+	pageSlots   = 30 // which fill a size class of the allocator
 	// slotScale is the resolution of a slot: 8 buckets for each doubling, an error of at
 	// most 1/16. A slot whose calls do not fit is kept at a coarser scale.
 	slotScale   scale = 3
@@ -22,8 +22,8 @@ const (
 // known beforehand.
 type slot struct {
 	sum    time.Duration
-	wide   []byte // in place of data, where the coarsest scale does not fit: seldom if ever
-	number int32  // of the slot, modulo 2^31, from 1; 0 for one that was never written
+	wide   *[]byte // in place of data, where the coarsest scale does not fit: seldom if ever
+	number int32   // of the slot, modulo 2^31, from 1; 0 for one that was never written
 	small
 
 	scale scale
@@ -117,7 +117,7 @@ func (s *slot) pack(o *open) {
 		if at == coarsest {
 			w = slotWriter{most: math.MaxInt}
 			w.encode(o, at)
-			s.scale, s.len, s.wide = at, 0, w.data
+			s.scale, s.len, s.wide = at, 0, &w.data
 			return
 		}
 	}
@@ -169,7 +169,7 @@ func (w *slotWriter) put(bucket int, n uint64) {
 func (s *slot) each(yield func(bucket int, n uint64)) {
 	data, next := s.data[:s.len], 0
 	if s.wide != nil {
-		data = s.wide
+		data = *s.wide
 	}
 	for len(data) > 0 {
 		n, size := binary.Uvarint(data)

@@ -11,6 +11,7 @@ import (
 type finding struct {
 	firing   bool
 	near     bool // it is not firing, and this tick looked like it
+	hot      bool // it is firing, and this tick was no better
 	cause    Cause
 	measure  string  // "p99", "errors", "rate", …
 	seen     float64 // in seconds, as a share, or in calls a second
@@ -125,7 +126,7 @@ func (b *byHand) step(k Kind, at time.Time, calls uint64, usable bool, now breac
 	var d detect.Decision
 	b.states[k], d = b.rule.Step(b.states[k], &e)
 	f := finding{
-		firing: d.Phase == detect.Alerting, near: usable && now.broken, cause: ByThreshold, measure: now.measure, seen: now.seen, against: now.against,
+		firing: d.Phase == detect.Alerting, near: usable && now.broken, hot: usable && now.broken, cause: ByThreshold, measure: now.measure, seen: now.seen, against: now.against,
 		since: d.Onset, calls: d.Calls, severe: true, ticks: b.For, of: b.Of,
 	}
 	if f.firing && !now.broken { // it is told by what broke the bound

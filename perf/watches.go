@@ -155,7 +155,7 @@ func (w *watches) judgeLearned(at time.Time, o *open, m *Monitor) {
 	for k, d := range w.learned.Observe(&detect.Tick{At: at, Calls: o.Calls(), Errors: o.Failed, Buckets: m.buckets[:]}) {
 		w.phases[k], w.normal[k] = d.Phase, d.Expected
 		f := finding{
-			firing: d.Phase == detect.Alerting, near: d.Phase == detect.Normal && d.Score >= 0.5, accepted: d.Change == detect.Accepted,
+			firing: d.Phase == detect.Alerting, near: d.Phase == detect.Normal && d.Score >= 0.5, hot: d.Z >= m.detector.Latency.High, accepted: d.Change == detect.Accepted,
 			cause: ByBaseline, measure: [...]string{"latency", "errors", "rate"}[k], seen: d.Seen, against: d.Expected, since: d.Onset, calls: d.Calls,
 			severe: detect.Kind(k) != detect.KindThroughput,
 		}

@@ -43,7 +43,7 @@ func TestOperations_AreShownWithTheirAlerts(t *testing.T) {
 			t.Fatalf("%d %+v", code, all)
 		}
 		o := all.Items[0]
-		if o.Name != "op:import" || o.State != "alerting" || o.Failed != 80 || o.Succeeded != 80 || o.ErrorRatio != 0.5 || o.P50Seconds < 0.018 || o.P50Seconds > 0.022 || o.QuantileError > 0.07 || o.Rate < 2 || o.Threshold != "p99 ≤ 250ms, errors ≤ 0.1" {
+		if o.Name != "op:import" || o.State != "alerting" || o.Failed != 80 || o.Succeeded != 80 || o.ErrorRatio != 0.5 || o.P50Seconds < 0.018 || o.P50Seconds > 0.022 || o.QuantileError > 0.07 || o.Rate < 15 || o.Threshold != "p99 ≤ 250ms, errors ≤ 0.1" {
 			t.Errorf("%+v", o)
 		}
 		if len(o.Alerts) != 1 || o.Alerts[0].Kind != "errors" || o.Alerts[0].Text != "errors 50 %, the bound is 10 %, in 3 of 5 ticks" || o.Alerts[0].Calls == 0 || o.Alerts[0].SinceSeconds <= 0 {
