@@ -1,36 +1,54 @@
 // Package plot draws line charts as SVG, for the figures of docs/experiments.md. A figure
-// follows the reader's light or dark scheme and names its lines where they are drawn in a
-// legend, so that it does not depend on colours alone: lines differ in their dashes, too.
+// follows the reader's light or dark scheme. Lines differ in their dashes and not in color
+// alone, and a legend names them.
 package plot
 
 import (
 	"fmt"
 	"html"
 	"math"
-	"strconv"
+	"slices"
 	"strings"
 )
 
-// Chart is a figure with axes, lines and a legend. The zero value is an empty figure.
-type Chart struct {
+// Figure is one picture of several charts below one another, with one legend.
+type Figure struct {
 	Title string
-	X, Y  Axis
-	Lines []Line
-	Bands []Band
+	// Alt tells what is to be seen to a reader who cannot see it.
+	Alt    string
+	Charts []Chart
 }
 
-// Axis is one side of a figure. Without a range it holds all that is drawn.
+// Chart has axes and lines. The zero value is an empty chart.
+type Chart struct {
+	Title  string
+	X, Y   Axis
+	Lines  []Line
+	Bands  []Band
+	Marks  []Mark
+	Height int // of the plotted area in pixels; 0 means 200
+}
+
+// Axis is one side of a chart. Without a range it holds all that is drawn, and 0.
 type Axis struct {
 	Label    string
 	Min, Max float64 // equal for a range that follows from the lines
-	Log      bool    // logarithmic: all values are above zero
+	Log      bool    // logarithmic: the range is given, and above 0
+	Percent  bool    // ticks are shown as percentages: 0.5 is 50 %
 }
 
-// Line is a line through points, in their order. A point that is not finite interrupts it.
+// Line goes through points, in their order. A value that is not finite interrupts it.
+// Lines of one name are drawn alike in all charts of a figure and named once.
 type Line struct {
 	Name string
 	X, Y []float64
-	Dots bool // the points are marked
+	// Color is 1 to 8, to give something the same color in several figures; 0 means the
+	// next in order of appearance.
+	Color int
+	// Dots marks the points.
+	Dots bool
+	// Reference draws a thin grey line: a bound or an ideal, not something measured.
+	Reference bool
 }
 
 // Band is a stretch of the horizontal axis that is shaded.
@@ -39,163 +57,96 @@ type Band struct {
 	From, To float64
 }
 
-const (
-	width, height                    = 760, 380
-	left, right, top, bottom float64 = 70, 170, 40, 52
-	wanted                           = 6 // marks on an axis, about
-)
+// Mark is a vertical line at a value of the horizontal axis.
+type Mark struct {
+	At   float64
+	Text string
+}
 
-// The colours are readable on white and on black (Okabe and Ito's palette, darkened).
-var (
-	colours = []string{"#0072b2", "#d55e00", "#009e73", "#b3579b", "#b8860b", "#5f6fd0"}
-	dashes  = []string{"", "7 3", "2 3", "9 3 2 3", "4 4", "12 4"}
-)
-
-const styles = `<style>
-text{font:12px system-ui,sans-serif;fill:#24292f}.t{font-size:14px;font-weight:600}
-.g{stroke:#d0d7de;stroke-width:1}.a{stroke:#57606a;stroke-width:1}.b{fill:#d55e00;fill-opacity:.14}.bg{fill:#fff}
-@media (prefers-color-scheme:dark){text{fill:#e6edf3}.g{stroke:#30363d}.a{stroke:#8b949e}.bg{fill:#0d1117}.b{fill-opacity:.3}}
-</style>`
+// SVG returns the chart as a figure of its own.
+func (c *Chart) SVG() string {
+	alone := *c
+	alone.Title = ""
+	return (&Figure{Title: c.Title, Charts: []Chart{alone}}).SVG()
+}
 
 // SVG returns the figure as a document of its own.
-func (c *Chart) SVG() string {
-	f := frame{x: c.X, y: c.Y}
-	f.fit(c.Lines)
+func (f *Figure) SVG() string {
+	l := f.layout()
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s">`+"\n", width, height, html.EscapeString(c.Title))
-	fmt.Fprintf(&b, "%s\n"+`<rect class="bg" width="%d" height="%d"/>`+"\n", styles, width, height)
-	fmt.Fprintf(&b, `<text class="t" x="%g" y="22">%s</text>`+"\n", left, html.EscapeString(c.Title))
-	for _, band := range c.Bands {
-		from, to := f.px(band.From), f.px(band.To)
-		fmt.Fprintf(&b, `<rect class="b" x="%.1f" y="%g" width="%.1f" height="%g"/>`+"\n", from, top, max(1, to-from), height-top-bottom)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" role="img" aria-labelledby="t d">`+"\n",
+		width, l.height, width, l.height)
+	fmt.Fprintf(&b, "<title id=\"t\">%s</title>\n<desc id=\"d\">%s</desc>\n%s", html.EscapeString(f.Title), html.EscapeString(f.Alt), style)
+	fmt.Fprintf(&b, `<rect class="back" width="%d" height="%d"/>`+"\n", width, l.height)
+	fmt.Fprintf(&b, `<text class="title" x="%d" y="24">%s</text>`+"\n", left, html.EscapeString(f.Title))
+	l.drawLegend(&b)
+	for i := range f.Charts {
+		l.drawChart(&b, &f.Charts[i], l.tops[i])
 	}
-	f.axes(&b)
-	for i := range c.Lines {
-		f.line(&b, i, &c.Lines[i])
-	}
-	c.legend(&b)
 	b.WriteString("</svg>\n")
 	return b.String()
 }
 
-func (c *Chart) legend(b *strings.Builder) {
-	x, y := width-right+14, top+8
-	for i, line := range c.Lines {
-		fmt.Fprintf(b, `<line x1="%g" y1="%g" x2="%g" y2="%g" stroke="%s" stroke-width="2" stroke-dasharray="%s"/>`, x, y-4, x+24, y-4, colours[i%len(colours)], dashes[i%len(dashes)])
-		fmt.Fprintf(b, `<text x="%g" y="%g">%s</text>`+"\n", x+30, y, html.EscapeString(line.Name))
-		y += 20
+func (l *layout) drawChart(b *strings.Builder, c *Chart, top int) {
+	x := c.X.scale(c.Lines, func(l *Line) []float64 { return l.X }, left, width-right)
+	y := c.Y.scale(c.Lines, func(l *Line) []float64 { return l.Y }, top+c.height(), top)
+	fmt.Fprintf(b, `<text class="chart" x="%d" y="%d">%s</text>`+"\n", left, top-8, html.EscapeString(c.Title))
+	for _, band := range c.Bands {
+		from, to := x.at(band.From), x.at(band.To)
+		fmt.Fprintf(b, `<rect class="band" x="%.1f" y="%d" width="%.1f" height="%d"/>`+"\n", from, top, max(1, to-from), c.height())
 	}
-	if len(c.Bands) > 0 {
-		fmt.Fprintf(b, `<rect class="b" x="%g" y="%g" width="24" height="12"/><text x="%g" y="%g">%s</text>`+"\n", x, y-10, x+30, y, html.EscapeString(c.Bands[0].Name))
+	c.drawAxes(b, x, y, top)
+	for i := range c.Lines {
+		l.drawLine(b, &c.Lines[i], x, y)
 	}
 }
 
-// frame maps values to places in the figure.
-type frame struct{ x, y Axis }
-
-// fit chooses the ranges that are not given.
-func (f *frame) fit(lines []Line) {
-	var xs, ys []float64
-	for i := range lines {
-		xs, ys = append(xs, lines[i].X...), append(ys, lines[i].Y...)
+func (c *Chart) drawAxes(b *strings.Builder, x, y scale, top int) {
+	bottom := top + c.height()
+	for _, v := range y.ticks(c.height() / 40) {
+		fmt.Fprintf(b, `<path class="grid" d="M%d %.1fH%d"/><text class="tick" x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n",
+			left, y.at(v), width-right, left-6, y.at(v)+4, c.Y.text(v))
 	}
-	f.x.fit(xs)
-	f.y.fit(ys)
+	for _, v := range x.ticks(10) {
+		fmt.Fprintf(b, `<path class="grid" d="M%.1f %dV%d"/><text class="tick" x="%.1f" y="%d" text-anchor="middle">%s</text>`+"\n",
+			x.at(v), top, bottom, x.at(v), bottom+16, c.X.text(v))
+	}
+	for _, m := range c.Marks {
+		fmt.Fprintf(b, `<path class="mark" d="M%.1f %dV%d"/><text class="tick" x="%.1f" y="%d">%s</text>`+"\n",
+			x.at(m.At), top, bottom, x.at(m.At)+4, top+12, html.EscapeString(m.Text))
+	}
+	fmt.Fprintf(b, `<path class="axis" d="M%d %dV%dH%d"/>`+"\n", left, top, bottom, width-right)
+	fmt.Fprintf(b, `<text class="label" x="%d" y="%d" text-anchor="end">%s</text>`+"\n", width-right, bottom+32, html.EscapeString(c.X.Label))
+	fmt.Fprintf(b, `<text class="label" transform="translate(14 %d) rotate(-90)" text-anchor="middle">%s</text>`+"\n", top+c.height()/2, html.EscapeString(c.Y.Label))
 }
 
-func (a *Axis) fit(values []float64) {
-	first := true
-	if a.Min != a.Max {
-		return
-	}
-	for _, v := range values {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+func (l *layout) drawLine(b *strings.Builder, line *Line, x, y scale) {
+	class := l.class(line)
+	var path, dots strings.Builder
+	verb := "M"
+	for i := range min(len(line.X), len(line.Y)) {
+		px, py := x.at(line.X[i]), y.at(y.within(line.Y[i]))
+		if math.IsNaN(px+py) || math.IsInf(px+py, 0) {
+			verb = "M"
 			continue
 		}
-		if first {
-			a.Min, a.Max, first = v, v, false
+		fmt.Fprintf(&path, "%s%.1f %.1f", verb, px, py)
+		verb = "L"
+		if line.Dots {
+			fmt.Fprintf(&dots, `<circle class="%s dot" cx="%.1f" cy="%.1f" r="3"/>`, class, px, py)
 		}
-		a.Min, a.Max = min(a.Min, v), max(a.Max, v)
 	}
-	if a.Min == a.Max {
-		a.Max = a.Min + 1
-	}
+	fmt.Fprintf(b, `<path class="%s" d="%s"/>%s`+"\n", class, path.String(), dots.String())
 }
 
-func (f *frame) px(v float64) float64 { return left + f.x.share(v)*(width-left-right) }
-func (f *frame) py(v float64) float64 { return height - bottom - f.y.share(v)*(height-top-bottom) }
-
-// share is where on the axis a value stands, 0 to 1.
-func (a *Axis) share(v float64) float64 {
-	if a.Log {
-		return (math.Log(v) - math.Log(a.Min)) / (math.Log(a.Max) - math.Log(a.Min))
+// class is the color and dash of a line.
+func (l *layout) class(line *Line) string {
+	if line.Reference {
+		return "ref"
 	}
-	return (v - a.Min) / (a.Max - a.Min)
-}
-
-// marks returns round values on the axis.
-func (a *Axis) marks() []float64 {
-	var marks []float64
-	if a.Log {
-		for decade := math.Pow(10, math.Floor(math.Log10(a.Min))); decade <= a.Max; decade *= 10 {
-			for _, m := range []float64{1, 2, 5} {
-				if v := m * decade; v >= a.Min*0.999 && v <= a.Max*1.001 {
-					marks = append(marks, v)
-				}
-			}
-		}
-		return marks
+	color := slices.Index(l.names, line.Name)
+	if line.Color > 0 {
+		color = line.Color - 1
 	}
-	step := math.Pow(10, math.Floor(math.Log10((a.Max-a.Min)/wanted)))
-	for _, m := range []float64{1, 2, 5, 10} {
-		if (a.Max-a.Min)/(m*step) <= wanted {
-			step *= m
-			break
-		}
-	}
-	for n := math.Ceil(a.Min/step - 1e-9); n*step <= a.Max+1e-9*step; n++ {
-		marks = append(marks, n*step+0) // a negative zero plus zero is zero
-	}
-	return marks
-}
-
-func (f *frame) axes(b *strings.Builder) {
-	floor, end := height-bottom, width-right
-	for _, v := range f.x.marks() {
-		x := f.px(v)
-		fmt.Fprintf(b, `<line class="g" x1="%.1f" y1="%g" x2="%.1f" y2="%g"/><text x="%.1f" y="%g" text-anchor="middle">%s</text>`+"\n", x, top, x, floor, x, floor+18, number(v))
-	}
-	for _, v := range f.y.marks() {
-		y := f.py(v)
-		fmt.Fprintf(b, `<line class="g" x1="%g" y1="%.1f" x2="%g" y2="%.1f"/><text x="%g" y="%.1f" text-anchor="end">%s</text>`+"\n", left, y, end, y, left-8, y+4, number(v))
-	}
-	fmt.Fprintf(b, `<line class="a" x1="%g" y1="%g" x2="%g" y2="%g"/><line class="a" x1="%g" y1="%g" x2="%g" y2="%g"/>`+"\n", left, floor, end, floor, left, top, left, floor)
-	fmt.Fprintf(b, `<text x="%g" y="%g" text-anchor="middle">%s</text>`+"\n", (left+end)/2, float64(height-12), html.EscapeString(f.x.Label))
-	fmt.Fprintf(b, `<text transform="translate(16 %g) rotate(-90)" text-anchor="middle">%s</text>`+"\n", (top+floor)/2, html.EscapeString(f.y.Label))
-}
-
-func number(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
-
-func (f *frame) line(b *strings.Builder, i int, line *Line) {
-	colour := colours[i%len(colours)]
-	var path strings.Builder
-	pen := "M"
-	for j, y := range line.Y {
-		if math.IsNaN(y) || math.IsInf(y, 0) {
-			pen = "M"
-			continue
-		}
-		fmt.Fprintf(&path, "%s%.1f %.1f", pen, f.px(line.X[j]), f.py(y))
-		pen = "L"
-	}
-	fmt.Fprintf(b, `<path d="%s" fill="none" stroke="%s" stroke-width="2" stroke-dasharray="%s"/>`+"\n", path.String(), colour, dashes[i%len(dashes)])
-	if !line.Dots {
-		return
-	}
-	for j, y := range line.Y {
-		if !math.IsNaN(y) {
-			fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="3.5" fill="%s"/>`, f.px(line.X[j]), f.py(y), colour)
-		}
-	}
-	b.WriteString("\n")
+	return fmt.Sprintf("line c%d", color%colors)
 }

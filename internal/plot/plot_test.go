@@ -11,48 +11,91 @@ import (
 	"github.com/elixirscope/foundation/internal/plot"
 )
 
-func chart() plot.Chart {
-	return plot.Chart{
-		Title: "a < b & c", X: plot.Axis{Label: "x", Log: true}, Y: plot.Axis{Label: "y"},
-		Lines: []plot.Line{{Name: "one", X: []float64{1, 10, 100}, Y: []float64{5, math.NaN(), -5}, Dots: true}, {Name: "two", X: []float64{1, 100}, Y: []float64{0, 1}}},
-		Bands: []plot.Band{{Name: "alert", From: 2, To: 20}},
-	}
-}
-
-func TestChart_IsWellFormedAndComplete(t *testing.T) {
-	c := chart()
-	svg := c.SVG()
-	d := xml.NewDecoder(strings.NewReader(svg))
-	for {
-		if _, err := d.Token(); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, want := range []string{"a &lt; b &amp; c", ">one<", ">two<", ">alert<", ">x<", ">y<", ">100<", ">-4<", "prefers-color-scheme:dark"} {
-		if !strings.Contains(svg, want) {
-			t.Errorf("the figure does not hold %q", want)
-		}
-	}
+// draw checks that the document is well-formed and draws nothing at a place that is no number.
+func draw(t *testing.T, f interface{ SVG() string }) string {
+	t.Helper()
+	svg := f.SVG()
 	for _, bad := range []string{"NaN", "Inf"} {
 		if strings.Contains(svg, bad) {
-			t.Errorf("the figure holds %s", bad)
+			t.Errorf("%s in\n%s", bad, svg)
+		}
+	}
+	for d := xml.NewDecoder(strings.NewReader(svg)); ; {
+		if _, err := d.Token(); errors.Is(err, io.EOF) {
+			return svg
+		} else if err != nil {
+			t.Fatalf("%v in\n%s", err, svg)
 		}
 	}
 }
 
-func TestChart_PlacesPointsWithinTheFrame(t *testing.T) {
-	c := plot.Chart{Lines: []plot.Line{{X: []float64{0, 4}, Y: []float64{0, 8}}}}
-	if svg := c.SVG(); !strings.Contains(svg, `d="M70.0 328.0L590.0 40.0"`) {
-		t.Errorf("the diagonal is elsewhere:\n%s", svg)
+func contains(t *testing.T, svg string, times int, part string) {
+	t.Helper()
+	if n := strings.Count(svg, part); n != times {
+		t.Errorf("%d times, not %d, %s in\n%s", n, times, part, svg)
 	}
 }
 
-func TestChart_NothingToDraw(t *testing.T) {
-	for name, c := range map[string]plot.Chart{"empty": {}, "point": {Lines: []plot.Line{{X: []float64{3}, Y: []float64{3}}}}} {
-		if svg := c.SVG(); strings.Contains(svg, "NaN") || strings.Contains(svg, "Inf") || !strings.HasSuffix(svg, "</svg>\n") {
-			t.Errorf("%s:\n%s", name, svg)
+func TestFigure_PutsValuesWhereTheAxesSay(t *testing.T) {
+	svg := draw(t, &plot.Figure{Title: "a < b", Alt: "two & more", Charts: []plot.Chart{{
+		Title: "c", X: plot.Axis{Label: "load", Max: 2}, Y: plot.Axis{Label: "share", Max: 1, Percent: true},
+		Lines: []plot.Line{
+			{Name: "measured", X: []float64{0, 1, 2}, Y: []float64{0, 0.5, 7}},
+			{Name: "ideal", X: []float64{0, 2}, Y: []float64{1, 1}, Reference: true},
+		},
+		Marks: []plot.Mark{{At: 1, Text: "here"}},
+	}}})
+	for _, want := range []string{
+		">a &lt; b</text>", "two &amp; more", ">40 %<", ">0 %<", ">1.4<", ">measured<", ">ideal<", ">here<", "prefers-color-scheme:dark",
+		`class="line c0" d="M62.0 294.0L402.0 194.0L742.0 94.0"`, // 7 is drawn at the edge
+		`class="ref" d="M62.0 94.0L742.0 94.0"`,
+	} {
+		contains(t, svg, 1, want)
+	}
+}
+
+func TestChart_LogarithmicAxis(t *testing.T) {
+	svg := draw(t, &plot.Chart{
+		X: plot.Axis{Min: 1, Max: 100, Log: true}, Y: plot.Axis{Max: 1},
+		Lines: []plot.Line{{Name: "a", X: []float64{0, 1, 10, 100}, Y: []float64{1, 0, 1, 0}}}, // 0 has no place
+		Bands: []plot.Band{{Name: "alert", From: 10, To: 100}},
+	})
+	contains(t, svg, 1, `d="M62.0 294.0L402.0 94.0L742.0 294.0"`)
+	contains(t, svg, 1, `<rect class="band" x="402.0" y="94" width="340.0"`)
+	contains(t, svg, 1, ">alert<")
+	contains(t, svg, 1, ">50<")
+}
+
+func TestChart_InterruptsALineWhereNothingIsKnown(t *testing.T) {
+	svg := draw(t, &plot.Chart{Lines: []plot.Line{
+		{Name: "a", X: []float64{0, 1, 2, 3, 4}, Y: []float64{1, math.NaN(), 1, 2, math.Inf(1)}},
+		{Name: "b", X: []float64{1, 2}, Y: []float64{1}, Dots: true},
+	}})
+	path := svg[strings.Index(svg, `c0" d="M62.0`):]
+	path = path[:strings.Index(path, "/>")]
+	contains(t, path, 2, "M")
+	contains(t, path, 1, "L")
+	contains(t, svg, 1, `<circle class="line c1 dot"`)
+}
+
+func TestFigure_GivesOneNameOneColor(t *testing.T) {
+	x := []float64{0, 1}
+	svg := draw(t, &plot.Figure{Charts: []plot.Chart{
+		{Lines: []plot.Line{{Name: "a", X: x, Y: x}, {Name: "b", X: x, Y: x}}},
+		{Lines: []plot.Line{{Name: "b", X: x, Y: x}, {Name: "d", X: x, Y: x, Color: 8}}},
+	}})
+	contains(t, svg, 1, ">b<")
+	contains(t, svg, 3, `class="line c1"`) // two lines and the legend
+	contains(t, svg, 2, `class="line c7"`)
+}
+
+func TestFigure_NothingToDraw(t *testing.T) {
+	for _, f := range []interface{ SVG() string }{
+		&plot.Figure{}, &plot.Chart{}, &plot.Chart{Lines: []plot.Line{{X: []float64{3}, Y: []float64{3}}}},
+		&plot.Chart{Lines: []plot.Line{{X: []float64{0, 1}, Y: []float64{math.NaN(), math.NaN()}}}},
+	} {
+		if svg := draw(t, f); !strings.HasSuffix(svg, "</svg>\n") {
+			t.Error(svg)
 		}
 	}
 }

@@ -88,6 +88,7 @@ var arrows = map[string]string{
 
 	"bench":                  "bench/internal/machine breaker guard pool ratelimit",
 	"bench/events":           "adapters/sqlite bench/internal/machine eventstore fault",
+	"bench/experiments":      "",
 	"bench/gateway":          "bench/internal/machine",
 	"bench/internal/machine": "",
 	"examples/http":          "breaker fault guard protect ratelimit",
