@@ -100,7 +100,7 @@ func (p phase) draw(random *rand.Rand, at time.Duration) *call {
 }
 
 func (c *call) make(t *testing.T, do caller, u *upstream) {
-	ctx, cancel := context.WithTimeout(context.Background(), deadline) //nolint:usetesting // the calls are over before the test is
+	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	begin := time.Now()
 	err := do(ctx, c.priority, func(ctx context.Context) error { return u.serve(ctx, c.takes) })

@@ -13,7 +13,8 @@ import (
 func spike() scenario {
 	const usual = 0.4
 	s := scenario{[]phase{
-		{lasts: 3 * time.Second, critical: usual, bulk: usual}, {lasts: 4 * time.Second, critical: usual, bulk: 12 * usual},
+		{lasts: 3 * time.Second, critical: usual, bulk: usual},
+		{lasts: 4 * time.Second, critical: usual, bulk: 12 * usual},
 		{lasts: 3 * time.Second, critical: usual, bulk: usual},
 	}, time.Second, 1}
 	if *write {
