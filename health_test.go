@@ -16,6 +16,7 @@ import (
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/health"
+	"github.com/elixirscope/foundation/memory"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/supervise"
 	"github.com/elixirscope/foundation/telemetry"
@@ -373,5 +374,36 @@ func TestHealth_WithoutTheSectionNothingRuns(t *testing.T) {
 				t.Errorf("series %s", s.Desc.Name)
 			}
 		})
+	})
+}
+
+// SCENARIOS 84, as far as health goes: memory that is critical sheds load, and neither
+// liveness nor readiness changes.
+func TestScenario84_CriticalMemoryStaysAliveAndReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := open(t, foundation.Options{Config: &config.Config{Health: &config.Health{}, Memory: &config.Memory{}}})
+		m, err := f.Memory()
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second) // the manager runs
+		for _, tt := range []struct {
+			level memory.Level
+			whole health.Status
+		}{{memory.Elevated, health.Pass}, {memory.High, health.Warn}, {memory.Critical, health.Warn}} {
+			if err := m.Simulate(tt.level, time.Minute, "test", "to see health"); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
+			r := f.Health().Report()
+			c := component(t, f, "memory/level")
+			if c.Status != health.Warn || !strings.Contains(c.Output, tt.level.String()) || r.Status != tt.whole || !r.Ready || !r.Live {
+				t.Errorf("%v: %v, %q; the whole %v, ready %v, live %v", tt.level, c.Status, c.Output, r.Status, r.Ready, r.Live)
+			}
+		}
+		time.Sleep(2 * time.Minute)
+		if c := component(t, f, "memory/level"); c.Status != health.Pass {
+			t.Errorf("after it: %+v", c)
+		}
 	})
 }

@@ -30,7 +30,8 @@ func (f *Foundation) memories() *monitor[memory.Config, *memory.Manager] {
 		open: func(c memory.Config) (*memory.Manager, error) {
 			return memory.New(c, memory.WithBus(f.bus), memory.WithLogger(f.log), memory.WithCleaners(f.cleaners()...))
 		},
-		show: func(s *Status, m *memory.Manager) { now := m.Status(); s.Memory = &now },
+		vital: memoryHealth,
+		show:  func(s *Status, m *memory.Manager) { now := m.Status(); s.Memory = &now },
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/health"
 	"github.com/elixirscope/foundation/supervise"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -29,6 +30,9 @@ type monitor[S any, P watcher[S]] struct {
 	settings func(*config.Config) (s S, written, off bool)
 	open     func(s S) (P, error)
 	show     func(s *Status, p P)
+	// vital emits what the part has to say of how things are, named below the section as in
+	// "level"; nil is nothing.
+	vital func(p P, emit func(health.Component))
 
 	serves P // in the tree of services; belongs to whoever follows the configuration
 }
@@ -90,6 +94,19 @@ func (m *monitor[S, P]) status(a *assembly, s *Status) {
 	if p := m.current(a); p != none {
 		m.show(s, p)
 	}
+}
+
+// health implements vital.
+func (m *monitor[S, P]) health(a *assembly, emit func(health.Component)) {
+	var none P
+	p := m.current(a)
+	if m.vital == nil || p == none {
+		return
+	}
+	m.vital(p, func(c health.Component) {
+		c.Name = m.name + "/" + c.Name
+		emit(c)
+	})
 }
 
 func (m *monitor[S, P]) collect(a *assembly, emit func(telemetry.Sample)) {

@@ -40,8 +40,9 @@ func (f *Foundation) performances() *performances {
 			}
 			return c.Performance.Config, true, c.Performance.Off
 		},
-		open: func(c perf.Config) (*perf.Monitor, error) { return p.one, p.one.Reconfigure(c) },
-		show: func(s *Status, m *perf.Monitor) { now := m.Status(); s.Performance = &now },
+		open:  func(c perf.Config) (*perf.Monitor, error) { return p.one, p.one.Reconfigure(c) },
+		vital: performanceHealth,
+		show:  func(s *Status, m *perf.Monitor) { now := m.Status(); s.Performance = &now },
 	}
 	return p
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/health"
 	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/perf"
 )
@@ -55,6 +56,9 @@ func TestPerformance_WatchesGuards(t *testing.T) {
 		alerts := f.Performance().Alerts()
 		if len(alerts) != 1 || alerts[0].Operation != "checkout" || alerts[0].Kind != perf.Errors || alerts[0].Against != 0.1 {
 			t.Errorf("%+v", alerts)
+		}
+		if c := component(t, f, "performance/alerts"); c.Status != health.Warn || c.Output == "" || c.See != "alerts" || !f.Health().Report().Ready {
+			t.Errorf("what health says of the alert: %+v", c)
 		}
 		if s := f.Status().Performance; s == nil || s.Firing != 1 || s.Operations != 2 || s.Idle != 1 {
 			t.Errorf("%+v", s)

@@ -65,7 +65,7 @@ var arrows = map[string]string{
 	".":                        "breaker clock config eventstore fault guard health internal/key internal/suggest memory mode perf pool ratelimit registry supervise telemetry",
 
 	"adapters":                      "",
-	"adapters/grpc":                 "fault guard internal/errtree outcome protect ratelimit",
+	"adapters/grpc":                 "fault guard health internal/errtree outcome protect ratelimit",
 	"adapters/internal/groupcommit": "eventstore fault",
 	"adapters/internal/scan":        "eventstore",
 	"adapters/internal/pgdsn":       "internal/localfile",
