@@ -2,11 +2,14 @@ package pool_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -43,11 +46,49 @@ func TestTheBoundsOfSettings(t *testing.T) {
 		"no leaks":                              {pool.Config{}, false},
 		"a life shorter than the making":        {pool.Config{MaxLifetime: pool.DefaultCreateTimeout - 1}, true},
 		"a life as long as the making":          {pool.Config{MaxLifetime: pool.DefaultCreateTimeout}, false},
+		"as many again":                         {pool.Config{Size: 3, MaxOverflow: 3}, false},
 	} {
 		if got := len(c.cfg.Warnings()) > 0; got != c.warn {
 			t.Errorf("%s: warned %v", about, got)
 		}
 	}
+}
+
+// A size that is no size is told of once, under its own name, and by its own bound.
+func TestAFaultOfASizeIsToldOnce(t *testing.T) {
+	const most = pool.MaxWorkers
+	for field, cfg := range map[string]pool.Config{
+		"size": {Size: most + 1}, "max_overflow": {MaxOverflow: most + 1}, "max_waiters": {MaxWaiters: -1, Size: most, MaxOverflow: 1}, "min_idle": {MinIdle: -1},
+	} {
+		f, _ := errors.AsType[*fault.Error](cfg.Validate())
+		ps := f.Problems()
+		if len(ps) != 1 || ps[0].Field != field || field != "min_idle" && !strings.HasPrefix(ps[0].Message, "use 0 to ") {
+			t.Errorf("%s: %+v", field, ps)
+		}
+	}
+}
+
+// A check in the background has a second, unless the settings say otherwise.
+func TestACheckHasItsDefaultTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, has := &server{}, time.Duration(0)
+		f := s.factory()
+		f.Check = func(ctx context.Context, _ *conn) error {
+			end, _ := ctx.Deadline()
+			has = time.Until(end)
+			return nil
+		}
+		p, err := pool.New("test", pool.Config{Size: 1}, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer shut(t, p)
+		acquire(t, p).Release()
+		later(30 * time.Second)
+		if has != time.Second {
+			t.Errorf("it has %v", has)
+		}
+	})
 }
 
 // The pause doubles from backoff to backoff_max, each cut by up to a half.

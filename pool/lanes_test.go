@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/internal/testkit"
 	"github.com/elixirscope/foundation/pool"
 )
@@ -238,5 +239,62 @@ func TestAWorkerPastItsLifetimeIsNeitherLentFromALaneNorPutThere(t *testing.T) {
 			t.Error("lent from a lane past its lifetime")
 		}
 		third.Release()
+	})
+}
+
+// A borrowing from a lane lasts from its own beginning.
+func TestABorrowingFromALaneIsAsLongAsItLasts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := crowded(t, pool.Config{Size: 1, CheckAfter: -1, CheckInterval: -1}, &server{})
+		defer shut(t, p)
+		time.Sleep(time.Hour)
+		l, lends := acquire(t, p), p.LaneLends()
+		time.Sleep(time.Second)
+		l.Release()
+		if st := p.Stats(); lends == 0 || st.HoldTime != time.Second {
+			t.Errorf("%v on loan, %d from lanes", st.HoldTime, lends)
+		}
+	})
+}
+
+// A worker that comes back into a lane is proven from then on. The borrower tells the
+// time: a goroutine that sleeps may go on with another lane.
+func TestAReturnIntoALaneProvesAWorker(t *testing.T) {
+	s := &server{}
+	p := crowded(t, pool.Config{Size: 1, CheckAfter: 10 * time.Second, CheckInterval: -1}, s)
+	now := clock.Now()
+	for range 100 {
+		now = now.Add(8 * time.Second)
+		loan, err := p.Checkout(background, pool.CheckoutOptions{At: now, Timeout: time.Minute})
+		if err != nil {
+			t.Fatal(err)
+		}
+		loan.Ended = now
+		p.Return(loan, pool.Reuse)
+	}
+	if s.checks.Load() != 0 {
+		t.Errorf("%d checks, %d of 100 lent from lanes", s.checks.Load(), p.LaneLends())
+	}
+}
+
+// A worker in a lane that is in doubt goes where its idle time puts it: the one that
+// came back last is lent.
+func TestADoubtfulWorkerInALaneIsNotTheLastThatCameBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		p := crowded(t, pool.Config{Size: 2, CheckAfter: 5 * time.Second, CheckInterval: -1}, s)
+		defer shut(t, p)
+		first, second := acquire(t, p), acquire(t, p)
+		p.OpenLanes()
+		time.Sleep(time.Second)
+		first.Release() // into the lane
+		time.Sleep(time.Second)
+		second.Release() // finds it taken
+		time.Sleep(10 * time.Second)
+		l := acquire(t, p)
+		if st := p.Stats(); l.Value() != second.Value() || st.InUse != 1 || st.OldestLoan != 0 {
+			t.Errorf("lent is %d, %+v", l.Value().id, st)
+		}
+		l.Release()
 	})
 }
