@@ -133,3 +133,18 @@ func TestNilsAreRefused(t *testing.T) {
 		t.Errorf("a factory that makes nothing: %v", err)
 	}
 }
+
+// A strict start makes a worker, whatever overflow there may be beside the size.
+func TestAStrictStartMakesAWorkerBesideOverflow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		p := open(t, pool.Config{Size: 1, MaxOverflow: 1, Start: pool.Strict}, s)
+		if s.live.Load() != 1 {
+			t.Errorf("%d workers", s.live.Load())
+		}
+		shut(t, p)
+		s.down.Store(true)
+		_, err := pool.New("test", pool.Config{Size: 1, MaxOverflow: 1, Start: pool.Strict}, s.factory())
+		wantCode(t, err, fault.WorkerFailed)
+	})
+}

@@ -122,6 +122,29 @@ func TestReconfigureGivesIdleWorkersTheirNewTimes(t *testing.T) {
 	})
 }
 
+// New times set an alarm by themselves where there was none.
+func TestNewTimesAreWaitedForAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, cfg := &server{}, pool.Config{Size: 1, CheckInterval: -1}
+		p := open(t, cfg, s)
+		defer shut(t, p)
+		acquire(t, p).Release()
+		time.Sleep(time.Hour)
+		cfg.MaxIdleTime = 2 * time.Hour
+		if err := p.Reconfigure(cfg); err != nil {
+			t.Fatal(err)
+		}
+		later(time.Hour - 1)
+		if s.closed.Load() != 0 {
+			t.Error("ended early")
+		}
+		later(1)
+		if s.closed.Load() != 1 {
+			t.Error("not ended in time")
+		}
+	})
+}
+
 // Closed is the answer of a pool that was closed, also if it had failed before.
 func TestAFailingPoolThatIsClosedSaysClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -148,6 +148,34 @@ func TestTheLastOfAQueueLeavesTheNextQueueAlone(t *testing.T) {
 	}
 }
 
+// A reset that meets a change of the rule is one of the new rule.
+func TestAResetThatMeetsAChangeWaitsForIt(t *testing.T) {
+	l, err := New("rule", Config{Limit: 1, Per: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := KeyOf("user")
+	l.Allow(k)
+	l.swap.Lock() // what follows is a replacement of the engine, step by step
+	next := *l.setup.Load()
+	old := next.engine
+	next.engine = newEngine(l, old.rule, old.maxKeys, old.since)
+	next.engine.keys = old.keys
+	next.engine.prev.Store(old)
+	old.seal()
+	var wg sync.WaitGroup
+	wg.Go(func() { l.Reset(k, "") })
+	for range 1000 { // until it has met the sealed table
+		runtime.Gosched()
+	}
+	l.publish(&next)
+	l.swap.Unlock()
+	wg.Wait()
+	if d := l.Allow(k); !d.OK {
+		t.Error("what was taken is still counted")
+	}
+}
+
 // A chain that is changed while a call begins to watch it: the call is told, or
 // watches the new one.
 func TestAChangeIsNotMissedByACallThatBeginsToWatch(t *testing.T) {
