@@ -4,10 +4,12 @@ import (
 	"context"
 
 	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/key"
 	"github.com/elixirscope/foundation/memory"
+	"github.com/elixirscope/foundation/pool"
 )
 
 const memorySection = "memory"
@@ -44,6 +46,56 @@ func (f *Foundation) cleaners() []memory.Cleaner {
 		}
 	}
 	return append(all, f.options.Cleaners...)
+}
+
+// cleaners gives up what a section of parts says that it can.
+func (k *parts[S, P]) cleaners(f *Foundation) []memory.Cleaner {
+	if k.trim == nil {
+		return nil
+	}
+	return []memory.Cleaner{{Name: k.name, Clean: func(ctx context.Context, target int64) (freed int64, err error) {
+		for _, p := range k.all(f.assembly.Load()) {
+			if freed >= target || ctx.Err() != nil {
+				break
+			}
+			freed += k.trim(p)
+		}
+		return freed, nil
+	}}}
+}
+
+// cleaners gives up the older half of the events that are kept in memory: they end with the
+// process in any case.
+func (r *records) cleaners(*Foundation) []memory.Cleaner {
+	return []memory.Cleaner{{Name: "events", MinLevel: memory.High, Estimate: func() int64 {
+		if r.recorder == nil || r.kind != storageMemory {
+			return 0
+		}
+		return -1
+	}, Clean: func(ctx context.Context, _ int64) (int64, error) {
+		before, err := r.feed.Stats(ctx)
+		if err != nil || before.Bytes == 0 {
+			return 0, err
+		}
+		if _, err = r.feed.Prune(ctx, eventstore.Retention{MaxBytes: max(1, before.Bytes/2)}); err != nil {
+			return 0, err
+		}
+		after, err := r.feed.Stats(ctx)
+		return max(0, before.Bytes-after.Bytes), err
+	}}}
+}
+
+// workerBytes is what a worker is taken to hold, with the buffers of its connection: nobody
+// can ask it.
+const workerBytes = 64 << 10
+
+// trimPool closes idle workers of a pool that can do so.
+func trimPool(p pool.Managed) int64 {
+	t, ok := p.(interface{ Trim() int })
+	if !ok {
+		return 0
+	}
+	return int64(t.Trim()) * workerBytes
 }
 
 // Memory returns the manager that watches the memory, [fault.NotFound] while the section

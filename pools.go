@@ -27,6 +27,7 @@ func (f *Foundation) pools() section {
 		retire: func(_ string, p pool.Managed) { f.drain(p) },
 		end:    func(ctx context.Context, p pool.Managed) error { return p.Close(ctx) },
 		vital:  poolHealth,
+		trim:   trimPool,
 		show: func(s *Status, all []pool.Managed) {
 			s.Pools = statuses(all, pool.Managed.Status)
 		},

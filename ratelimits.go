@@ -24,6 +24,7 @@ func (f *Foundation) rateLimits() section {
 			return l, err
 		},
 		change: changeLimiter,
+		trim:   (*ratelimit.Limiter).Trim,
 		show: func(s *Status, all []*ratelimit.Limiter) {
 			s.RateLimits = statuses(all, (*ratelimit.Limiter).Status)
 		},

@@ -54,7 +54,10 @@ type parts[S any, P part] struct {
 	// nothing to do.
 	retire func(name string, part P)
 	// end closes a part for good, and waits for that; nil as for retire.
-	end  func(ctx context.Context, part P) error
+	end func(ctx context.Context, part P) error
+	// trim gives up what a part can do without while memory is short, and returns how many
+	// bytes that was; nil where there is nothing.
+	trim func(part P) int64
 	show func(s *Status, all []P) // in the order of names
 	// vital is what a part says of how it is, under its own name; nil is nothing.
 	vital func(P) health.Component

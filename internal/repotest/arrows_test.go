@@ -78,9 +78,9 @@ var arrows = map[string]string{
 
 	"cmd":                     "",
 	"cmd/foundation":          "cmd/internal/cli",
-	"cmd/internal/adminapi":   ". breaker cmd/internal/logs config eventstore fault guard health health/healthhttp internal/suggest perf pool protect ratelimit registry supervise telemetry",
+	"cmd/internal/adminapi":   ". breaker cmd/internal/logs config eventstore fault guard health health/healthhttp internal/suggest memory perf pool priority protect ratelimit registry supervise telemetry",
 	"cmd/internal/cli":        "adapters/postgres adapters/sqlite clock cmd/internal/adminapi cmd/internal/daemon cmd/internal/logs cmd/internal/quickstart cmd/internal/settings config fault perf pool pool/httpworker pool/sqlworker",
-	"cmd/internal/daemon":     ". adapters/postgres/pgstore adapters/prometheus adapters/sqlite clock cmd/internal/adminapi cmd/internal/gateway cmd/internal/logs cmd/internal/settings config fault guard health health/healthhttp internal/localfile pool supervise telemetry",
+	"cmd/internal/daemon":     ". adapters/postgres/pgstore adapters/prometheus adapters/sqlite clock cmd/internal/adminapi cmd/internal/gateway cmd/internal/logs cmd/internal/settings config fault guard health health/healthhttp internal/localfile memory pool supervise telemetry",
 	"cmd/internal/gateway":    "clock cmd/internal/logs cmd/internal/settings fault guard internal/exhausted/dialing internal/hostname internal/key internal/localfile internal/routing outcome perf protect ratelimit telemetry",
 	"cmd/internal/logs":       "",
 	"cmd/internal/quickstart": "clock cmd/internal/daemon",

@@ -95,6 +95,8 @@ func Handler(o Options) http.Handler {
 	handle("GET /v1/silences", a.listSilences)
 	handle("PUT /v1/silences/{name}", a.silence)
 	handle("DELETE /v1/silences/{name}", a.endSilence)
+	handle("GET /v1/memory", a.getMemory)
+	handle("POST /v1/memory/simulate", a.simulateMemory)
 	mux.HandleFunc("GET /v1/events/stream", a.streamEvents)
 	mux.HandleFunc("POST /v1/storage/backup", a.backup)
 	mux.HandleFunc("GET /v1/config", a.getConfig)

@@ -18,7 +18,7 @@ func (a *api) status(*http.Request) (any, error) {
 	s := Status{
 		APIVersion: Version, Reasons: []string{}, Listeners: []Listener{}, Routes: []Route{},
 		Guards: guardViews(layer.Guards), Breakers: a.breakerViews(&layer), RateLimits: rateLimitViews(layer.RateLimits), Pools: a.poolViews(layer.Pools),
-		Services: serviceViews(layer.Services), Storage: storageView(layer.Storage),
+		Services: serviceViews(layer.Services), Storage: storageView(layer.Storage), Memory: memoryView(layer.Memory),
 		Performance: performanceView(layer.Performance, a.Layer.Performance().Alerts()),
 		Health:      healthSummary(a.Layer.Health().Report()),
 	}

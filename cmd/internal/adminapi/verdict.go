@@ -18,6 +18,7 @@ func (s *Status) judge() {
 	if len(s.Reasons) > 0 { // the daemon has its own
 		s.Verdict = "attention"
 	}
+	s.judgeMemory()
 	s.judgeHealth()
 	s.judgeStorage()
 	s.judgeServices()
@@ -61,6 +62,43 @@ func (h *HealthSummary) impactedBy(name string) (others []string) {
 		}
 	}
 	return others
+}
+
+func (s *Status) judgeMemory() {
+	m, command := &s.Memory, "get memory"
+	switch {
+	case m.Level == levelOff || m.Samples == 0:
+	case m.Stale:
+		s.attention("memory is not watched any more since "+rounded(m.AgeSeconds)+": no call is refused for it", command)
+	case m.Level == "unknown":
+		s.attention("how much memory is left is not known, and no call is refused for it"+unreadText(m.Unread), command)
+	case m.Level != "normal":
+		s.attention("memory pressure is "+m.Level+" ("+m.Cause+"), "+refusedText(m.Priorities), command)
+	}
+}
+
+func unreadText(unread []string) string {
+	if len(unread) == 0 {
+		return ": nothing says what the limit is"
+	}
+	return ": " + strings.Join(unread, ", ")
+}
+
+// refusedText says of which priorities calls are refused.
+func refusedText(all []Shedding) string {
+	var parts []string
+	for _, p := range all {
+		switch {
+		case p.Refused >= 1:
+			parts = append(parts, "all "+p.Priority)
+		case p.Refused > 0:
+			parts = append(parts, fmt.Sprintf("%.0f %% of %s", 100*p.Refused, p.Priority))
+		}
+	}
+	if len(parts) == 0 {
+		return "no call is refused yet"
+	}
+	return "calls are refused: " + strings.Join(parts, ", ")
 }
 
 func (s *Status) judgeStorage() {

@@ -31,6 +31,7 @@ type Status struct {
 	Storage       Storage       `json:"storage"`
 	Performance   Performance   `json:"performance"`
 	Health        HealthSummary `json:"health"`
+	Memory        Memory        `json:"memory"`
 }
 
 // ConfigStatus says which configuration runs and how the last reload went.

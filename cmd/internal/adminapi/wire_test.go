@@ -27,6 +27,7 @@ func answers() map[string]any {
 		"health": adminapi.Health{}, "health_component": adminapi.HealthComponent{},
 		"history": adminapi.List[adminapi.Revision]{}, "rollback_request": adminapi.RollbackRequest{}, "reload_request": adminapi.ReloadRequest{},
 		"event_request": adminapi.EventRequest{}, "restart_request": adminapi.RestartRequest{},
+		"memory": adminapi.Memory{}, "simulate_request": adminapi.SimulateRequest{},
 		"override_request": adminapi.OverrideRequest{}, "check_request": adminapi.CheckRequest{},
 	}
 }

@@ -12,7 +12,7 @@ import (
 func (a *app) getCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "get", Short: "List the parts of one kind, or show one part", GroupID: groupLook,
-		Long: "List the guards, breakers, rate limits, pools, operations or services, worst first, or show\none of them by its name; or how everything is, root causes first.",
+		Long: "List the guards, breakers, rate limits, pools, operations or services, worst first, or show\none of them by its name; or the memory, or how everything is, root causes first.",
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
@@ -23,6 +23,7 @@ func (a *app) getCommand() *cobra.Command {
 		getKind(a, "operations", "operation", operationTable, operationName),
 		getKind(a, "services", "service", serviceTable, serviceName),
 		a.getHealthCommand(),
+		a.getMemoryCommand(),
 	)
 	return cmd
 }

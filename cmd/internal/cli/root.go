@@ -43,7 +43,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.quickstartCommand(), a.serveCommand(), a.healthcheckCommand(),
 		a.statusCommand(), a.getCommand(), a.alertsCommand(), a.eventsCommand(), a.checkCommand(), a.detectCommand(),
-		a.breakerCommand(), a.rateLimitCommand(), a.serviceCommand(), a.storageCommand(), a.configCommand(), a.reloadCommand(),
+		a.breakerCommand(), a.rateLimitCommand(), a.serviceCommand(), a.memoryCommand(), a.storageCommand(), a.configCommand(), a.reloadCommand(),
 		a.versionCommand(), a.docsCommand(root),
 	)
 	return root

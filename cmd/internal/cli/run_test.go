@@ -50,6 +50,19 @@ func canned() adminapi.Status {
 			{Name: "recorder", State: "running", SinceSeconds: 93784, Incarnation: 1},
 			{Name: "storage", State: "completed", SinceSeconds: 93784, Incarnation: 1},
 		},
+		Memory: adminapi.Memory{
+			APIVersion: "v1", Level: "high", Measured: "high", SinceSeconds: 12, Cause: "86 % of the limit is used, from 85 % on it is high", Samples: 99,
+			Limits:     []adminapi.Limit{{Source: "cgroup /sys/fs/cgroup", Used: 880 << 20, Limit: 1 << 30, Ratio: 0.859}, {Source: "go", Used: 600 << 20, Limit: 900 << 20, Ratio: 0.667}},
+			Priorities: []adminapi.Shedding{{Priority: "critical"}, {Priority: "normal"}, {Priority: "best_effort", Refused: 0.19, Shed: 123}, {Priority: "bulk", Refused: 1, Shed: 4567}},
+			Levels:     []adminapi.Threshold{{Level: "elevated", Enter: 0.75, Exit: 0.7}, {Level: "high", Enter: 0.85, Exit: 0.78}, {Level: "critical", Enter: 0.95, Exit: 0.88}},
+			Heap:       adminapi.Heap{Live: 400 << 20, Goal: 800 << 20, Objects: 700 << 20, Mapped: 840 << 20, GCCPU: 0.043}, Stalls: adminapi.Stalls{Known: true, Some: 3.5},
+			Unread:     []string{"/sys/fs/cgroup/memory.stat: cannot be understood"},
+			Simulation: adminapi.Simulation{Level: "elevated", Actor: "ops", Reason: "a drill", RemainingSeconds: 30},
+			Cleaners: []adminapi.CleanerRow{
+				{Name: "rate_limits", MinLevel: "elevated", Runs: 3, Freed: 5 << 20, LastAt: time.Unix(1, 0), LastAgoSeconds: 7, LastFreed: 1 << 20, LastMeasured: 2 << 20, LastTookSeconds: 0.002, CooldownSeconds: 10},
+				{Name: "go_heap", MinLevel: "high", CooldownSeconds: 0},
+			},
+		},
 		Build: "foundation v1.2.3", Namespace: "production", UptimeSeconds: 93784, Ready: true,
 		Config:    adminapi.ConfigStatus{Revision: 7, LastReloadSuccessful: true},
 		Listeners: []adminapi.Listener{{Name: "gateway", Address: "10.0.0.1:8443", TLS: true}, {Name: "admin", Address: "127.0.0.1:9181"}},
@@ -102,6 +115,8 @@ func daemon(t *testing.T) (addr string, requests *[]string) {
 	mux.HandleFunc("POST /v1/config/rollback", reply(adminapi.Applied{Revision: 5, Changes: []adminapi.Change{}}))
 	mux.HandleFunc("GET /v1/health", reply(sick()))
 	mux.HandleFunc("GET /v1/health/{name...}", reply(sick().Components[0]))
+	mux.HandleFunc("GET /v1/memory", reply(s.Memory))
+	mux.HandleFunc("POST /v1/memory/simulate", reply(s.Memory))
 	mux.HandleFunc("GET /v1/services", reply(adminapi.List[adminapi.Service]{APIVersion: "v1", Items: s.Services}))
 	mux.HandleFunc("POST /v1/services/{name}/restart", reply(s.Services[0]))
 	mux.HandleFunc("GET /v1/events", reply(adminapi.Events{APIVersion: "v1", Items: events(), Next: 3, More: true}))
@@ -156,6 +171,7 @@ func TestWhatPeopleSee(t *testing.T) {
 		"silences.txt":     {"alerts", "silences"},
 		"get_health.txt":   {"get", "health"},
 		"get_check.txt":    {"get", "health", "orders_db"},
+		"get_memory.txt":   {"get", "memory"},
 		"history.txt":      {"config", "history"},
 		"show.txt":         {"config", "show", "3"},
 		"diff.txt":         {"config", "diff", "3", "4"},

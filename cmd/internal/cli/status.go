@@ -79,6 +79,9 @@ func (a *app) statusPage(s *adminapi.Status) error {
 	if line := storageLine(&s.Storage); line != "" {
 		a.say("storage  %s", line)
 	}
+	if line := memoryLine(&s.Memory); line != "" {
+		a.say("memory   %s", line)
+	}
 	return errors.Join(
 		a.section("GUARDS", len(s.Guards), func() *table { return guardTable(s.Guards) }),
 		a.section("BREAKERS", len(s.Breakers), func() *table { return breakerTable(s.Breakers) }),

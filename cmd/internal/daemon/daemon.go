@@ -104,7 +104,7 @@ func (d *Daemon) openLayer(ctx context.Context) (err error) {
 	}
 	d.layer, err = foundation.Open(ctx, foundation.Options{
 		ConfigFile: d.options.ConfigFile, LookupEnv: d.options.LookupEnv, Bus: bus, Logger: d.log, Kinds: d.options.Kinds,
-		Sections: d.sections(), Stores: d.stores(), Node: node(), Monitors: true, Webhook: sendWebhook, Checks: settings.Checks(),
+		Sections: d.sections(), Stores: d.stores(), Node: node(), Monitors: true, Cleaners: d.cleaners(), Webhook: sendWebhook, Checks: settings.Checks(),
 	})
 	if err == nil {
 		d.followRoutes()

@@ -61,6 +61,13 @@ func (c connections) to(id peerID, settings settings.UpstreamTLS, old connection
 	return c[id], nil
 }
 
+// CloseIdle closes the connections to upstreams that serve no request.
+func (g *Gateway) CloseIdle() {
+	if t := g.table.Load(); t != nil {
+		t.connections.closeIdle(nil)
+	}
+}
+
 // closeIdle closes what nobody needs any more: all but what is kept. Connections
 // that serve a request are closed after it.
 func (c connections) closeIdle(kept connections) {
