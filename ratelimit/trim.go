@@ -53,8 +53,9 @@ func (t *cells) trim(e *engine, now clock.Instant) (freed int64) {
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()
-		if !s.sealed {
-			freed += int64(s.sweepLocked(e, now.Add(-spentMargin), math.MaxInt)) * cellBytes
+		for dropped := 1; dropped > 0 && !s.sealed; { // a round passes over what took the place of a dropped cell
+			dropped = s.sweepLocked(e, now.Add(-spentMargin), math.MaxInt)
+			freed += int64(dropped) * cellBytes
 		}
 		s.mu.Unlock()
 	}
