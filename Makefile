@@ -67,6 +67,7 @@ bench-gateway: ## measure the binary beside a bare ReverseProxy and Caddy, under
 experiments: ## run the experiments of docs/experiments.md again and rewrite its tables and figures
 	go run ./perf/internal/cmd/detection
 	@cd bench && GOWORK=off go test -count=1 -timeout 30m ./experiments -write
+	cd bench && GOWORK=off go run ./memory -figure ../docs/experiments/memory-storm.svg # prints its table
 
 drill: ## let an upstream stand still for 10 s, with and without a guard
 	@cd cmd && go test -count=1 -v -run OutageDrill ./foundation -outage 10s | grep -E 'drill_test|ok|FAIL'

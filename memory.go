@@ -68,8 +68,9 @@ func (k *parts[S, P]) cleaners(f *Foundation) []memory.Cleaner {
 // process in any case.
 func (r *records) cleaners(*Foundation) []memory.Cleaner {
 	return []memory.Cleaner{{Name: "events", MinLevel: memory.High, Estimate: func() int64 {
-		if r.recorder == nil || r.kind != storageMemory {
-			return 0
+		m, err := r.f.Memory()
+		if err != nil || m.Status().Measured < memory.High || r.recorder == nil || r.kind != storageMemory {
+			return 0 // a drill must not cost what was recorded
 		}
 		return -1
 	}, Clean: func(ctx context.Context, _ int64) (int64, error) {

@@ -54,7 +54,7 @@ func TestCleaners_RunInTheOrderOfTheirYield(t *testing.T) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		_, told := watched(t, &machineOf{used: 80}, Config{}, freeing("enough", leastTarget, estimating(leastTarget)), freeing("more", 1, estimating(1)))
-		time.Sleep(400 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 		if got := strings.Join(runs(told()), " "); got != "enough" {
 			t.Errorf("they ran as %s", got)
 		}

@@ -58,6 +58,7 @@ type Exits struct {
 const (
 	defaultInterval   = 250 * time.Millisecond
 	fastInterval      = 100 * time.Millisecond // at most, from High on
+	confirmInterval   = 50 * time.Millisecond  // at most, where a sample asks for a higher level
 	defaultElevated   = 0.75
 	defaultHigh       = 0.85
 	defaultCritical   = 0.95

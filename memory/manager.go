@@ -212,10 +212,14 @@ func (m *Manager) end() {
 func (m *Manager) pause() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.state.level >= High {
+	switch {
+	case m.state.pending > m.state.level: // the second sample that a level needs comes soon
+		return min(m.config.Interval, confirmInterval)
+	case m.state.level >= High:
 		return min(m.config.Interval, fastInterval)
+	default:
+		return m.config.Interval
 	}
-	return m.config.Interval
 }
 
 // look takes a sample, goes by it, and tells what has changed.
