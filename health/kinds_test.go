@@ -1,11 +1,10 @@
 package health_test
 
 import (
+	"context"
 	"net"
 	"testing"
 	"time"
-
-	"context"
 
 	"github.com/elixirscope/foundation/health"
 )
