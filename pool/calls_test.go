@@ -51,16 +51,24 @@ func TestTheWaitsOfAPoolArePulled(t *testing.T) {
 		pulled("timed out", 2, 2, 0, 3, 2*time.Second)
 		ctx, cancel := context.WithCancel(background)
 		time.AfterFunc(time.Second, cancel)
-		_, err = p.Acquire(ctx)
-		wantCode(t, err, fault.Canceled)
-		pulled("canceled", 2, 2, 1, 4, 3*time.Second)
+		go func() {
+			_, err := p.Acquire(ctx)
+			waiting <- err
+		}()
+		synctest.Wait()
+		for range 2 {
+			_, err = p.Acquire(background)
+			wantCode(t, err, fault.PoolFull)
+		}
+		wantCode(t, <-waiting, fault.Canceled)
+		pulled("canceled", 2, 4, 1, 4, 3*time.Second)
 		s.down.Store(true)
 		l.Destroy()
 		synctest.Wait()
 		if _, err = p.Acquire(background); !errors.Is(err, fault.WorkerFailed) {
 			t.Error(err)
 		}
-		pulled("failed", 2, 3, 1, 5, 3*time.Second)
+		pulled("failed", 2, 5, 1, 5, 3*time.Second)
 	})
 }
 
@@ -95,6 +103,10 @@ func TestTheUsesOfAPoolArePulled(t *testing.T) {
 			mark = next
 			if got.Took.Count() != n+1 || got.Took.Total() != time.Duration(n+1)*time.Second || got.Succeeded != n+1 || got.Failed+got.Ignored+got.Refused != 0 {
 				t.Errorf("%d uses of %v, %+v", got.Took.Count(), got.Took.Total(), got.Succeeded)
+			}
+			var first telemetry.Calls
+			if p.ReadUses(&first, 0) != mark || first.Succeeded != n+1 {
+				t.Errorf("whoever pulls for the first time gets %d uses", first.Succeeded)
 			}
 		}
 	})

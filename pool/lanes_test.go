@@ -298,3 +298,73 @@ func TestADoubtfulWorkerInALaneIsNotTheLastThatCameBack(t *testing.T) {
 		l.Release()
 	})
 }
+
+// Nor is a worker lent from a lane to a borrower at whose time its life is over.
+func TestTheTimeOfTheBorrowerEndsAWorkerInALane(t *testing.T) {
+	p := crowded(t, pool.Config{Size: 1, MaxLifetime: time.Minute, LifetimeJitter: -1, CheckInterval: -1, CheckAfter: -1}, &server{})
+	loan, err := p.Checkout(background, pool.CheckoutOptions{At: clock.Now().Add(2 * time.Minute), Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, _ := loan.Item.Worker.(*conn); c.id != 2 {
+		t.Errorf("lent is worker %d", c.id)
+	}
+	p.Return(loan, pool.Reuse)
+}
+
+// A worker that was out when the upkeep came by, and then came back into a lane, is
+// looked after, too.
+func TestAWorkerThatMissedTheUpkeepIsLookedAfterInItsLane(t *testing.T) {
+	for name, c := range map[string]struct {
+		cfg    pool.Config
+		checks int64 // at least
+		ended  int64
+	}{
+		"idle time":               {pool.Config{MaxIdleTime: time.Minute, CheckInterval: -1}, 0, 1},
+		"idle time is the sooner": {pool.Config{MaxIdleTime: time.Minute, CheckInterval: time.Hour}, 0, 1},
+		"check":                   {pool.Config{CheckInterval: time.Minute}, 1, 0},
+		"check is the sooner":     {pool.Config{MaxIdleTime: time.Hour, CheckInterval: time.Minute}, 1, 0},
+		"check, and no idle time": {pool.Config{MaxIdleTime: time.Second, Start: pool.Warm, CheckInterval: time.Minute}, 1, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &server{}
+			c.cfg.Size, c.cfg.CheckAfter = 1, -1
+			p := crowded(t, c.cfg, s)
+			defer shut(t, p)
+			l := acquire(t, p)
+			later(90 * time.Second) // the alarm has rung
+			p.OpenLanes()
+			l.Release()
+			checks := s.checks.Load()
+			later(2 * time.Minute)
+			if s.checks.Load() < checks+c.checks || c.checks == 0 && s.checks.Load() > 0 || s.closed.Load() != c.ended {
+				t.Errorf("%s: %d checks, %d ended", name, s.checks.Load()-checks, s.closed.Load())
+			}
+		})
+	}
+}
+
+// The end of one worker's life is not the last that is waited for.
+func TestEveryWorkerEndsAtItsLifetimeAlsoFromALane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		p := open(t, pool.Config{Size: 2, MaxLifetime: time.Minute, LifetimeJitter: -1, CheckInterval: -1, CheckAfter: -1}, s)
+		defer shut(t, p)
+		p.Crowd()
+		first := acquire(t, p)
+		time.Sleep(30 * time.Second)
+		second := acquire(t, p)
+		first.Release()
+		later(40 * time.Second) // the first has ended
+		p.OpenLanes()
+		second.Release()
+		later(19 * time.Second)
+		if s.closed.Load() != 1 {
+			t.Errorf("%d ended early", s.closed.Load()-1)
+		}
+		later(time.Second)
+		if s.closed.Load() != 2 {
+			t.Error("the second has not ended")
+		}
+	})
+}

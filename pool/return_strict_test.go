@@ -216,3 +216,43 @@ func TestTheTimeOfTwoWaitsIsCountedOnce(t *testing.T) {
 		}
 	})
 }
+
+// A worker is proven when its reset has ended, however long that took.
+func TestAResetThatLastsLeavesNoDoubt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		f, resets := cleaning(s, 20*time.Second)
+		p, err := pool.New("test", pool.Config{Size: 1, CheckAfter: 10 * time.Second, CheckInterval: -1, CheckTimeout: time.Minute}, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer shut(t, p)
+		acquire(t, p).Release()
+		acquire(t, p).Release()
+		if *resets != 2 || s.checks.Load() != 0 {
+			t.Errorf("%d checks after %d resets", s.checks.Load(), *resets)
+		}
+	})
+}
+
+// A reset that ends the goroutine of the borrower is a check that failed.
+func TestAResetThatExitsClosesItsWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		f := s.factory()
+		f.Reset = func(context.Context, *conn) error { runtime.Goexit(); return nil }
+		p, err := pool.New("test", pool.Config{Size: 1}, f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer shut(t, p)
+		var wg sync.WaitGroup
+		wg.Go(func() { acquire(t, p).Release() })
+		wg.Wait()
+		synctest.Wait()
+		if st := p.Stats(); st.BadChecks != 1 || st.InUse != 0 || st.Destroyed != 1 {
+			t.Errorf("%+v", st)
+		}
+		acquire(t, p).Destroy()
+	})
+}

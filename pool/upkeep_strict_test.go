@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/telemetry"
 )
 
 // later waits for a time and for everything that is due then.
@@ -170,4 +171,87 @@ func TestWhatBecomesOfAWorkerWhoseCheckEnds(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Workers that were checked in the background keep their order.
+func TestChecksKeepTheOrderOfIdleWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		p := open(t, pool.Config{Size: 2, CheckAfter: -1, CheckInterval: 10 * time.Second}, s)
+		defer shut(t, p)
+		first, second := acquire(t, p), acquire(t, p)
+		first.Release()
+		time.Sleep(time.Second)
+		second.Release()
+		later(15 * time.Second)
+		l := acquire(t, p)
+		if l.Value() != second.Value() || s.checks.Load() != 2 {
+			t.Errorf("lent is %d after %d checks", l.Value().id, s.checks.Load())
+		}
+		l.Release()
+	})
+}
+
+// Where nothing can be checked no worker is closed for it, whatever the alarm rings for.
+func TestWithoutACheckNoWorkerFailsOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		p, err := pool.New("test", pool.Config{Size: 1, LeakAfter: time.Minute}, pool.Factory[*conn]{New: s.dial, Close: s.hangUp})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer shut(t, p)
+		acquire(t, p).Release()
+		later(2 * time.Minute)
+		if st := p.Stats(); st.BadChecks != 0 || st.Destroyed != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// A Close during a check in the background closes the worker because of the Close,
+// whatever the check says.
+func TestACloseDuringACheckIsWhyTheWorkerEnds(t *testing.T) {
+	for _, obedient := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s, bus := &server{}, telemetry.NewBus()
+			stops := heard[pool.WorkerStopped](t, bus)
+			f := s.factory()
+			f.Check = func(ctx context.Context, _ *conn) error {
+				time.Sleep(time.Second)
+				if obedient {
+					return ctx.Err()
+				}
+				return nil
+			}
+			p, err := pool.New("test", pool.Config{Size: 1, CheckInterval: 10 * time.Second, CheckTimeout: time.Minute}, f, pool.WithBus(bus))
+			if err != nil {
+				t.Fatal(err)
+			}
+			acquire(t, p).Release()
+			later(10 * time.Second)
+			shut(t, p)
+			if got := stops(); len(got) != 1 || got[0].Reason != "closed" || got[0].Err != nil || p.Stats().BadChecks != 0 {
+				t.Errorf("%+v, %d bad checks", got, p.Stats().BadChecks)
+			}
+		})
+	}
+}
+
+// A worker that is being made for a borrower is taken already.
+func TestAWorkerInTheMakingIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		p := open(t, pool.Config{Size: 1, MaxOverflow: 1}, s)
+		defer shut(t, p)
+		l := acquire(t, p)
+		s.delay.Store(int64(time.Second))
+		go func() { acquire(t, p).Release() }()
+		synctest.Wait()
+		if st := p.Status(); st.Available != 0 || st.Overflow != 1 || st.State != "full" || st.CheckedOut != 1 {
+			t.Errorf("%s: %d available, %d overflow", st.State, st.Available, st.Overflow)
+		}
+		later(time.Second)
+		l.Release()
+	})
 }
