@@ -80,5 +80,6 @@ func scenarios() []scenario {
 	all = append(all, breakerScenarios()...)
 	all = append(all, limiterScenarios()...)
 	all = append(all, poolScenarios()...)
+	all = append(all, recordScenarios()...)
 	return append(all, guardScenarios()...)
 }
