@@ -86,7 +86,7 @@ var arrows = map[string]string{
 	"cmd/internal/quickstart": "clock cmd/internal/daemon",
 	"cmd/internal/settings":   "config fault guard health health/healthhttp internal/hostname internal/routing internal/suggest",
 
-	"bench":                  "bench/internal/machine breaker guard pool ratelimit",
+	"bench":                  "bench/internal/machine breaker guard outcome perf pool ratelimit",
 	"bench/memory":           "memory priority",
 	"bench/events":           "adapters/sqlite bench/internal/machine eventstore fault",
 	"bench/experiments":      "",
