@@ -115,11 +115,11 @@ type alerting struct {
 
 // text renders a finding as a sentence.
 func (f *finding) text() string {
-	switch {
-	case f.cause == ByObjective:
+	switch f.cause {
+	case ByObjective:
 		return fmt.Sprintf("calls break the objective of %s %.3g times as fast as it allows, over the last %v and the last %v; the limit is %.3g times",
 			f.measure, f.seen, f.window, f.window/12, f.against)
-	case f.cause == ByThreshold:
+	case ByThreshold:
 		return fmt.Sprintf("%s %s, the bound is %s, in %d of %d ticks", f.measure, f.amount(f.seen), f.amount(f.against), f.ticks, f.of)
 	}
 	return fmt.Sprintf("%s %s, normal is %s", f.measure, f.amount(f.seen), f.amount(f.against))

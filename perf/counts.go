@@ -39,7 +39,7 @@ func (c Counts) minus(o Counts) Counts {
 type small struct{ succeeded, failed, ignored, refused uint32 }
 
 func (c Counts) small() small {
-	clamp := func(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) } //nolint:gosec // bounded
+	clamp := func(n uint64) uint32 { return uint32(min(n, math.MaxUint32)) }
 	return small{clamp(c.Succeeded), clamp(c.Failed), clamp(c.Ignored), clamp(c.Refused)}
 }
 
@@ -73,7 +73,7 @@ func (d *delta) since(now *telemetry.Calls, before *totals) {
 	before.sum = now.Took.Total()
 	d.n, d.low, d.top = 0, histogram.Buckets, -1
 	for i := range before.took {
-		is := uint32(now.Took.Bucket(i)) //nolint:gosec // modulo 2^32 on purpose
+		is := uint32(now.Took.Bucket(i))
 		n := is - before.took[i]
 		d.took[i] = n
 		if n == 0 {
@@ -115,7 +115,7 @@ func (d *delta) quantiles() (out [quantiles]uint16) {
 	for i := d.low; i <= d.top && next < quantiles; i++ {
 		seen += uint64(d.took[i])
 		for next < quantiles && seen >= rank(all[next], d.n) {
-			out[next] = uint16(i + 1) //nolint:gosec // at most 1,024
+			out[next] = uint16(i + 1)
 			next++
 		}
 	}

@@ -129,8 +129,9 @@ func (m *Monitor) stepLocked(from, to time.Time) time.Duration {
 	if span <= seconds*time.Second && from.Unix() > m.now-seconds {
 		return time.Second
 	}
-	const ten = slotSeconds * time.Second
-	return max(1, (span+slots*ten-1)/(slots*ten)) * ten
+	const most = slots * slotSeconds * time.Second // of a step of ten seconds
+	times := max(1, (span+most-1)/most)
+	return time.Duration(int64(times) * slotSeconds * int64(time.Second))
 }
 
 func checkSeries(name string, from, to time.Time, step time.Duration, measures []string) error {

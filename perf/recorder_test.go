@@ -113,7 +113,8 @@ func TestMonitor_TheNumberOfOperationsIsBounded(t *testing.T) {
 			op.Record(time.Millisecond, outcome.Success)
 			seen[op] = true
 		}
-		if k.m.Operation("d") != k.m.Operation("e") || k.m.Operation("a") != k.m.Operation("a") || k.m.Operation("a") == k.m.Operation("b") {
+		a, again := k.m.Operation("a"), k.m.Operation("a")
+		if k.m.Operation("d") != k.m.Operation("e") || a != again || a == k.m.Operation("b") {
 			k.Error("the wrong ones are shared")
 		}
 		other, err := k.m.Snapshot("op:other")

@@ -52,7 +52,7 @@ func (s scale) err() float64 { return 0.5 / float64(uint(1)<<s) }
 // computed for each of them every second.
 var coarse = func() (table [histogram.Buckets]uint16) {
 	for i := range table {
-		table[i] = uint16(slotScale.of(i, finest)) //nolint:gosec // below 272
+		table[i] = uint16(slotScale.of(i, finest))
 	}
 	return table
 }()

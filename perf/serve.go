@@ -128,7 +128,7 @@ func (m *Monitor) judgeLocked(o *operation, tick *open, now time.Time, second in
 	o.watches.judge(now, second, tick, m)
 	for k := range m.judged {
 		a := &o.watches.alerts[k]
-		ended := a.take(o.Name, Kind(k), m.judged[k].all()) //nolint:gosec // one of four
+		ended := a.take(o.Name, Kind(k), m.judged[k].all())
 		switch {
 		case ended && a.announced:
 			told = append(told, m.endLocked(a, now))

@@ -6,15 +6,16 @@ import (
 	"time"
 )
 
+// slotScale is the resolution of a slot: 8 buckets for each doubling, an error of at most
+// 1/16. A slot whose calls do not fit is kept at a coarser scale.
+const slotScale scale = 3
+
 const (
 	slotSeconds = 10
 	slots       = 360
 	pageSlots   = 30 // which fill a size class of the allocator
-	// slotScale is the resolution of a slot: 8 buckets for each doubling, an error of at
-	// most 1/16. A slot whose calls do not fit is kept at a coarser scale.
-	slotScale   scale = 3
-	slotBuckets       = 64 // at most, that are not empty
-	slotBytes         = 66
+	slotBuckets = 64 // at most, that are not empty
+	slotBytes   = 66
 )
 
 // slot is ten seconds of an operation: counts, and a histogram of at most 64 buckets in at
@@ -73,7 +74,7 @@ type slotRing struct {
 	pages [slots / pageSlots]*[pageSlots]slot
 }
 
-func numbered(number int64) int32 { return int32(number%(1<<31-1)) + 1 } //nolint:gosec // bounded
+func numbered(number int64) int32 { return int32(number%(1<<31-1)) + 1 }
 
 func (r *slotRing) find(number int64) *slot {
 	i := int(number % slots)
@@ -111,7 +112,7 @@ func (s *slot) pack(o *open) {
 	for at := slotScale; ; at-- {
 		w := slotWriter{data: s.data[:0], most: slotBytes}
 		if w.encode(o, at) {
-			s.scale, s.len = at, uint8(len(w.data)) //nolint:gosec // at most 66
+			s.scale, s.len = at, uint8(len(w.data))
 			return
 		}
 		if at == coarsest {
@@ -181,7 +182,7 @@ func (s *slot) each(yield func(bucket int, n uint64)) {
 		}
 		gap, size := binary.Uvarint(data)
 		data = data[size:]
-		next += int(gap) //nolint:gosec // of a histogram that was written here
+		next += int(gap)
 	}
 }
 

@@ -94,7 +94,7 @@ func (s *Snapshot) Merge(o *Snapshot) {
 	s.Counts = Counts{
 		capped(s.Succeeded, o.Succeeded), capped(s.Failed, o.Failed), capped(s.Ignored, o.Ignored), capped(s.Refused, o.Refused),
 	}
-	s.sum = time.Duration(min(capped(uint64(s.sum), uint64(o.sum)), math.MaxInt64)) //nolint:gosec // sums of durations that are not negative
+	s.sum = time.Duration(min(capped(uint64(s.sum), uint64(o.sum)), math.MaxInt64))
 	s.coarsen(min(s.resolution(), o.resolution()))
 	from := o.resolution()
 	for i := range from.buckets() {

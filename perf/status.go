@@ -78,6 +78,7 @@ func (m *Monitor) Status() Status {
 			s.Normal++
 		case Idle:
 			s.Idle++
+		case Alerting:
 		}
 	}
 	for _, a := range m.currentLocked() {
@@ -118,7 +119,7 @@ func (m *Monitor) Operations(window time.Duration) []OperationStatus {
 	return out
 }
 
-// Status of one operation; [fault.NotFound] if there is none of this name.
+// OperationStatus returns what is known of one operation, and what it did in the last window; [fault.NotFound] if there is none of this name.
 func (m *Monitor) OperationStatus(name string, window time.Duration) (OperationStatus, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

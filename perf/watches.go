@@ -26,7 +26,7 @@ var detectorBounds = func() (upper []float64) {
 // detectorOf maps the buckets of a tick to those of the detectors.
 var detectorOf = func() (table [len(open{}.took)]uint8) {
 	for i := range table {
-		table[i] = uint8(max(0, detectorScale.of(i, slotScale)-detectorFirst)) //nolint:gosec // below 100
+		table[i] = uint8(max(0, detectorScale.of(i, slotScale)-detectorFirst))
 	}
 	return table
 }()

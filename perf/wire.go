@@ -21,7 +21,7 @@ func (s *Snapshot) MarshalBinary() ([]byte, error) {
 	out := append(make([]byte, 0, 256), wireVersion, byte(s.scale))
 	out = binary.AppendVarint(out, unixNano(s.From))
 	out = binary.AppendVarint(out, unixNano(s.To))
-	for _, n := range [...]uint64{s.Succeeded, s.Failed, s.Ignored, s.Refused, uint64(s.sum)} { //nolint:gosec // not negative
+	for _, n := range [...]uint64{s.Succeeded, s.Failed, s.Ignored, s.Refused, uint64(s.sum)} {
 		out = binary.AppendUvarint(out, n)
 	}
 	next := 0
@@ -68,7 +68,7 @@ func (s *Snapshot) UnmarshalBinary(data []byte) error {
 	if sum > math.MaxInt64 {
 		r.fail("the sum of the durations is too great")
 	}
-	out.sum = time.Duration(sum) //nolint:gosec // compared
+	out.sum = time.Duration(sum)
 	if r.err == nil {
 		r.buckets(&out)
 	}
@@ -121,7 +121,7 @@ func (r *wireReader) unsigned() uint64 {
 
 func (r *wireReader) signed() int64 {
 	u := r.unsigned()
-	return int64(u>>1) ^ -int64(u&1) //nolint:gosec // zigzag, as binary.Varint
+	return int64(u>>1) ^ -int64(u&1)
 }
 
 func (r *wireReader) buckets(out *Snapshot) {
@@ -139,7 +139,7 @@ func (r *wireReader) buckets(out *Snapshot) {
 				r.fail("a gap of %d buckets leads nowhere", skip)
 				return
 			}
-			next += int(skip) //nolint:gosec // compared
+			next += int(skip)
 			gap = true
 		case next >= last:
 			r.fail("there are more than %d buckets", last)
