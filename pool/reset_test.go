@@ -90,12 +90,22 @@ func TestAWorkerWhoseMakingOutlastsAResetIsNotLent(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer shut(t, p)
+		p.Crowd()
 		time.AfterFunc(500*time.Millisecond, p.Reset)
 		l, err := p.Acquire(background)
 		if err != nil || l.Value() != 2 {
 			t.Errorf("lent %v, %v", l.Value(), err)
 		}
 		l.Release()
+		for range 20 {
+			if l, err = p.Acquire(background); err != nil {
+				t.Fatal(err)
+			}
+			l.Release()
+		}
+		if p.LaneLends() == 0 {
+			t.Error("the lanes stay closed")
+		}
 	})
 }
 

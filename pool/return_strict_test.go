@@ -256,3 +256,21 @@ func TestAResetThatExitsClosesItsWorker(t *testing.T) {
 		acquire(t, p).Destroy()
 	})
 }
+
+// A check leaves nothing behind, however many there are.
+func TestChecksLeaveNothingBehind(t *testing.T) {
+	p := open(t, pool.Config{Size: 1, CheckInterval: -1}, &server{})
+	kept := func() uint64 {
+		for range 2_000 {
+			acquire(t, p).Suspect()
+		}
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapObjects
+	}
+	before := kept()
+	if after := kept(); after > before+1_000 {
+		t.Errorf("%d objects are left of 2000 checks", after-before)
+	}
+}

@@ -92,6 +92,24 @@ func TestTheContextOfAKindsOpenBoundsTheStart(t *testing.T) {
 	}
 }
 
+// Where the context ended the start, its cause is the error's.
+func TestAStartThatItsContextEndsSaysItsCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kind := pool.KindOf(func(struct{}) (pool.Factory[int], error) {
+			return pool.Factory[int]{New: func(context.Context) (int, error) { time.Sleep(time.Hour); return 1, nil }}, nil
+		})
+		cause := errors.New("the deployment has no more time")
+		ctx, cancel := context.WithTimeoutCause(background, time.Second, cause)
+		defer cancel()
+		_, err := kind.Open(ctx, "orders", pool.Config{Start: pool.Strict}, kind.NewOptions())
+		wantCode(t, err, fault.WorkerFailed)
+		if !errors.Is(err, cause) {
+			t.Errorf("it says %v", err)
+		}
+		time.Sleep(2 * time.Hour) // until the factory has returned
+	})
+}
+
 // The pause doubles up to the greatest and no further: an overflow would panic
 // under the lock of the pool.
 func TestTheBackoffDoesNotOverflow(t *testing.T) {

@@ -131,7 +131,7 @@ func TestWhatBecomesOfAWorkerWhoseCheckEnds(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			s, slow := &server{}, make(chan struct{})
 			f := s.factory()
-			f.Check = func(context.Context, *conn) error { <-slow; return nil }
+			f.Check = func(context.Context, *conn) error { s.checks.Add(1); <-slow; return nil }
 			p, err := pool.New("test", pool.Config{Size: 1, CheckInterval: 10 * time.Second, CheckTimeout: time.Hour}, f)
 			if err != nil {
 				t.Fatal(err)
@@ -166,8 +166,8 @@ func TestWhatBecomesOfAWorkerWhoseCheckEnds(t *testing.T) {
 					t.Errorf("%s: whoever waited got worker %d", name, id)
 				}
 			}
-			if s.closed.Load() != c.ended {
-				t.Errorf("%s: %d ended", name, s.closed.Load())
+			if s.closed.Load() != c.ended || s.checks.Load() != 1 {
+				t.Errorf("%s: %d ended, %d checks", name, s.closed.Load(), s.checks.Load())
 			}
 		})
 	}
