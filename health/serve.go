@@ -121,7 +121,9 @@ func (a *Aggregator) step(ctx context.Context, now time.Time) (next time.Time) {
 			break // the end of a run wakes this
 		}
 		if c := a.calls[e.check.Name]; c != nil {
-			a.missLocked(e, c, now)
+			if c.left || !c.discard { // the end of one that is discarded wakes this: the check that has its name now waits for that
+				a.missLocked(e, c, now)
+			}
 			continue
 		}
 		a.startLocked(ctx, e, now)

@@ -129,7 +129,7 @@ func (h history) after(r run, target int64, base time.Duration) history {
 	if r.err == nil && float64(freed) >= effective*float64(target) {
 		h.cooldown = base
 	} else {
-		h.cooldown = min(max(2*h.cooldown, base), longestCooldown)
+		h.cooldown = max(base, min(2*h.cooldown, longestCooldown))
 	}
 	h.next = r.at.Add(r.took + h.cooldown)
 	h.last = r

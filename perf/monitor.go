@@ -41,6 +41,7 @@ type Monitor struct {
 	began    int64 // the second in which it began to run
 	now      int64 // the second that was last pulled, in Unix time
 	last     int64 // number of the tick that was last judged
+	partial  bool  // the tick under way was not watched from its beginning
 	nothing  open
 	judged   judgement
 	buckets  [detectorLength]uint64
@@ -90,7 +91,7 @@ func (m *Monitor) configureLocked(c Config) {
 	m.config = c.withDefaults()
 	m.detector = m.config.detector()
 	if relearn {
-		m.last = 0
+		m.last, m.partial = 0, true
 	}
 	for _, o := range m.known {
 		if relearn {

@@ -140,11 +140,14 @@ func checkSeries(name string, from, to time.Time, step time.Duration, measures [
 	ok := step == time.Second || step > 0 && step%(slotSeconds*time.Second) == 0
 	ps.Require(ok, "step", step, "must be 1s or a multiple of %ds", slotSeconds)
 	if ok && to.After(from) {
-		ps.Require(to.Sub(from)/step < maxPoints, "step", step, "makes more than %d points of the span; take a longer one", maxPoints)
+		ps.Require((to.Unix()-from.Unix())/int64(step/time.Second) < maxPoints, "step", step, "makes more than %d points of the span; take a longer one", maxPoints)
 	}
 	ps.Require(len(measures) > 0, "kind", "", "is missing: one or more of %s", strings.Join(Measures(), ", "))
-	for _, measure := range measures {
+	for i, measure := range measures {
 		ps.Require(slices.Contains(Measures(), measure), "kind", measure, "must be one of %s", strings.Join(Measures(), ", "))
+		if ps.Require(!slices.Contains(measures[:i], measure), "kind", measure, "is asked for twice"); len(ps) > len(Measures()) {
+			break // enough is wrong
+		}
 	}
 	if len(ps) == 0 {
 		return nil

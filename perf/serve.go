@@ -54,7 +54,7 @@ func (m *Monitor) begin(now time.Time) {
 	if m.began == 0 {
 		m.began = now.Unix()
 	}
-	m.running, m.last = true, 0
+	m.running, m.last, m.partial = true, 0, true
 	for _, o := range m.known {
 		o.rebase = true
 	}
@@ -101,12 +101,11 @@ func (m *Monitor) put(o *operation, second int64) {
 func (m *Monitor) tick(now time.Time, second int64) []Alert {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	number := (second + 1) / int64(m.config.Tick/time.Second)
-	if number == m.last {
+	if !m.overLocked(second) {
 		return nil
 	}
-	first := m.last == 0 // it may be shorter than the others
-	m.last = number
+	whole := !m.partial
+	m.partial = false
 	m.expireSilencesLocked(now)
 	var told []Alert
 	for _, o := range m.order {
@@ -114,7 +113,10 @@ func (m *Monitor) tick(now time.Time, second int64) []Alert {
 		if o.data != nil {
 			tick = &o.data.tick
 		}
-		if !first && (tick != nil || o.watches.set() || o.watches.alerting()) {
+		switch {
+		case !whole:
+			o.watches.skip()
+		case tick != nil || o.watches.set() || o.watches.alerting():
 			told = append(told, m.judgeLocked(o, tick, now, second)...)
 		}
 		if tick != nil {
@@ -122,6 +124,18 @@ func (m *Monitor) tick(now time.Time, second int64) []Alert {
 		}
 	}
 	return told
+}
+
+// overLocked reports whether a tick is over with this second.
+func (m *Monitor) overLocked(second int64) bool {
+	length := int64(m.config.Tick / time.Second)
+	number := (second + 1) / length
+	if number == m.last || m.last == 0 && (second+1)%length != 0 {
+		m.last = number
+		return false
+	}
+	m.last = number
+	return true
 }
 
 func (m *Monitor) judgeLocked(o *operation, tick *open, now time.Time, second int64) (told []Alert) {

@@ -36,7 +36,10 @@ type byHand struct {
 }
 
 func (b *byHand) configure(t Threshold, c *Config) {
-	b.Threshold = t.withDefaults()
+	before := b.Threshold
+	if b.Threshold = t.withDefaults(); before != b.Threshold {
+		b.over = [4]uint64{} // was counted beyond other bounds
+	}
 	hold := int(c.Hold / c.Tick)
 	b.rule = detect.Rule{
 		High: 1, HighTicks: b.For, Window: b.Of, Calm: 0.5, CalmTicks: b.Of, Keep: hold, StaleAfter: max(hold, b.Of),

@@ -105,6 +105,13 @@ func (w *watches) add(second int64, d *delta) {
 	}
 }
 
+// skip forgets what was counted for a tick that is not judged.
+func (w *watches) skip() {
+	if w.hand != nil {
+		w.hand.over = [4]uint64{}
+	}
+}
+
 // judgement is what the detectors of an operation say of one tick.
 type judgement [kindCount]findings
 
