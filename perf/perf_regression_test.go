@@ -111,7 +111,7 @@ func TestMonitor_ADeviationThatIsNoAlertStandsForNone(t *testing.T) {
 		}
 		seconds(120, 1000, 2)
 		k.wantAlerts(0, 0)
-		seconds(90, 1180, 100)
+		seconds(20, 1180, 100)
 		if len(k.triggered) != 1 || k.triggered[0].Operation != "op:import.parse" {
 			t.Errorf("%+v, %+v", k.triggered, k.m.Alerts())
 		}

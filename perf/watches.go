@@ -159,10 +159,11 @@ func (w *watches) judgeLearned(at time.Time, o *open, m *Monitor) {
 	for i, n := range o.took {
 		m.buckets[detectorOf[i]] += uint64(n)
 	}
+	rules := [...]*detect.Rule{detect.KindLatency: &m.detector.Latency, detect.KindErrors: &m.detector.Errors, detect.KindThroughput: &m.detector.Throughput}
 	for k, d := range w.learned.Observe(&detect.Tick{At: at, Calls: o.Calls(), Errors: o.Failed, Buckets: m.buckets[:]}) {
 		w.phases[k], w.normal[k] = d.Phase, d.Expected
 		f := finding{
-			firing: d.Phase == detect.Alerting, near: d.Phase == detect.Normal && d.Score >= 0.5, hot: d.Z >= m.detector.Latency.High, accepted: d.Change == detect.Accepted,
+			firing: d.Phase == detect.Alerting, near: d.Phase == detect.Normal && d.Score >= 0.5 && rules[k].Matters(d.Seen, d.Expected), hot: d.Z >= m.detector.Latency.High, accepted: d.Change == detect.Accepted,
 			cause: ByBaseline, measure: [...]string{"latency", "errors", "rate"}[k], seen: d.Seen, against: d.Expected, since: d.Onset, calls: d.Calls,
 			severe: detect.Kind(k) != detect.KindThroughput,
 		}

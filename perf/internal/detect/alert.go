@@ -245,7 +245,7 @@ func (r *Rule) judge(s *State, e *Evidence) Change {
 // cause returns the test that calls for an alert.
 func (r *Rule) cause(s *State, e *Evidence) Cause {
 	calls := max(s.calls, e.Calls)
-	if calls < r.MinCalls || !r.matters(e.Seen, e.Expected) {
+	if calls < r.MinCalls || !r.Matters(e.Seen, e.Expected) {
 		return NoCause
 	}
 	switch {
@@ -259,8 +259,8 @@ func (r *Rule) cause(s *State, e *Evidence) Cause {
 	return NoCause
 }
 
-// matters reports whether the effect is worth an alert.
-func (r *Rule) matters(seen, expected float64) bool {
+// Matters reports whether the effect is worth an alert.
+func (r *Rule) Matters(seen, expected float64) bool {
 	effect := math.Abs(seen - expected)
 	return effect >= r.MinRelative*math.Abs(expected) && effect >= r.MinAbsolute
 }

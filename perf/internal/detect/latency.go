@@ -84,7 +84,7 @@ func (l *Latency) learn(counts []uint64, calls uint64, above, mean float64, d *D
 		l.calls = total(l.normal)
 	case l.state.Phase != Alerting && calls > 0:
 		w := weight(d.Z, l.state.suspicion(&l.rule))
-		if !l.rule.matters(d.Seen, d.Expected) {
+		if !l.rule.Matters(d.Seen, d.Expected) {
 			w = 1 // too small to matter is normal
 		}
 		l.calls = fold(l.normal, counts, 1-w/ratioMemory, w)

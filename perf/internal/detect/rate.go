@@ -56,7 +56,7 @@ func (r *Rate) learn(calls float64, d *Decision) {
 	case r.state.Phase != Alerting:
 		r.learned = min(r.learned+1, rateMemory)
 		w := weight(d.Z, r.state.suspicion(&r.rule))
-		if r.learned < rateMemory/2 || !r.rule.matters(d.Seen, d.Expected) {
+		if r.learned < rateMemory/2 || !r.rule.Matters(d.Seen, d.Expected) {
 			w = 1 // too small to matter is normal
 		}
 		expected := r.normal

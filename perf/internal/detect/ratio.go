@@ -65,7 +65,7 @@ func (r *Ratio) learn(calls, failed uint64, p0 float64, d *Decision) {
 		r.normal = r.candidate
 	case r.state.Phase != Alerting && calls > 0:
 		w := weight(d.Z, r.state.suspicion(&r.rule))
-		if !r.rule.matters(d.Seen, d.Expected) {
+		if !r.rule.Matters(d.Seen, d.Expected) {
 			w = 1 // too small to matter is normal
 		}
 		r.normal.add(calls, failed, 1-w/ratioMemory, w)
