@@ -60,7 +60,7 @@ func (k *parts[S, P]) cleaners(f *Foundation) []memory.Cleaner {
 			}
 			freed += k.trim(p)
 		}
-		return freed, nil
+		return freed, ctx.Err()
 	}}}
 }
 

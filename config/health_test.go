@@ -108,6 +108,8 @@ func TestHealth_LivenessOfWhatIsReachedOverTheNetworkIsAWarning(t *testing.T) {
 // the network must not make the daemon a probe of what stands behind it.
 func TestHealth_ADocumentOfTheNetworkSetsNoTarget(t *testing.T) {
 	over := parseHealth(t, nil, healthText)
+	_, section, _ := strings.Cut(healthText, "health:")
+	section = "health:" + section
 	for name, tt := range map[string]struct{ old, next, refused string }{
 		"left as it is":       {"", "", ""},
 		"another interval":    {"every: 5s", "every: 6s", ""},
@@ -116,7 +118,7 @@ func TestHealth_ADocumentOfTheNetworkSetsNoTarget(t *testing.T) {
 		"a check more":        {"    cache:", "    probe: { tcp: \"internal:22\" }\n    cache:", "local file only"},
 		"a check less":        {"    cache: { kind: redis, target: \"cache:6379\", criticality: optional }\n", "", ""},
 		"a part that decides": {"breakers/payments: { criticality: hard, readiness: true", "breakers/payments: { criticality: soft", ""},
-		"off":                 {healthText[strings.Index(healthText, "health:"):], "health: off\n", ""},
+		"off":                 {section, "health: off\n", ""},
 	} {
 		text := healthText
 		if tt.old != "" {

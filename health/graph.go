@@ -84,10 +84,8 @@ func cycle(dependsOn map[string][]string) []string {
 		way = way[:len(way)-1]
 		return false
 	}
-	for _, name := range slices.Sorted(maps.Keys(dependsOn)) {
-		if walk(name) {
-			return way
-		}
+	if slices.ContainsFunc(slices.Sorted(maps.Keys(dependsOn)), walk) {
+		return way
 	}
 	return nil
 }

@@ -163,11 +163,10 @@ func (m *Monitor) followLocked(group string, sources []Source) (ended []Alert) {
 	return ended
 }
 
-func (m *Monitor) addLocked(s Source, rebase bool) *operation {
+func (m *Monitor) addLocked(s Source, rebase bool) {
 	o := &operation{Source: s, rebase: rebase}
 	o.watches.configure(s.Name, &m.config, &m.detector)
 	m.known[s.Name] = o
-	return o
 }
 
 // replaceLocked makes an operation count from another part of the same name, and keep what

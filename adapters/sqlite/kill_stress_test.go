@@ -110,7 +110,8 @@ func die(err error) {
 
 // tell writes a line whole: it is shorter than what a pipe takes at once.
 func tell(words ...any) {
-	_, err := os.Stdout.WriteString(fmt.Sprintln(words...))
+	line := fmt.Sprintln(words...)
+	_, err := os.Stdout.WriteString(line)
 	die(err)
 }
 

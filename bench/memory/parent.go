@@ -52,7 +52,7 @@ func compare(runs int, each time.Duration, figure string) error {
 	if figure == "" {
 		return nil
 	}
-	return os.WriteFile(figure, draw(all, each), 0o644) //nolint:gosec // a picture for everybody
+	return os.WriteFile(figure, draw(all, each), 0o644)
 }
 
 func median(all []outcome, of func(outcome) float64) float64 {
@@ -87,11 +87,14 @@ func once(v variant, each time.Duration) (o outcome, err error) {
 	go func() { read <- last(out) }()
 	ended := make(chan struct{})
 	watched := make(chan struct{})
-	go func() { defer close(watched); o.watch(cmd.Process, ended) }()
-	o.served = <-read
+	var seen outcome
+	go func() { defer close(watched); seen.watch(cmd.Process, ended) }()
+	served := <-read
 	err = cmd.Wait()
 	close(ended)
 	<-watched
+	o = seen
+	o.served = served
 	if _, killed := errors.AsType[*exec.ExitError](err); killed && o.died {
 		err = nil
 	}

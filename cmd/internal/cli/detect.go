@@ -64,7 +64,7 @@ func (a *app) detect(file string, o *detectOptions) error {
 	if err != nil {
 		return failed(err)
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }() // it was only read
 	rows := newSeriesReader(in, o)
 	out := bufio.NewWriterSize(a.env.Stdout, 64<<10)
 	err = a.judgeRows(rows, newSeriesWriter(o.form, out), out, o)

@@ -176,7 +176,7 @@ func (r *Rule) Step(s State, e *Evidence) (State, Decision) {
 	if s.Since.IsZero() {
 		s.Since = e.At
 	}
-	change := Unchanged
+	var change Change
 	if e.Usable && !math.IsNaN(e.Z) {
 		r.take(&s, e)
 		change = r.judge(&s, e)

@@ -177,7 +177,7 @@ func (s *season) evident() float64 {
 		return 0
 	}
 	var r [historyBlocks / 3]float64
-	most := min(len(r)-1, s.n/3)
+	most := min(len(r)-1, s.n/3) // of the lags, so that every index below is within r
 	for lag := 1; lag <= most; lag++ {
 		r[lag] = dot(x[lag:s.n], x[:s.n-lag]) / variance * float64(s.n) / float64(s.n-lag)
 	}

@@ -147,14 +147,14 @@ func (s *Series) read(r *reading, x float64, gap bool) {
 	if r.hasLevel = s.slow.n == levelRows; r.hasLevel {
 		r.worse(&s.shift, r.shift, coarse)
 	}
-	s.readNoise(r, coarse)
+	s.readNoise(r)
 	if ok {
 		s.readSeason(r, season, coarse)
 	}
 	r.p *= features
 }
 
-func (s *Series) readNoise(r *reading, coarse float64) {
+func (s *Series) readNoise(r *reading) {
 	usual := s.usualStep()
 	if usual < 0.04*(s.step.quantile(0.99)-s.step.quantile(0.01)) {
 		return // hardly ever a step: there is no usual noise

@@ -71,7 +71,7 @@ func (t *tail) unlikely(y, coarse float64) float64 {
 	if t.rows < leastIndependent*dependence {
 		return 1
 	}
-	p := 0.0
+	var p float64
 	if y > t.quantile(0.5) {
 		p = t.above(y, coarse)
 	} else {

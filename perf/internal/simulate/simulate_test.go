@@ -11,6 +11,7 @@ import (
 var quiet = []int{0, 3}
 
 func TestQuietMonth_HasNoAlert(t *testing.T) {
+	t.Parallel()
 	for _, i := range quiet {
 		p := simulate.Profiles()[i]
 		t.Run(p.Name, func(t *testing.T) {

@@ -81,7 +81,8 @@ func with(texts map[string]string, changes ...string) map[string]string {
 func termsOf(texts map[string]string, configured int64, g goStats) ([]Term, system) {
 	f := files{root: tree(texts)}
 	s := f.sample(time.Unix(0, 0), configured > 0)
-	return s.terms(&g, configured, 4096), s
+	terms := s.terms(&g, configured, 4096)
+	return terms, s
 }
 
 func TestFiles_FindWhatBoundsTheProcess(t *testing.T) {

@@ -26,8 +26,6 @@ type machineOf struct {
 
 func (m *machineOf) set(percent int) { m.mu.Lock(); defer m.mu.Unlock(); m.used = percent }
 
-func (m *machineOf) collections() int { m.mu.Lock(); defer m.mu.Unlock(); return len(m.gcs) }
-
 func (m *machineOf) Open(name string) (fs fsFile, err error) {
 	m.mu.Lock()
 	used, gone, hang := m.used, m.gone, m.hang
