@@ -26,11 +26,12 @@ func eventText(e *adminapi.Event) string {
 	if len(e.Data) == 0 || json.Unmarshal(e.Data, &data) != nil {
 		return strings.TrimSpace(strings.Trim(string(e.Data), `"`))
 	}
-	var parts []string
-	if e.Type == stateChange {
-		parts = append(parts, stateText(data["from"])+" → "+stateText(data["to"]))
-		delete(data, "from")
-		delete(data, "to")
+	parts := change(data, e.Type == stateChange)
+	if text, ok := data["text"].(string); ok { // it says what the numbers beside it do
+		parts = append(parts, text)
+		for _, key := range textFacts {
+			delete(data, key)
+		}
 	}
 	if code, ok := data["code"].(string); ok && data["count"] != nil {
 		parts = append(parts, code+" "+factText("count", data["count"], e))
@@ -45,7 +46,22 @@ func eventText(e *adminapi.Event) string {
 	return strings.Join(parts, ", ")
 }
 
+// textFacts are what a text of an alert says in words.
+var textFacts = []string{"text", "kind", "measure", "seen", "against", "cause"}
+
 const stateChange = "circuit_breaker.state_change"
+
+// change takes out of data from what to what something went. Of a breaker the state that
+// is left out is closed, which is zero.
+func change(data map[string]any, ofBreaker bool) []string {
+	from, to := data["from"], data["to"]
+	if !ofBreaker && (from == nil || to == nil) {
+		return nil
+	}
+	delete(data, "from")
+	delete(data, "to")
+	return []string{stateText(from) + " → " + stateText(to)}
+}
 
 // stateText names the state of a breaker. Data leaves out what is zero, as closed is.
 func stateText(v any) string {
@@ -76,6 +92,9 @@ func factText(key string, value any, e *adminapi.Event) string {
 	case bool:
 		return map[bool]string{true: spaced(key)}[v]
 	case float64:
+		if strings.HasPrefix(e.Type, "memory_manager.") {
+			return memoryText(key, v)
+		}
 		return numberText(key, v)
 	case string:
 		return stringText(key, v)
@@ -95,6 +114,18 @@ func numberText(key string, v float64) string {
 		return "×" + strconv.FormatFloat(v, 'f', -1, 64)
 	}
 	return spaced(key) + " " + strconv.FormatFloat(v, 'f', -1, 64)
+}
+
+// memoryText words a number of an event of the memory manager, which is in bytes where it is
+// neither a duration nor a share.
+func memoryText(key string, v float64) string {
+	switch key {
+	case "used", "limit", "target", "freed", "measured":
+		return key + " " + byteText(int64(v))
+	case "ratio":
+		return ratioText(v)
+	}
+	return numberText(key, v)
 }
 
 // shownText is how much of a text a line shows.

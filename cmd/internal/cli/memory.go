@@ -90,7 +90,11 @@ func (a *app) memoryPage(m *adminapi.Memory) error {
 		return nil
 	}
 	level := levelCell(m.Level)
-	a.say("LEVEL      %s for %s", paint(level.text, level.style, a.colour()), since(m.SinceSeconds))
+	lasting := " for " + since(m.SinceSeconds)
+	if m.Level != m.Measured { // the time is that of what is measured
+		lasting = ""
+	}
+	a.say("LEVEL      %s%s", paint(level.text, level.style, a.colour()), lasting)
 	if m.Cause != "" {
 		a.say("CAUSE      %s", printable(m.Cause))
 	}

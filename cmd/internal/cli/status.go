@@ -74,7 +74,7 @@ func (a *app) statusPage(s *adminapi.Status) error {
 		a.say("%-8s %s://%s", l.Name, map[bool]string{false: "http", true: "https"}[l.TLS], l.Address)
 	}
 	if h := &s.Health; h.Status != "" {
-		a.say("health   %s, score %d; %d checks are not well", h.Status, h.Score, len(h.Failing))
+		a.say("health   %s, score %d%s", h.Status, h.Score, unwell(len(h.Failing)))
 	}
 	if line := storageLine(&s.Storage); line != "" {
 		a.say("storage  %s", line)
@@ -146,4 +146,15 @@ func (a *app) section(title string, rows int, build func() *table) error {
 	}
 	a.say("\n%s", paint(title, bold, a.colour()))
 	return a.show(build())
+}
+
+// unwell says how many checks are not well, if any.
+func unwell(n int) string {
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "; 1 check is not well"
+	}
+	return fmt.Sprintf("; %d checks are not well", n)
 }

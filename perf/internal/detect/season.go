@@ -177,7 +177,7 @@ func (s *season) evident() float64 {
 		return 0
 	}
 	var r [historyBlocks / 3]float64
-	most := min(len(r)-1, s.n/3) // of the lags, so that every index below is within r
+	most := min(len(r)-1, s.n/3)
 	for lag := 1; lag <= most; lag++ {
 		r[lag] = dot(x[lag:s.n], x[:s.n-lag]) / variance * float64(s.n) / float64(s.n-lag)
 	}
@@ -185,7 +185,7 @@ func (s *season) evident() float64 {
 	trough, best := 1.0, 0
 	for lag := 1; lag < most; lag++ {
 		trough = min(trough, r[lag])
-		peak := lag >= leastPeriod && r[lag] >= r[lag-1] && r[lag] >= r[lag+1]
+		peak := lag >= leastPeriod && r[lag] >= r[lag-1] && r[lag] >= r[lag+1] //nolint:gosec // lag+1 <= most < len(r)
 		if peak && r[lag] > least && r[lag]-trough > 0.3 && (best == 0 || r[lag] > 1.1*r[best]) {
 			best = lag
 		}
@@ -193,7 +193,7 @@ func (s *season) evident() float64 {
 	if best == 0 {
 		return 0
 	}
-	return float64(best) + vertex(r[best-1], r[best], r[best+1])
+	return float64(best) + vertex(r[best-1], r[best], r[best+1]) //nolint:gosec // 0 < best < most
 }
 
 // vertex returns where the parabola through three equidistant points peaks.
