@@ -40,7 +40,7 @@ func (f *Foundation) performances() *performances {
 			}
 			return c.Performance.Config, true, c.Performance.Off
 		},
-		open:  func(c perf.Config) (*perf.Monitor, error) { return p.one, p.one.Reconfigure(c) },
+		open:  func(c perf.Config) (*perf.Monitor, error) { return p.one, c.Validate() }, // settings come with the step, see prepare
 		vital: performanceHealth,
 		show:  func(s *Status, m *perf.Monitor) { now := m.Status(); s.Performance = &now },
 	}
@@ -75,13 +75,20 @@ func (p *performances) prepare(ctx context.Context, t *transition) error {
 		return err
 	}
 	t.steps = append(t.steps, func() error { p.one.SetWebhook(webhook); return nil })
+	if s, on := p.wanted(t.next.Config); on && p.current(t.old) == nil {
+		t.steps = append(t.steps, func() error { return p.one.Reconfigure(s) })
+	}
 	return nil
 }
 
 // follow implements section.
 func (p *performances) follow(f *Foundation) {
 	p.one.Follow("parts", f.sources(f.assembly.Load()))
+	ran := p.serves != nil
 	p.monitor.follow(f)
+	if ran && p.serves == nil {
+		p.one.EndAlerts()
+	}
 }
 
 // sources lists the operations of the parts that are in force.

@@ -178,12 +178,31 @@ func (m *Monitor) replaceLocked(old *operation, s Source) {
 func (m *Monitor) removeLocked(name string) (ended []Alert) {
 	o := m.known[name]
 	delete(m.known, name)
+	return m.endAllLocked(o)
+}
+
+// endAllLocked ends the alerts of an operation.
+func (m *Monitor) endAllLocked(o *operation) (ended []Alert) {
 	for k := range o.watches.alerts {
 		if a := &o.watches.alerts[k]; a.announced {
 			ended = append(ended, m.endLocked(a, time.Now()))
 		}
 	}
 	return ended
+}
+
+// EndAlerts ends all alerts, for a monitor that is to run no more or not for a while: nobody
+// would see the end of what they are about. What is normal stays known, and what still
+// deviates when the monitor runs again is found anew.
+func (m *Monitor) EndAlerts() {
+	m.mu.Lock()
+	var ended []Alert
+	for _, o := range m.order {
+		ended = append(ended, m.endAllLocked(o)...)
+		o.watches.endAlerts()
+	}
+	m.mu.Unlock()
+	m.tell(ended)
 }
 
 // arrangeLocked puts parents before those within them.

@@ -48,10 +48,14 @@ func (b *byHand) configure(t Threshold, c *Config) {
 
 func newByHand() *byHand {
 	b := new(byHand)
-	for i := range b.states {
-		b.states[i].Phase = detect.Normal // nothing has to be learned
-	}
+	b.endAlerts()
 	return b
+}
+
+func (b *byHand) endAlerts() {
+	for i := range b.states {
+		b.states[i] = detect.State{Phase: detect.Normal} // nothing has to be learned
+	}
 }
 
 // add counts a second.

@@ -105,6 +105,23 @@ func (w *watches) add(second int64, d *delta) {
 	}
 }
 
+// endAlerts takes back what the detectors say, and keeps what they have learned.
+func (w *watches) endAlerts() {
+	if w.learned != nil {
+		w.learned.EndAlerts()
+	}
+	for k := range w.phases {
+		w.phases[k] = min(w.phases[k], detect.Normal)
+	}
+	if w.hand != nil {
+		w.hand.endAlerts()
+	}
+	for _, p := range w.promises {
+		p.state = detect.State{Phase: detect.Normal}
+	}
+	w.alerts = [kindCount]alerting{}
+}
+
 // skip forgets what was counted for a tick that is not judged.
 func (w *watches) skip() {
 	if w.hand != nil {

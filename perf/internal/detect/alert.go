@@ -148,6 +148,13 @@ type State struct {
 // Deviating reports whether a deviation has begun that has not ended.
 func (s *State) Deviating() bool { return s.sum > 0 || s.Phase == Alerting }
 
+// end forgets the deviation, if there is one.
+func (s *State) end() {
+	if s.Phase != Learning {
+		*s = State{Phase: Normal, Since: s.Since}
+	}
+}
+
 // suspicion returns how near CUSUM is to its limit, 0 to 1.
 func (s *State) suspicion(r *Rule) float64 {
 	if r.Limit <= 0 {

@@ -95,6 +95,21 @@ func (o *Operation) Configure(c *Config) {
 	o.throughput.Configure(&c.Throughput)
 }
 
+// EndAlerts takes back the alerts that are on and the suspicions of others. What is normal
+// stays known.
+func (o *Operation) EndAlerts() {
+	for _, l := range []*Latency{o.p90, o.p99} {
+		l.state.end()
+		clear(l.deviation)
+		clear(l.candidate)
+	}
+	o.errors.state.end()
+	o.errors.deviation, o.errors.candidate = share{}, share{}
+	o.throughput.state.end()
+	o.throughput.seen, o.throughput.ticks, o.throughput.candidate = 0, 0, 0
+	o.latency = min(o.latency, Normal)
+}
+
 // Observe takes one tick. It keeps nothing of t and allocates nothing.
 func (o *Operation) Observe(t *Tick) Decisions {
 	return Decisions{
