@@ -1,8 +1,10 @@
 package perf_test
 
 import (
+	"context"
 	"errors"
 	"math"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -114,6 +116,64 @@ func TestMonitor_ADeviationThatIsNoAlertStandsForNone(t *testing.T) {
 		seconds(20, 1180, 100)
 		if len(k.triggered) != 1 || k.triggered[0].Operation != "op:import.parse" {
 			t.Errorf("%+v, %+v", k.triggered, k.m.Alerts())
+		}
+	})
+}
+
+// words is an error whose text panics.
+type words struct{}
+
+func (words) Error() string { panic("on purpose") }
+
+// A sender that ends its goroutine, or whose error has no text, costs one alert and not all
+// that come later.
+func TestWebhook_ASenderThatMisbehavesEndsNothing(t *testing.T) {
+	for name, answer := range map[string]func(context.Context) error{
+		"ends its goroutine":   func(context.Context) error { runtime.Goexit(); return nil },
+		"an error that panics": func(context.Context) error { return words{} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := &hook{answer: answer}
+			run(t, quick, perf.Options{Send: h.send}, func(k *kit) {
+				k.m.SetWebhook("http://hook")
+				k.seconds(120, usualNow())
+				k.seconds(60, failingNow())
+				if s := k.m.Status().Webhook; s.Failed != 1 || s.LastError == "" {
+					t.Errorf("%+v", s)
+				}
+				h.answer = nil
+				k.seconds(60, usualNow())
+				if s := k.m.Status().Webhook; s.Delivered != 1 || s.LastError != "" {
+					t.Errorf("%+v", s)
+				}
+			})
+		})
+	}
+}
+
+// An alert that is being sent when the monitor stops is sent once it runs again, and to the
+// address that holds then.
+func TestWebhook_WhatIsBeingSentIsNotLost(t *testing.T) {
+	h := &hook{answer: func(context.Context) error { return errors.New("503") }}
+	run(t, quick, perf.Options{Send: h.send}, func(k *kit) {
+		k.m.SetWebhook("http://old")
+		k.seconds(120, usualNow())
+		for range 30 {
+			k.seconds(1, failingNow())
+			if k.m.Status().Webhook.LastError != "" {
+				break
+			}
+		}
+		k.stop()
+		if s := k.m.Status().Webhook; s.Waiting != 1 || s.Failed != 0 {
+			t.Errorf("%+v", s)
+		}
+		h.answer = nil
+		k.m.SetWebhook("http://hook")
+		k.serve()
+		k.seconds(2, nil)
+		if s := k.m.Status().Webhook; s.Delivered != 1 || s.Waiting != 0 || len(h.bodies) != 1 {
+			t.Errorf("%+v, %q", s, h.bodies)
 		}
 	})
 }

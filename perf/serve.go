@@ -20,7 +20,7 @@ func (m *Monitor) Serve(ctx context.Context) error {
 	defer m.end()
 	sending, stop := context.WithCancel(ctx)
 	sent := make(chan struct{})
-	go func() { defer close(sent); m.webhook.serve(sending) }()
+	go func() { defer close(sent); m.webhook.run(sending) }()
 	defer func() { stop(); <-sent }()
 	return m.watch(ctx)
 }

@@ -1,9 +1,11 @@
 package perf
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,11 +83,20 @@ func (w *webhook) status() WebhookStats {
 	return s
 }
 
-// serve sends what is put in, one after the other, until ctx ends.
+// run sends what is put in, one after the other, until ctx ends. A sender that ends its
+// goroutine does not end that.
+func (w *webhook) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		ended := make(chan struct{})
+		go func() { defer close(ended); w.serve(ctx) }()
+		<-ended
+	}
+}
+
 func (w *webhook) serve(ctx context.Context) {
 	for ctx.Err() == nil {
-		if a, url, ok := w.next(); ok {
-			w.deliver(ctx, url, a)
+		if a, ok := w.next(); ok {
+			w.deliver(ctx, &a)
 			continue
 		}
 		select {
@@ -95,56 +106,110 @@ func (w *webhook) serve(ctx context.Context) {
 	}
 }
 
-func (w *webhook) next() (a Alert, url string, ok bool) {
+func (w *webhook) next() (a Alert, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.queue) == 0 {
-		return Alert{}, "", false
+		return Alert{}, false
 	}
 	a = w.queue[0]
 	w.queue = append(w.queue[:0], w.queue[1:]...)
-	return a, w.url, true
+	return a, true
 }
 
-func (w *webhook) deliver(ctx context.Context, url string, a Alert) {
-	body, err := json.Marshal(messageOf(&a))
-	for attempt := 0; err == nil && attempt < webhookAttempts; attempt++ {
-		failed := w.attempt(ctx, url, body)
-		if ctx.Err() != nil {
-			return
-		}
-		if w.note(failed, attempt == webhookAttempts-1) {
-			return
-		}
-		clock.Sleep(ctx, webhookBackoff<<attempt)
-	}
-}
-
-// note counts an attempt. It reports whether there is to be no other.
-func (w *webhook) note(failed error, last bool) bool {
+// target is where to send now: it may have changed between two attempts.
+func (w *webhook) target() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if failed == nil {
-		w.stats.Delivered++
-		w.stats.LastError = ""
-		return true
-	}
-	if w.stats.LastError = failed.Error(); last {
-		w.stats.Failed++
-	}
-	return last
+	return w.url
 }
 
-// attempt sends once. The sender is the program's, and may panic.
-func (w *webhook) attempt(ctx context.Context, url string, body []byte) (err error) {
+// fate is what became of an alert.
+type fate uint8
+
+const (
+	lost fate = iota
+	delivered
+	postponed // the service ends: it waits for the next one
+	unwanted  // there is no webhook any more
+)
+
+func (w *webhook) deliver(ctx context.Context, a *Alert) {
+	end, why := lost, "the sender ended its goroutine"
+	defer func() { w.settle(a, end, why) }()
+	body, err := json.Marshal(messageOf(a))
+	if err != nil {
+		why = err.Error()
+		return
+	}
+	for attempt := range webhookAttempts {
+		if attempt > 0 {
+			clock.Sleep(ctx, webhookBackoff<<(attempt-1))
+		}
+		url := w.target()
+		if url == "" {
+			end = unwanted
+			return
+		}
+		failed := w.attempt(ctx, url, body)
+		switch {
+		case failed == "":
+			end = delivered
+			return
+		case ctx.Err() != nil:
+			end = postponed
+			return
+		case attempt == webhookAttempts-1:
+			why = failed
+			return
+		}
+		w.note(failed)
+	}
+}
+
+func (w *webhook) note(why string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stats.LastError = why
+}
+
+func (w *webhook) settle(a *Alert, end fate, why string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case end == delivered:
+		w.stats.Delivered++
+		w.stats.LastError = ""
+	case end == lost:
+		w.stats.Failed++
+		w.stats.LastError = why
+	case end == postponed && w.url != "":
+		w.queue = append([]Alert{*a}, w.queue...)
+	}
+}
+
+// maxWebhookError bounds, in bytes, what is kept of an error of the sender.
+const maxWebhookError = 500
+
+// attempt sends once, and returns why that failed, "" if it did not. The sender is the
+// program's, and may panic, as may the text of its error.
+func (w *webhook) attempt(ctx context.Context, url string, body []byte) (failed string) {
 	limited, cancel := context.WithTimeout(ctx, webhookTimeout)
 	defer cancel()
 	defer func() {
 		if cause := recover(); cause != nil {
-			err = fmt.Errorf("sending panicked: %.200v", cause)
+			failed = fmt.Sprintf("sending panicked: %.200v", cause)
 		}
 	}()
-	return w.send(limited, url, body)
+	err := w.send(limited, url, body)
+	if err == nil {
+		return ""
+	}
+	failed = cmp.Or(err.Error(), "the sender gave an error without a text")
+	if len(failed) > maxWebhookError {
+		failed = strings.ToValidUTF8(failed[:maxWebhookError], "") + "…"
+	}
+	return failed
 }
 
 // message is what a webhook receives. Text is what chat systems show.
