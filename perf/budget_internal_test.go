@@ -62,7 +62,7 @@ func (w *watched) call(calls int) {
 
 func (w *watched) second() {
 	w.now = w.now.Add(time.Second)
-	w.m.step(w.now)
+	w.m.step(w.now, w.now.Unix()-1)
 }
 
 func heapInUse() float64 {

@@ -40,6 +40,7 @@ type Monitor struct {
 	running  bool
 	began    int64 // the second in which it began to run
 	now      int64 // the second that was last pulled, in Unix time
+	offset   int64 // what the wall clock says more than now, since it was set
 	last     int64 // number of the tick that was last judged
 	partial  bool  // the tick under way was not watched from its beginning
 	nothing  open

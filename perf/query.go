@@ -42,8 +42,20 @@ func (m *Monitor) Window(name string, from, to time.Time) (*Snapshot, error) {
 		return nil, err
 	}
 	s := new(Snapshot)
-	m.windowLocked(o, from, to, s)
+	offset := m.offsetLocked()
+	m.windowLocked(o, from.Add(-offset), to.Add(-offset), s)
+	s.shift(offset)
 	return s, nil
+}
+
+// offsetLocked is what callers' times are ahead of the monitor's.
+func (m *Monitor) offsetLocked() time.Duration { return time.Duration(m.offset) * time.Second }
+
+// shift gives the span in the time of the wall clock.
+func (s *Snapshot) shift(by time.Duration) {
+	if !s.To.IsZero() {
+		s.From, s.To = s.From.Add(by), s.To.Add(by)
+	}
 }
 
 func (m *Monitor) windowLocked(o *operation, from, to time.Time, into *Snapshot) {
@@ -106,18 +118,23 @@ func (m *Monitor) Series(name string, from, to time.Time, step time.Duration, me
 	if err != nil {
 		return Series{}, err
 	}
+	offset := m.offsetLocked()
 	if step == 0 {
-		step = m.stepLocked(from, to)
+		step = m.stepLocked(from.Add(-offset), to.Add(-offset))
 	}
 	if err := checkSeries(name, from, to, step, measures); err != nil {
 		return Series{}, err
 	}
+	from, to = from.Add(-offset), to.Add(-offset)
 	s := Series{Step: step, Measures: measures, Values: make([][]float64, len(measures))}
 	width := int64(step / time.Second)
 	for t := floorDiv(from.Unix(), width) * width; t < to.Unix(); t += width {
 		m.pointLocked(o, t, width, &s)
 	}
-	s.From, s.To = from.Truncate(step), to
+	for i := range s.Times {
+		s.Times[i] = s.Times[i].Add(offset)
+	}
+	s.From, s.To = from.Add(offset).Truncate(step), to.Add(offset)
 	if len(s.Times) > 0 {
 		s.From, s.To = s.Times[0], s.Times[len(s.Times)-1].Add(step)
 	}

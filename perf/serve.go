@@ -26,8 +26,10 @@ func (m *Monitor) Serve(ctx context.Context) error {
 }
 
 func (m *Monitor) watch(ctx context.Context) error {
-	// The wall clock is read once: a step of it must not make seconds that never were.
+	// Seconds are counted from one reading of the wall clock on: a step of it must not make
+	// seconds that never were. They never go back, also where it was set back before this.
 	start := time.Now()
+	ahead := m.ahead(start)
 	timer := time.NewTimer(untilNext(start))
 	defer timer.Stop()
 	m.pull(0) // what was counted before is none of the first second
@@ -37,8 +39,8 @@ func (m *Monitor) watch(ctx context.Context) error {
 			return ctx.Err()
 		case <-timer.C:
 		}
-		now := start.Add(time.Since(start))
-		m.step(now)
+		now := time.Now()
+		m.step(now, start.Add(now.Sub(start)).Unix()+ahead-1)
 		timer.Reset(untilNext(start.Add(time.Since(start))))
 	}
 }
@@ -66,9 +68,29 @@ func (m *Monitor) end() {
 	m.running = false
 }
 
+// ahead is how many seconds those of the monitor are ahead of the wall clock.
+func (m *Monitor) ahead(now time.Time) int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return max(0, m.now+1-now.Unix())
+}
+
+// leastStep is from how many seconds on the wall clock is taken to have been set: below, it is
+// the time between its second and the monitor's.
+const leastStep = 2
+
+// stepped notes by how much the wall clock was set since the monitor began to count seconds.
+func (m *Monitor) stepped(now time.Time, second int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if by := now.Unix() - 1 - second; by-m.offset >= leastStep || m.offset-by >= leastStep {
+		m.offset = by
+	}
+}
+
 // step pulls the second that has just ended, and judges the tick if that is over.
-func (m *Monitor) step(now time.Time) {
-	second := now.Unix() - 1
+func (m *Monitor) step(now time.Time, second int64) {
+	m.stepped(now, second)
 	m.pull(second)
 	m.tell(m.tick(now, second))
 }

@@ -135,6 +135,7 @@ func (m *Monitor) statusLocked(o *operation, window time.Duration) OperationStat
 	s := OperationStatus{Name: o.Name, Kind: o.Kind, Within: slices.Clone(o.Within), State: o.standing(), Window: new(Snapshot)}
 	to := time.Unix(m.now+1, 0)
 	m.windowLocked(o, to.Add(-window), to, s.Window)
+	s.Window.shift(m.offsetLocked())
 	if w.phases[detect.KindLatency] != detect.Learning {
 		s.NormalLatency = time.Duration(w.normal[detect.KindLatency] * float64(time.Second))
 	}
