@@ -28,7 +28,7 @@ func (a *app) alertsCommand() *cobra.Command {
 			if err := a.get(ctx, "/v1/alerts", &list); err != nil {
 				return err
 			}
-			return a.print(list, func() error { return a.showAlerts(list.Items, all) })
+			return a.print(list, func() error { return a.showAlerts(ctx, list.Items, all) })
 		}),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "also those that have ended")
@@ -36,7 +36,7 @@ func (a *app) alertsCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) showAlerts(alerts []adminapi.Alert, all bool) error {
+func (a *app) showAlerts(ctx context.Context, alerts []adminapi.Alert, all bool) error {
 	var shown []adminapi.Alert
 	for i := range alerts {
 		if all || alerts[i].State != "resolved" {
@@ -47,6 +47,13 @@ func (a *app) showAlerts(alerts []adminapi.Alert, all bool) error {
 		text := "no alert is on"
 		if n := len(alerts); n > 0 && !all {
 			text += fmt.Sprintf("; %d have ended: see 'foundation alerts --all'", n)
+		}
+		var s adminapi.Status
+		if err := a.get(ctx, "/v1/status", &s); err != nil {
+			return err
+		}
+		if !s.Performance.Running { // that nobody looks is not that all is well
+			text += "; and no operation is watched: the monitor does not run, see performance in the configuration"
 		}
 		a.say("%s", text)
 		return nil

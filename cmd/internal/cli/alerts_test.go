@@ -1,6 +1,9 @@
 package cli_test
 
 import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -51,7 +54,26 @@ func TestSilence_NeedsAnEndAndAReason(t *testing.T) {
 	}
 }
 
-func TestAlerts_SaysThatNoneIsOn(t *testing.T) {
+// That no alert is on is good news only where somebody looks.
+func TestAlerts_SaysThatNobodyLooks(t *testing.T) {
+	for _, running := range []bool{true, false} {
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /v1/alerts", func(w http.ResponseWriter, _ *http.Request) {
+			_ = json.NewEncoder(w).Encode(adminapi.List[adminapi.Alert]{APIVersion: "v1", Items: alerts()[4:]})
+		})
+		mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, _ *http.Request) {
+			_ = json.NewEncoder(w).Encode(adminapi.Status{Performance: adminapi.Performance{Running: running}})
+		})
+		server := httptest.NewServer(mux)
+		got := run(t, nil, "alerts", "--addr", strings.TrimPrefix(server.URL, "http://"))
+		server.Close()
+		if !strings.Contains(got.out, "no alert is on; 1 have ended") || strings.Contains(got.out, "does not run") == running {
+			t.Errorf("running: %v: %s%s", running, got.out, got.err)
+		}
+	}
+}
+
+func TestAlerts_HidesThoseThatHaveEnded(t *testing.T) {
 	addr, _ := daemon(t)
 	if got := run(t, nil, "alerts", "--addr", addr); strings.Contains(got.out, "resolved") || !strings.Contains(got.out, "latency 312ms") {
 		t.Error(got.out)
