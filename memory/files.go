@@ -25,6 +25,7 @@ const (
 type files struct {
 	root   fs.FS
 	buf    []byte
+	kept   map[string]again // until the next search
 	groups []group // those with a limit, the process's own first
 	own    string  // the directory of the process's own group, "" if it has none
 	found  time.Time
@@ -62,19 +63,47 @@ type system struct {
 
 var errTooLarge = errors.New("the file is larger than 64 KiB")
 
+// again is a file of the system that can be read again without being opened: the kernel
+// writes its text anew, and opening costs several times what reading does. A file that
+// was replaced by another under its name is noticed at the next search.
+type again interface {
+	io.ReaderAt
+	io.Closer
+	Fd() uintptr // which files of other kinds do not have
+}
+
 // read returns the text of a file, which is good until the next read.
 func (f *files) read(name string) ([]byte, error) {
+	if file := f.kept[name]; file != nil {
+		if text, err := f.whole(file.ReadAt); err == nil {
+			return text, nil
+		}
+		_ = file.Close() // of a group that is gone, perhaps
+		delete(f.kept, name)
+	}
 	file, err := f.root.Open(name)
 	if err != nil {
 		return nil, err
 	}
+	if file, ok := file.(again); ok {
+		if f.kept == nil {
+			f.kept = make(map[string]again)
+		}
+		f.kept[name] = file
+		return f.whole(file.ReadAt)
+	}
 	defer func() { _ = file.Close() }() // nothing was written
+	return f.whole(func(p []byte, _ int64) (int, error) { return file.Read(p) })
+}
+
+// whole reads all that there is.
+func (f *files) whole(read func(p []byte, at int64) (int, error)) ([]byte, error) {
 	if f.buf == nil {
 		f.buf = make([]byte, maxFile+1)
 	}
 	n := 0
 	for n < len(f.buf) {
-		m, err := file.Read(f.buf[n:])
+		m, err := read(f.buf[n:], int64(n))
 		n += m
 		if errors.Is(err, io.EOF) {
 			return f.buf[:n], nil
@@ -84,6 +113,14 @@ func (f *files) read(name string) ([]byte, error) {
 		}
 	}
 	return nil, errTooLarge
+}
+
+// close closes what is kept open.
+func (f *files) close() {
+	for _, file := range f.kept {
+		_ = file.Close() // nothing was written
+	}
+	f.kept = nil
 }
 
 // note remembers that a file said nothing that can be used.
@@ -113,6 +150,7 @@ func (f *files) value(name string, parse func([]byte) reading) reading {
 func (f *files) sample(now time.Time, limited bool) system {
 	f.unread = nil
 	if f.found.IsZero() || now.Sub(f.found) >= findEvery || now.Before(f.found) {
+		f.close()
 		f.find()
 		f.found, f.lost, f.unread = now, f.unread, nil
 	}

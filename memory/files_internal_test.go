@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -300,5 +302,62 @@ func TestShare_OfCollecting(t *testing.T) {
 	}
 	if got < 0.29 || got > 0.31 {
 		t.Errorf("it is %v", got)
+	}
+}
+
+// opening counts how often files are opened.
+type opening struct {
+	fs.FS
+
+	names []string
+	files []fs.File
+}
+
+func (o *opening) Open(name string) (fs.File, error) {
+	f, err := o.FS.Open(name)
+	if err == nil {
+		o.names, o.files = append(o.names, name), append(o.files, f)
+	}
+	return f, err
+}
+
+// Opening a file of the system costs more than reading it, so it is opened once for many
+// samples; what is written into it is seen at once, and a file in its place with the next
+// search.
+func TestFiles_AreOpenedOnceAndReadAgain(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "proc", "meminfo")
+	write := func(kilobytes int) {
+		t.Helper()
+		if err := os.WriteFile(name, fmt.Appendf(nil, "MemTotal: 1000 kB\nMemAvailable: %d kB\n", kilobytes), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Dir(name), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	root := &opening{FS: os.DirFS(dir)}
+	f, now := files{root: root}, time.Unix(1, 0)
+	for _, kilobytes := range []int{900, 90, 500} {
+		write(kilobytes)
+		if s := f.sample(now, false); s.available != (reading{uint64(kilobytes) << 10, true}) {
+			t.Errorf("%d kB are read as %+v", kilobytes, s.available)
+		}
+	}
+	if len(root.names) != 1 {
+		t.Errorf("opened %v, want one file once", root.names)
+	}
+	if err := os.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	write(300)
+	if s := f.sample(now.Add(findEvery), false); s.available.n != 300<<10 {
+		t.Errorf("after the search it is %+v", s.available)
+	}
+	f.close()
+	for i, file := range root.files {
+		if _, err := file.Stat(); !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("%s is left open", root.names[i])
+		}
 	}
 }

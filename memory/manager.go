@@ -174,6 +174,7 @@ func (m *Manager) Serve(ctx context.Context) error {
 		return fault.New(fault.Spec{Code: fault.AlreadyExists, Component: component, Message: "the manager is being served already"})
 	}
 	defer m.end()
+	defer m.files.close()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
