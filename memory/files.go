@@ -26,8 +26,8 @@ type files struct {
 	root   fs.FS
 	buf    []byte
 	kept   map[string]again // until the next search
-	groups []group // those with a limit, the process's own first
-	own    string  // the directory of the process's own group, "" if it has none
+	groups []group          // those with a limit, the process's own first
+	own    string           // the directory of the process's own group, "" if it has none
 	found  time.Time
 	// unread says what could not be read or understood, of the last search and since.
 	lost, unread []string
