@@ -206,6 +206,9 @@ func (a *Aggregator) replace(before []string, next []Check) {
 			delete(old, c.Name)
 			continue
 		}
+		if c.Run == nil {
+			continue // removed since the change was prepared: there is nothing that goes on
+		}
 		a.checks[c.Name] = &entry{check: c, due: now, state: state{since: now}}
 	}
 	for name := range old {

@@ -34,3 +34,23 @@ func TestPrepare_AReplacedCheckRunsOnceTheOldRunHasEnded(t *testing.T) {
 		}
 	})
 }
+
+// A check that is removed between the preparation of a change and its commit is gone: there is
+// no function to call for the settings that the change has for it.
+func TestPrepare_ACheckThatIsRemovedMeanwhileIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		it := &script{}
+		s := serve(t, health.Options{}, check("it", it.run, health.Config{}))
+		pass(time.Second)
+		commit, err := s.Prepare([]string{"it"}, []health.Check{check("it", nil, health.Config{Every: time.Second})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Remove("it")
+		commit()
+		pass(5 * time.Second)
+		if c, is := s.Report().Find("it"); is {
+			t.Errorf("it is there, %v: %s", c.Status, c.Output)
+		}
+	})
+}
