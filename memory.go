@@ -68,11 +68,10 @@ func (k *parts[S, P]) cleaners(f *Foundation) []memory.Cleaner {
 // process in any case.
 func (r *records) cleaners(*Foundation) []memory.Cleaner {
 	return []memory.Cleaner{{Name: "events", MinLevel: memory.High, Estimate: func() int64 {
-		m, err := r.f.Memory()
-		if err != nil || m.Status().Measured < memory.High || r.recorder == nil || r.kind != storageMemory {
-			return 0 // a drill must not cost what was recorded
+		if r.recorder == nil || r.kind != storageMemory {
+			return 0
 		}
-		return -1
+		return r.f.onlyIfShort()
 	}, Clean: func(ctx context.Context, _ int64) (int64, error) {
 		before, err := r.feed.Stats(ctx)
 		if err != nil || before.Bytes == 0 {
@@ -84,6 +83,23 @@ func (r *records) cleaners(*Foundation) []memory.Cleaner {
 		after, err := r.feed.Stats(ctx)
 		return max(0, before.Bytes-after.Bytes), err
 	}}}
+}
+
+// onlyIfShort is the estimate of a cleaner that gives up what was recorded: nothing while
+// memory is short in a drill alone, else unknown.
+func (f *Foundation) onlyIfShort() int64 {
+	if m, err := f.Memory(); err != nil || m.Status().Measured < memory.High {
+		return 0
+	}
+	return -1
+}
+
+// cleaners gives up the older part of what the monitor keeps of the operations.
+func (p *performances) cleaners(f *Foundation) []memory.Cleaner {
+	return []memory.Cleaner{{
+		Name: performanceSection, MinLevel: memory.High, Estimate: f.onlyIfShort,
+		Clean: func(context.Context, int64) (int64, error) { return p.one.Trim(), nil },
+	}}
 }
 
 // workerBytes is what a worker is taken to hold, with the buffers of its connection: nobody
