@@ -27,7 +27,7 @@ func TestMemory_IsShownAndSimulated(t *testing.T) {
 		r.ask(http.MethodGet, "/v1/memory", "", &m)
 		runtime.Gosched()
 	}
-	if m.Level == "off" || len(m.Priorities) != 4 || len(m.Levels) != 3 || m.Levels[1].Enter != 0.85 || m.Heap.Mapped == 0 || m.DwellSeconds != 3 || len(m.Cleaners) != 4 {
+	if m.Level == "off" || len(m.Priorities) != 4 || len(m.Levels) != 3 || m.Levels[1].Enter != 0.85 || m.Heap.Mapped == 0 || m.DwellSeconds != 3 || len(m.Cleaners) != 5 {
 		t.Errorf("%+v", m)
 	}
 	for body, want := range map[string]int{
