@@ -21,11 +21,15 @@ type Detector struct{ series *detect.Series }
 // Judgement is what a [Detector] says of a value.
 type Judgement struct {
 	Score    float64   // 0 to 1, higher for what is less likely; above 0.5 one value alone raises an alert
-	Alert    bool      // the series is not behaving as it used to, from the first such value to the last
+	Alert    bool      // the series is not behaving as it used to, and the value is a part of that
 	Learning bool      // too little has been seen to say anything
 	Expected float64   // what would have been usual
 	Since    time.Time // when the alert began; zero without one
 }
+
+// usualScore is the score up to which a value looks like any other. An alert holds on for a
+// few values, to see whether more comes; such a one in between or afterwards is no part of it.
+const usualScore = 0.02
 
 // NewDetector returns a detector that has seen nothing.
 func NewDetector(c DetectorConfig) *Detector {
@@ -40,7 +44,8 @@ func NewDetector(c DetectorConfig) *Detector {
 // the hour of the day. A value that is not finite is not judged, and changes nothing.
 func (d *Detector) Observe(at time.Time, value float64) Judgement {
 	said := d.series.Observe(at, value)
-	j := Judgement{Score: said.Score, Alert: said.Phase == detect.Alerting, Learning: said.Phase == detect.Learning, Expected: said.Expected}
+	j := Judgement{Score: said.Score, Learning: said.Phase == detect.Learning, Expected: said.Expected}
+	j.Alert = said.Phase == detect.Alerting && said.Score > usualScore
 	if j.Alert {
 		j.Since = said.Onset
 	}
