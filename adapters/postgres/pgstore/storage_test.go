@@ -167,10 +167,12 @@ func TestLayersThatShareADatabase(t *testing.T) {
 // What a role or a database sets for its sessions does not change what is promised.
 func TestTheDefaultsOfARole(t *testing.T) {
 	s := server(t)
-	admin(t, s.DSN(), "CREATE ROLE odd LOGIN SUPERUSER", "ALTER ROLE odd SET synchronous_commit = off", "ALTER ROLE odd SET default_transaction_read_only = on",
-		"ALTER ROLE odd SET default_transaction_isolation = serializable", "ALTER ROLE odd SET client_encoding = LATIN1", "ALTER ROLE odd SET search_path = ''",
-		"ALTER ROLE odd SET timezone = 'Asia/Kathmandu'", "ALTER ROLE odd SET datestyle = 'SQL, DMY'")
-	opened := open(t, as(t, s, "odd", "postgres"), fresh())
+	odd := fresh().Schema // a name that no other run has taken
+	set := "ALTER ROLE " + odd + " SET "
+	admin(t, s.DSN(), "CREATE ROLE "+odd+" LOGIN SUPERUSER", set+"synchronous_commit = off", set+"default_transaction_read_only = on",
+		set+"default_transaction_isolation = serializable", set+"client_encoding = LATIN1", set+"search_path = ''",
+		set+"timezone = 'Asia/Kathmandu'", set+"datestyle = 'SQL, DMY'")
+	opened := open(t, as(t, s, odd, "postgres"), fresh())
 	for name, want := range map[string]string{
 		"synchronous_commit": "on", "transaction_isolation": "read committed", "idle_in_transaction_session_timeout": "10s", "application_name": "foundation",
 	} {
@@ -182,8 +184,8 @@ func TestTheDefaultsOfARole(t *testing.T) {
 	if got := all(t, opened); len(got) != 1 || got[0].Name != "ü€" || !got[0].Time.Equal(stored[0].Time) {
 		t.Errorf("got %+v", got)
 	}
-	admin(t, s.DSN(), "ALTER ROLE odd SET synchronous_commit = remote_apply")
-	if got, err := open(t, as(t, s, "odd", "postgres"), fresh()).Text(t.Context(), "SHOW synchronous_commit"); err != nil || got != "remote_apply" {
+	admin(t, s.DSN(), set+"synchronous_commit = remote_apply")
+	if got, err := open(t, as(t, s, odd, "postgres"), fresh()).Text(t.Context(), "SHOW synchronous_commit"); err != nil || got != "remote_apply" {
 		t.Errorf("%q, %v", got, err)
 	}
 }
