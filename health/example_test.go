@@ -4,16 +4,23 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/elixirscope/foundation/health"
+	"github.com/elixirscope/foundation/telemetry"
 )
 
 // Two checks, one of which stands on the other: the report names the root cause.
 func Example() {
 	unreachable := func(context.Context) error { return errors.New("connection refused") }
-	a := health.New(health.Options{})
-	err := a.Add(
+	bus := telemetry.NewBus()
+	changes := make(chan string, 10)
+	_, err := telemetry.Subscribe(bus, "example", func(_ context.Context, e health.StatusChanged) { changes <- e.Component })
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	a := health.New(health.Options{Bus: bus})
+	err = a.Add(
 		health.Check{Name: "orders_db", Run: unreachable, Config: health.Config{Criticality: health.Hard}},
 		health.Check{Name: "orders", Run: unreachable, Config: health.Config{DependsOn: []string{"orders_db"}}},
 	)
@@ -24,8 +31,8 @@ func Example() {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- a.Serve(ctx) }() // in a program: a supervised service
-	for !checked(a) {
-		time.Sleep(time.Millisecond)
+	for told := map[string]bool{}; !told["orders_db"] || !told["orders"]; {
+		told[<-changes] = true
 	}
 	r := a.Report()
 	fmt.Println(r.Status, r.Score)
@@ -38,16 +45,6 @@ func Example() {
 	// fail 30
 	// orders_db fail connection refused []
 	// orders fail connection refused [orders_db]
-}
-
-// checked reports whether every check has had its first result.
-func checked(a *health.Aggregator) bool {
-	for _, c := range a.Report().Components {
-		if c.Status == health.Unknown {
-			return false
-		}
-	}
-	return true
 }
 
 // A warning is something to look at that is no failure.
