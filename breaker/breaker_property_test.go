@@ -3,6 +3,7 @@ package breaker_test
 import (
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -251,7 +252,8 @@ func TestScenario09_AnySequenceAgreesWithThePlainModel(t *testing.T) {
 				"ignore":  judged(outcome.Ignored),
 				"wait": func(t *rapid.T) {
 					d := time.Duration(rapid.Int64Range(1, 40).Draw(t, "ms")) * time.Millisecond
-					time.Sleep(d)
+					time.Sleep(d) // of the bubble's clock
+					synctest.Wait()
 					m.now += d
 				},
 				"reset": func(*rapid.T) { b.Reset("test"); m.reset() },
