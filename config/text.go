@@ -28,6 +28,14 @@ func (s *Server) ApplyText(ctx context.Context, name string, text []byte, by By)
 	return s.change(ctx, c)
 }
 
+// ParseText reads the text of a configuration that came over the network as
+// [Server.ApplyText] would, and changes nothing: what it returns is for [Server.Plan].
+func (s *Server) ParseText(name string, text []byte) (*Config, error) {
+	o := s.options.Parse
+	o.Over = s.Current().Config
+	return Parse(name, text, o)
+}
+
 // refuseText records and answers a text that says nothing that could be done.
 func (s *Server) refuseText(ctx context.Context, what string, text []byte, by By, err error) (Applied, error) {
 	return s.change(ctx, change{

@@ -25,6 +25,7 @@ var arrows = map[string]string{
 	"internal/plot":              "",
 	"internal/repotest":          "",
 	"internal/routing":           "",
+	"internal/sampler":           "",
 	"internal/stripe":            "",
 	"internal/suggest":           "",
 	"internal/testkit":           "",
@@ -64,6 +65,9 @@ var arrows = map[string]string{
 	"config/internal/yamlx":    "internal/suggest",
 	".":                        "breaker clock config eventstore fault guard health internal/key internal/suggest memory mode perf pool ratelimit registry supervise telemetry",
 
+	"admin":             ". breaker config eventstore fault guard health health/healthhttp internal/adminapi internal/sampler internal/suggest memory perf pool priority protect ratelimit registry supervise telemetry",
+	"internal/adminapi": "config fault",
+
 	"adapters":                      "",
 	"adapters/grpc":                 "fault guard health internal/errtree outcome protect ratelimit",
 	"adapters/internal/groupcommit": "eventstore fault",
@@ -78,10 +82,9 @@ var arrows = map[string]string{
 
 	"cmd":                     "",
 	"cmd/foundation":          "cmd/internal/cli",
-	"cmd/internal/adminapi":   ". breaker cmd/internal/logs config eventstore fault guard health health/healthhttp internal/suggest memory perf pool priority protect ratelimit registry supervise telemetry",
-	"cmd/internal/cli":        "adapters/postgres adapters/sqlite clock cmd/internal/adminapi cmd/internal/daemon cmd/internal/logs cmd/internal/quickstart cmd/internal/settings config fault perf pool pool/httpworker pool/sqlworker",
-	"cmd/internal/daemon":     ". adapters/postgres/pgstore adapters/prometheus adapters/sqlite clock cmd/internal/adminapi cmd/internal/gateway cmd/internal/logs cmd/internal/settings config fault guard health health/healthhttp internal/localfile memory pool supervise telemetry",
-	"cmd/internal/gateway":    "clock cmd/internal/logs cmd/internal/settings fault guard internal/exhausted/dialing internal/hostname internal/key internal/localfile internal/routing outcome perf protect ratelimit telemetry",
+	"cmd/internal/cli":        "adapters/postgres adapters/sqlite clock internal/adminapi cmd/internal/daemon cmd/internal/logs cmd/internal/quickstart cmd/internal/settings config fault perf pool pool/httpworker pool/sqlworker",
+	"cmd/internal/daemon":     ". admin adapters/postgres/pgstore adapters/prometheus adapters/sqlite clock cmd/internal/gateway cmd/internal/settings config fault guard health health/healthhttp internal/localfile internal/sampler memory pool supervise telemetry",
+	"cmd/internal/gateway":    "clock cmd/internal/settings fault guard internal/exhausted/dialing internal/hostname internal/key internal/localfile internal/routing internal/sampler outcome perf protect ratelimit telemetry",
 	"cmd/internal/logs":       "",
 	"cmd/internal/quickstart": "clock cmd/internal/daemon",
 	"cmd/internal/settings":   "config fault guard health health/healthhttp internal/hostname internal/routing internal/suggest",
@@ -109,6 +112,7 @@ var layers = [][]string{
 	{"guard/..."},
 	{"protect/...", "config/..."},
 	{"adapters", "adapters/grpc", "adapters/internal/...", "adapters/postgres/...", "adapters/prometheus", "adapters/sqlite", "adapters/redis", "."},
+	{"internal/adminapi"},
 	{"admin/..."},
 	{"cmd/..."},
 	{"bench/...", "examples/...", "adapters/examples/..."},
@@ -159,8 +163,14 @@ func TestArrows_PointDown(t *testing.T) {
 }
 
 func pointsDown(from, to string) bool {
-	below := func(dir string) int {
-		return slices.IndexFunc(layers, func(layer []string) bool { return anyMatches(layer, dir) })
+	below := func(dir string) int { // the last that matches: what is named by itself stands above internal/...
+		at := -1
+		for i, layer := range layers {
+			if anyMatches(layer, dir) {
+				at = i
+			}
+		}
+		return at
 	}
 	high, low := below(from), below(to)
 	first := func(dir string) string { name, _, _ := strings.Cut(dir, "/"); return name }

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 	"github.com/elixirscope/foundation/cmd/internal/cli"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 func operations() []adminapi.Operation {

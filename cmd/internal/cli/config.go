@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/config"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 func (a *app) configCommand() *cobra.Command {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 	"github.com/elixirscope/foundation/cmd/internal/settings"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 // connection says where the daemon's admin API is and how both sides prove who

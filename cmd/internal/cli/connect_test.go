@@ -20,8 +20,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 	"github.com/elixirscope/foundation/cmd/internal/cli"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 // pair writes a certificate that vouches for itself and its key.

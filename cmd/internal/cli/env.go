@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 	"github.com/elixirscope/foundation/cmd/internal/logs"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 // The exit codes; they are a contract.

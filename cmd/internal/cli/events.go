@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/elixirscope/foundation/clock"
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 // eventFilter chooses events by what the flags say.

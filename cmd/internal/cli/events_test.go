@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 	"github.com/elixirscope/foundation/cmd/internal/cli"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 // events are what an incident leaves behind, newest first, as the API answers them.

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 // firstFacts are the fields that say most about an event, in the order in which a person

@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 func TestEventTextOfTheMonitors(t *testing.T) {

@@ -1,7 +1,7 @@
 package cli_test
 
 import (
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 // sick is a layer whose database is away, with what stands on it, and a part that is not

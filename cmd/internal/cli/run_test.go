@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 	"github.com/elixirscope/foundation/cmd/internal/cli"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 var update = flag.Bool("update", false, "write the golden files")

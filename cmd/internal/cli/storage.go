@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/elixirscope/foundation/adapters/sqlite"
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 func (a *app) storageCommand() *cobra.Command {

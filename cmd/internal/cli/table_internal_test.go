@@ -7,7 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 func TestTable_ColumnsLineUpWhateverTheyHold(t *testing.T) {

@@ -21,8 +21,8 @@ func TestChanging_TheStopAndTheCallerEndTheWaiting(t *testing.T) {
 		d := &Daemon{layer: layer, turn: make(chan struct{}, 1)}
 		d.life, d.end = context.WithCancel(t.Context())
 		change := func(ctx context.Context) error {
-			_, err := d.Change(ctx, func(ctx context.Context, s *config.Server) (config.Applied, error) {
-				return s.Apply(ctx, &config.Config{}, config.By{})
+			_, err := d.changing(ctx, func(ctx context.Context) (config.Applied, error) {
+				return layer.Config().Apply(ctx, &config.Config{}, config.By{})
 			})
 			return err
 		}

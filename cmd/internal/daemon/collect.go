@@ -12,7 +12,6 @@ func (d *Daemon) Collect(emit func(telemetry.Sample)) {
 	for _, srv := range d.servers {
 		srv.faults.collect(emit)
 	}
-	d.authFailures.Collect(emit)
-	d.turns.Collect(emit)
+	d.admin.Collect(emit)
 	emit(telemetry.Sample{Desc: descLogDropped, Value: float64(d.options.LogDropped())})
 }

@@ -12,7 +12,7 @@ import (
 
 	foundation "github.com/elixirscope/foundation"
 	"github.com/elixirscope/foundation/adapters/prometheus"
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/admin"
 	"github.com/elixirscope/foundation/cmd/internal/gateway"
 	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/config"
@@ -41,21 +41,19 @@ const defaultWatch = 2 * time.Second
 
 // Daemon is a running layer. Make one with [New].
 type Daemon struct {
-	options      Options
-	log          *slog.Logger
-	layer        *foundation.Foundation
-	gateway      *gateway.Gateway
-	authFailures *adminapi.AuthFailures
-	turns        *adminapi.Turns
-	admin        atomic.Pointer[guardedAdmin] // replaced by a reload, so that a token that was taken away ends at once
-	directory    atomic.Pointer[directory]    // of the storage, nil if it is of another kind or away
-	backups      chan struct{}                // holds one while a backup is made and sent
-	started      time.Time
-	servers      []*server // in the order of their start
-	watch        *watch
-	serving      atomic.Bool
-	ready        atomic.Bool
-	draining     atomic.Bool
+	options   Options
+	log       *slog.Logger
+	layer     *foundation.Foundation
+	gateway   *gateway.Gateway
+	admin     *admin.API
+	directory atomic.Pointer[directory] // of the storage, nil if it is of another kind or away
+	backups   chan struct{}             // holds one while a backup is made and sent
+	started   time.Time
+	servers   []*server // in the order of their start
+	watch     *watch
+	serving   atomic.Bool
+	ready     atomic.Bool
+	draining  atomic.Bool
 
 	// turn admits one change at a time, and then the stop: a reload that began must not
 	// bring to life what the stop has ended. It is a channel so that a caller can give up.
@@ -80,7 +78,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if o.LookupEnv == nil {
 		o.LookupEnv = func(string) (string, bool) { return "", false }
 	}
-	d := &Daemon{options: o, log: o.Log, gateway: gateway.New(o.Log), authFailures: adminapi.NewAuthFailures(o.Log), turns: adminapi.NewTurns(o.Log), started: time.Now(), turn: make(chan struct{}, 1), backups: make(chan struct{}, 1)}
+	d := &Daemon{options: o, log: o.Log, gateway: gateway.New(o.Log), started: time.Now(), turn: make(chan struct{}, 1), backups: make(chan struct{}, 1)}
 	d.life, d.end = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -90,6 +88,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if err := d.openLayer(ctx); err != nil {
 		return nil, err
 	}
+	d.admin = admin.New(d.layer, admin.Options{Access: accessOf(settings.AdminOf(d.layer.Config().Current().Config)), Metrics: d.metrics(), Log: o.Log, Program: d.program()})
 	if err := d.openListeners(ctx, d.layer.Config().Current().Config); err != nil {
 		return nil, err
 	}
@@ -139,7 +138,7 @@ func (d *Daemon) abandon(ctx context.Context) error {
 // openListeners opens every address before any of them answers, so that a taken
 // port ends the start before a request was accepted.
 func (d *Daemon) openListeners(ctx context.Context, cfg *config.Config) error {
-	admin, probes := settings.AdminOf(cfg), settings.ProbesOf(cfg)
+	own, probes := settings.AdminOf(cfg), settings.ProbesOf(cfg)
 	if given := settings.GatewayOf(cfg); given != nil {
 		g := given.WithDefaults()
 		srv := gatewayServer(d.gateway, g.Limits)
@@ -149,13 +148,11 @@ func (d *Daemon) openListeners(ctx context.Context, cfg *config.Config) error {
 			return err
 		}
 	}
-	if admin.Listen != settings.ListenOff {
-		security := securityOf(admin)
-		if err := security.CheckListen(admin.Listen); err != nil {
+	if own.Listen != settings.ListenOff {
+		if err := accessOf(own).CheckListen(own.Listen); err != nil {
 			return err
 		}
-		d.guardAdmin(admin)
-		if err := d.openServer(ctx, "admin", admin.Listen, admin.TLS, adminServer(http.HandlerFunc(d.serveAdmin)), asItIs); err != nil {
+		if err := d.openServer(ctx, "admin", own.Listen, own.TLS, adminServer(d.admin), asItIs); err != nil {
 			return err
 		}
 	}
@@ -195,42 +192,33 @@ func gatewayServer(h http.Handler, l settings.Limits) *http.Server {
 	return srv
 }
 
-func securityOf(admin settings.Admin) adminapi.Security {
-	s := adminapi.Security{
-		Tokens: map[string]adminapi.Token{}, Hosts: admin.AllowedHosts,
-		ClientCertificates: admin.TLS != nil && admin.TLS.ClientCAFile != "",
+func accessOf(s settings.Admin) admin.Access {
+	access := admin.Access{
+		Tokens: map[string]admin.Token{}, Hosts: s.AllowedHosts,
+		ClientCertificates: s.TLS != nil && s.TLS.ClientCAFile != "",
 	}
-	for _, t := range admin.Tokens {
-		s.Tokens[t.Name] = adminapi.Token{Secret: string(t.Token), Write: t.Role == settings.RoleWrite}
+	for _, t := range s.Tokens {
+		access.Tokens[t.Name] = admin.Token{Secret: string(t.Token), Write: t.Role == settings.RoleWrite}
 	}
-	return s
+	return access
 }
 
+// probes answers the probes and GET /metrics, and nothing else: who may ask is not known.
 func (d *Daemon) probes() http.Handler {
-	health := healthhttp.Handler(d.layer.Health(), healthhttp.Options{NotReady: d.notReady})
-	return adminapi.Probes(health, prometheus.Handler(d, processCollectors()...))
+	probes, metrics := healthhttp.Handler(d.layer.Health(), healthhttp.Options{NotReady: d.notReady}), d.metrics()
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if healthhttp.Answers(r.URL.Path) {
+			probes.ServeHTTP(w, r)
+			return
+		}
+		http.NotFound(w, r)
+	})
+	return mux
 }
 
-// guardedAdmin is the admin API under one set of tokens and hosts.
-type guardedAdmin struct {
-	http.Handler
-
-	end context.CancelFunc // of the requests that follow the events
-}
-
-// guardAdmin puts the tokens and hosts of admin in force. Requests without an end that
-// were admitted by others begin anew.
-func (d *Daemon) guardAdmin(admin settings.Admin) {
-	ended, end := context.WithCancel(d.life)
-	before := d.admin.Swap(&guardedAdmin{adminapi.Handler(adminapi.Options{
-		Layer: d.layer, Security: securityOf(admin), Failures: d.authFailures, Turns: d.turns, Log: d.log, Probes: d.probes(), Daemon: d, Ended: ended.Done(),
-	}), end})
-	if before != nil {
-		before.end()
-	}
-}
-
-func (d *Daemon) serveAdmin(w http.ResponseWriter, r *http.Request) { d.admin.Load().ServeHTTP(w, r) }
+func (d *Daemon) metrics() http.Handler { return prometheus.Handler(d, processCollectors()...) }
 
 // notReady says why requests are not accepted, or cannot be passed on as far as this
 // machine is concerned: others in the balancer may have what it lacks. It is empty where

@@ -11,6 +11,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"github.com/elixirscope/foundation/internal/adminapi"
 	"io"
 	"log/slog"
 	"math/big"
@@ -84,6 +85,23 @@ func get(t *testing.T, c *http.Client, url string) (int, string) {
 
 const anywhere = "admin: { listen: \"127.0.0.1:0\" }\n"
 
+func adminClient(d *daemon.Daemon) *adminapi.Client {
+	return &adminapi.Client{Address: d.Address("admin")}
+}
+
+// planReload asks what a reload of the file would change.
+func planReload(t *testing.T, d *daemon.Daemon) (applied adminapi.Applied, err error) {
+	t.Helper()
+	err = adminClient(d).Send(t.Context(), http.MethodPost, "/v1/reload?dry_run=1", nil, &applied)
+	return applied, err
+}
+
+// planText asks what a configuration that comes over the network would change.
+func planText(t *testing.T, d *daemon.Daemon, text string) error {
+	t.Helper()
+	return adminClient(d).Send(t.Context(), http.MethodPut, "/v1/config?dry_run=1", adminapi.ConfigRequest{YAML: text}, nil)
+}
+
 func upstream(t *testing.T, text string) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) }))
@@ -153,7 +171,7 @@ func TestReload_ErrorLeavesEverythingAsItWas(t *testing.T) {
 		if _, err := d.Reload(t.Context(), config.By{}); !errors.Is(err, fault.InvalidConfig) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := d.PlanReload(t.Context()); name != "another address" && !errors.Is(err, fault.InvalidConfig) {
+		if _, err := planReload(t, d); name != "another address" && !errors.Is(err, fault.InvalidConfig) {
 			t.Errorf("plan of %s: %v", name, err)
 		}
 		if code, body := get(t, c, "http://"+d.Address("gateway")); code != 200 || body != "first" {
@@ -161,7 +179,7 @@ func TestReload_ErrorLeavesEverythingAsItWas(t *testing.T) {
 		}
 	}
 	rewrite(t, file, text("127.0.0.1:0", upstream(t, "second"), "g"))
-	planned, err := d.PlanReload(t.Context())
+	planned, err := planReload(t, d)
 	if err != nil || !planned.DryRun || len(planned.Changes) != 1 || planned.Changes[0].Section != "gateway" {
 		t.Errorf("%+v %v", planned, err)
 	}
@@ -179,11 +197,8 @@ func TestAPlanTellsWhatIsVeryLikelyAMistake(t *testing.T) {
 	const text = "guards: { g: { concurrency: 8 } }\n" +
 		"gateway: { listen: \"127.0.0.1:0\", routes: [ { match: \"/\", upstream: \"http://127.0.0.1:1\", guard: g, key: \"{remote_ip}\" } ] }\n"
 	d := run(t, daemon.Options{ConfigFile: write(t, anywhere+text), WatchEvery: -1})
-	cfg, err := d.Parse("version: 1\n" + text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	applied, err := d.Plan(t.Context(), cfg)
+	var applied adminapi.Applied
+	err := adminClient(d).Send(t.Context(), http.MethodPut, "/v1/config?dry_run=1", adminapi.ConfigRequest{YAML: "version: 1\n" + text}, &applied)
 	if err != nil || len(applied.Warnings) != 1 || applied.Warnings[0].Field != "gateway.routes[0].max_in_flight_per_key" {
 		t.Errorf("%v: %+v", err, applied.Warnings)
 	}

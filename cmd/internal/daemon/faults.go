@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/elixirscope/foundation/cmd/internal/logs"
+	"github.com/elixirscope/foundation/internal/sampler"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -52,7 +52,7 @@ type listenerFaults struct {
 	listener string
 	log      *slog.Logger
 	counts   [faultKinds]atomic.Uint64
-	samplers [faultKinds]logs.Sampler
+	samplers [faultKinds]sampler.Sampler
 }
 
 // install makes srv report to f.

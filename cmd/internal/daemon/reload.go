@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"reflect"
 
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
 	"github.com/elixirscope/foundation/cmd/internal/gateway"
 	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/config"
@@ -17,7 +16,7 @@ import (
 
 // Reload reads the configuration file again and takes it over, or returns what
 // is wrong with it and changes nothing. It reports what changed.
-func (d *Daemon) Reload(ctx context.Context, by config.By) (adminapi.Applied, error) {
+func (d *Daemon) Reload(ctx context.Context, by config.By) (config.Applied, error) {
 	return d.changing(ctx, func(ctx context.Context) (config.Applied, error) {
 		d.watch.accept(ctx) // what is read now, good or bad, has been tried
 		renew, err := d.readCertificates(ctx)
@@ -71,14 +70,9 @@ func (d *Daemon) readCertificates(ctx context.Context) (renew func(), err error)
 	}, nil
 }
 
-// Change makes a change of the configuration that somebody asked for.
-func (d *Daemon) Change(ctx context.Context, change func(context.Context, *config.Server) (config.Applied, error)) (adminapi.Applied, error) {
-	return d.changing(ctx, func(ctx context.Context) (config.Applied, error) { return change(ctx, d.layer.Config()) })
-}
-
 // changing runs one change, which the stop ends, and reports the difference that it
 // made.
-func (d *Daemon) changing(caller context.Context, change func(context.Context) (config.Applied, error)) (adminapi.Applied, error) {
+func (d *Daemon) changing(caller context.Context, change func(context.Context) (config.Applied, error)) (config.Applied, error) {
 	ctx, cancel := context.WithCancelCause(caller)
 	defer cancel(nil)
 	forget := context.AfterFunc(d.life, func() { cancel(errStopping()) })
@@ -90,43 +84,22 @@ func (d *Daemon) changing(caller context.Context, change func(context.Context) (
 	}
 	switch {
 	case d.life.Err() != nil:
-		return adminapi.Applied{}, errStopping()
+		return config.Applied{}, errStopping()
 	case ctx.Err() != nil:
-		return adminapi.Applied{}, fault.New(fault.Spec{Code: fault.Canceled, Component: "foundation", Message: "the caller gave up before anything was changed", Cause: context.Cause(ctx)})
+		return config.Applied{}, fault.New(fault.Spec{Code: fault.Canceled, Component: "foundation", Message: "the caller gave up before anything was changed", Cause: context.Cause(ctx)})
 	}
-	applied, err := change(ctx)
-	return d.view(applied), err
+	return change(ctx)
 }
 
 func errStopping() error {
 	return fault.New(fault.Spec{Code: fault.Closed, Component: "foundation", Message: "the daemon is stopping"})
 }
 
-// Plan says what cfg would change and changes nothing.
-func (d *Daemon) Plan(ctx context.Context, cfg *config.Config) (adminapi.Applied, error) {
-	planned, err := d.layer.Config().Plan(cfg)
-	if err == nil {
-		// What only the gateway knows: the certificates that its routes name.
-		_, err = d.table(ctx, cfg)
-	}
-	view := d.view(planned)
-	view.DryRun = true
-	return view, err
-}
-
-// PlanReload says what a reload of the file would change.
-func (d *Daemon) PlanReload(ctx context.Context) (adminapi.Applied, error) {
-	cfg, err := d.layer.Config().Read(ctx)
-	if err != nil {
-		return d.view(config.Applied{}), err
-	}
-	return d.Plan(ctx, cfg)
-}
-
-func (d *Daemon) view(a config.Applied) adminapi.Applied {
-	return adminapi.Applied{
-		APIVersion: adminapi.Version, Revision: d.layer.Config().Current().Number, Changes: adminapi.ChangeViews(a.Changes), Warnings: adminapi.WarningViews(a.Warnings),
-	}
+// check finds what only the gateway knows of a configuration: what is wrong with the
+// certificates that its routes name.
+func (d *Daemon) check(ctx context.Context, cfg *config.Config) error {
+	_, err := d.table(ctx, cfg)
+	return err
 }
 
 // sections are the daemon's own sections of the configuration: the admin API, which
@@ -158,11 +131,11 @@ type guardLookup = func(name string) (*guard.Guard, error)
 
 func (d *Daemon) prepareAdmin(_ context.Context, old, next *config.Config, _ guardLookup) (config.Transition, error) {
 	return config.Transition{Commit: func(config.Revision) {
-		if d.admin.Load() == nil { // at the start
+		if d.admin == nil { // at the start
 			return
 		}
-		if was, admin := settings.AdminOf(old), settings.AdminOf(next); !reflect.DeepEqual(was, admin) {
-			d.guardAdmin(admin)
+		if was, is := settings.AdminOf(old), settings.AdminOf(next); !reflect.DeepEqual(was, is) {
+			d.admin.Use(accessOf(is))
 		}
 	}}, nil
 }

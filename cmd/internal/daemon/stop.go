@@ -57,6 +57,9 @@ func (d *Daemon) stop(ctx context.Context) error {
 // keeps the turn.
 func (d *Daemon) forbidReloads() {
 	d.end()
+	if d.admin != nil {
+		d.admin.Close()
+	}
 	d.turn <- struct{}{}
 }
 

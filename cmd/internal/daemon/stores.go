@@ -11,7 +11,7 @@ import (
 	foundation "github.com/elixirscope/foundation"
 	"github.com/elixirscope/foundation/adapters/postgres/pgstore"
 	"github.com/elixirscope/foundation/adapters/sqlite"
-	"github.com/elixirscope/foundation/cmd/internal/adminapi"
+	"github.com/elixirscope/foundation/admin"
 	"github.com/elixirscope/foundation/fault"
 )
 
@@ -52,17 +52,17 @@ type directory struct {
 	path string
 }
 
-// Backup implements [adminapi.Daemon]. The copy stands beside the database until it has
+// Backup implements [admin.Program]. The copy stands beside the database until it has
 // been read, under one name, so that what a kill leaves behind is replaced by the next.
-func (d *Daemon) Backup(ctx context.Context) (adminapi.Copy, error) {
+func (d *Daemon) Backup(ctx context.Context) (admin.Copy, error) {
 	s := d.directory.Load()
 	if s == nil {
-		return adminapi.Copy{}, d.noBackup()
+		return admin.Copy{}, d.noBackup()
 	}
 	select {
 	case d.backups <- struct{}{}:
 	default:
-		return adminapi.Copy{}, refuse(fault.Unavailable, "another backup is being made: try again when it has ended")
+		return admin.Copy{}, refuse(fault.Unavailable, "another backup is being made: try again when it has ended")
 	}
 	made, err := s.copy(ctx, func() { <-d.backups })
 	if err != nil {
@@ -82,20 +82,20 @@ func (d *Daemon) noBackup() error {
 	return refuse(fault.NotFound, "the storage is a server of its own: copy it with its own tools, as pg_dump")
 }
 
-func (s *directory) copy(ctx context.Context, done func()) (adminapi.Copy, error) {
+func (s *directory) copy(ctx context.Context, done func()) (admin.Copy, error) {
 	name := filepath.Join(s.path, backupName)
 	if err := s.Storage.Backup(ctx, name); err != nil {
-		return adminapi.Copy{}, err
+		return admin.Copy{}, err
 	}
 	file, err := os.Open(name)
 	if err != nil {
-		return adminapi.Copy{}, errors.Join(err, os.Remove(name))
+		return admin.Copy{}, errors.Join(err, os.Remove(name))
 	}
 	info, err := file.Stat()
 	if err != nil {
-		return adminapi.Copy{}, errors.Join(err, file.Close(), os.Remove(name))
+		return admin.Copy{}, errors.Join(err, file.Close(), os.Remove(name))
 	}
-	return adminapi.Copy{ReadCloser: &passing{file, name, done}, Bytes: info.Size(), Name: "foundation.db"}, nil
+	return admin.Copy{ReadCloser: &passing{file, name, done}, Bytes: info.Size(), Name: "foundation.db"}, nil
 }
 
 // passing is a file that is removed when it has been read.

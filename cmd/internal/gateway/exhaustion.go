@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/elixirscope/foundation/cmd/internal/logs"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/exhausted/dialing"
+	"github.com/elixirscope/foundation/internal/sampler"
 )
 
 // exhaustionLasts is how long after a connection could not be made, because this
@@ -21,7 +21,7 @@ const exhaustionLasts = 10 * time.Second
 // It is safe for concurrent use.
 type exhaustion struct {
 	log     *slog.Logger
-	sampler logs.Sampler
+	sampler sampler.Sampler
 	latest  atomic.Pointer[shortage]
 }
 

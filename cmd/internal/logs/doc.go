@@ -1,4 +1,3 @@
 // Package logs keeps the log of a long-running process from getting in the way of
-// its service: a [Queue] takes lines without waiting for whoever reads them, and a
-// [Sampler] bounds how many lines strangers can cause.
+// its service: a [Queue] takes lines without waiting for whoever reads them.
 package logs

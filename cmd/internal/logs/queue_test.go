@@ -173,20 +173,3 @@ func TestQueue_LastLinesAreWrittenAtTheEnd(t *testing.T) {
 		t.Errorf("%d lines, the last is %q", len(got), got[len(got)-1])
 	}
 }
-
-func TestSampler_OneLineASecondAndTheRestCounted(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var s logs.Sampler
-		for i, want := range []struct {
-			omitted uint64
-			ok      bool
-		}{{0, true}, {0, false}, {0, false}, {2, true}, {0, false}} {
-			if i == 3 {
-				time.Sleep(logs.SampleEvery)
-			}
-			if omitted, ok := s.Allow(time.Now()); omitted != want.omitted || ok != want.ok {
-				t.Errorf("%d: %d, %v; want %+v", i, omitted, ok, want)
-			}
-		}
-	})
-}

@@ -1,0 +1,59 @@
+package admin
+
+import (
+	"cmp"
+	"github.com/elixirscope/foundation/internal/adminapi"
+	"net/http"
+	"slices"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
+)
+
+func guardView(s guard.Status) adminapi.Guard {
+	v := adminapi.Guard{
+		Name: s.Name, Mode: s.Config.Mode.String(), Priority: s.Config.Priority.String(), Revision: s.Revision,
+		Breaker: s.Breaker, RateLimit: s.RateLimit, Pool: s.Pool,
+		TimeoutSeconds: s.Config.Timeout.Seconds(), Concurrency: s.Config.Concurrency, InFlight: s.InFlight, Detached: s.Detached,
+		Succeeded: s.Results[guard.Succeeded], Failed: s.Results[guard.Failed], TimedOut: s.Results[guard.TimedOut],
+		Canceled: s.Results[guard.CallerLeft], Ignored: s.Results[guard.Indifferent], LeasesExpired: s.LeasesExpired,
+		P50Seconds: s.Duration.P50.Seconds(), P95Seconds: s.Duration.P95.Seconds(), P99Seconds: s.Duration.P99.Seconds(),
+		CheckoutP99Seconds: s.Wait.P99.Seconds(),
+	}
+	v.RefusedBy, v.Refused = byCode(s.Refused)
+	v.WouldRefuseBy, v.WouldRefuse = byCode(s.WouldRefuse)
+	return v
+}
+
+func byCode(counts map[fault.Code]uint64) (named map[string]uint64, sum uint64) {
+	named = make(map[string]uint64, len(counts))
+	for code, n := range counts {
+		named[code.String()] = n
+		sum += n
+	}
+	return named, sum
+}
+
+func (a *api) listGuards(*http.Request) (any, error) {
+	return list(guardViews(a.layer.Status().Guards)), nil
+}
+
+func guardViews(all []guard.Status) []adminapi.Guard {
+	views := []adminapi.Guard{}
+	for _, g := range all {
+		views = append(views, guardView(g))
+	}
+	slices.SortStableFunc(views, func(x, y adminapi.Guard) int {
+		return cmp.Or(cmp.Compare(y.Refused+y.WouldRefuse, x.Refused+x.WouldRefuse), cmp.Compare(y.Failed+y.TimedOut, x.Failed+x.TimedOut),
+			cmp.Compare(x.Name, y.Name))
+	})
+	return views
+}
+
+func (a *api) getGuard(r *http.Request) (any, error) {
+	g, err := a.layer.Guard(r.PathValue("name"))
+	if err != nil {
+		return nil, err
+	}
+	return guardView(g.Status()), nil
+}
