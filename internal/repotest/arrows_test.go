@@ -47,6 +47,7 @@ var arrows = map[string]string{
 	"pool/httpworker":             "fault pool pool/internal/shared",
 	"pool/sqlworker":              "fault pool pool/internal/shared",
 	"registry":                    "fault telemetry",
+	"retry":                       "clock fault internal/enum internal/stripe",
 	"supervise":                   "fault internal/enum telemetry",
 	"eventstore":                  "fault internal/enum telemetry",
 	"memory":                      "fault internal/enum priority telemetry",
@@ -205,7 +206,7 @@ func TestArrows_LibrariesStayInTheirPackage(t *testing.T) {
 
 func TestArrows_TheCoreDoesNoIO(t *testing.T) {
 	for _, p := range packages(t) {
-		if !slices.Contains([]string{"breaker", "ratelimit", "pool", "guard", "health"}, p.dir) {
+		if !slices.Contains([]string{"breaker", "ratelimit", "pool", "guard", "retry", "health"}, p.dir) {
 			continue
 		}
 		for _, imported := range p.imports() {
