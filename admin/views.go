@@ -18,7 +18,7 @@ func breakerView(s breaker.Status) adminapi.Breaker {
 	return adminapi.Breaker{
 		Name: s.Name, Member: s.Member, Mode: s.Mode.String(), State: s.State.String(),
 		Since: s.Since, SinceSeconds: elapsed(s.Since), RetryAfterSeconds: remaining(s.RetryAt), Ramping: s.Ramping,
-		Counted: factViews(s.Counted), OpenedBy: factViews(s.OpenedBy),
+		Counted: factViews(s.Counted), OpenedBy: factViews(s.OpenedBy), Outage: outageView(s.Outage),
 		ProbesInFlight: s.ProbesInFlight, ProbeSuccesses: s.ProbeSuccesses,
 		WindowSeconds: s.Config.Window.Seconds(), CooldownSeconds: s.Config.Cooldown.Seconds(),
 		Succeeded: s.Totals.Successes, Failed: s.Totals.Failures, Ignored: s.Totals.Ignored,
@@ -42,6 +42,16 @@ func errorViews(classes []breaker.ErrorClass) []adminapi.ErrorClass {
 		views = append(views, adminapi.ErrorClass{Class: c.Class, Count: c.Count, Last: c.Last})
 	}
 	return views
+}
+
+func outageView(o *breaker.Outage) adminapi.Outage {
+	if o == nil {
+		return adminapi.Outage{}
+	}
+	return adminapi.Outage{
+		Began: o.Began, BeganSeconds: elapsed(o.Began), Cause: o.Cause, Error: o.Error,
+		FailedProbes: o.FailedProbes, LastProbe: o.LastProbe, LastProbeError: o.LastProbeError, LastProbeAgoSeconds: elapsed(o.LastProbe),
+	}
 }
 
 func overrideView(o *breaker.OverrideStatus) adminapi.Override {
@@ -68,6 +78,7 @@ func groupView(g *breaker.Group, withMembers bool) adminapi.Breaker {
 		m := breakerView(member.Status())
 		if severity(m) > severity(v) {
 			v.State, v.Since, v.SinceSeconds, v.RetryAfterSeconds = m.State, m.Since, m.SinceSeconds, m.RetryAfterSeconds
+			v.OpenedBy, v.Outage, v.LastErrors = m.OpenedBy, m.Outage, m.LastErrors
 		}
 		if withMembers {
 			v.Members = append(v.Members, m)

@@ -175,6 +175,6 @@ func (b *Breaker) failLocked(of class, now clock.Instant) {
 	if e.m.view(now) != e.m.state {
 		e = b.stepLocked(event{kind: onCall}, totals{}, causeCooldownOver, "", now)
 	}
+	b.classes.add(of, e.rules.Window, now)
 	b.applyLocked(e, onFailure, false, now)
-	b.classes.add(of, now)
 }

@@ -120,14 +120,15 @@ type classes struct {
 }
 
 type classEntry struct {
-	class class
-	count uint64
-	last  clock.Instant
+	class  class
+	count  uint64
+	recent uint64 // without a pause of a window before one of them
+	last   clock.Instant
 }
 
 func (c *classes) clear() { c.seen = nil }
 
-func (c *classes) add(of class, now clock.Instant) {
+func (c *classes) add(of class, window time.Duration, now clock.Instant) {
 	entry := classEntry{class: of}
 	i := slices.IndexFunc(c.seen, func(e classEntry) bool { return e.class == of })
 	switch {
@@ -137,9 +138,36 @@ func (c *classes) add(of class, now clock.Instant) {
 	case len(c.seen) == keptClasses:
 		c.seen = slices.Delete(c.seen, 0, 1)
 	}
+	if now.Sub(entry.last) >= window {
+		entry.recent = 0
+	}
 	entry.count++
+	entry.recent++
 	entry.last = now
 	c.seen = append(c.seen, entry)
+}
+
+// latest names the class that was added last.
+func (c *classes) latest() string {
+	if len(c.seen) == 0 {
+		return ""
+	}
+	return c.seen[len(c.seen)-1].class.String()
+}
+
+// most names the class of most failures of late, the latest of several; "" if the last one
+// is not within the window.
+func (c *classes) most(now clock.Instant, window time.Duration) string {
+	var found classEntry
+	for _, e := range slices.Backward(c.seen) {
+		if now.Sub(e.last) < window && e.recent > found.recent {
+			found = e
+		}
+	}
+	if found.recent == 0 {
+		return ""
+	}
+	return found.class.String()
 }
 
 // list returns the classes, the latest first.

@@ -60,7 +60,8 @@ func TestTheEvidenceOfEveryRule(t *testing.T) {
 		for name, c := range map[string]struct {
 			cfg  breaker.Config
 			open func(*breaker.Breaker)
-			want []fault.Fact
+			want []fault.Fact // of the opening; the refusals also tell of the probes
+			more []fault.Fact
 		}{
 			"ratio": {
 				breaker.Config{FailureRatio: 0.5, MinCalls: 4},
@@ -68,18 +69,19 @@ func TestTheEvidenceOfEveryRule(t *testing.T) {
 				[]fault.Fact{
 					fault.Against("failure_ratio", 0.75, 0.5, "ratio"), fault.Against("calls", 4, 4, ""),
 					fault.Measure("window", 10, "seconds"), fault.Measure("config_revision", 1, ""),
-				},
+				}, nil,
 			},
 			"probe": {
 				breaker.Config{FailureThreshold: 1, Cooldown: second},
 				func(b *breaker.Breaker) { failures(b, 1); time.Sleep(second); failures(b, 1) },
-				[]fault.Fact{fault.Against("failed_probes", 1, 1, ""), fault.Measure("config_revision", 1, "")},
+				[]fault.Fact{fault.Against("failures", 1, 1, ""), fault.Measure("window", 10, "seconds"), fault.Measure("config_revision", 1, "")},
+				[]fault.Fact{fault.Measure("failed_probes", 1, "")},
 			},
 		} {
 			b := mustNew(t, c.cfg)
 			c.open(b)
 			wantState(t, b, breaker.StateOpen)
-			if f := wantRefused(t, b); !slices.Equal(f.Evidence(), c.want) || !slices.Equal(b.Status().OpenedBy, c.want) {
+			if f := wantRefused(t, b); !slices.Equal(f.Evidence(), append(slices.Clone(c.want), c.more...)) || !slices.Equal(b.Status().OpenedBy, c.want) {
 				t.Errorf("%s: %v, status %v", name, f.Evidence(), b.Status().OpenedBy)
 			}
 		}

@@ -45,7 +45,8 @@ type era struct {
 	// draws numbers the calls of a ramp.
 	draws *atomic.Uint64
 
-	opened  []fault.Fact // why the breaker opened last, nil if it never did
+	opened  []fault.Fact // why the breaker left the closed state last, nil if it never did
+	outage  *Outage      // nil while the machine is closed; replaced, never changed
 	began   clock.Instant
 	since   time.Time // of the state, for people
 	retryAt time.Time // of an open state; zero where it is not known

@@ -40,6 +40,11 @@ type StateChanged struct {
 	At         time.Time
 	RetryAt    time.Time    // while open; zero if not known
 	Evidence   []fault.Fact // why it opened; shared, do not change it
+	// Error is the class of most of the failures that opened it, or of the failed probe.
+	Error string
+	// OutageSince is when the breaker left the closed state by itself, until it is closed
+	// again and in the change that closes it.
+	OutageSince time.Time
 	Generation uint64
 	Revision   uint64 // of the configuration
 	// Missed counts the changes just before this one that were dropped because a
@@ -117,6 +122,7 @@ func (b *Breaker) reportLocked(old, next *era, why string, by string, now clock.
 		Name: b.name, Member: b.member, From: from, To: to, Cause: why, Actor: by,
 		Reason: next.override.Reason, Forced: next.override.kind != overrideNone, Shadow: next.shadow,
 		At: now.Time(), RetryAt: next.retryAt, Evidence: next.evidence(to),
+		Error: next.errorClass(to), OutageSince: next.outageBegan(old),
 		Generation: next.m.generation, Revision: next.rules.revision,
 	})
 }
@@ -131,13 +137,6 @@ func (e *era) shown() State {
 	default:
 		return e.m.state
 	}
-}
-
-func (e *era) evidence(shown State) []fault.Fact {
-	if shown != StateOpen || e.override.kind != overrideNone {
-		return nil
-	}
-	return e.opened
 }
 
 // deliver delivers the state changes that wait, outside every lock.

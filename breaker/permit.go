@@ -275,10 +275,10 @@ func (b *Breaker) settle(p *Permit, now clock.Instant, o outcome.Outcome, slow b
 	b.mu.Lock()
 	if b.acceptsLocked(p, now) {
 		e, kind := b.era.Load(), kindOf(o, slow)
-		b.applyLocked(e, kind, slow, now)
 		if kind == onFailure {
-			b.classes.add(*of, now)
+			b.classes.add(*of, e.rules.Window, now)
 		}
+		b.applyLocked(e, kind, slow, now)
 		p.flags |= permitLearned
 		p.era, p.start = e, now // where and when it was counted, for what may revoke it
 	}

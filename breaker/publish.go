@@ -26,9 +26,12 @@ func (b *Breaker) stepLocked(e event, t totals, why string, by string, now clock
 	if m.generation != old.m.generation && m.state == StateClosed {
 		next.window = newWindow(old.rules, b.single)
 	}
-	if m.state == StateOpen && old.m.state != StateOpen {
-		next.opened = old.rules.evidence(m.why, t)
+	switch {
+	case m.state == StateOpen && old.m.state != StateOpen:
+		b.openLocked(&next, e.kind, t, now)
 		why = m.why.String()
+	case m.state == StateClosed:
+		next.outage = nil
 	}
 	return b.publishLocked(&next, why, by, now)
 }
@@ -82,7 +85,7 @@ func (b *Breaker) beginLocked(old, next *era) {
 	switch next.gate {
 	case gateOpen:
 		next.retryAt = next.m.until.Time()
-		next.refusal = b.refusal("", next.opened, next.retryAt)
+		next.refusal = b.refusal("", next.refusalFacts(), next.retryAt)
 	case gateRamp:
 		next.draws = new(atomic.Uint64)
 		next.refusal = b.rampRefusal(next)

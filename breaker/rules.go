@@ -86,14 +86,24 @@ func (r *rules) facts(t totals) []fault.Fact {
 	return facts
 }
 
-// evidence is why a breaker is open: the counts that decided, the window they
-// were counted in, and the revision of the thresholds.
+// evidence is why a breaker is open: what the rule that decided looks at, no other counts,
+// and the revision of the thresholds.
 func (r *rules) evidence(why rule, t totals) []fault.Fact {
+	window := fault.Measure("window", r.Window.Seconds(), "seconds")
+	calls := fault.Against("calls", float64(t.calls), float64(r.MinCalls), "")
 	var facts []fault.Fact
-	if why == ruleProbe {
+	switch why {
+	case ruleProbe:
 		facts = append(facts, fault.Against("failed_probes", 1, 1, ""))
-	} else {
-		facts = append(r.facts(t), fault.Measure("window", r.Window.Seconds(), "seconds"))
+	case ruleFailures:
+		facts = append(facts, fault.Against("failures", float64(t.failures), float64(r.FailureThreshold), ""), window)
+	case ruleConsecutive:
+		facts = append(facts, fault.Against("consecutive_failures", float64(t.consecutive), float64(r.ConsecutiveFailures), ""))
+	case ruleFailureRatio:
+		facts = append(facts, fault.Against("failure_ratio", ratio(t.failed, t.calls), r.FailureRatio, "ratio"), calls, window)
+	case ruleSlowRatio:
+		facts = append(facts, fault.Against("slow_ratio", ratio(t.slow, t.calls), r.SlowRatio, "ratio"), calls, window)
+	case ruleNone:
 	}
 	return append(facts, r.revisionFact())
 }

@@ -25,8 +25,12 @@ type Status struct {
 	// Counted holds what the window contains against the thresholds of the rules
 	// in use. It is empty unless closed: an open breaker counts nothing.
 	Counted []fault.Fact
-	// OpenedBy is why the breaker opened last; nil if it never did.
+	// OpenedBy is why the breaker left the closed state last; nil if it never did. A probe
+	// that fails does not change it.
 	OpenedBy []fault.Fact
+	// Outage is how the breaker's trouble began and how its probes went; nil while it is
+	// closed, and while only an override keeps it open.
+	Outage *Outage
 	// ProbesInFlight and ProbeSuccesses are of the present half-open state; a probe
 	// whose lease has ended is not in flight any more.
 	ProbesInFlight int
@@ -72,7 +76,7 @@ func (b *Breaker) Status() Status {
 func (e *era) status(now clock.Instant, t totals) Status {
 	s := Status{
 		State: e.view(now), Since: e.since, RetryAt: e.retryAt, Mode: e.rules.Mode,
-		OpenedBy: e.opened, Generation: e.m.generation, Revision: e.rules.revision, Config: e.rules.Config,
+		OpenedBy: e.opened, Outage: e.shownOutage(), Generation: e.m.generation, Revision: e.rules.revision, Config: e.rules.Config,
 	}
 	s.Override = e.overrideStatus(now)
 	if e.injected != nil {
@@ -87,6 +91,15 @@ func (e *era) status(now clock.Instant, t totals) Status {
 	}
 	e.settleTimes(&s, now)
 	return s
+}
+
+// shownOutage is a copy, which a caller may change.
+func (e *era) shownOutage() *Outage {
+	if e.outage == nil || e.gate == gateOff {
+		return nil
+	}
+	o := *e.outage
+	return &o
 }
 
 // settleTimes shows ends that nobody has noticed yet as if they had been: that of

@@ -107,7 +107,8 @@ type Breaker struct {
 	RetryAfterSeconds float64      `json:"retry_after_seconds"`
 	Ramping           bool         `json:"ramping"`
 	Counted           []Fact       `json:"counted"`   // what the window holds, against the thresholds
-	OpenedBy          []Fact       `json:"opened_by"` // why it opened last
+	OpenedBy          []Fact       `json:"opened_by"` // why it left the closed state last
+	Outage            Outage       `json:"outage"`
 	ProbesInFlight    int          `json:"probes_in_flight"`
 	ProbeSuccesses    int          `json:"probe_successes"`
 	WindowSeconds     float64      `json:"window_seconds"`
@@ -126,6 +127,19 @@ type Breaker struct {
 	MaxMembers        int          `json:"max_members"`
 	MemberCount       int          `json:"member_count"`
 	Members           []Breaker    `json:"members"` // of a group, when it is asked for by name
+}
+
+// Outage is how the trouble of a breaker that is not closed began, and how its probes went
+// since; zero while there is none.
+type Outage struct {
+	Began               time.Time `json:"began"`
+	BeganSeconds        float64   `json:"began_seconds"` // ago
+	Cause               string    `json:"cause"`         // the rule that opened it, by the name of its setting
+	Error               string    `json:"error"`         // the class of most failures then
+	FailedProbes        int       `json:"failed_probes"`
+	LastProbe           time.Time `json:"last_probe"` // that failed
+	LastProbeError      string    `json:"last_probe_error"`
+	LastProbeAgoSeconds float64   `json:"last_probe_ago_seconds"`
 }
 
 // Fact is a number that decided, beside the bound that it was held against.
