@@ -3,6 +3,7 @@ module github.com/elixirscope/foundation/cmd
 go 1.26.0
 
 require (
+	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/elixirscope/foundation v0.1.0
 	github.com/elixirscope/foundation/adapters v0.1.0
 	github.com/prometheus/client_golang v1.25.0

@@ -83,11 +83,12 @@ var arrows = map[string]string{
 
 	"cmd":                     "",
 	"cmd/foundation":          "cmd/internal/cli",
-	"cmd/internal/cli":        "adapters/postgres adapters/sqlite clock internal/adminapi cmd/internal/daemon cmd/internal/logs cmd/internal/quickstart cmd/internal/settings config fault perf pool pool/httpworker pool/sqlworker",
-	"cmd/internal/daemon":     ". admin adapters/postgres/pgstore adapters/prometheus adapters/sqlite clock cmd/internal/gateway cmd/internal/settings config fault guard health health/healthhttp internal/localfile internal/sampler memory pool supervise telemetry",
+	"cmd/internal/cli":        "adapters/postgres adapters/sqlite clock internal/adminapi cmd/internal/daemon cmd/internal/logs cmd/internal/quickstart cmd/internal/sdnotify cmd/internal/settings config fault perf pool pool/httpworker pool/sqlworker",
+	"cmd/internal/daemon":     ". admin adapters/postgres/pgstore adapters/prometheus adapters/sqlite clock cmd/internal/gateway cmd/internal/sdnotify cmd/internal/settings config fault guard health health/healthhttp internal/localfile internal/sampler memory pool supervise telemetry",
 	"cmd/internal/gateway":    "clock cmd/internal/settings fault guard internal/exhausted/dialing internal/hostname internal/key internal/localfile internal/routing internal/sampler outcome perf protect ratelimit telemetry",
 	"cmd/internal/logs":       "",
 	"cmd/internal/quickstart": "clock cmd/internal/daemon",
+	"cmd/internal/sdnotify":   "",
 	"cmd/internal/settings":   "config fault guard health health/healthhttp internal/hostname internal/routing internal/suggest",
 
 	"bench":                  "bench/internal/machine breaker guard outcome perf pool ratelimit",

@@ -16,6 +16,7 @@ import (
 	"github.com/elixirscope/foundation/cmd/internal/daemon"
 	"github.com/elixirscope/foundation/cmd/internal/logs"
 	"github.com/elixirscope/foundation/cmd/internal/quickstart"
+	"github.com/elixirscope/foundation/cmd/internal/sdnotify"
 	"github.com/elixirscope/foundation/fault"
 )
 
@@ -29,7 +30,8 @@ func (a *app) serveCommand() *cobra.Command {
 		Use: "serve [--config FILE]", Short: "Run the daemon: gateway, admin API and probes", GroupID: groupRun, Args: cobra.NoArgs,
 		Long: "Run the daemon until SIGTERM, and then drain it; a second SIGTERM ends it at once.\n" +
 			"The configuration is --config, else $" + envConfig + ", else " + defaultConfig + ".\n" +
-			"SIGHUP and every change of the file reload it; a faulty file changes nothing.",
+			"SIGHUP and every change of the file reload it; a faulty file changes nothing.\n" +
+			"Where NOTIFY_SOCKET is set, systemd is told of start, reloads and stop, and its watchdog is pinged.",
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			path, err := a.configFile(file)
 			if err != nil {
@@ -75,8 +77,12 @@ func (a *app) serve(ctx context.Context, path string, log *slog.Logger) error {
 	defer restore()
 	hangups, stop := a.hangups()
 	defer stop()
-	err := daemon.Run(ctx, daemon.Options{
-		ConfigFile: path, LookupEnv: a.env.LookupEnv, Log: log, LogDropped: a.logs.Dropped, Kinds: workerKinds(), Build: buildName(),
+	manager, err := sdnotify.New(a.env.LookupEnv)
+	if err != nil {
+		log.Warn("the watchdog of the service manager is not served", slog.String("error", err.Error()))
+	}
+	err = daemon.Run(ctx, daemon.Options{
+		ConfigFile: path, LookupEnv: a.env.LookupEnv, Log: log, LogDropped: a.logs.Dropped, Kinds: workerKinds(), Build: buildName(), Manager: manager,
 	}, hangups, nil)
 	return startError(err)
 }

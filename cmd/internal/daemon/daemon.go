@@ -14,6 +14,7 @@ import (
 	"github.com/elixirscope/foundation/adapters/prometheus"
 	"github.com/elixirscope/foundation/admin"
 	"github.com/elixirscope/foundation/cmd/internal/gateway"
+	"github.com/elixirscope/foundation/cmd/internal/sdnotify"
 	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/health/healthhttp"
@@ -30,6 +31,8 @@ type Options struct {
 	// LogDropped counts the lines that Log has lost; nil if it loses none.
 	LogDropped func() uint64
 	Kinds      map[string]pool.Kind
+	// Manager is told how the daemon is; nil where no service manager listens.
+	Manager *sdnotify.Notifier
 	// Build names the program in the status, as in "foundation v1.2.3".
 	Build string
 	// WatchEvery is the pause between two looks at the files; 0 means 2 s and a
@@ -246,6 +249,7 @@ func (d *Daemon) Start() {
 		go s.serve()
 	}
 	d.ready.Store(true)
+	d.tellManager()
 	if d.options.WatchEvery < 0 {
 		return
 	}

@@ -17,7 +17,9 @@ import (
 // Reload reads the configuration file again and takes it over, or returns what
 // is wrong with it and changes nothing. It reports what changed.
 func (d *Daemon) Reload(ctx context.Context, by config.By) (config.Applied, error) {
-	return d.changing(ctx, func(ctx context.Context) (config.Applied, error) {
+	return d.changing(ctx, func(ctx context.Context) (_ config.Applied, err error) {
+		d.options.Manager.Reloading()
+		defer func() { d.options.Manager.Ready(d.afterReload(err)) }()
 		d.watch.accept(ctx) // what is read now, good or bad, has been tried
 		renew, err := d.readCertificates(ctx)
 		if err != nil {

@@ -29,6 +29,7 @@ func (d *Daemon) stop(ctx context.Context) error {
 		return d.abandon(ctx)
 	}
 	d.draining.Store(true)
+	d.options.Manager.Stopping(d.summary())
 	d.layer.Health().Drain()
 	d.gateway.Drain()
 	drain := d.drainTimes()
