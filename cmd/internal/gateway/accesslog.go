@@ -7,6 +7,7 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -39,56 +40,80 @@ func (l *accessLog) enabled() bool { return l.every > 0 && l.log != nil }
 
 // wants decides after the answer is known: a sampled log that missed the faults
 // and the refusals would not be worth having.
-func (l *accessLog) wants(status int, refusal, cutBy string) bool {
-	if status >= http.StatusInternalServerError || refusal != "" || cutBy != "" {
+func (l *accessLog) wants(status int, info *requestInfo) bool {
+	if status >= http.StatusInternalServerError || info.refusal != 0 || info.by != nobody || info.flags != 0 || info.failed != noFailure {
 		return true
 	}
 	return (l.seen.Add(1)-1)%l.every == 0
 }
 
-func (l *accessLog) write(r *http.Request, info *requestInfo, began time.Time) {
-	status, cutBy := info.statusCode(), info.cutBy()
-	if cutBy != "" {
+// write logs a request that has ended and took so long.
+func (l *accessLog) write(info *requestInfo, took time.Duration) {
+	status := info.statusCode()
+	if info.by != nobody {
 		status = info.status // 0 if nothing was answered
 	}
-	if !l.wants(status, info.refusal, cutBy) {
+	if !l.wants(status, info) {
 		return
 	}
-	var match, guard string
+	var route, guard, upstream, refused string
 	if info.route != nil {
-		match, guard = info.route.match, info.route.guardName
+		route, guard, upstream = info.route.name, info.route.guardName, info.route.target.Host
 	}
+	if info.refusal != 0 {
+		refused = info.refusal.String()
+	}
+	r := &info.request
 	l.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
-		slog.String("correlation_id", telemetry.Correlation(r.Context())),
+		slog.String("request_id", telemetry.Correlation(r.Context())),
 		slog.String("method", r.Method),
 		slog.String("host", r.Host),
 		slog.String("path", r.URL.Path),
 		slog.Int("status", status),
 		slog.Int64("bytes", info.bytes),
-		slog.Float64("duration_seconds", time.Since(began).Seconds()),
+		slog.Float64("duration_seconds", took.Seconds()),
+		slog.Float64("upstream_seconds", info.header.Seconds()),
 		slog.String("client", info.client.String()),
-		slog.String("route", match),
+		slog.String("route", route),
+		slog.String("upstream", upstream),
 		slog.String("guard", guard),
-		slog.String("refused", info.refusal),
-		slog.String("cut_by", cutBy),
+		slog.String("refused", refused),
+		slog.String("cut_by", info.by.String()),
+		slog.Any("flags", info.words()),
 	)
 }
 
-// cutBy says who ended an answer before it was complete: "client", "upstream",
-// "gateway" if a handler panicked, "" if nobody did. A client that leaves takes the
-// upstream's answer with it, so it is asked first.
-func (i *requestInfo) cutBy() string {
+// cutBy says who ended an answer before it was complete: the gateway if a handler
+// panicked. A client that leaves takes the upstream's answer with it, so it is asked
+// first.
+func (i *requestInfo) cutBy() party {
 	switch {
 	case i.status == http.StatusSwitchingProtocols:
-		return ""
+		return nobody
 	case i.unwritten, !i.returned && i.request.Context().Err() != nil:
-		return "client"
+		return byClient
 	case i.returned:
-		return ""
+		return nobody
 	case i.broken:
-		return "upstream"
+		return byUpstream
 	}
-	return "gateway"
+	return byGateway
+}
+
+// conclude says what is to be said of a request that has ended.
+func (i *requestInfo) conclude() {
+	i.by = i.cutBy()
+	switch i.by {
+	case byClient:
+		if !i.has(flagClientNotReading) {
+			i.flag(flagClientCanceled)
+		}
+	case byUpstream:
+		i.flag(flagUpstreamCut)
+	case byGateway:
+		i.flag(flagGatewayCut)
+	case nobody, cutParties:
+	}
 }
 
 // responseWriter notes what was answered and keeps a client that does not read
@@ -102,6 +127,7 @@ type responseWriter struct {
 	until     time.Time // when the client gives up; the zero time where it has not said
 	stream    bool      // of many on one connection
 	clock     bool      // runs for the client of a stream
+	read      time.Time // until when it must read then
 	status    int
 	bytes     int64
 	broken    bool // the upstream's body could not be read to its end
@@ -160,9 +186,16 @@ func (w *responseWriter) Write(p []byte) (int, error) {
 // after the write, because what was written may wait in a buffer for a flush.
 func (w *responseWriter) startClock() {
 	if w.stream && w.deadlines != nil {
-		_ = w.deadlines.SetWriteDeadline(w.readBy(time.Now())) // a closed stream is told by Write
+		w.read = w.readBy(time.Now())
+		_ = w.deadlines.SetWriteDeadline(w.read) // a closed stream is told by Write
 		w.clock = true
 	}
+}
+
+// pastReading reports whether a write failed with err because the client took nothing in
+// the time that it had. A stream that is reset for it says no more than that it is closed.
+func (w *responseWriter) pastReading(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || w.clock && !time.Now().Before(w.read)
 }
 
 // lastWord is how long a client whose time is over has to take what it is told of it.

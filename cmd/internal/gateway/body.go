@@ -53,7 +53,6 @@ func (b *idleBody) Read(p []byte) (int, error) {
 		b.info.startClock()
 	}
 	if !errors.Is(err, io.EOF) {
-		b.info.broken = true
 		if b.expired.Load() {
 			err = errBodyIdle
 		}
@@ -123,11 +122,12 @@ func uploadError(err error) error {
 type uploadBody struct {
 	io.ReadCloser
 
-	ended   atomic.Bool // all of it was read
-	woken   atomic.Bool
-	failed  atomic.Bool  // the client left it unfinished, or sent too much
-	spoken  atomic.Int64 // when it last moved, or the answer did: see talkBody
-	starved atomic.Bool  // it was the client that was waited for when the time was over
+	ended    atomic.Bool // all of it was read
+	woken    atomic.Bool
+	failed   atomic.Bool   // the client left it unfinished, or sent too much
+	received atomic.Uint64 // bytes
+	spoken   atomic.Int64  // when it last moved, or the answer did: see talkBody
+	starved  atomic.Bool   // it was the client that was waited for when the time was over
 
 	// mu guards the fields below, and is held while a deadline is set.
 	mu        sync.Mutex
@@ -192,6 +192,7 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 		return 0, errUploadFailed
 	}
 	n, err := b.ReadCloser.Read(p)
+	b.received.Add(uint64(n)) //nolint:gosec // not negative
 	b.hears(time.Now())
 	if errors.Is(err, io.EOF) {
 		b.ended.Store(true)
@@ -243,6 +244,14 @@ func (b *uploadBody) held(now time.Time) bool {
 // waited for when the time was over, or when the upstream gave up.
 func (b *uploadBody) blames(f *fault.Error, now time.Time) bool {
 	return f.Code() == fault.CallTimeout && (b.starved.Load() || b.isAwaited()) || b.failed.Load() || b.held(now)
+}
+
+// faultOf is the flag of a request for which the client that uploads is blamed.
+func (b *uploadBody) faultOf(f *fault.Error) flags {
+	if f.Code() == fault.CallTimeout || b.failed.Load() {
+		return flagClientNotSending
+	}
+	return flagClientSlow
 }
 
 // wake ends a read that waits for the client. The transport waits for that read

@@ -114,8 +114,8 @@ func TestAGRPCCallWithoutAnyTimeIsLate(t *testing.T) {
 		t.Errorf("counted %+v", c)
 	}
 	r.server.Close() // waits for the handlers, which log last
-	if n := strings.Count(log.String(), `"refused":"call_timeout"`); n != 2 {
-		t.Errorf("%d calls are logged as call_timeout, want 2: %s", n, log.String())
+	if n := strings.Count(log.String(), `"refused":"","cut_by":"","flags":["client_deadline"]`); n != 2 {
+		t.Errorf("%d calls are logged with their client's deadline, want 2: %s", n, log.String())
 	}
 }
 

@@ -38,8 +38,9 @@ type Table struct {
 	mux         *routing.Mux
 	routes      []*route
 	connections connections
-	held        map[string]*held // by the route's match
-	files       []string         // that the connections rest on
+	held        map[string]*held    // by the route's match
+	traffic     map[string]*traffic // by its name
+	files       []string            // that the connections rest on
 	peers       peers
 	access      *accessLog
 	idle        time.Duration
@@ -61,7 +62,7 @@ func New(log *slog.Logger) *Gateway {
 func (g *Gateway) Prepare(ctx context.Context, c settings.Gateway) (*Table, error) {
 	c = c.WithDefaults()
 	t := &Table{
-		mux: muxFor(c.Routes), connections: connections{}, held: map[string]*held{}, access: newAccessLog(c.AccessLog, g.log), idle: c.Limits.BodyIdleTimeout,
+		mux: muxFor(c.Routes), connections: connections{}, held: map[string]*held{}, traffic: map[string]*traffic{}, access: newAccessLog(c.AccessLog, g.log), idle: c.Limits.BodyIdleTimeout,
 		perClient: c.Limits.MaxConnectionsPerClient,
 	}
 	old := g.table.Load()
@@ -91,6 +92,10 @@ func (t *Table) add(ctx context.Context, c settings.Route, defaults settings.Gat
 		rt.held = before
 	}
 	t.held[c.Match] = rt.held
+	if before := old.traffic[rt.name]; before != nil {
+		rt.traffic = before
+	}
+	t.traffic[rt.name] = rt.traffic
 	if err := t.connect(ctx, rt, c, old.connections); err != nil {
 		return err
 	}
@@ -154,20 +159,32 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	info.client, info.trusted = t.peers.client(r)
 	info.draining = g.draining.Load()
 	info.request = *r.WithContext(info)
-	began := clock.Now()
-	defer info.count(began)
-	if t.access.enabled() {
-		defer t.access.write(&info.request, info, time.Now())
-	}
+	info.timed = t.access.enabled()
+	defer t.end(info, clock.Now())
 	t.serve(info, &info.request)
 	info.returned = true
+}
+
+// end counts and logs a request whose handler has returned, or panicked.
+func (t *Table) end(info *requestInfo, began clock.Instant) {
+	if info.route == nil && !info.timed {
+		return
+	}
+	took := clock.Now().Sub(began)
+	info.conclude()
+	if info.route != nil {
+		info.route.traffic.end(info, took)
+	}
+	if info.timed {
+		t.access.write(info, took)
+	}
 }
 
 // serve finds the route. What the mux would answer itself, a path or a method
 // that no route has, is answered in the form of all refusals.
 func (t *Table) serve(w *requestInfo, r *http.Request) {
 	if status := unroutable(r); status != 0 {
-		w.refusal = fault.InvalidArgument.String()
+		w.flag(flagBadRequest)
 		writeProblem(w, r, status, fault.InvalidArgument)
 		return
 	}
@@ -229,7 +246,7 @@ func (i *requestInfo) answerWithout(r *http.Request, probe *headerOnly) {
 	if probe.status < http.StatusBadRequest { // a redirect to the clean form of a path that has no route either
 		probe.status = http.StatusNotFound
 	}
-	i.refusal = fault.NotFound.String()
+	i.flag(flagNoRoute)
 	writeProblem(i, r, probe.status, fault.NotFound)
 }
 
@@ -241,7 +258,7 @@ func answerAsterisk(w *requestInfo, r *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	w.refusal = fault.InvalidArgument.String()
+	w.flag(flagBadRequest)
 	writeProblem(w, r, http.StatusBadRequest, fault.InvalidArgument)
 }
 
@@ -259,24 +276,6 @@ func (h *headerOnly) WriteHeader(status int)      { h.status = status }
 // other instances while this one still accepts.
 func (g *Gateway) Drain() { g.draining.Store(true) }
 
-// RouteStatus is what is known of a route.
-type RouteStatus struct {
-	Match, Guard string
-	// Unfinished counts the answers without a declared length that ended before their
-	// end: the upstream, or the idle limit, broke them off. It stays over reloads.
-	Unfinished uint64
-}
-
-// Routes lists the routes in use, in the order of the configuration.
-func (g *Gateway) Routes() []RouteStatus {
-	routes := g.table.Load().routes
-	list := make([]RouteStatus, 0, len(routes))
-	for _, rt := range routes {
-		list = append(list, RouteStatus{Match: rt.match, Guard: rt.guardName, Unfinished: rt.held.unfinished.Load()})
-	}
-	return list
-}
-
 // Upgraded counts the connections that left HTTP, as WebSockets do.
 func (g *Gateway) Upgraded() int { return g.upgrades.count() }
 
@@ -292,6 +291,7 @@ func (g *Gateway) Close(ctx context.Context) {
 func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	info := infoOf(r.Context())
 	info.route = rt
+	rt.traffic.begun.Add(1)
 	if rt.maxBody > 0 && r.ContentLength > rt.maxBody {
 		info.refuseTooLarge(w, r)
 		return

@@ -83,12 +83,18 @@ func reportGRPC(ctx context.Context, code string) {
 			protect.ReportError(ctx, guard.Neutral(badStatus(code)))
 			return
 		}
-		protect.ReportError(ctx, badStatus(code))
+		reportFailure(ctx, code)
 	case "2", "14", "15": // Unknown, Unavailable, DataLoss
-		protect.ReportError(ctx, badStatus(code))
+		reportFailure(ctx, code)
 	case "1", "8", "10", "13": // Canceled, ResourceExhausted, Aborted, Internal
 		protect.ReportError(ctx, guard.Neutral(badStatus(code)))
 	}
+}
+
+func reportFailure(ctx context.Context, code string) {
+	err := badStatus(code)
+	infoOf(ctx).failedAs(failedGRPC, err)
+	protect.ReportError(ctx, err)
 }
 
 func badStatus(code string) error {

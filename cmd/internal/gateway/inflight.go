@@ -9,17 +9,13 @@ import (
 	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/key"
-	"github.com/elixirscope/foundation/perf"
 )
 
-// held is what the clients of one route hold, and what is counted of it. It outlives reloads, as the requests do:
+// held is what the clients of one route hold. It outlives reloads, as the requests do:
 // a table takes it over from the table before it.
 type held struct {
 	keys     inFlight
 	upgraded atomic.Int64
-	// unfinished counts the answers without a declared length that ended before their end.
-	unfinished atomic.Uint64
-	requests   perf.Operation
 }
 
 // inFlight counts the requests of each key that are in flight. A key is there as long

@@ -7,7 +7,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"time"
 
+	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -31,19 +34,25 @@ type requestInfo struct {
 	transfer  transfer
 	download  idleBody
 	answer    answerBody
-	refusal   string // the code of the fault that answered, "" if the upstream did
-	returned  bool   // the handler did, and did not panic
+	refusal   fault.Code // of the guard, or of a limit of the route; 0 if neither refused
+	failed    upstreamClass
+	flags     flags
+	by        party // who broke off the answer, once the request has ended
+	returned  bool  // the handler did, and did not panic
+	timed     bool  // how long the upstream takes is wanted
+	asked     clock.Instant
+	header    time.Duration // from there to the upstream's header
 }
 
-// header returns the correlation id as the value of a header. No header changes
+// idField returns the correlation id as the value of a header. No header changes
 // the list, so all of them share it.
-func (i *requestInfo) header() []string { return i.ids[:1:1] }
+func (i *requestInfo) idField() []string { return i.ids[:1:1] }
 
 // WriteHeader implements http.ResponseWriter. The id is set again, and so is the
 // advice to leave, because a proxy clears the header after early hints.
 func (i *requestInfo) WriteHeader(status int) {
 	h := i.Header()
-	h[requestIDHeader] = i.header()
+	h[requestIDHeader] = i.idField()
 	if i.stream && status < http.StatusOK {
 		i.hint(status)
 		return
@@ -75,6 +84,9 @@ func (i *requestInfo) Write(p []byte) (int, error) {
 	}
 	n, err := i.responseWriter.Write(p)
 	if err != nil { // it is the client that did not take it
+		if i.pastReading(err) {
+			i.flag(flagClientNotReading)
+		}
 		i.report(guard.Neutral(err))
 	}
 	return n, err
@@ -83,7 +95,7 @@ func (i *requestInfo) Write(p []byte) (int, error) {
 // Hijack implements http.Hijacker. The proxy writes the header of an upgrade
 // itself, and takes it from here.
 func (i *requestInfo) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	i.Header()[requestIDHeader] = i.header()
+	i.Header()[requestIDHeader] = i.idField()
 	return i.responseWriter.Hijack()
 }
 

@@ -66,7 +66,7 @@ const http2Only = "this resource is served over HTTP/2 only, which has no upgrad
 
 // refuseBad answers r, which passes no guard.
 func (i *requestInfo) refuseBad(r *http.Request, bad badRequest) {
-	i.refusal = fault.InvalidArgument.String()
+	i.flag(flagBadRequest)
 	i.hurry(r)
 	writeProblemDetail(i, r, bad.status, fault.InvalidArgument, bad.detail)
 }

@@ -12,15 +12,18 @@ import (
 	"sync"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/errclass"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/protect"
 )
 
 // route is one row of the table, made of one route of the configuration.
 type route struct {
-	match       string
+	name, match string
 	guardName   string
 	target      *url.URL
 	stripPrefix string
@@ -36,6 +39,7 @@ type route struct {
 	maxUpgraded int           // 0: no limit
 	upgradeIdle time.Duration // 0: no limit
 	held        *held
+	traffic     *traffic
 	priority    priorityTemplate
 	h2c         bool
 	transport   *http.Transport
@@ -43,6 +47,7 @@ type route struct {
 	upgrades    *upgrades
 	alarms      alarms
 	exhaustion  *exhaustion
+	log         *slog.Logger
 	handler     http.Handler // behind the guard
 }
 
@@ -80,11 +85,11 @@ func newRoute(c settings.Route, defaults settings.Gateway) (*route, error) {
 		return nil, err
 	}
 	rt := &route{
-		match: c.Match, guardName: c.Guard, target: target, stripPrefix: strings.TrimSuffix(c.StripPrefix, "/"), keepHost: c.PreserveHost, tellsQuota: c.RateLimitHeaders,
+		name: c.Label(), match: c.Match, guardName: c.Guard, target: target, stripPrefix: strings.TrimSuffix(c.StripPrefix, "/"), keepHost: c.PreserveHost, tellsQuota: c.RateLimitHeaders,
 		bodyIdle: c.IdleTimeout, streamIdle: c.IdleTimeout, maxBody: defaults.Limits.MaxBody, key: key, priority: priority,
 		h2c: c.H2C, speaksHTTP2: c.H2C || target.Scheme == "https",
 		heldKey: heldKey(key), maxPerKey: max(0, c.MaxInFlightPerKey), maxUpgraded: max(0, cmp.Or(c.MaxUpgraded, settings.DefaultMaxUpgraded)),
-		upgradeIdle: max(0, cmp.Or(c.IdleTimeout, defaults.Limits.UpgradeIdleTimeout)), held: &held{},
+		upgradeIdle: max(0, cmp.Or(c.IdleTimeout, defaults.Limits.UpgradeIdleTimeout)), held: &held{}, traffic: &traffic{},
 	}
 	if rt.bodyIdle == 0 {
 		rt.bodyIdle = defaults.Limits.BodyIdleTimeout
@@ -139,7 +144,7 @@ func (rt *route) bind(g *guard.Guard, up *upgrades, log *slog.Logger) {
 	} else {
 		proxy = rt.boundUpgrades(proxy)
 	}
-	rt.upgrades, rt.handler = up, proxy
+	rt.upgrades, rt.log, rt.handler = up, log, proxy
 }
 
 // rewrite makes the request for the upstream.
@@ -153,8 +158,11 @@ func (rt *route) rewrite(pr *httputil.ProxyRequest) {
 		pr.Out.Host = pr.In.Host
 	}
 	info := infoOf(pr.In.Context())
+	if info.timed {
+		info.asked = clock.Now()
+	}
 	info.forward(pr.Out.Header, pr.In)
-	pr.Out.Header[requestIDHeader] = info.header()
+	pr.Out.Header[requestIDHeader] = info.idField()
 	if info.upload != nil && pr.Out.Body != nil {
 		pr.Out.Body = sentBody{pr.Out.Body, info.upload}
 	}
@@ -164,12 +172,14 @@ func (rt *route) rewrite(pr *httputil.ProxyRequest) {
 }
 
 // errBodyIdle ends a request whose body stood still for too long.
-var errBodyIdle = errors.New("the body stood still for too long")
+var errBodyIdle error = &errclass.Named{Class: errclass.Timeout, Text: "the body stood still for too long"}
 
 // watch keeps an eye on a response. The request has one id, the gateway's: what an
 // upstream sends back would stand beside it.
 func (rt *route) watch(resp *http.Response) error {
 	delete(resp.Header, requestIDHeader)
+	info := infoOf(resp.Request.Context())
+	info.heard(resp.StatusCode)
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		if err := checkChange(resp); err != nil {
 			return err
@@ -182,7 +192,7 @@ func (rt *route) watch(resp *http.Response) error {
 		}
 		watchGRPC(resp)
 	}
-	endsCall(resp, infoOf(resp.Request.Context()))
+	endsCall(resp, info)
 	return nil
 }
 
@@ -212,10 +222,30 @@ func makeRoomForTrailers(resp *http.Response) {
 	}
 }
 
-// refuse answers a call that the guard refused, and notes the code for the access log.
+// heard notes that the upstream's header is here.
+func (i *requestInfo) heard(status int) {
+	if i.timed {
+		i.header = clock.Now().Sub(i.asked)
+	}
+	if status >= http.StatusInternalServerError && protect.StatusOutcome(status) == outcome.Failure {
+		i.failedAs(failedStatus, errclass.Status(status))
+	}
+}
+
+// refuse answers a call that the guard, or a limit of the route, refused, and one whose
+// upstream did not answer.
 func refuse(w http.ResponseWriter, r *http.Request, err error) {
 	info := infoOf(r.Context())
-	info.refusal = protect.RefusalCode(err).String()
+	switch code := protect.RefusalCode(err); {
+	case isRefusal(code):
+		info.refusal = code
+	case code == fault.Canceled:
+		info.flag(flagClientCanceled)
+	case code == fault.InvalidArgument:
+		info.flag(flagBadRequest)
+	case code == fault.CallTimeout && info.failed == noFailure && clientGaveUp(r.Context()):
+		info.flag(flagClientDeadline)
+	}
 	info.hurry(r)
 	protect.WriteRefusal(w, r, err)
 }
@@ -242,7 +272,7 @@ func (i *requestInfo) leaveTooLarge(r *http.Request) {
 
 // refuseTooLarge answers a client that sends, or announces, more than a body may have.
 func (i *requestInfo) refuseTooLarge(w http.ResponseWriter, r *http.Request) {
-	i.refusal = fault.InvalidArgument.String()
+	i.flag(flagBodyTooLarge)
 	i.leaveTooLarge(r)
 	writeProblem(w, r, http.StatusRequestEntityTooLarge, fault.InvalidArgument)
 }
@@ -269,18 +299,39 @@ func (rt *route) answerError(w http.ResponseWriter, r *http.Request, err error) 
 		err = context.DeadlineExceeded
 	}
 	f := classify(r.Context(), err)
-	protect.ReportError(r.Context(), infoOf(r.Context()).verdict(f))
+	protect.ReportError(r.Context(), infoOf(r.Context()).verdict(r.Context(), f))
 	refuse(w, r, f)
 }
 
 // verdict is what the guard is to make of f: a client that left, or that has not
 // sent its body when the time is over, says nothing about the upstream. Else
 // anybody could open the breaker for all others with a few unfinished uploads.
-func (i *requestInfo) verdict(f *fault.Error) error {
-	if f.Code() == fault.Canceled || i.upload != nil && i.upload.blames(f, time.Now()) {
+func (i *requestInfo) verdict(ctx context.Context, f *fault.Error) error {
+	switch {
+	case f.Code() == fault.Canceled:
+		return guard.Neutral(f)
+	case i.upload != nil && i.upload.blames(f, time.Now()):
+		i.flag(i.upload.faultOf(f))
 		return guard.Neutral(f)
 	}
+	if clientGaveUp(ctx) { // how much of that counts is the guard's to judge
+		i.flag(flagClientDeadline)
+		return f
+	}
+	i.unreached(f)
 	return f
+}
+
+// unreached counts a failure of the upstream that came in place of its header.
+func (i *requestInfo) unreached(f *fault.Error) {
+	class, err := classOf(f), error(f)
+	switch cause := errors.Unwrap(f); {
+	case f.Code() == fault.CallTimeout && class == failedOther:
+		class = failedTimeout
+	case f.Code() == fault.OperationFailed && cause != nil:
+		err = cause
+	}
+	i.failedAs(class, err)
 }
 
 // classify says what an error of the round trip means.

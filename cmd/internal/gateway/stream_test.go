@@ -108,7 +108,7 @@ func TestAClientThatLeavesIsNeutralAndLoggedAs499(t *testing.T) {
 	if s := r.guard.Status(); s.Results[guard.CallerLeft] != 1 {
 		t.Errorf("results %v", s.Results)
 	}
-	if !strings.Contains(log.String(), `"status":499`) || !strings.Contains(log.String(), `"refused":"canceled"`) {
+	if !strings.Contains(log.String(), `"status":499`) || !strings.Contains(log.String(), `"refused":"","cut_by":"","flags":["client_canceled"]`) {
 		t.Errorf("the log says %s", log.String())
 	}
 }

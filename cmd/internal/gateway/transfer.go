@@ -43,18 +43,23 @@ func (t *transfer) hears() {
 // crashed; and any client may open as many such streams as it likes. They are
 // counted by route instead.
 func (i *requestInfo) brokeOff(err error) {
+	i.broken = true
 	t := &i.transfer
 	switch left := t.ctx.Err(); {
 	case errors.Is(left, context.DeadlineExceeded): // of the client: see boundByClient
 		i.report(guard.Neutral(err))
 	case left != nil: // the client has gone, as the guard will see
 	case !t.declared:
-		i.route.held.unfinished.Add(1)
+		i.route.traffic.unfinished.Add(1)
 		i.report(guard.Neutral(err))
 	default:
 		if t.waits.forUpstream(time.Now()); t.waits.held() {
+			i.flag(flagClientSlow)
 			i.report(guard.Neutral(err))
+			return
 		}
+		i.failedAs(classOf(err), err)
+		i.report(err)
 	}
 }
 

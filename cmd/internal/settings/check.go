@@ -138,6 +138,34 @@ func (k *checker) gateway(g *Gateway) {
 		k.route(field("gateway.routes").index(i), &g.Routes[i])
 	}
 	k.patterns(g.Routes)
+	k.routeNames(g.Routes)
+}
+
+// routeNames checks the names that routes have been given. A match always has a slash,
+// so that no name can be another route's match.
+func (k *checker) routeNames(routes []Route) {
+	first := make(map[string]int, len(routes))
+	for i := range routes {
+		at, name := field("gateway.routes").index(i).key("name"), routes[i].Name
+		if name == "" {
+			continue
+		}
+		k.name(at, name)
+		if before, again := first[name]; again {
+			other := field("gateway.routes").index(before).key("name")
+			k.add(at, name, "the same name as %s", k.where(other))
+			continue
+		}
+		first[name] = i
+	}
+}
+
+// where names a field and its place in the document, if it has one.
+func (k *checker) where(at field) string {
+	if pos := k.c.Position(string(at)); pos != "" {
+		return string(at) + " at " + pos
+	}
+	return string(at)
 }
 
 func (k *checker) route(at field, r *Route) {
@@ -304,11 +332,7 @@ func (k *checker) patterns(routes []Route) {
 }
 
 func (k *checker) conflict(at field, routes []Route, first, second int) {
-	other := field("gateway.routes").index(first).key("match")
-	where := string(other)
-	if pos := k.c.Position(string(other)); pos != "" {
-		where += " at " + pos
-	}
+	where := k.where(field("gateway.routes").index(first).key("match"))
 	if same(routes[first].Match, routes[second].Match) {
 		k.add(at, routes[second].Match, "the same pattern as %s", where)
 		return

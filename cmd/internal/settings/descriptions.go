@@ -34,6 +34,7 @@ var descriptions = map[string]string{
 	"settings.Route.Match":                    "A pattern of net/http's ServeMux, as in \"/payments/\" or \"GET api.example.org/v1/{id}\".",
 	"settings.Route.MaxInFlightPerKey":        "How many requests of one key may be in flight at a time, streams and upgraded connections included; a key with {remote_ip} counts by that part alone; 0 (negative in Go) means no limit; default no limit, because behind a proxy that is not trusted all clients look like one.",
 	"settings.Route.MaxUpgraded":              "How many connections of the route may have left HTTP, as WebSockets do; they hold no place of the guard's concurrency; 0 (negative in Go) means no limit; default 1024.",
+	"settings.Route.Name":                     "Names the route in the status, metrics, alerts and the access log; a name as everywhere, and no other route's; default its match.",
 	"settings.Route.PreserveHost":             "Forwards the client's Host header instead of the upstream's host; default false.",
 	"settings.Route.Priority":                 "Critical, normal, best_effort, bulk, or a template such as \"{header:X-priority}\"; default the guard's.",
 	"settings.Route.RateLimitHeaders":         "Tells also admitted clients what the guard's rate limit has left, in RateLimit and RateLimit-Policy; default false: refusals alone carry them.",

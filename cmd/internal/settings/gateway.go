@@ -1,6 +1,9 @@
 package settings
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Gateway sets up the reverse proxy of the daemon. A library user has no need
 // of it.
@@ -90,6 +93,8 @@ const (
 
 // Route says where the requests that match a pattern go.
 type Route struct {
+	// Name names the route in the status, metrics, alerts and the access log; a name as everywhere, and no other route's; default its match.
+	Name string `yaml:"name"`
 	// Match is a pattern of net/http's ServeMux, as in "/payments/" or "GET api.example.org/v1/{id}".
 	Match string `yaml:"match"`
 	// Upstream is the http or https URL that the requests go to; its path is put before theirs.
@@ -117,6 +122,10 @@ type Route struct {
 	// IdleTimeout is how long a body may stand still; default the gateway's body_idle_timeout, upgrade_idle_timeout for connections that left HTTP, and no limit for event streams and gRPC.
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
 }
+
+// Label is what the route is called where one has to be named: its name, or its match,
+// which no name can be taken for.
+func (r *Route) Label() string { return cmp.Or(r.Name, r.Match) }
 
 // The defaults of a gateway.
 const (

@@ -20,7 +20,7 @@ func (k *checker) operations(g *Gateway) {
 	var known []string
 	if g != nil {
 		for i := range g.Routes {
-			known = append(known, routeOperation+g.Routes[i].Match)
+			known = append(known, routeOperation+g.Routes[i].Label())
 		}
 	}
 	check := func(section, name string) {
