@@ -94,16 +94,17 @@ func (p *performances) follow(f *Foundation) {
 // sources lists the operations of the parts that are in force.
 func (f *Foundation) sources(a *assembly) (out []perf.Source) {
 	users := map[string][]string{} // of each pool, the guards
+	reasons := guard.CallReasons()
 	guards := partsOf[*guard.Guard](a, guardSection)
 	for _, name := range slices.Sorted(maps.Keys(guards)) {
 		g := guards[name]
-		out = append(out, perf.Source{Name: name, Kind: "guard", Part: g, Read: g.ReadCalls})
+		out = append(out, perf.Source{Name: name, Kind: "guard", Part: g, Read: g.ReadCalls, Reasons: reasons})
 		if pool := a.Config.Guards[name].Pool; pool != "" {
 			users[pool] = append(users[pool], name)
 		}
 	}
 	for name, g := range f.own.guards {
-		out = append(out, perf.Source{Name: name, Kind: "guard", Part: g, Read: g.ReadCalls})
+		out = append(out, perf.Source{Name: name, Kind: "guard", Part: g, Read: g.ReadCalls, Reasons: reasons})
 	}
 	for name, p := range partsOf[pool.Managed](a, poolSection) {
 		if t, ok := p.(timed); ok {

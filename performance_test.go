@@ -3,6 +3,7 @@ package foundation_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,6 +16,8 @@ import (
 	"github.com/elixirscope/foundation/health"
 	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/perf"
+	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/telemetry"
 )
 
 func openPerformance(t *testing.T, o foundation.Options) *foundation.Foundation {
@@ -148,6 +151,39 @@ func TestPerformance_AWebhookNeedsASender(t *testing.T) {
 		synctest.Wait()
 		if s := f.Status(); s.Performance.Webhook.Delivered != 1 || s.Guards[1].Name != "foundation.webhook" || s.Guards[1].Results[guard.Succeeded] != 1 {
 			t.Errorf("%+v", s.Performance.Webhook)
+		}
+	})
+}
+
+// Why calls of a guard did not succeed in the last minute is known by code.
+func TestPerformance_KnowsWhyCallsOfAGuardDidNotSucceed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := performance(perf.Config{})
+		c.RateLimits = map[string]config.RateLimit{"few": {Config: ratelimit.Config{Limit: 4, Per: time.Hour}}}
+		c.Guards["checkout"] = config.Guard{Config: guard.Config{Timeout: 100 * time.Millisecond}, RateLimit: "few"}
+		f := openPerformance(t, foundation.Options{Config: c})
+		g, err := f.Guard("checkout")
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2500 * time.Millisecond)
+		left, leave := context.WithCancel(t.Context())
+		hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		_ = g.Do(t.Context(), hang)
+		time.AfterFunc(10*time.Millisecond, leave)
+		_ = g.Do(left, hang)
+		for range 5 { // two of them pass, and three are refused
+			_ = g.Do(t.Context(), func(context.Context) error { return errors.New("on purpose") })
+		}
+		time.Sleep(2 * time.Second)
+		s, err := f.Performance().OperationStatus("checkout", time.Minute)
+		want := []perf.ReasonCount{
+			{Reason: telemetry.Reason{Of: "failed", Name: "call_timeout"}, Calls: 1},
+			{Reason: telemetry.Reason{Of: "ignored", Name: "canceled"}, Calls: 1},
+			{Reason: telemetry.Reason{Of: "refused", Name: "rate_limited"}, Calls: 3},
+		}
+		if err != nil || !slices.Equal(s.Reasons, want) || s.Window.Failed != 3 || s.Window.Ignored != 1 || s.Window.Refused != 3 {
+			t.Errorf("%+v, %+v, %v", s.Reasons, s.Window.Counts, err)
 		}
 	})
 }

@@ -32,21 +32,21 @@ type StateChanged struct {
 	// Cause is the rule that tripped, by the name of its setting, or "probe_failed",
 	// "cooldown_over", "probes_succeeded", "reset", "override", "override_released",
 	// "override_ended", or, where mode off begins or ends, "reconfigured".
-	Cause      string
-	Actor      string // of an override or reset
-	Reason     string // of the override that begins
-	Forced     bool   // To is forced by an override
-	Shadow     bool   // the breaker only watches
-	At         time.Time
-	RetryAt    time.Time    // while open; zero if not known
-	Evidence   []fault.Fact // why it opened; shared, do not change it
+	Cause    string
+	Actor    string // of an override or reset
+	Reason   string // of the override that begins
+	Forced   bool   // To is forced by an override
+	Shadow   bool   // the breaker only watches
+	At       time.Time
+	RetryAt  time.Time    // while open; zero if not known
+	Evidence []fault.Fact // why it opened; shared, do not change it
 	// Error is the class of most of the failures that opened it, or of the failed probe.
 	Error string
 	// OutageSince is when the breaker left the closed state by itself, until it is closed
 	// again and in the change that closes it.
 	OutageSince time.Time
-	Generation uint64
-	Revision   uint64 // of the configuration
+	Generation  uint64
+	Revision    uint64 // of the configuration
 	// Missed counts the changes just before this one that were dropped because a
 	// handler held up the delivery of more than a thousand.
 	Missed uint64

@@ -1,6 +1,28 @@
 package guard
 
-import "github.com/elixirscope/foundation/telemetry"
+import (
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+// The places of a guard's reasons: behind the first two, a code has the place of its number.
+const (
+	reasonTimedOut = iota
+	reasonCanceled
+	reasonCodes
+)
+
+// CallReasons lists what [Guard.ReadCalls] splits the calls by: those that ran past their
+// time limit, those whose caller gave up, and the refusals by code.
+func CallReasons() []telemetry.Reason {
+	list := make([]telemetry.Reason, reasonCodes+len(codeCounts{}))
+	list[reasonTimedOut] = telemetry.Reason{Of: "failed", Name: fault.CallTimeout.String()}
+	list[reasonCanceled] = telemetry.Reason{Of: "ignored", Name: fault.Canceled.String()}
+	for _, code := range fault.Codes() {
+		list[reasonCodes+int(code)%len(codeCounts{})] = telemetry.Reason{Of: "refused", Name: code.String()}
+	}
+	return list
+}
 
 // ReadCalls implements the pull contract of [telemetry.Calls]: the calls of the guard over
 // all revisions. A guard that is idle answers with one look at its counters.
@@ -16,9 +38,14 @@ func (g *Guard) ReadCalls(into *telemetry.Calls, mark uint64) uint64 {
 	into.Took = telemetry.Durations{}
 	s.took[Succeeded].addTo(&into.Took)
 	into.Succeeded = into.Took.Count()
-	into.Failed = s.took[Failed].count() + s.took[TimedOut].count()
-	into.Ignored = s.took[CallerLeft].count() + s.took[Indifferent].count()
+	timedOut, left := s.took[TimedOut].count(), s.took[CallerLeft].count()
+	into.Failed = s.took[Failed].count() + timedOut
+	into.Ignored = left + s.took[Indifferent].count()
 	into.Refused = refused
+	into.Reasons[reasonTimedOut], into.Reasons[reasonCanceled] = timedOut, left
+	for i := range s.refused {
+		into.Reasons[reasonCodes+i] = s.refused[i].Load()
+	}
 	if into.Succeeded+into.Failed+into.Ignored != admitted {
 		return 0
 	}

@@ -62,10 +62,18 @@ type delta struct {
 	low, top int // the range of buckets that are not empty; low > top if all are
 	n        uint64
 	sum      time.Duration
+	reasons  [telemetry.MaxReasons]uint32
+	split    int // how many of the reasons there are
 }
 
 // since fills d with what now has more than before, and brings before up to now.
-func (d *delta) since(now *telemetry.Calls, before *totals) {
+func (d *delta) since(now *telemetry.Calls, before *totals, reasons int) {
+	d.split = reasons
+	for i := range reasons {
+		is := uint32(now.Reasons[i])
+		d.reasons[i] = is - before.reasons[i]
+		before.reasons[i] = is
+	}
 	c := countsOf(now)
 	d.Counts = c.minus(before.Counts)
 	before.Counts = c
@@ -89,8 +97,9 @@ func (d *delta) since(now *telemetry.Calls, before *totals) {
 type totals struct {
 	Counts
 
-	sum  time.Duration
-	took fine
+	sum     time.Duration
+	took    fine
+	reasons [telemetry.MaxReasons]uint32 // modulo 2^32
 }
 
 // The quantiles of each second, see [Quantiles].

@@ -173,6 +173,9 @@ func (m *Monitor) addLocked(s Source, rebase bool) {
 // replaceLocked makes an operation count from another part of the same name, and keep what
 // it has learned. Whoever pulls may be at work with the old one.
 func (m *Monitor) replaceLocked(old *operation, s Source) {
+	if old.data != nil && !slices.Equal(old.Reasons, s.Reasons) {
+		old.data.reasons = nil // the places mean something else
+	}
 	m.known[s.Name] = &operation{Source: s, rebase: true, data: old.data, watches: old.watches}
 }
 

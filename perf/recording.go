@@ -15,6 +15,9 @@ type Source struct {
 	Part any
 	// Read implements the pull contract of [telemetry.Calls].
 	Read func(into *telemetry.Calls, mark uint64) uint64
+	// Reasons are what Read splits the calls that did not succeed by; nil is by nothing. At
+	// most [telemetry.MaxReasons] are kept.
+	Reasons []telemetry.Reason
 	// Within names the operations that this one is a part of, whose alerts stand for its own.
 	Within []string
 }
@@ -38,9 +41,11 @@ type recording struct {
 	seconds secondRing
 	slots   slotRing
 	tick    open
+	reasons reasonRings
 }
 
 func (r *recording) put(second int64, d *delta) {
+	r.reasons.put(second/slotSeconds, d)
 	r.seconds.put(second, secondOf(d))
 	r.slots.advance(second / slotSeconds)
 	r.slots.open.add(d)
@@ -64,7 +69,7 @@ func (o *operation) pull(now *telemetry.Calls, d *delta) bool {
 		}
 		o.before = new(totals)
 	}
-	d.since(now, o.before)
+	d.since(now, o.before, min(len(o.Reasons), telemetry.MaxReasons))
 	if o.rebase {
 		o.rebase = false
 		return false

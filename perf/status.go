@@ -48,6 +48,9 @@ type OperationStatus struct {
 	Objectives    []ObjectiveStatus
 	Alerts        []Alert // that are on
 	Window        *Snapshot
+	// Reasons are why calls of the window did not succeed, as far as the source of the
+	// operation tells and for at most the last [ReasonsKept].
+	Reasons []ReasonCount
 }
 
 // ObjectiveStatus is one half of an objective: how many calls it allows to break it, and how
@@ -135,6 +138,7 @@ func (m *Monitor) statusLocked(o *operation, window time.Duration) OperationStat
 	s := OperationStatus{Name: o.Name, Kind: o.Kind, Within: slices.Clone(o.Within), State: o.standing(), Window: new(Snapshot)}
 	to := time.Unix(m.now+1, 0)
 	m.windowLocked(o, to.Add(-window), to, s.Window)
+	s.Reasons = m.reasonsLocked(o, to.Add(-window), to)
 	s.Window.shift(m.offsetLocked())
 	if w.phases[detect.KindLatency] != detect.Learning {
 		s.NormalLatency = time.Duration(w.normal[detect.KindLatency] * float64(time.Second))

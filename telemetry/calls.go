@@ -18,6 +18,21 @@ type Calls struct {
 	Succeeded, Failed uint64
 	Ignored           uint64 // said nothing about the operation: the caller gave up
 	Refused           uint64 // did not run
+	// Reasons split the calls that did not succeed, in the order in which the part lists
+	// them. A part that lists none leaves them alone.
+	Reasons [MaxReasons]uint64
+}
+
+// MaxReasons is how many reasons a part can list.
+const MaxReasons = 40
+
+// Reason is one of the ways in which calls end without success.
+type Reason struct {
+	// Of says what the calls are counted in: "failed", "ignored" or "refused".
+	Of string
+	// Name is a fault code or a class, as in "call_timeout", "rate_limited" or "dns"; "" is
+	// of a place that is not used.
+	Name string
 }
 
 // Durations is a histogram of durations at one moment, whose buckets are at most 1/32 of
