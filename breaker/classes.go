@@ -8,6 +8,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/errclass"
 	"github.com/elixirscope/foundation/internal/errtree"
 )
 
@@ -17,9 +18,11 @@ var errAbandoned = errors.New("the call panicked or ended its goroutine")
 // keptClasses is how many different classes of errors are remembered.
 const keptClasses = 8
 
-// class is what is remembered of an error: its types or its code. A message may
-// hold anything, secrets included; a type cannot.
+// class is what is remembered of an error: what went wrong between this process and
+// the dependency, its code, or its types. A message may hold anything, secrets
+// included; a type cannot.
 type class struct {
+	named        errclass.Class
 	outer, inner reflect.Type
 	code         fault.Code
 	abandoned    bool
@@ -43,11 +46,30 @@ func classOf(err error) class {
 	if _, ok := errors.AsType[*fault.Error](err); ok {
 		counts := blamed(err)
 		if f, ok := errors.AsType[*fault.Error](counts); ok && f != nil {
-			return class{code: f.Code()}
+			return ofCode(f)
 		}
-		return class{outer: reflect.TypeOf(err), inner: reflect.TypeOf(innermost(counts))}
+		return ofTypes(err, counts)
 	}
-	return class{outer: reflect.TypeOf(err), inner: reflect.TypeOf(innermost(err))}
+	return ofTypes(err, err)
+}
+
+// ofCode prefers to the code that says nothing but that the operation failed what its
+// cause says.
+func ofCode(f *fault.Error) class {
+	if f.Code() == fault.OperationFailed {
+		if named := errclass.Of(f); named != "" {
+			return class{named: named}
+		}
+	}
+	return class{code: f.Code()}
+}
+
+// ofTypes is the class of the part of err that counts, by types only if it has no name.
+func ofTypes(err, counts error) class {
+	if named := errclass.Of(counts); named != "" {
+		return class{named: named}
+	}
+	return class{outer: reflect.TypeOf(err), inner: reflect.TypeOf(innermost(counts))}
 }
 
 // blamed is the part of err that counted as a failure, where it joins that with
@@ -90,9 +112,11 @@ func firstOf(errs []error) error {
 	return nil
 }
 
-// String renders the class, as in "*url.Error: syscall.Errno".
+// String renders the class, as in "refused" or "*url.Error: *errors.errorString".
 func (c class) String() string {
 	switch {
+	case c.named != "":
+		return string(c.named)
 	case c.abandoned:
 		return "panic or goexit"
 	case c.code != 0:
@@ -108,7 +132,10 @@ func (c class) String() string {
 
 // ErrorClass is one kind of failure that the breaker has counted.
 type ErrorClass struct {
-	Class string    // types or a code, never a message
+	// Class is refused, reset, dns, tls, timeout, protocol or eof where the error says what
+	// went wrong on the way to the dependency, status_503 and the like where an answer did;
+	// else the error's code or its types, never a message.
+	Class string
 	Count uint64    // since it was first remembered
 	Last  time.Time // when it was last counted
 }

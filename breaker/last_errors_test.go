@@ -31,7 +31,7 @@ func TestAKindOfErrorThatComesAgainIsListedOnce(t *testing.T) {
 			_ = b.Do(t.Context(), func(context.Context) error { return err })
 			time.Sleep(second)
 		}
-		want := []string{"*errors.errorString ×3, 1s ago", "fault.Code ×1, 2s ago", "context.deadlineExceededError ×1, 4s ago"}
+		want := []string{"*errors.errorString ×3, 1s ago", "fault.Code ×1, 2s ago", "timeout ×1, 4s ago"}
 		if got := lastErrors(b); !slices.Equal(got, want) {
 			t.Errorf("%q", got)
 		}
@@ -51,7 +51,7 @@ func TestFailuresOfLooksAndRevocationsAreListed(t *testing.T) {
 		p := b.Allow()
 		p.Success()
 		p.SettleAt(clock.Now(), outcome.Failure, context.DeadlineExceeded)
-		if got := lastErrors(b); !slices.Equal(got, []string{"context.deadlineExceededError ×1, 0s ago", "*errors.errorString ×1, 0s ago"}) {
+		if got := lastErrors(b); !slices.Equal(got, []string{"timeout ×1, 0s ago", "*errors.errorString ×1, 0s ago"}) {
 			t.Errorf("%q", got)
 		}
 	})

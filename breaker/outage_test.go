@@ -32,7 +32,7 @@ func TestAFailedProbeDoesNotOverwriteWhyAnOutageBegan(t *testing.T) {
 		began := time.Now()
 		failWith(b, 1, errDown)
 		cause := []fault.Fact{fault.Against("failures", 5, 5, ""), fault.Measure("window", 10, "seconds"), fault.Measure("config_revision", 1, "")}
-		first := breaker.Outage{Began: began, Cause: "failure_threshold", Evidence: cause, Error: "context.deadlineExceededError"}
+		first := breaker.Outage{Began: began, Cause: "failure_threshold", Evidence: cause, Error: "timeout"}
 		wantOutage(t, b, first)
 		for probe := range 2 {
 			time.Sleep(second)
@@ -76,7 +76,7 @@ func wantTold(t *testing.T, seen []breaker.StateChanged, began time.Time) {
 			classes = append(classes, e.Error)
 		}
 	}
-	if last := seen[len(seen)-1]; last.To != breaker.StateClosed || !slices.Equal(classes, []string{"context.deadlineExceededError", "*errors.errorString", "*errors.errorString"}) {
+	if last := seen[len(seen)-1]; last.To != breaker.StateClosed || !slices.Equal(classes, []string{"timeout", "*errors.errorString", "*errors.errorString"}) {
 		t.Errorf("%v, opened by %q", edgesOf(seen), classes)
 	}
 	if e := seen[2]; e.Cause != "probe_failed" || e.Evidence[0] != fault.Against("failed_probes", 1, 1, "") {

@@ -308,7 +308,7 @@ func TestLastErrorsAreClassesNeverMessages(t *testing.T) {
 		for _, c := range b.Status().LastErrors {
 			got = append(got, fmt.Sprintf("%s ×%d", c.Class, c.Count))
 		}
-		want := []string{"unspecified ×1", "worker_failed ×1", "fault.Code ×1", "*url.Error: context.deadlineExceededError ×2", "*errors.errorString ×1"}
+		want := []string{"unspecified ×1", "worker_failed ×1", "fault.Code ×1", "timeout ×2", "*errors.errorString ×1"}
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("got %q", got)
 		}

@@ -120,9 +120,9 @@ func (e *exchange) settle() {
 		e.token.Done(reported)
 	case e.status == 0:
 		e.tellQuota()
-		e.token.Settle(e.handler.outcome(http.StatusOK), nil) // net/http sends it
+		e.handler.settle(e.token, http.StatusOK) // net/http sends it
 	default:
-		e.token.Settle(e.handler.outcome(e.status), nil)
+		e.handler.settle(e.token, e.status)
 	}
 }
 
@@ -172,7 +172,7 @@ func (e *exchange) answerLate() {
 // upgraded settles the call: what follows on the connection is no request.
 func (e *exchange) upgraded() {
 	e.status = http.StatusSwitchingProtocols
-	e.token.Settle(e.handler.outcome(e.status), nil)
+	e.handler.settle(e.token, e.status)
 	if e.over {
 		e.settle()
 	}

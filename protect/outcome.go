@@ -3,6 +3,8 @@ package protect
 import (
 	"net/http"
 
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/errclass"
 	"github.com/elixirscope/foundation/outcome"
 )
 
@@ -26,4 +28,15 @@ func StatusOutcome(status int) outcome.Outcome {
 	default:
 		return outcome.Success
 	}
+}
+
+// settle tells tok what an answer's status means. One that failed is among the breaker's
+// last errors by its status, as status_503.
+func (o *options) settle(tok *guard.Token, status int) {
+	how := o.outcome(status)
+	if how != outcome.Failure {
+		tok.Settle(how, nil)
+		return
+	}
+	tok.Settle(how, errclass.Status(status))
 }

@@ -102,7 +102,7 @@ func (t *transport) answer(x *flight, out *http.Request, resp *http.Response) (*
 	if resp.Request == out {
 		resp.Request = x.request // its context does not end with the body
 	}
-	x.token.Settle(t.outcome(resp.StatusCode), nil)
+	t.settle(x.token, resp.StatusCode)
 	x.handedOver = true
 	if resp.Body == nil || resp.Body == http.NoBody {
 		x.end(nil)

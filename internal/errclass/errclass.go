@@ -9,6 +9,8 @@ import (
 	"context"
 	"errors"
 	"strconv"
+
+	"github.com/elixirscope/foundation/internal/errtree"
 )
 
 // Class is what kind of failure an error is; "" is none of those that are known. The
@@ -48,7 +50,7 @@ func Status(status int) error {
 // Of returns the class of err. What the caller did itself, cancellation, has none. It
 // looks through whatever wraps the reason, and calls the methods of the errors.
 func Of(err error) Class {
-	if err == nil || errors.Is(err, context.Canceled) {
+	if err == nil || !errtree.Joins(err) && errors.Is(err, context.Canceled) {
 		return ""
 	}
 	if n, ok := errors.AsType[*Named](err); ok {

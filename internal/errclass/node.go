@@ -99,7 +99,7 @@ var brokenRules = []string{
 	"malformed HTTP ", "malformed chunked encoding", "malformed response from server", "invalid byte in chunk length", "http chunk length too large",
 	"empty hex number for chunk length", "chunked encoding contains too much", "chunked line ends with bare LF", "invalid CR in chunked line",
 	"http: suspiciously long trailer", "http: message cannot contain multiple", "net/http: server replied with more", "net/http: server response headers exceeded",
-	"net/http: too many 1xx", "1xx informational response with END_STREAM", "http2: frame too large", "http2: response header list larger", "header list too large",
+	"net/http: too many 1xx", "1xx informational response with END_STREAM", "http2: frame too large", "http2: client conn could not be established", "http2: response header list larger", "header list too large",
 }
 
 // fromPeer ends the text of a stream of HTTP/2 that the other side has reset; one that is

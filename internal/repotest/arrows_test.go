@@ -12,7 +12,7 @@ import (
 var arrows = map[string]string{
 	"clock":                      "",
 	"internal/enum":              "",
-	"internal/errclass":          "",
+	"internal/errclass":          "internal/errtree",
 	"internal/errtree":           "",
 	"internal/exhausted":         "",
 	"internal/exhausted/dialing": "internal/exhausted",
@@ -30,12 +30,13 @@ var arrows = map[string]string{
 	"internal/stripe":            "",
 	"internal/suggest":           "",
 	"internal/testkit":           "",
+	"internal/testkit/broken":    "",
 	"fault":                      "internal/errtree",
 	"outcome":                    "internal/enum",
 	"priority":                   "internal/enum",
 	"telemetry":                  "clock fault internal/histogram",
 
-	"breaker":                     "clock fault internal/enum internal/errtree internal/key internal/ordered internal/stripe mode outcome telemetry",
+	"breaker":                     "clock fault internal/enum internal/errclass internal/errtree internal/key internal/ordered internal/stripe mode outcome telemetry",
 	"ratelimit":                   "clock fault internal/enum internal/key mode internal/stripe telemetry",
 	"ratelimit/shared":            "clock fault mode ratelimit",
 	"ratelimit/shared/storetest":  "fault ratelimit ratelimit/shared",
@@ -58,7 +59,7 @@ var arrows = map[string]string{
 
 	"guard":            "breaker clock fault internal/enum internal/errtree internal/exhausted internal/histogram internal/stripe mode outcome pool priority ratelimit telemetry",
 	"guard/guardtest":  "fault guard pool",
-	"protect":          "fault guard internal/exhausted/dialing mode outcome ratelimit telemetry",
+	"protect":          "fault guard internal/errclass internal/exhausted/dialing mode outcome ratelimit telemetry",
 	"protect/sqlguard": "fault guard internal/errtree internal/exhausted/dialing outcome pool telemetry",
 
 	"config":                   "breaker clock config/internal/jsontree config/internal/yamlx fault guard health internal/localfile internal/ordered internal/suggest memory perf pool ratelimit telemetry",

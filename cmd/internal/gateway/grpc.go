@@ -10,6 +10,7 @@ import (
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/errclass"
 	"github.com/elixirscope/foundation/protect"
 )
 
@@ -98,5 +99,7 @@ func reportFailure(ctx context.Context, code string) {
 }
 
 func badStatus(code string) error {
-	return fault.New(fault.Spec{Code: fault.OperationFailed, Component: "gateway", Message: "the upstream answered with gRPC code " + code})
+	return fault.New(fault.Spec{Code: fault.OperationFailed, Component: "gateway", Message: "the upstream answered with gRPC code " + code, Cause: &errclass.Named{
+		Class: errclass.Class("grpc_" + code), Text: "the answer has gRPC code " + code,
+	}})
 }

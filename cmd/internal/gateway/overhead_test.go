@@ -92,9 +92,20 @@ func bareAlone() http.Handler {
 
 func gatewayAlone(tb testing.TB, route settings.Route, cfg guard.Config, upstream http.RoundTripper) http.Handler {
 	tb.Helper()
-	g := gateway.New(slog.New(slog.DiscardHandler))
+	return gatewayAloneWith(tb, slog.DiscardHandler, settings.AccessLogOff, route, cfg, upstream)
+}
+
+// gatewayAloneTo is one with an access log of all requests, and a guard that does nothing.
+func gatewayAloneTo(tb testing.TB, log io.Writer, route settings.Route, upstream http.RoundTripper) http.Handler {
+	tb.Helper()
+	return gatewayAloneWith(tb, slog.NewJSONHandler(log, nil), settings.AccessLogAll, route, guard.Config{}, upstream)
+}
+
+func gatewayAloneWith(tb testing.TB, log slog.Handler, access string, route settings.Route, cfg guard.Config, upstream http.RoundTripper) http.Handler {
+	tb.Helper()
+	g := gateway.New(slog.New(log))
 	route.Match, route.Upstream = "/", "http://upstream"
-	table, err := g.Prepare(tb.Context(), settings.Gateway{Routes: []settings.Route{route}})
+	table, err := g.Prepare(tb.Context(), settings.Gateway{Routes: []settings.Route{route}, AccessLog: settings.AccessLog{Mode: access}})
 	if err != nil {
 		tb.Fatal(err)
 	}
