@@ -72,9 +72,10 @@ experiments: ## run the experiments of docs/experiments.md again and rewrite its
 drill: ## let an upstream stand still for 10 s, with and without a guard
 	@cd cmd && go test -count=1 -v -run OutageDrill ./foundation -outage 10s | grep -E 'drill_test|ok|FAIL'
 
-docs: ## write docs/cli.md, docs/events.md and the manual pages (man/) from the commands and the code
+docs: ## write docs/cli.md, docs/events.md, docs/metrics.md and the manual pages (man/) from the commands and the code
 	@cd cmd && go run ./foundation docs markdown > ../docs/cli.md
 	@go test -count=1 -run TheCatalogueIsCurrent ./internal/repotest -update
+	@cd cmd && go test -count=1 -run TheListOfMetricsIsCurrent ./foundation -update
 	@mkdir -p man && cd cmd && go run ./foundation docs man ../man
 
 prove: ## the long runs: twenty times the search, fuzzing, and the oracles of bench
