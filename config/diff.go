@@ -71,14 +71,17 @@ func (f FieldChange) text() string {
 // Diff lists what changes when next takes the place of old, part by part, with
 // what happens to state. It is empty if both set the same.
 func Diff(old, next *Config, sections ...Section) []Change {
-	d := differ{
-		before: yamlx.Flatten(*old, old.veil), after: yamlx.Flatten(*next, next.veil),
-	}
+	d := differ{before: yamlx.Flatten(*old, old.veil), after: yamlx.Flatten(*next, next.veil)}
+	return d.compare(old, next, sections)
+}
+
+// compare lists the changes of what was flattened.
+func (d *differ) compare(old, next *Config, sections []Section) []Change {
 	d.group()
-	named(&d, "breakers", old.Breakers, next.Breakers, breakerEffect)
-	named(&d, "rate_limits", old.RateLimits, next.RateLimits, rateLimitEffect)
-	named(&d, "pools", old.Pools, next.Pools, poolEffect)
-	named(&d, "guards", old.Guards, next.Guards, guardEffect)
+	named(d, "breakers", old.Breakers, next.Breakers, breakerEffect)
+	named(d, "rate_limits", old.RateLimits, next.RateLimits, rateLimitEffect)
+	named(d, "pools", old.Pools, next.Pools, poolEffect)
+	named(d, "guards", old.Guards, next.Guards, guardEffect)
 	d.section("namespace", "")
 	d.section("storage", "")
 	d.section("events")

@@ -73,6 +73,61 @@ func Tree(document any) *Node {
 	return n
 }
 
+// Document returns the tree in its JSON form again: variables as they were written, and
+// hidden values that [Keep] has filled in as they are.
+func (n *Node) Document() any {
+	switch {
+	case n.Kind == Mapping:
+		out := make(map[string]any, len(n.Pairs))
+		for i := range n.Pairs {
+			out[n.Pairs[i].Key] = n.Pairs[i].Value.Document()
+		}
+		return out
+	case n.Kind == Sequence:
+		out := make([]any, len(n.Items))
+		for i, item := range n.Items {
+			out[i] = item.Document()
+		}
+		return out
+	case n.Null:
+		return nil
+	case n.Bare && (n.Text == "true" || n.Text == "false"):
+		return n.Text == "true"
+	case n.Bare:
+		return json.Number(n.Text)
+	case n.Expanded && !HasVariable(n.Raw):
+		return Literal(n.Text)
+	default:
+		return n.Raw
+	}
+}
+
+// Leaves iterates over the scalars at and below n with their paths.
+func (n *Node) Leaves(yield func(Path, *Node) bool) { n.leaves("", yield) }
+
+func (n *Node) leaves(path Path, yield func(Path, *Node) bool) bool {
+	if n.Kind == Scalar {
+		return yield(path, n)
+	}
+	for i := range n.Pairs {
+		if !n.Pairs[i].Value.leaves(path.Key(n.Pairs[i].Key), yield) {
+			return false
+		}
+	}
+	for i, item := range n.Items {
+		if !item.leaves(path.Index(i), yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// HasVariable reports whether a text as a document writes it holds a variable.
+func HasVariable(raw string) bool { return strings.Contains(strings.ReplaceAll(raw, "$${", ""), "${") }
+
+// Plain undoes [Literal].
+func Plain(raw string) string { return strings.ReplaceAll(raw, "$${", "${") }
+
 // HasFields reports whether values of v's type are documents: structs with keys of a
 // file, or lists and maps of such.
 func HasFields(v any) bool {
