@@ -211,7 +211,7 @@ func serviceHealth(s supervise.Status) health.Component {
 }
 
 func configHealth(s config.ServerStatus, emit func(health.Component)) {
-	reload := health.Component{Name: "config/reload", Status: health.Pass, Since: s.LastReload, See: "config diff"}
+	reload := health.Component{Name: "config/reload", Status: health.Pass, Since: s.LastReload, See: "config status"}
 	if s.LastReloadError != nil {
 		reload.Status, reload.Output = health.Fail, "the last reload was refused: the revision before it stays in force"
 	}

@@ -2,14 +2,13 @@ package admin
 
 import (
 	"context"
-	"github.com/elixirscope/foundation/internal/adminapi"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 // etag names a revision for If-Match.
@@ -50,6 +49,13 @@ func seen(r *http.Request) (uint64, error) {
 	return revision, nil
 }
 
+// configStatus answers which configuration runs, and what is wrong with the file if it was
+// refused.
+func (a *api) configStatus(*http.Request) (any, error) {
+	layer := a.layer.Status()
+	return adminapi.ConfigState{APIVersion: adminapi.Version, ConfigStatus: configStatus(&layer)}, nil
+}
+
 func (a *api) putConfig(r *http.Request) (any, error) {
 	dry, err := dryRun(r)
 	if err != nil {
@@ -76,7 +82,7 @@ func (a *api) putConfig(r *http.Request) (any, error) {
 		return a.planConfig(r.Context(), request.YAML)
 	}
 	by := config.By{Actor: actorOf(r.Context()), Reason: reason, Seen: revision, API: true}
-	return a.change(r, "apply", func(ctx context.Context, s *config.Server) (config.Applied, error) {
+	return a.change(r, func(ctx context.Context, s *config.Server) (config.Applied, error) {
 		return s.ApplyText(ctx, "request", []byte(request.YAML), by)
 	})
 }
@@ -120,9 +126,9 @@ func (a *api) reload(r *http.Request) (any, error) {
 	by := config.By{Actor: actorOf(r.Context()), Reason: request.Reason, DiscardDrift: request.DiscardDrift}
 	if reload := a.options.Program.Reload; reload != nil {
 		applied, err := reload(r.Context(), by)
-		return a.changed(r, "reload", applied, err)
+		return a.changed(applied, err)
 	}
-	return a.change(r, "reload", func(ctx context.Context, s *config.Server) (config.Applied, error) { return s.Reload(ctx, by) })
+	return a.change(r, func(ctx context.Context, s *config.Server) (config.Applied, error) { return s.Reload(ctx, by) })
 }
 
 // plan says what a configuration would change, and changes nothing.
@@ -137,23 +143,19 @@ func (a *api) plan(ctx context.Context, c *config.Config) (any, error) {
 }
 
 // change makes a change of the configuration that somebody asked for.
-func (a *api) change(r *http.Request, action string, change func(context.Context, *config.Server) (config.Applied, error)) (any, error) {
+func (a *api) change(r *http.Request, change func(context.Context, *config.Server) (config.Applied, error)) (any, error) {
 	own := func(ctx context.Context) (config.Applied, error) { return change(ctx, a.layer.Config()) }
 	if through := a.options.Program.Change; through != nil {
 		applied, err := through(r.Context(), own)
-		return a.changed(r, action, applied, err)
+		return a.changed(applied, err)
 	}
 	applied, err := own(r.Context())
-	return a.changed(r, action, applied, err)
+	return a.changed(applied, err)
 }
 
-// changed logs and answers what became of a change.
-func (a *api) changed(r *http.Request, action string, applied config.Applied, err error) (any, error) {
-	v := a.appliedView(applied)
-	if err == nil {
-		a.log(r, action, "config", "", slog.Uint64("revision", v.Revision))
-	}
-	return v, a.tell(r, err)
+// changed answers what became of a change. The server of the configuration logs it, in full.
+func (a *api) changed(applied config.Applied, err error) (any, error) {
+	return a.appliedView(applied), told(err)
 }
 
 func (a *api) appliedView(applied config.Applied) adminapi.Applied {

@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"errors"
 	"time"
 
 	foundation "github.com/elixirscope/foundation"
+	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
@@ -23,13 +25,22 @@ func (a *api) describe(s *adminapi.Status, layer *foundation.Status) {
 	if p.Routes != nil {
 		s.Routes = append(s.Routes, p.Routes()...)
 	}
-	s.Config = adminapi.ConfigStatus{
+	s.Config = configStatus(layer)
+}
+
+func configStatus(layer *foundation.Status) adminapi.ConfigStatus {
+	s := adminapi.ConfigStatus{
 		Revision: layer.Revision, Source: layer.Source, Drifted: layer.Drifted, Pending: layer.Pending, Attention: layer.Attention, AppliedAt: layer.AppliedAt,
-		LastReloadAt: layer.LastReload, LastReloadSuccessful: layer.LastReloadError == nil,
+		LastReloadAt: layer.LastReload, LastReloadSuccessful: layer.LastReloadError == nil, LastReloadSuccessAt: layer.LastReloadSuccess, LastReloadProblems: []fault.Problem{},
 	}
 	if layer.LastReloadError != nil {
-		s.Config.LastReloadError = told(layer.LastReloadError).Error()
+		err := told(layer.LastReloadError)
+		s.LastReloadError = err.Error()
+		if f, ok := errors.AsType[*fault.Error](err); ok {
+			s.LastReloadProblems = nonNil(f.Problems())
+		}
 	}
+	return s
 }
 
 func (p *Program) notReady() string {

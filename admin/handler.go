@@ -43,6 +43,7 @@ func (a *api) handler(access Access) http.Handler {
 	handle("POST /v1/check", a.check)
 	handle("GET /v1/pools", a.listPools)
 	handle("GET /v1/pools/{name}", a.getPool)
+	handle("GET /v1/config/status", a.configStatus)
 	handle("PUT /v1/config", a.putConfig)
 	handle("PATCH /v1/config", a.patchConfig)
 	handle("GET /v1/config/history", a.listHistory)

@@ -97,7 +97,7 @@ func (a *api) patchConfig(r *http.Request) (any, error) {
 	}
 	defer release()
 	by := config.By{Actor: actorOf(r.Context()), Reason: reason, Seen: revision, API: true}
-	return a.change(r, "patch", func(ctx context.Context, s *config.Server) (config.Applied, error) {
+	return a.change(r, func(ctx context.Context, s *config.Server) (config.Applied, error) {
 		return s.Patch(ctx, patch.Bytes(), by)
 	})
 }
@@ -118,7 +118,7 @@ func (a *api) rollback(r *http.Request) (any, error) {
 		return nil, err
 	}
 	by := config.By{Actor: actorOf(r.Context()), Reason: request.Reason, Seen: revision, API: true}
-	return a.change(r, "rollback", func(ctx context.Context, s *config.Server) (config.Applied, error) {
+	return a.change(r, func(ctx context.Context, s *config.Server) (config.Applied, error) {
 		return s.Rollback(ctx, request.Revision, by)
 	})
 }

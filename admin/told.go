@@ -2,8 +2,6 @@ package admin
 
 import (
 	"errors"
-	"log/slog"
-	"net/http"
 
 	"github.com/elixirscope/foundation/fault"
 )
@@ -21,13 +19,4 @@ func told(err error) error {
 		return err
 	}
 	return fault.New(fault.Spec{Code: f.Code(), Component: f.Component(), Name: f.Name(), Message: workerFailed, Evidence: f.Evidence(), RetryAt: f.RetryAt()})
-}
-
-// tell is [told] for the answer to a request, which the log explains.
-func (a *api) tell(r *http.Request, err error) error {
-	shown := told(err)
-	if shown != err { //nolint:errorlint // the same value, or another
-		a.options.Log.Warn("a change was refused", slog.String("path", r.URL.Path), slog.String("error", err.Error()))
-	}
-	return shown
 }

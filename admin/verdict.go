@@ -152,7 +152,7 @@ func (s *verdict) judgeConfig() {
 			fmt.Sprintf("config show %d", s.Config.Pending))
 	}
 	if s.Config.LastReloadError != "" && !s.Config.LastReloadSuccessful {
-		s.attention(fmt.Sprintf("the last reload was refused, revision %d stays in force", s.Config.Revision), "config diff")
+		s.attention(fmt.Sprintf("the last reload was refused, revision %d stays in force", s.Config.Revision), "config status")
 	}
 }
 

@@ -2,7 +2,9 @@ package config
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/elixirscope/foundation/internal/ordered"
 	"github.com/elixirscope/foundation/telemetry"
@@ -17,6 +19,7 @@ type announcer struct {
 	rejected   telemetry.Topic[Rejected]
 	rolledBack telemetry.Topic[RolledBack]
 	discarded  telemetry.Topic[DriftDiscarded]
+	said       string // the last refusal that was logged, until a change is made; one delivery at a time
 	follow     func() // what the owner of the server does after a change; nil for nothing
 	waiting    ordered.Queue[telemetry.Event]
 }
@@ -37,8 +40,9 @@ func (a *announcer) announce(e telemetry.Event, missed uint64) {
 	ctx := context.Background()
 	switch e := e.(type) {
 	case Applied:
-		a.log.Info("configuration applied",
-			slog.String("source", e.Source), slog.Uint64("revision", e.Revision), slog.Int("changes", len(e.Changes)))
+		a.said = ""
+		a.log.Info("configuration applied", slog.Uint64("revision", e.Revision), slog.String("source", e.Source), slog.String("actor", e.Actor),
+			slog.String("reason", e.Reason), slog.Int("changes", len(e.Changes)), slog.String("changed", summary(e.Changes)))
 		for _, w := range e.Warnings {
 			a.log.Warn("the configuration is legal and very likely not meant", slog.String("warning", w.String()))
 		}
@@ -47,8 +51,7 @@ func (a *announcer) announce(e telemetry.Event, missed uint64) {
 		}
 		a.applied.Emit(ctx, e)
 	case Rejected:
-		a.log.Warn("configuration refused, the old one stays in force",
-			slog.String("source", e.Source), slog.Uint64("revision", e.Revision), slog.String("error", e.Err.Error()))
+		a.logRefused(e)
 		a.rejected.Emit(ctx, e)
 	case RolledBack:
 		a.log.Info("configuration rolled back",
@@ -59,4 +62,43 @@ func (a *announcer) announce(e telemetry.Event, missed uint64) {
 			slog.Uint64("revision", e.Revision), slog.Uint64("discarded", e.Discarded), slog.String("why", e.Why))
 		a.discarded.Emit(ctx, e)
 	}
+}
+
+// logRefused logs a refusal, unless it is the one that was logged last: a file that stays
+// faulty is read again and again.
+func (a *announcer) logRefused(e Rejected) {
+	text := bounded(strings.ReplaceAll(e.Err.Error(), "\n\t", "; "), maxLogged)
+	if key := e.Source + "\n" + e.Actor + "\n" + text; key != a.said {
+		a.said = key
+		a.log.Warn("configuration refused, the old one stays in force", slog.Uint64("revision", e.Revision), slog.String("source", e.Source),
+			slog.String("actor", e.Actor), slog.String("reason", e.Reason), slog.String("error", text))
+	}
+}
+
+// What a line of the log may hold of one change of the configuration.
+const (
+	maxLogged        = 2 << 10 // bytes
+	maxLoggedChanges = 10
+)
+
+// summary says on one line what changed, without what happens to state.
+func summary(changes []Change) string {
+	var parts []string
+	for i := range changes[:min(len(changes), maxLoggedChanges)] {
+		c := changes[i]
+		c.Effect = ""
+		parts = append(parts, bounded(c.String(), maxLogged/maxLoggedChanges))
+	}
+	if more := len(changes) - maxLoggedChanges; more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(parts, "; ")
+}
+
+// bounded cuts a text to about so many bytes.
+func bounded(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }

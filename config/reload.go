@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -73,7 +74,12 @@ func (s *Server) Reload(ctx context.Context, by By) (Applied, error) {
 	if reading < s.taken { // another has read since, and may know better
 		read, unread = s.file.Load().Config, s.reload.Load().err
 	}
+	before := s.current.Load().Number
 	applied, err := s.takeOver(ctx, by, read, unread)
+	if err == nil && applied.Revision == before {
+		s.log.Info("configuration read again, nothing differs", slog.Uint64("revision", before), slog.String("source", s.options.File),
+			slog.String("actor", by.Actor), slog.String("reason", by.Reason))
+	}
 	s.taken = max(s.taken, reading)
 	s.record(err)
 	return applied, err

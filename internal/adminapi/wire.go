@@ -36,15 +36,17 @@ type Status struct {
 
 // ConfigStatus says which configuration runs and how the last reload went.
 type ConfigStatus struct {
-	Revision             uint64    `json:"revision"`
-	Source               string    `json:"source"`
-	Drifted              bool      `json:"drifted"`   // what runs is not what the file says
-	Pending              uint64    `json:"pending"`   // a revision that was found when the history came back, and is not in force; 0 if there is none
-	Attention            string    `json:"attention"` // what is wrong with the history
-	AppliedAt            time.Time `json:"applied_at"`
-	LastReloadAt         time.Time `json:"last_reload_at"`
-	LastReloadSuccessful bool      `json:"last_reload_successful"`
-	LastReloadError      string    `json:"last_reload_error"`
+	Revision             uint64          `json:"revision"`
+	Source               string          `json:"source"`
+	Drifted              bool            `json:"drifted"`   // what runs is not what the file says
+	Pending              uint64          `json:"pending"`   // a revision that was found when the history came back, and is not in force; 0 if there is none
+	Attention            string          `json:"attention"` // what is wrong with the history
+	AppliedAt            time.Time       `json:"applied_at"`
+	LastReloadAt         time.Time       `json:"last_reload_at"`
+	LastReloadSuccessful bool            `json:"last_reload_successful"`
+	LastReloadSuccessAt  time.Time       `json:"last_reload_success_at"`
+	LastReloadError      string          `json:"last_reload_error"`
+	LastReloadProblems   []fault.Problem `json:"last_reload_problems"` // the single faults of the file
 }
 
 // Listener is one address the daemon listens on.

@@ -11,6 +11,12 @@ type ConfigRequest struct {
 	YAML string `json:"yaml"`
 }
 
+// ConfigState is the answer of GET /v1/config/status.
+type ConfigState struct {
+	APIVersion string `json:"api_version"`
+	ConfigStatus
+}
+
 // ReloadRequest is the body of POST /v1/reload.
 type ReloadRequest struct {
 	Reason string `json:"reason"`

@@ -22,7 +22,7 @@ func answers() map[string]any {
 	return map[string]any{
 		"status": adminapi.Status{}, "guards": adminapi.List[adminapi.Guard]{}, "breakers": adminapi.List[adminapi.Breaker]{},
 		"rate_limits": adminapi.List[adminapi.RateLimit]{}, "pools": adminapi.List[adminapi.Pool]{}, "decision": adminapi.Decision{},
-		"config": adminapi.Config{}, "applied": adminapi.Applied{}, "problem": adminapi.Problem{},
+		"config": adminapi.Config{}, "config_status": adminapi.ConfigState{}, "applied": adminapi.Applied{}, "problem": adminapi.Problem{},
 		"events": adminapi.Events{}, "services": adminapi.List[adminapi.Service]{},
 		"health": adminapi.Health{}, "health_component": adminapi.HealthComponent{},
 		"history": adminapi.List[adminapi.Revision]{}, "rollback_request": adminapi.RollbackRequest{}, "reload_request": adminapi.ReloadRequest{},
@@ -128,6 +128,10 @@ func checkType(t *testing.T, typ reflect.Type, seen map[reflect.Type]bool) {
 	}
 	seen[typ] = true
 	for f := range typ.Fields() {
+		if f.Anonymous {
+			checkType(t, f.Type, seen)
+			continue
+		}
 		tag := f.Tag.Get("json")
 		if !snake.MatchString(tag) {
 			t.Errorf("%s.%s: the tag %q is not one name in snake_case: options such as omitempty hide zero values", typ, f.Name, tag)

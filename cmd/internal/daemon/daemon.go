@@ -57,6 +57,10 @@ type Daemon struct {
 	serving   atomic.Bool
 	ready     atomic.Bool
 	draining  atomic.Bool
+	// unreadable is why the last reload did not get as far as the configuration, or past it:
+	// a certificate that cannot be read.
+	unreadable atomic.Pointer[error]
+	refused    atomic.Pointer[string] // what was logged last of a reload that nobody asked for
 
 	// turn admits one change at a time, and then the stop: a reload that began must not
 	// bring to life what the stop has ended. It is a channel so that a caller can give up.
@@ -270,7 +274,7 @@ func (d *Daemon) watchFiles(ctx context.Context) error {
 		select {
 		case <-tick.C:
 			if d.watch.changed(ctx) && ctx.Err() == nil && d.life.Err() == nil {
-				d.reloadAndLog(ctx, "the file has changed")
+				d.reloadUnasked(ctx, "the file has changed")
 			}
 		case <-ctx.Done():
 			return nil

@@ -432,13 +432,13 @@ func TestRenewedFilesOfUpstreamsAreNoticed(t *testing.T) {
 	log := make(lines, 100)
 	run(t, daemon.Options{ConfigFile: file, WatchEvery: time.Millisecond, Log: slog.New(slog.NewTextHandler(log, nil))})
 	certificate(t, dir)
-	log.await(t, "the configuration is in use")
+	log.await(t, "configuration read again, nothing differs")
 	if err := os.Remove(filepath.Join(dir, "tls.crt")); err != nil {
 		t.Fatal(err)
 	}
-	log.await(t, "the configuration is refused")
+	log.await(t, "configuration refused")
 	rewrite(t, file, anywhere+"gateway: { listen: \"127.0.0.1:0\", routes: [] }\n")
-	log.await(t, "the configuration is in use")
+	log.await(t, "configuration applied")
 }
 
 // lines is a log whose lines can be waited for.

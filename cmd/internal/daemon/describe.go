@@ -19,6 +19,9 @@ func (d *Daemon) attention() (reasons []string) {
 	if lack := d.gateway.Exhausted(); lack != "" {
 		reasons = append(reasons, "this machine cannot connect to upstreams: "+lack)
 	}
+	if err := d.unreadable.Load(); err != nil {
+		reasons = append(reasons, "the last reload was refused, and what was in force stays: "+(*err).Error())
+	}
 	return reasons
 }
 

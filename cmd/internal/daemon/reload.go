@@ -23,8 +23,10 @@ func (d *Daemon) Reload(ctx context.Context, by config.By) (config.Applied, erro
 		d.watch.accept(ctx) // what is read now, good or bad, has been tried
 		renew, err := d.readCertificates(ctx)
 		if err != nil {
-			return config.Applied{}, err
+			d.unreadable.Store(&err)
+			return config.Applied{Revision: d.layer.Config().Current().Number}, err
 		}
+		d.unreadable.Store(nil)
 		applied, err := d.reloadRoutes(ctx, by)
 		if err == nil {
 			renew()
@@ -44,6 +46,7 @@ func (d *Daemon) reloadRoutes(ctx context.Context, by config.By) (config.Applied
 	}
 	table, err := d.table(ctx, d.layer.Config().Current().Config)
 	if err != nil {
+		d.unreadable.Store(&err)
 		return applied, err
 	}
 	if err := d.gateway.Use(table, d.layer.Guard); err != nil {
@@ -163,12 +166,24 @@ func (d *Daemon) table(ctx context.Context, cfg *config.Config) (*gateway.Table,
 	return d.gateway.Prepare(ctx, *g)
 }
 
-// reloadAndLog is a reload that nobody waits for.
-func (d *Daemon) reloadAndLog(ctx context.Context, why string) {
-	applied, err := d.Reload(ctx, config.By{})
-	if err != nil {
-		d.log.Error("the configuration is refused, the old one stays", slog.String("why", why), slog.String("error", err.Error()))
+// actor is who changes the configuration where nobody asked for it: the daemon itself, by
+// a signal or because a file has changed.
+const actor = "daemon"
+
+// reloadUnasked is a reload that nobody waits for. The server of the configuration logs how
+// it ends; what it does not get to see is logged here.
+func (d *Daemon) reloadUnasked(ctx context.Context, why string) {
+	_, err := d.Reload(ctx, config.By{Actor: actor, Reason: why})
+	if err == nil {
+		d.refused.Store(nil)
 		return
 	}
-	d.log.Info("the configuration is in use", slog.String("why", why), slog.Uint64("revision", applied.Revision), slog.Int("changes", len(applied.Changes)))
+	if logged := d.layer.Config().Status().LastReloadError; logged == err { //nolint:errorlint // the very same
+		return
+	}
+	text := err.Error()
+	if before := d.refused.Swap(&text); before != nil && *before == text {
+		return
+	}
+	d.log.Error("configuration refused, the old one stays in force", slog.String("actor", actor), slog.String("reason", why), slog.String("error", text))
 }

@@ -101,7 +101,7 @@ func Run(ctx context.Context, o Options, hangups <-chan os.Signal, started func(
 	for {
 		select {
 		case <-hangups:
-			d.reloadAndLog(ctx, "SIGHUP")
+			d.reloadUnasked(ctx, "SIGHUP")
 		case err := <-failed:
 			return errors.Join(err, d.Stop(context.WithoutCancel(ctx)))
 		case <-ctx.Done():
