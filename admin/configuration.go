@@ -160,6 +160,6 @@ func (a *api) changed(applied config.Applied, err error) (any, error) {
 
 func (a *api) appliedView(applied config.Applied) adminapi.Applied {
 	return adminapi.Applied{
-		APIVersion: adminapi.Version, Revision: a.layer.Config().Current().Number, Changes: changeViews(applied.Changes), Warnings: nonNil(applied.Warnings),
+		APIVersion: adminapi.Version, Revision: a.layer.Config().Current().Number, Changes: adminapi.ChangesOf(applied.Changes), Warnings: nonNil(applied.Warnings),
 	}
 }

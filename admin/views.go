@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
-	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/pool"
 )
@@ -162,14 +161,3 @@ func elapsed(t time.Time) float64 {
 }
 
 // changeViews renders a plan.
-func changeViews(changes []config.Change) []adminapi.Change {
-	views := make([]adminapi.Change, 0, len(changes))
-	for _, c := range changes {
-		v := adminapi.Change{Section: c.Section, Name: c.Name, Action: c.Action, Fields: []adminapi.FieldChange{}, Effect: c.Effect, Restart: c.Restart}
-		for _, f := range c.Fields {
-			v.Fields = append(v.Fields, adminapi.FieldChange{Field: f.Field, Old: f.Old, New: f.New})
-		}
-		views = append(views, v)
-	}
-	return views
-}

@@ -289,10 +289,3 @@ type Change struct {
 	Effect  string        `json:"effect"`
 	Restart bool          `json:"restart"` // a running daemon cannot follow it
 }
-
-// FieldChange is one setting before and after; "" stands for its default.
-type FieldChange struct {
-	Field string `json:"field"`
-	Old   string `json:"old"`
-	New   string `json:"new"`
-}

@@ -1,6 +1,8 @@
 package adminapi
 
 import (
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/elixirscope/foundation/config"
@@ -9,6 +11,43 @@ import (
 // ConfigRequest is the body of PUT /v1/config.
 type ConfigRequest struct {
 	YAML string `json:"yaml"`
+}
+
+// FieldChange is one setting before and after; "" stands for its default.
+type FieldChange struct {
+	Path  string `json:"path"`  // from the document on, as in "guards.checkout.timeout"
+	Field string `json:"field"` // from the part on, as in "timeout"
+	Old   string `json:"old"`
+	New   string `json:"new"`
+}
+
+// ChangesOf returns changes in their wire form.
+func ChangesOf(changes []config.Change) []Change {
+	list := make([]Change, 0, len(changes))
+	for i := range changes {
+		c := &changes[i]
+		v := Change{Section: c.Section, Name: c.Name, Action: c.Action, Fields: []FieldChange{}, Effect: c.Effect, Restart: c.Restart}
+		for _, f := range c.Fields {
+			v.Fields = append(v.Fields, FieldChange{Path: joined(PartPath(c.Section, c.Name), f.Field), Field: f.Field, Old: f.Old, New: f.New})
+		}
+		list = append(list, v)
+	}
+	return list
+}
+
+// PartPath is the path of a part, or of a section that has no named parts.
+func PartPath(section, name string) string {
+	if strings.Contains(name, ".") {
+		name = strconv.Quote(name)
+	}
+	return joined(section, name)
+}
+
+func joined(path, below string) string {
+	if below == "" || strings.HasPrefix(below, "[") {
+		return path + below
+	}
+	return path + "." + below
 }
 
 // ConfigState is the answer of GET /v1/config/status.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 // exitError is an error that chooses the exit code and says how to go on.
@@ -32,7 +33,7 @@ func failed(err error) error { return &exitError{code: ExitFailure, err: err} }
 // answeredNo ends a command whose output was the answer "no".
 func answeredNo(err error) error { return &exitError{code: ExitFailure, err: err, quiet: true} }
 
-// report writes err to stderr: what and where, then how to mend it.
+// report writes err to stderr: what and where, then how to fix it.
 func (a *app) report(err error) {
 	e, _ := errors.AsType[*exitError](err)
 	if e != nil && e.quiet {
@@ -54,6 +55,9 @@ func describe(err error) string {
 	if f, ok := errors.AsType[*fault.Error](err); ok && len(f.Problems()) > 0 {
 		return config.Render(f)
 	}
+	if p, ok := errors.AsType[*adminapi.Problem](err); ok && len(p.Problems) > 0 {
+		return problemText(p.Problems, p.Detail)
+	}
 	return err.Error()
 }
 
@@ -65,12 +69,19 @@ func (a *app) reportJSON(err error, e *exitError) {
 		Fix      string `json:"fix"`
 		Code     string `json:"code"`
 		ExitCode int    `json:"exit_code"`
-	}{Title: "command failed", Detail: err.Error(), Code: fault.OperationFailed.String(), ExitCode: exitCode(err)}
+
+		Problems []fault.Problem `json:"problems"`
+	}{Title: "command failed", Detail: err.Error(), Code: fault.OperationFailed.String(), ExitCode: exitCode(err), Problems: []fault.Problem{}}
 	if e != nil {
 		problem.Fix = e.fix
 	}
 	if f, ok := errors.AsType[*fault.Error](err); ok {
 		problem.Title, problem.Code = f.Code().Title(), f.Code().String()
+		problem.Problems = append(problem.Problems, f.Problems()...)
+	}
+	if p, ok := errors.AsType[*adminapi.Problem](err); ok {
+		problem.Title, problem.Code = p.Title, p.Code
+		problem.Problems = append(problem.Problems, p.Problems...)
 	}
 	raw, _ := json.MarshalIndent(problem, "", "  ") // a struct of strings cannot fail
 	fmt.Fprintln(a.env.Stderr, escaped(raw))

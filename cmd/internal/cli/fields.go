@@ -89,13 +89,10 @@ func fieldText(path string, raw json.RawMessage) string {
 
 func timeText(s string) string {
 	at, err := time.Parse(time.RFC3339Nano, s)
-	switch {
-	case err != nil:
+	if err != nil {
 		return s
-	case at.IsZero():
-		return ""
 	}
-	return at.Local().Format("2006-01-02 15:04:05")
+	return stamp(at)
 }
 
 func listText(list []any) string {

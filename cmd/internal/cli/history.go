@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -48,7 +47,7 @@ func historyTable(list []adminapi.Revision) *table {
 			outcome = cell{"✗ " + r.Outcome, bad}
 			what = strings.ReplaceAll(r.Error, "\n", " ")
 		}
-		t.row(r.Revision, r.At.Local().Format(time.DateTime), outcome, r.Actor, r.Source, r.Reason, what)
+		t.row(r.Revision, stamp(r.At), outcome, r.Actor, r.Source, r.Reason, what)
 	}
 	return t
 }
@@ -64,7 +63,7 @@ func (a *app) showRevision(ctx context.Context, number string) error {
 		return err
 	}
 	return a.print(r, func() error {
-		a.say("# revision %d from %s, %s\n%s", r.Revision, r.Source, r.At.Local().Format(time.DateTime), r.YAML)
+		a.say("# revision %d from %s, %s\n%s", r.Revision, r.Source, stamp(r.At), r.YAML)
 		return nil
 	})
 }
@@ -88,7 +87,7 @@ func (a *app) diffRevisions(ctx context.Context, from, to string) error {
 	}
 	d := Difference{APIVersion: adminapi.Version, From: before.Revision, To: after.Revision, Lines: diffLines(lines(before.YAML), lines(after.YAML))}
 	return a.print(d, func() error {
-		a.say("--- revision %d, %s\n+++ revision %d, %s", before.Revision, before.At.Local().Format(time.DateTime), after.Revision, after.At.Local().Format(time.DateTime))
+		a.say("--- revision %d, %s\n+++ revision %d, %s", before.Revision, stamp(before.At), after.Revision, stamp(after.At))
 		for _, line := range d.Lines {
 			a.say("%s", paint(line, map[byte]style{'-': bad, '+': good}[line[0]], a.colour()))
 		}

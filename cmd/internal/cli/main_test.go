@@ -2,8 +2,12 @@ package cli_test
 
 import (
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	time.Local = time.UTC //nolint:gosmopolitan // what people see has the zone of this machine
+	goleak.VerifyTestMain(m)
+}

@@ -72,6 +72,14 @@ func (a *app) say(format string, args ...any) {
 	fmt.Fprintf(a.env.Stdout, format+"\n", args...)
 }
 
+// stamp renders a time for people, with its zone; the zero time is empty.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.Local().Format("2006-01-02 15:04:05Z07:00")
+}
+
 // seconds renders a wire duration for people, "" for none.
 func seconds(s float64) string {
 	if s <= 0 {

@@ -37,7 +37,7 @@ func (a *app) root() *cobra.Command {
 	root.SetErr(a.env.Stderr)
 	flags := root.PersistentFlags()
 	a.where.register(flags)
-	flags.StringVarP(&a.output, "output", "o", "table", "form of the output: table, json or yaml")
+	flags.StringVarP(&a.output, "output", "o", outputTable, "form of the output: table, json or yaml")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
 	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Look:"}, &cobra.Group{ID: groupAct, Title: "Act:"})
 	root.AddCommand(
@@ -55,7 +55,9 @@ const (
 	groupAct  = "act"
 )
 
-var outputs = []string{"table", "json", "yaml"}
+const outputTable = "table"
+
+var outputs = []string{outputTable, "json", "yaml"}
 
 func (a *app) checkOutput() error {
 	if slices.Contains(outputs, a.output) {

@@ -126,7 +126,7 @@ func daemon(t *testing.T) (addr string, requests *[]string) {
 	mux.HandleFunc("/v1/breakers/{name}/{action}", reply(s.Breakers[1]))
 	mux.HandleFunc("/v1/rate_limits/{name}/keys/{key...}", reply(adminapi.Decision{Rule: "per_client", Key: "a", Allowed: true, Limit: 5, Remaining: 5}))
 	mux.HandleFunc("POST /v1/check", reply(adminapi.Decision{Rule: "per_client", Key: "a", Limit: 5, RetryAfterSeconds: 11.2, ResetAfterSeconds: 60}))
-	mux.HandleFunc("POST /v1/reload", reply(adminapi.Applied{Revision: 8, Changes: []adminapi.Change{{Section: "rate_limits", Name: "per_client", Action: "changed", Fields: []adminapi.FieldChange{{Field: "limit", Old: "100", New: "50"}}, Effect: "keys keep what they used"}}}))
+	mux.HandleFunc("POST /v1/reload", reply(adminapi.Applied{Revision: 8, Changes: []adminapi.Change{{Section: "rate_limits", Name: "per_client", Action: "changed", Fields: []adminapi.FieldChange{{Path: "rate_limits.per_client.limit", Field: "limit", Old: "100", New: "50"}}, Effect: "keys keep what they used"}}}))
 	mux.HandleFunc("GET /v1/operations", reply(adminapi.List[adminapi.Operation]{APIVersion: "v1", Items: operations()}))
 	mux.HandleFunc("GET /v1/operations/{name}", reply(operations()[0]))
 	mux.HandleFunc("GET /v1/alerts", reply(adminapi.List[adminapi.Alert]{APIVersion: "v1", Items: alerts()}))

@@ -75,8 +75,8 @@ func (a *app) printCheck(r *sqlite.Report) error {
 		a.say("size     %s", size)
 		a.say("events   %d", r.Events)
 		if r.Events > 0 {
-			a.say("oldest   %s (seq %d)", r.OldestTime.Local().Format(time.DateTime), r.OldestSeq)
-			a.say("newest   %s (seq %d)", r.NewestTime.Local().Format(time.DateTime), r.NewestSeq)
+			a.say("oldest   %s (seq %d)", stamp(r.OldestTime), r.OldestSeq)
+			a.say("newest   %s (seq %d)", stamp(r.NewestTime), r.NewestSeq)
 		}
 		return nil
 	})

@@ -1,12 +1,12 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
 	"runtime"
 	"runtime/debug"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -90,27 +90,27 @@ func (a *app) showApplied(applied adminapi.Applied) error {
 	if !applied.DryRun {
 		a.say("revision %d is in use", applied.Revision)
 	}
-	t := newTable("SECTION", "NAME", "CHANGE", "SETTINGS", "EFFECT")
-	for _, c := range applied.Changes {
-		t.row(c.Section, c.Name, c.Action, fieldChanges(c.Fields), c.Effect)
+	t := newTable("CHANGE", "PATH", "BEFORE", "AFTER", "EFFECT")
+	for i := range applied.Changes {
+		changeRows(t, &applied.Changes[i])
 	}
 	return a.show(t)
 }
 
-// fieldChanges renders what changed in one part, as in "limit 5 → 10".
-func fieldChanges(fields []adminapi.FieldChange) string {
-	var parts []string
-	for _, f := range fields {
-		parts = append(parts, fmt.Sprintf("%s %s → %s", f.Field, orDefault(f.Old), orDefault(f.New)))
+// changeRows adds a line for each setting, with what happens to the part on the first.
+func changeRows(t *table, c *adminapi.Change) {
+	if len(c.Fields) == 0 {
+		t.row(c.Action, adminapi.PartPath(c.Section, c.Name), "", "", c.Effect)
 	}
-	return strings.Join(parts, ", ")
-}
-
-func orDefault(value string) string {
-	if value == "" {
-		return "default"
+	action, effect := c.Action, c.Effect
+	for _, f := range c.Fields {
+		if f.Old == f.New {
+			t.row(action, f.Path, f.Old, "another value", effect)
+		} else {
+			t.row(action, f.Path, cmp.Or(f.Old, "default"), cmp.Or(f.New, "default"), effect)
+		}
+		action, effect = "", ""
 	}
-	return value
 }
 
 func (a *app) healthcheckCommand() *cobra.Command {
