@@ -22,6 +22,7 @@ func clientsRows() []blamed {
 	patient := func(s *setup) { s.guard.Timeout = 5 * moment }                        // the byte that comes is with the upstream by then
 	patientReader := func(s *setup) { s.gateway.Limits.BodyIdleTimeout = 5 * moment } // the upstream has given all by then
 	small := func(s *setup) { s.gateway.Limits.MaxBody = 1000 }
+	slowSending, slowReading := newImpatient(), newImpatient()
 	return []blamed{
 		{row: "client-gone-sending", over: every, gets: "gone", counted: "canceled", upstream: readAll, act: leavesSending},
 		{row: "client-gone-waiting", over: every, gets: "gone", counted: "canceled", upstream: untilTheEnd, act: leavesWaiting},
@@ -29,8 +30,8 @@ func clientsRows() []blamed {
 		{row: "client-half-closed", over: []string{clientHTTP1}, gets: "499", counted: "canceled", upstream: untilTheEnd, act: halfCloses1},
 		{row: "client-slow-sending", over: every, gets: "504", getGRPC: "4", counted: "ignored", upstream: readAll, change: patient, act: stallsSending},
 		{row: "client-idle-sending", over: pair, gets: "499", counted: "canceled", upstream: readAll, change: idle, act: stallsSending},
-		{row: "client-slow-sending-given-up", over: pair, gets: "502", counted: "ignored", upstream: impatientlyTo(http.MethodPost), act: pausesSending},
-		{row: "client-slow-reading", over: pair, gets: "cut", counted: "ignored", upstream: impatientlyTo(http.MethodGet), act: pausesReading},
+		{row: "client-slow-sending-given-up", over: pair, gets: "502", counted: "ignored", upstream: slowSending.to(http.MethodPost), act: pausesSending(slowSending)},
+		{row: "client-slow-reading", over: pair, gets: "cut", counted: "ignored", upstream: slowReading.to(http.MethodGet), act: pausesReading(slowReading)},
 		{row: "client-not-reading", over: pair, gets: "cut", counted: "canceled", upstream: pours, change: patientReader, act: neverReads},
 		{row: "client-too-large-declared", over: every, gets: "413", getGRPC: "HTTP 413", counted: "no call", change: small, act: func(e *ending) {
 			e.ask(strings.NewReader(strings.Repeat("x", 1001)))
@@ -102,11 +103,15 @@ func beginsAndHangs(w http.ResponseWriter, r *http.Request) {
 	panic(http.ErrAbortHandler)
 }
 
-// impatientlyTo serves as the impatient serve that method.
-func impatientlyTo(method string) http.HandlerFunc {
+func newImpatient() *impatient {
+	return &impatient{limit: 500 * time.Millisecond, gaveUp: make(chan error, 1)}
+}
+
+// to is the upstream for requests of any method as it is for those of one.
+func (u *impatient) to(method string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r.Method = method
-		(&impatient{limit: 500 * time.Millisecond, gaveUp: make(chan error, 1)}).ServeHTTP(w, r)
+		u.ServeHTTP(w, r)
 	}
 }
 
@@ -165,21 +170,27 @@ func halfCloses1(e *ending) {
 
 func stallsSending(e *ending) { e.ask(e.unfinished(e.Context())) }
 
-func pausesSending(e *ending) {
-	body, more := io.Pipe()
-	go func() {
-		_, _ = more.Write([]byte("x"))
-		<-time.NewTimer(time.Second).C // for longer than the upstream likes
-		_, _ = more.Write([]byte("y"))
-		_ = more.Close()
-	}()
-	e.ask(body)
+// pausesSending sends the rest of its body when the upstream has given up.
+func pausesSending(upstream *impatient) func(*ending) {
+	return func(e *ending) {
+		body, more := io.Pipe()
+		go func() {
+			_, _ = more.Write([]byte("x"))
+			<-upstream.gaveUp
+			_, _ = more.Write([]byte("y"))
+			_ = more.Close()
+		}()
+		e.ask(body)
+	}
 }
 
-func pausesReading(e *ending) {
-	resp := e.open(e.Context(), nil)
-	<-time.NewTimer(time.Second).C // for longer than the upstream likes
-	e.read(resp)
+// pausesReading goes on reading when the upstream has given up.
+func pausesReading(upstream *impatient) func(*ending) {
+	return func(e *ending) {
+		resp := e.open(e.Context(), nil)
+		<-upstream.gaveUp
+		e.read(resp)
+	}
 }
 
 func neverReads(e *ending) {

@@ -33,6 +33,7 @@ func upstreamsRows() []blamed {
 		},
 		{row: "upstream-reset", over: every, gets: "502", getGRPC: "13", counted: "failure", upstream: breaksOff},
 		{row: "upstream-goaway", over: []string{clientHTTP2, clientGRPC}, gets: "502", getGRPC: "13", counted: "failure", serve: goesAway},
+		{row: "upstream-leaving", over: []string{clientHTTP2, clientGRPC}, gets: "502", getGRPC: "13", counted: "ignored", serve: leaves},
 		{row: "upstream-slow", over: every, gets: "504", getGRPC: "4", counted: "timeout", upstream: untilTheEnd, change: limited},
 		{row: "upstream-truncated", over: pair, gets: "cut", counted: "failure", upstream: tenOf("100", false)},
 		{row: "upstream-truncated-no-length", over: every, gets: "cut", counted: "ignored", upstream: tenOf("", false)},
@@ -130,6 +131,14 @@ func pausesInAStream(w http.ResponseWriter, r *http.Request) {
 
 // goesAway is an upstream over HTTP/2 that ends, for a reason, with its first request.
 func goesAway(in *bufio.Reader, out io.Writer) {
+	endsAt[*http2.HeadersFrame](in, out, http2.ErrCodeInternal)
+}
+
+// leaves is one that ends in good order when a body has begun to come.
+func leaves(in *bufio.Reader, out io.Writer) { endsAt[*http2.DataFrame](in, out, http2.ErrCodeNo) }
+
+// endsAt ends a connection at the first frame of a kind, and has taken no request.
+func endsAt[F http2.Frame](in *bufio.Reader, out io.Writer, why http2.ErrCode) {
 	if _, err := in.Discard(len(http2.ClientPreface)); err != nil {
 		return
 	}
@@ -142,8 +151,8 @@ func goesAway(in *bufio.Reader, out io.Writer) {
 		if err != nil {
 			return
 		}
-		if _, begins := frame.(*http2.HeadersFrame); begins {
-			_ = f.WriteGoAway(0, http2.ErrCodeInternal, nil)
+		if _, at := frame.(F); at {
+			_ = f.WriteGoAway(0, why, nil)
 			return
 		}
 	}

@@ -319,6 +319,9 @@ func (i *requestInfo) verdict(ctx context.Context, f *fault.Error) error {
 		return f
 	}
 	i.unreached(f)
+	if upstreamLeft(f) {
+		return guard.Neutral(f)
+	}
 	return f
 }
 
