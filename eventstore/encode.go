@@ -29,14 +29,19 @@ const tooMuch = "…" // stands for what is left out
 
 // encode writes an event out as a JSON object of its exported fields, in the manner of the
 // admin API: names in snake_case, durations as numbers of seconds. Fields at their zero
-// are left out: an event is stored millions of times.
-func encode(e any) (data json.RawMessage) {
+// are left out: an event is stored millions of times. The id of the trace that the event
+// belongs to stands beside them, as trace_id.
+func encode(e any, trace string) (data json.RawMessage) {
 	defer func() {
 		if cause := recover(); cause != nil { // a method of what the event holds, as of an error of the user's
 			data, _ = json.Marshal(map[string]string{"panic": fmt.Sprintf("%.200v", cause)})
 		}
 	}()
-	data, err := json.Marshal(new(encoder).plain(reflect.ValueOf(e)))
+	written := new(encoder).plain(reflect.ValueOf(e))
+	if fields, ok := written.(map[string]any); ok && trace != "" {
+		fields["trace_id"] = trace
+	}
+	data, err := json.Marshal(written)
 	if err == nil && len(data) > MaxData { // by what marshals itself
 		err = fmt.Errorf("the event has %d bytes", len(data))
 	}

@@ -17,6 +17,7 @@ type noted struct {
 	name        string // of the part
 	severity    fault.Severity
 	correlation string
+	trace       string
 	at          time.Time
 }
 
@@ -24,7 +25,7 @@ type noted struct {
 func (n *noted) read(ctx context.Context) {
 	n.kind = n.event.EventName()
 	n.name, n.severity = n.event.Edge()
-	n.correlation = telemetry.Correlation(ctx)
+	n.correlation, n.trace = telemetry.Correlation(ctx), telemetry.TraceID(ctx)
 }
 
 // header is the event without its data. The id is given here, so that a batch of which

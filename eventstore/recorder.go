@@ -273,7 +273,7 @@ func (r *Recorder) next() (batch []Event) {
 	batch = make([]Event, 0, len(taken))
 	for i := range taken {
 		batch = append(batch, taken[i].header(r.options.Node))
-		batch[i].Data = encode(taken[i].event)
+		batch[i].Data = encode(taken[i].event, taken[i].trace)
 	}
 	return batch
 }

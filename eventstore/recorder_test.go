@@ -114,7 +114,7 @@ func TestRecorder_WritesAnEdgeOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := record(t, eventstore.RecorderOptions{Node: "n1"})
 		r.serve(t)
-		ctx := telemetry.WithCorrelation(t.Context(), "req-7")
+		ctx := telemetry.WithCorrelation(telemetry.WithTrace(t.Context(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", ""), "req-7")
 		r.topic.Emit(ctx, opened{
 			Name: "payments", At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Cooldown: 1500 * time.Millisecond,
 			Evidence: []fault.Fact{fault.Against("failures", 5, 5, "")}, Err: errors.New("refused"), Count: 3, HTTPCode: 503, unwritten: 1,
@@ -134,7 +134,7 @@ func TestRecorder_WritesAnEdgeOut(t *testing.T) {
 			t.Errorf("got\n%s, want\n%s", got, exp)
 		}
 		wantData := `{"at":"2026-01-02T03:04:05Z","cooldown_seconds":1.5,"count":3,"err":"refused",` +
-			`"evidence":[{"bounded":true,"limit":5,"name":"failures","value":5}],"http_code":503,"name":"payments"}`
+			`"evidence":[{"bounded":true,"limit":5,"name":"failures","value":5}],"http_code":503,"name":"payments","trace_id":"0af7651916cd43dd8448eb211c80319c"}`
 		if string(e.Data) != wantData {
 			t.Errorf("data\n%s, want\n%s", e.Data, wantData)
 		}

@@ -27,6 +27,9 @@ import (
 // connection that next hijacks or switches to another protocol counts as answered and
 // has no limit of time.
 //
+// A valid traceparent of the request is carried by the context that next gets, and by
+// events; see [telemetry.TraceID]. One that is malformed is not trusted.
+//
 // The ResponseWriter that next gets flushes, hijacks and reads from files as the
 // one beneath, and has an Unwrap method for [http.ResponseController].
 //
@@ -45,7 +48,7 @@ type handler struct {
 
 // ServeHTTP implements [http.Handler].
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	tok, err := h.guard.Enter(r.Context(), h.callOf(r))
+	tok, err := h.guard.Enter(tracedBy(r), h.callOf(r))
 	switch {
 	case err != nil && h.measures:
 		h.next.ServeHTTP(w, r)

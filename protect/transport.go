@@ -26,6 +26,9 @@ import (
 // as long as it takes, or see [BodyIdleTimeout]. A switched protocol, as
 // WebSocket's, counts as success and keeps its place until it is closed.
 //
+// A trace that the context carries (see [telemetry.WithTrace]; [Handler] takes it from its
+// request) goes out as traceparent and tracestate, unless the request has its own.
+//
 // Requests are never changed, and their bodies are closed also when they are
 // refused. Every hop of a redirect is a request of its own. Transport does not
 // retry. Remember that http.Transport keeps two idle connections for a host
@@ -85,10 +88,14 @@ func (t *transport) limited(x *flight, req *http.Request) *http.Request {
 	if t.bodyIdle > 0 {
 		ctx = x.idle.prepare(ctx, t.bodyIdle)
 	}
-	if ctx == req.Context() {
+	lacks := lacksTrace(ctx, req)
+	if ctx == req.Context() && !lacks {
 		return req
 	}
 	x.out = *req.WithContext(ctx)
+	if lacks {
+		passTrace(ctx, &x.out, req)
+	}
 	return &x.out
 }
 

@@ -4,14 +4,16 @@ import "context"
 
 type correlationKey struct{}
 
-// Correlated is a context that carries an id. It is there to be embedded in a
+// Correlated is a context that carries an id, and a trace if it was given one with
+// [Correlated.SetTrace]. It is there to be embedded in a
 // context of one's own, which then carries the id without another allocation;
 // [WithCorrelation] is what others use. The zero Correlated has no parent and must
 // not be used. Like every context it is safe for concurrent use.
 type Correlated struct {
 	context.Context //nolint:containedctx // it is a context
 
-	id string
+	id    string
+	trace trace
 }
 
 // Correlate returns a context below parent that carries id.
@@ -21,8 +23,11 @@ func Correlate(parent context.Context, id string) Correlated {
 
 // Value implements [context.Context].
 func (c *Correlated) Value(key any) any {
-	if key == (correlationKey{}) {
+	switch {
+	case key == (correlationKey{}):
 		return c // a pointer: a string would be copied to the heap to become an any
+	case key == (traceKey{}) && c.trace.parent != "":
+		return &c.trace
 	}
 	return c.Context.Value(key)
 }

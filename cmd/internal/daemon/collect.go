@@ -9,6 +9,7 @@ var descLogDropped = &telemetry.Desc{
 // Collect implements [telemetry.Source] for the daemon and the layer that it runs.
 func (d *Daemon) Collect(emit func(telemetry.Sample)) {
 	d.layer.Collect(emit)
+	d.gateway.Collect(emit)
 	for _, srv := range d.servers {
 		srv.faults.collect(emit)
 	}

@@ -66,6 +66,7 @@ func (l *accessLog) write(info *requestInfo, took time.Duration) {
 	r := &info.request
 	l.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("request_id", telemetry.Correlation(r.Context())),
+		slog.String("trace_id", telemetry.TraceID(info)),
 		slog.String("method", r.Method),
 		slog.String("host", r.Host),
 		slog.String("path", r.URL.Path),

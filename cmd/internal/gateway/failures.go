@@ -108,5 +108,5 @@ func (i *requestInfo) failedAs(class upstreamClass, err error) {
 	count.explain(reason)
 	rt.log.LogAttrs(i, slog.LevelWarn, "an upstream failed",
 		slog.String("route", rt.name), slog.String("upstream", rt.target.Host), slog.String("class", upstreamClassNames[class]), slog.String("error", reason),
-		slog.String("request_id", telemetry.Correlation(i)), slog.Uint64("omitted", omitted))
+		slog.String("request_id", telemetry.Correlation(i)), slog.String("trace_id", telemetry.TraceID(i)), slog.Uint64("omitted", omitted))
 }

@@ -155,6 +155,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	t := g.table.Load()
 	info := &requestInfo{ids: [1]string{correlationID(r)}}
 	info.Correlated = telemetry.Correlate(r.Context(), info.ids[0])
+	info.untraced = !info.takeTrace(r.Header)
 	info.responseWriter = responseWriter{ResponseWriter: w, deadlines: deadlinesOf(w), idle: t.idle, stream: r.ProtoMajor >= 2}
 	info.client, info.trusted = t.peers.client(r)
 	info.draining = g.draining.Load()

@@ -27,6 +27,7 @@ type requestInfo struct {
 	host    string // that the client named, as hostname.Split gives it
 	// draining advises the client to close, so that its next request finds another instance.
 	draining  bool
+	untraced  bool      // what the client said of a trace is not to be trusted
 	ids       [1]string // the correlation id, as the value of a header
 	forwarded forwarded
 	route     *route

@@ -162,6 +162,9 @@ func (rt *route) rewrite(pr *httputil.ProxyRequest) {
 		info.asked = clock.Now()
 	}
 	info.forward(pr.Out.Header, pr.In)
+	if info.untraced {
+		dropTrace(pr.Out.Header)
+	}
 	pr.Out.Header[requestIDHeader] = info.idField()
 	if info.upload != nil && pr.Out.Body != nil {
 		pr.Out.Body = sentBody{pr.Out.Body, info.upload}

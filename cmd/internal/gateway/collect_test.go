@@ -1,0 +1,97 @@
+package gateway_test
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/elixirscope/foundation/cmd/internal/gateway"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
+	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+// series are the samples of a gateway by name and labels, with the number of time series
+// that a scrape makes of them.
+func series(g *gateway.Gateway) (values map[string]float64, number int) {
+	// buckets are those of adapters/prometheus with the one without an end, the sum and the count.
+	const buckets = 18 + 1 + 2
+	values = map[string]float64{}
+	g.Collect(func(s telemetry.Sample) {
+		var labels []string
+		for i, l := range s.Desc.Labels {
+			labels = append(labels, l+"="+s.Labels[i])
+		}
+		key := strings.TrimPrefix(s.Desc.Name, "foundation_route_") + "{" + strings.Join(labels, ",") + "}"
+		if _, twice := values[key]; twice {
+			panic(key + " is there twice")
+		}
+		number++
+		values[key] = s.Value
+		if s.Desc.Kind == telemetry.Histogram {
+			values[key] = float64(s.Distribution.Count())
+			number += buckets - 1
+		}
+	})
+	return values, number
+}
+
+// docs/gateway.md tells the number.
+func TestMetrics_EverySeriesExistsFromTheStartAndThereAreFew(t *testing.T) {
+	const each = 51
+	r := newRig(t, http.HandlerFunc(hello), func(s *setup) {
+		s.route.Name = "pay"
+		s.gateway.Routes = []settings.Route{{Match: "/other/", Upstream: "http://127.0.0.1:1"}}
+	})
+	before, n := series(r.gateway)
+	if n != 2*each {
+		t.Errorf("%d series of 2 routes, want %d of each", n, each)
+	}
+	for key, value := range before {
+		if value != 0 || !strings.Contains(key, "{route=pay") && !strings.Contains(key, "{route=/other/") {
+			t.Errorf("%s %v", key, value)
+		}
+	}
+	r.get("/")
+	r.server.Close()
+	if _, n := series(r.gateway); n != 2*each {
+		t.Errorf("%d series after a request", n)
+	}
+	table, err := r.gateway.Prepare(t.Context(), settings.Gateway{Routes: []settings.Route{{Name: "pay", Match: "/", Upstream: "http://127.0.0.1:1"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.gateway.Use(table, nil); err != nil {
+		t.Fatal(err)
+	}
+	if after, n := series(r.gateway); n != each || after["requests_total{route=pay,status=2xx}"] != 1 {
+		t.Errorf("%d series of the route that is left: %v", n, after)
+	}
+}
+
+func TestMetrics_SayWhatTheStatusSays(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(statusUpstream), func(s *setup) { s.route.Name, s.limit = "pay", ratelimit.Config{Limit: 2} })
+	r.get("/503")
+	r.do(r.request(http.MethodPost, "/", strings.NewReader("abc")))
+	r.get("/")
+	r.server.Close()
+	values, _ := series(r.gateway)
+	var got []string
+	for key, v := range values {
+		if v != 0 {
+			got = append(got, fmt.Sprint(strings.Replace(key, "route=pay", "", 1), " ", v))
+		}
+	}
+	slices.Sort(got)
+	want := []string{
+		"duration_seconds{} 3", "rejections_total{,reason=rate_limited} 1", "request_bytes_total{} 3",
+		"requests_total{,status=2xx} 1", "requests_total{,status=4xx} 1", "requests_total{,status=5xx} 1",
+		"upstream_errors_total{,class=status_5xx} 1",
+	}
+	got = slices.DeleteFunc(got, func(s string) bool { return strings.HasPrefix(s, "response_bytes_total") })
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
