@@ -15,6 +15,7 @@ import (
 	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/retry"
 )
 
 // allocates asserts how much fn allocates in the long run.
@@ -41,6 +42,8 @@ func TestAllocationsOfGoodCalls(t *testing.T) {
 	deadline, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	timed := newGuard(t, guard.Config{Timeout: time.Hour})
+	full.Pool, full.Retry = nil, &retry.Config{}
+	again := newGuard(t, full)
 
 	// Every function captures n and writes to it: that must not move n, nor the
 	// function, to the heap.
@@ -69,6 +72,16 @@ func TestAllocationsOfGoodCalls(t *testing.T) {
 		n := 0
 		v, _ := guard.DoWith(ctx, db, guard.Call{}, func(_ context.Context, c *conn) (int, error) { n++; return c.id, nil })
 		sum += n + v
+	})
+	allocates(t, "Do with a policy of retries", 0, func() {
+		n := 0
+		_ = again.DoCall(ctx, guard.Call{Idempotent: true, Target: "orders.test:80"}, func(context.Context) error { n++; return nil })
+		sum += n
+	})
+	allocates(t, "Enter with a policy of retries", 1, func() {
+		tok, _ := again.Enter(ctx, guard.Call{Idempotent: true})
+		defer tok.Close()
+		tok.Done(nil)
 	})
 	allocates(t, "Enter", 1, func() {
 		tok, _ := g.Enter(ctx, guard.Call{})

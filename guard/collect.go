@@ -24,6 +24,9 @@ var (
 	descDetached   = metric(telemetry.Gauge, "guard_detached", "Detached calls that ran past their time and have not ended.")
 	descDetachedN  = metric(telemetry.Counter, "guard_detached_total", "Detached calls that ran past their time.")
 	descPanics     = metric(telemetry.Counter, "guard_detached_panics_total", "Detached calls that panicked after their caller had gone.")
+	descRetries    = metric(telemetry.Counter, "guard_retries_total", "Attempts after the first, by how the one before ended.", "reason")
+	descStopped    = metric(telemetry.Counter, "guard_retries_stopped_total", "Calls that failed and were not tried again, by reason.", "reason")
+	descBudget     = metric(telemetry.Gauge, "guard_retry_budget_left", "Retries that the target with the fewest left may have now.")
 	descLeases     = metric(telemetry.Counter, "guard_leases_expired_total", "Tokens that were taken back because their lease expired.")
 )
 
@@ -47,6 +50,9 @@ func (g *Guard) Collect(emit func(telemetry.Sample)) {
 	c.value(descPanics, float64(s.panics.Load()))
 	c.value(descLeases, float64(s.leases.Load()))
 	c.distribution(descWait, s.wait.snapshot())
+	if g.budgets.Load() != nil {
+		c.retries(g.retryStatus(r))
+	}
 }
 
 // collector passes the samples of one guard on.
@@ -61,6 +67,17 @@ func (c collector) value(desc *telemetry.Desc, v float64, labels ...string) {
 
 func (c collector) distribution(desc *telemetry.Desc, d telemetry.Distribution, labels ...string) {
 	c.emit(telemetry.Sample{Desc: desc, Labels: append([]string{c.name}, labels...), Distribution: d})
+}
+
+// retries are the samples of a guard that has, or had, a policy of retries.
+func (c collector) retries(s RetryStatus) {
+	for cause, n := range s.Retried {
+		c.value(descRetries, float64(n), cause.String())
+	}
+	for why, n := range s.Stopped {
+		c.value(descStopped, float64(n), why.String())
+	}
+	c.value(descBudget, float64(s.Left()))
 }
 
 func (c collector) codes(desc *telemetry.Desc, counts *codeCounts, always []fault.Code) {

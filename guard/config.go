@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"errors"
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
@@ -9,6 +10,7 @@ import (
 	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/retry"
 )
 
 // Config says what a guard protects with. Every field may be zero: the zero
@@ -25,13 +27,16 @@ type Config struct {
 	RateLimit *ratelimit.Limiter `yaml:"-"`
 	// Pool lends each call a worker. Such a guard is used with [Bind] and [DoWith].
 	Pool pool.Lender `yaml:"-"`
+	// Retry makes calls with [Call.Idempotent] again that failed; by default every call is
+	// made once. Each target has a budget of its own, see [retry.Budget].
+	Retry *retry.Config `yaml:"-"`
 	// Admission refuses calls by priority, before anything else is asked, while memory
 	// is short.
 	Admission Admitter `yaml:"-"`
 	// Recorder is told how every call ended.
 	Recorder Recorder `yaml:"-"`
-	// Timeout bounds the call itself, without the wait for a worker; by default
-	// nothing does. It also bounds the wait for a turn of a leaky bucket, which comes
+	// Timeout bounds the call itself, all its attempts together, without the wait for the
+	// first worker; by default nothing does. It also bounds the wait for a turn of a leaky bucket, which comes
 	// before the call. The caller's own deadline wins if it is earlier.
 	Timeout time.Duration `yaml:"timeout"`
 	// CheckoutTimeout bounds the wait for a worker; by default the pool's own does.
@@ -97,8 +102,23 @@ func (c *Config) problems() fault.Problems {
 	ps.Require(c.Lease <= 0 || c.Lease >= c.Timeout, "lease", c.Lease, "must not be shorter than timeout %v: healthy calls would be taken for lost", c.Timeout)
 	ps.Require(c.Concurrency >= 0 && c.Concurrency <= maxConcurrency, "concurrency", c.Concurrency, "must be between 1 and %d, or left out for no bound", maxConcurrency)
 	ps.Require(c.MaxDetached >= 0 && c.MaxDetached <= maxConcurrency, "max_detached", c.MaxDetached, "must be between 1 and %d", maxConcurrency)
+	ps = append(ps, c.retryProblems()...)
 	ps.Require(c.Priority.Valid(), "priority", uint8(c.Priority), "must be critical, normal, best_effort or bulk")
 	ps.Require(c.Mode.Known(), "mode", uint8(c.Mode), "must be enforce, shadow or off")
+	return ps
+}
+
+// retryProblems are those of the policy.
+func (c *Config) retryProblems() (ps fault.Problems) {
+	if c.Retry == nil {
+		return nil
+	}
+	if f, ok := errors.AsType[*fault.Error](c.Retry.Validate()); ok {
+		for _, p := range f.Problems() {
+			p.Field = "retry." + p.Field
+			ps = append(ps, p)
+		}
+	}
 	return ps
 }
 
@@ -116,6 +136,9 @@ func (c Config) Warnings() []fault.Problem {
 	}
 	if c.Timeout > 0 && c.DeadlineFloor > c.Timeout {
 		ps.Warn("deadline_floor", c.DeadlineFloor, "is longer than timeout %v: the deadline of a caller never counts as a failure", c.Timeout)
+	}
+	if r := c.Retry; r != nil && c.Timeout > 0 && r.AttemptTimeout >= c.Timeout {
+		ps.Warn("retry", "", "its attempt_timeout %v is not shorter than timeout %v: an attempt that times out leaves no time for another", r.AttemptTimeout, c.Timeout)
 	}
 	if c.Breaker != nil && c.Breaker.Status().Config.CallTimeout > 0 || c.Breakers != nil && c.Breakers.Status().Config.CallTimeout > 0 {
 		ps.Warn("breaker", "", "its call_timeout is not used below a guard: set the guard's timeout")
@@ -139,6 +162,10 @@ func (c Config) effective() Config {
 	}
 	if c.Priority == 0 {
 		c.Priority = Normal
+	}
+	if c.Retry != nil {
+		policy := c.Retry.Effective()
+		c.Retry = &policy
 	}
 	return c
 }

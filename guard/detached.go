@@ -25,7 +25,7 @@ import (
 // the caller, and so is the end of a goroutine, if the caller still waits; later
 // it is recovered, counted, logged, and reported as [DetachedPanicked].
 //
-// The guard needs a time limit, or the caller a deadline, for all this to matter. A
+// The call is made once, whatever [Config.Retry] says. The guard needs a time limit, or the caller a deadline, for all this to matter. A
 // guard with a pool refuses DoDetached: a worker that a late function may still use
 // cannot be lent again.
 func DoDetached[T any](ctx context.Context, g *Guard, call Call, fn func(context.Context) (T, error)) (T, error) {
@@ -119,7 +119,8 @@ func (d *detached[T]) conclude(ctx, limited context.Context) (T, error) {
 		runtime.Goexit()
 	case returned:
 	}
-	return d.result, d.visit.conclude(ctx, limited, &d.call, d.err, nil)
+	_, err := d.visit.conclude(ctx, limited, &d.call, d.err, nil)
+	return d.result, err
 }
 
 // leave settles everything but the slot and goes, unless the function has ended

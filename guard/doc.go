@@ -30,10 +30,14 @@
 // even if the call panics, ends its goroutine, is canceled or runs out of time.
 // docs/guard.md gives the reasons.
 //
+// With [Config.Retry], a call marked [Call.Idempotent] that fails is tried again. Breaker,
+// worker and the call itself are then each attempt's own; all other stages are
+// passed once, and the call is counted and recorded once. See package retry.
+//
 // # Concurrency
 //
 // Everything is safe for concurrent use. A call blocks only for a turn
-// of a leaky bucket and for a worker of the pool. A guard starts no goroutine, except
+// of a leaky bucket, for a worker of the pool, and between two attempts. A guard starts no goroutine, except
 // that [DoDetached] runs its function in one and that a timer takes back expired leases. [Guard.Reconfigure] replaces the settings of all calls that begin later;
 // every call sees one revision whole.
 //
@@ -41,7 +45,8 @@
 //
 // A refused call returns a *[fault.Error] and the function did not run. Else the
 // error is the function's own, as it is; only when the guard's time limit ended
-// the call is it wrapped in [fault.CallTimeout].
+// the call is it wrapped in [fault.CallTimeout]. After several attempts it is that of the
+// last one, marked as [retry.Final].
 //
 // # What is not promised
 //

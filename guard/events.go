@@ -6,6 +6,7 @@ import (
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/mode"
+	"github.com/elixirscope/foundation/retry"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -63,11 +64,25 @@ type Executed struct {
 	Result   Result
 	Duration time.Duration
 	Wait     time.Duration // for a turn of a leaky bucket and for a worker
+	Attempts int           // how often the call was tried, 0 if it was refused
 	Revision uint64
 }
 
 // EventName implements [telemetry.Event].
 func (Executed) EventName() string { return telemetry.Prefix + "guard.executed" }
+
+// Retried says that a call is tried again. It is built only while somebody listens.
+type Retried struct {
+	Guard   string
+	Op      string
+	Target  string
+	Attempt int           // the number of the attempt that begins, from 2
+	Cause   retry.Cause   // how the attempt before ended
+	Wait    time.Duration // between the two
+}
+
+// EventName implements [telemetry.Event].
+func (Retried) EventName() string { return telemetry.Prefix + "guard.retried" }
 
 // LeasesExpired says that tokens were open for longer than their lease, were taken
 // back and counted as failures.
@@ -109,15 +124,21 @@ func (v *visit) observation(c *Call) Observation {
 	o := Observation{Guard: v.guard.name, Op: c.Op, Wait: v.wait, Result: v.result, Duration: v.took}
 	if v.refused {
 		o.Refused = v.refusal
+	} else {
+		o.Attempts = v.attempted()
 	}
 	return o
 }
 
 func (v *visit) summary(ctx context.Context, c *Call) Executed {
+	attempts := 0
+	if !v.refused {
+		attempts = v.attempted()
+	}
 	return Executed{
 		Guard: v.guard.name, Op: c.Op, Key: c.Key.Text(), Priority: v.rev.priority(ctx, c),
 		Protections: v.rev.active, Mode: v.rev.config.Mode,
 		RefusedBy: stageNames[v.refusedBy], Code: v.refusal, WouldRefuse: v.refusedBy != stageNone && !v.refused,
-		Result: v.result, Duration: v.took, Wait: v.wait, Revision: v.rev.number,
+		Result: v.result, Duration: v.took, Wait: v.wait, Attempts: attempts, Revision: v.rev.number,
 	}
 }

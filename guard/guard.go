@@ -17,6 +17,7 @@ type Guard struct {
 	executed telemetry.Topic[Executed]
 	expired  telemetry.Topic[LeasesExpired]
 	panicked telemetry.Topic[DetachedPanicked]
+	retried  telemetry.Topic[Retried]
 
 	revision atomic.Pointer[revision]
 
@@ -24,6 +25,7 @@ type Guard struct {
 	slots    slots
 	detached atomic.Int64 // detached calls that ran past their time and have not ended
 	leases   leases
+	budgets  atomic.Pointer[budgets] // nil until there is a policy of retries
 	stats    stats
 
 	// change is held while the settings are changed, and by nothing else.
@@ -64,10 +66,11 @@ func New(name string, cfg Config, opts ...Option) (*Guard, error) {
 		executed: telemetry.TopicOf[Executed](o.bus),
 		expired:  telemetry.TopicOf[LeasesExpired](o.bus),
 		panicked: telemetry.TopicOf[DetachedPanicked](o.bus),
+		retried:  telemetry.TopicOf[Retried](o.bus),
 	}
 	g.stats.init()
 	g.leases.init()
-	g.revision.Store(newRevision(name, cfg, 1))
+	g.revision.Store(g.newRevision(cfg, 1))
 	return g, nil
 }
 
@@ -75,6 +78,15 @@ func check(name string, cfg *Config) error {
 	ps := cfg.problems()
 	ps.CheckName(name)
 	return ps.Err(component, name)
+}
+
+// newRevision makes the budgets of a guard whose calls are retried for the first time: they
+// take kilobytes.
+func (g *Guard) newRevision(cfg Config, number uint64) *revision {
+	if cfg.Retry != nil && g.budgets.Load() == nil {
+		g.budgets.Store(new(budgets))
+	}
+	return newRevision(g.name, cfg, number, g.budgets.Load())
 }
 
 // Name returns the name that the guard was made with.
@@ -97,7 +109,7 @@ func (g *Guard) Reconfigure(cfg Config) error {
 	if now.final {
 		return now.gone
 	}
-	g.revision.Store(newRevision(g.name, cfg, now.number+1))
+	g.revision.Store(g.newRevision(cfg, now.number+1))
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/retry"
 )
 
 func both(b *testing.B, name string, fn func()) {
@@ -45,6 +46,7 @@ func BenchmarkDo(b *testing.B) {
 		{"concurrency", guard.Config{Concurrency: 1000}},
 		{"memory", guard.Config{Admission: &memory{word: new(atomic.Uint32)}}},
 		{"breaker", guard.Config{Breaker: br}},
+		{"breaker+retry", guard.Config{Breaker: br, Retry: &retry.Config{}}},
 		{"limit", guard.Config{RateLimit: limit}},
 		{"limit+breaker", guard.Config{Breaker: br, RateLimit: limit}},
 		{"limit+breaker+timeout", guard.Config{Breaker: br, RateLimit: limit, Timeout: time.Second}},
@@ -52,7 +54,7 @@ func BenchmarkDo(b *testing.B) {
 		g := must(guard.New("checkout", bc.cfg))
 		both(b, bc.name, func() {
 			var n int
-			err := g.DoCall(ctx, guard.Call{Key: key}, func(context.Context) error { n++; return nil })
+			err := g.DoCall(ctx, guard.Call{Key: key, Idempotent: true}, func(context.Context) error { n++; return nil })
 			if err != nil || n != 1 {
 				b.Error(err)
 			}

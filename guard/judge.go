@@ -41,6 +41,7 @@ type verdict struct {
 	outcome outcome.Outcome
 	result  Result
 	late    bool // the guard's time limit ended it
+	attempt bool // it was that of the attempt
 	shadow  bool // the guard's time limit would have ended it, had the guard enforced
 }
 
@@ -64,15 +65,17 @@ func (v *visit) judge(ctx, limited context.Context, now clock.Instant, err error
 }
 
 // judgeError is judge without the question whether shadow mode has let the call run
-// past its time.
+// past its time. Between two attempts no context has ended the call, and limited is nil.
 func (v *visit) judgeError(ctx, limited context.Context, now clock.Instant, err error, ask func(error) outcome.Outcome) verdict {
 	neutral := marked(err)
 	if neutral && errtree.All(err, marked) {
 		return verdictOf(outcome.Ignored, err)
 	}
 	if err != nil {
-		if w, settled := v.judgeTime(ctx, limited, now, err); settled {
-			return w
+		if limited != nil {
+			if w, settled := v.judgeTime(ctx, limited, now, err); settled {
+				return w
+			}
 		}
 		if (neutral || refusedFurtherIn(err)) && errtree.All(err, quiet) {
 			return verdictOf(outcome.Ignored, err)
@@ -95,13 +98,13 @@ func (v *visit) pastShadow(ctx context.Context, now clock.Instant) bool {
 	if ran == 0 {
 		ran = now.Sub(v.began)
 	}
-	return ran >= c.Timeout && !v.callersFirst(ctx)
+	return ran >= c.Timeout && !v.callersFirst(ctx, c.Timeout)
 }
 
 // judgeTime tells the errors that are about time or about the caller.
 func (v *visit) judgeTime(ctx, limited context.Context, now clock.Instant, err error) (verdict, bool) {
-	if v.ranOut(limited) {
-		return verdict{outcome: outcome.Failure, result: TimedOut, late: true}, true
+	if late, attempt := v.ranOut(limited); late {
+		return verdict{outcome: outcome.Failure, result: TimedOut, late: true, attempt: attempt}, true
 	}
 	gone := ctx.Err()
 	if gone == nil || !errors.Is(err, gone) && !errors.Is(err, context.Cause(ctx)) {
@@ -116,9 +119,15 @@ func (v *visit) judgeTime(ctx, limited context.Context, now clock.Instant, err e
 	return verdict{outcome: outcome.Failure, result: TimedOut}, true
 }
 
-// ranOut reports whether the guard's own time limit ended limited.
-func (v *visit) ranOut(limited context.Context) bool {
-	return v.timed && context.Cause(limited) == error(v.rev.expired) //nolint:errorlint // identity is meant: an inner guard's limit is another error
+// ranOut reports whether the guard's own time limit ended limited, and whether it was that of
+// the attempt. Identity is meant: the limit of a guard further out is another error.
+func (v *visit) ranOut(limited context.Context) (late, attempt bool) {
+	if !v.timed {
+		return false, false
+	}
+	cause := context.Cause(limited)
+	attempt = v.rev.retry != nil && cause == error(v.rev.retry.expired) //nolint:errorlint // see above
+	return attempt || cause == error(v.rev.expired), attempt            //nolint:errorlint // see above
 }
 
 // quiet reports whether err, which joins no others, says nothing about the dependency:

@@ -45,12 +45,12 @@ func (h byExpiry) Less(i, j int) bool { return h[i].expires < h[j].expires }
 
 func (h byExpiry) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
+	h[i].index, h[j].index = int32(i), int32(j)
 }
 
 func (h *byExpiry) Push(x any) {
-	t := x.(*Token) //nolint:errcheck,forcetypeassert // ours
-	t.index = len(*h)
+	t := x.(*Token)          //nolint:errcheck,forcetypeassert // ours
+	t.index = int32(len(*h))
 	*h = append(*h, t)
 }
 
@@ -88,7 +88,7 @@ func (t *Token) endLease() {
 	}
 	s.mu.Lock()
 	if t.index != notLeased {
-		heap.Remove(&s.open, t.index)
+		heap.Remove(&s.open, int(t.index))
 	}
 	s.mu.Unlock()
 }

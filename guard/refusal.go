@@ -86,31 +86,18 @@ func (g *Guard) tooManyDetached(bound int) error {
 	})
 }
 
-// timedOut wraps the error of a call that ran past limit.
+// timedOut wraps the error of a call that ran past the guard's limit, or of an attempt that
+// ran past its own.
+func (v *visit) timedOut(now clock.Instant, w verdict, cause error) error {
+	if w.attempt {
+		return v.guard.timedOut(cause, now.Sub(v.began), v.rev.retry.policy.AttemptTimeout)
+	}
+	return v.guard.timedOut(cause, now.Sub(v.callBegan()), v.rev.config.Timeout)
+}
+
 func (g *Guard) timedOut(cause error, took, limit time.Duration) error {
 	return fault.New(fault.Spec{
 		Code: fault.CallTimeout, Component: component, Name: g.name, Cause: cause,
 		Evidence: []fault.Fact{fault.Against("duration", took.Seconds(), limit.Seconds(), "seconds")},
 	})
-}
-
-// limit returns the context for the call: with the guard's deadline, unless the
-// caller's is not later, or there is none.
-func (v *visit) limit(ctx context.Context, c *Call) context.Context {
-	if !v.rev.timed(c) {
-		return ctx
-	}
-	if v.callersFirst(ctx) {
-		return ctx
-	}
-	limited, cancel := context.WithTimeoutCause(ctx, v.rev.config.Timeout, v.rev.expired)
-	v.cancel, v.timed = cancel, true
-	return limited
-}
-
-// callersFirst reports whether the deadline of ctx is not later than the guard's
-// would be, which then has nothing to end.
-func (v *visit) callersFirst(ctx context.Context) bool {
-	d, ok := ctx.Deadline()
-	return ok && clock.Of(d) <= v.began.Add(v.rev.config.Timeout)
 }

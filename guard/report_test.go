@@ -30,7 +30,7 @@ func TestTheSummaryTellsWhatHappened(t *testing.T) {
 		want := []guard.Executed{
 			{
 				Guard: "checkout", Op: "pay", Key: "user/17", Priority: guard.Normal,
-				Protections: []string{"concurrency", "rate_limit"}, Result: guard.Failed, Duration: time.Second, Revision: 1,
+				Protections: []string{"concurrency", "rate_limit"}, Result: guard.Failed, Duration: time.Second, Attempts: 1, Revision: 1,
 			},
 			{
 				Guard: "checkout", Op: "pay", Key: "user/17", Priority: guard.Normal,
@@ -42,7 +42,7 @@ func TestTheSummaryTellsWhatHappened(t *testing.T) {
 			t.Errorf("events\n%+v, want\n%+v", events, want)
 		}
 		seen := []guard.Observation{
-			{Guard: "checkout", Op: "pay", Result: guard.Failed, Duration: time.Second},
+			{Guard: "checkout", Op: "pay", Result: guard.Failed, Duration: time.Second, Attempts: 1},
 			{Guard: "checkout", Op: "pay", Refused: fault.RateLimited},
 		}
 		if !slices.Equal(rec.all, seen) {

@@ -27,6 +27,8 @@ type revision struct {
 	takesBeforePermit bool
 	bounded           bool // in how many calls are in flight
 	hasPool           bool
+	retry             *retrying // nil if every call is made once
+	limitsTime        bool      // calls or attempts are held to a time limit
 	// refusing is the word that is 0 while the admission need not be asked.
 	refusing *atomic.Uint32
 }
@@ -47,13 +49,15 @@ func refusing(a Admitter) *atomic.Uint32 {
 	return cmp.Or(a.Refusing(), always)
 }
 
-func newRevision(name string, cfg Config, number uint64) *revision {
+func newRevision(name string, cfg Config, number uint64, b *budgets) *revision {
 	r := &revision{config: cfg.effective(), number: number}
 	r.expired = fault.New(fault.Spec{Code: fault.CallTimeout, Component: component, Name: name})
 	r.active = protectionsOf(&cfg)
 	r.refusing = refusing(cfg.Admission)
 	r.hasPool = cfg.Pool != nil
 	r.bounded = cfg.Concurrency > 0
+	r.retry = newRetrying(name, &r.config, b)
+	r.limitsTime = cfg.Mode == mode.Enforce && (cfg.Timeout > 0 || r.retry != nil && r.retry.policy.AttemptTimeout > 0)
 	r.takesBeforePermit = r.config.RateLimit != nil || r.config.Pool != nil
 	return r
 }
@@ -68,10 +72,4 @@ func (r *revision) breaker(c *Call) *breaker.Breaker {
 		return group.ForKey(c.Key)
 	}
 	return r.config.Breaker
-}
-
-// timed reports whether calls are held to the time limit: only by a guard that
-// enforces.
-func (r *revision) timed(c *Call) bool {
-	return r.config.Timeout > 0 && r.config.Mode == mode.Enforce && !c.Untimed
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/elixirscope/foundation/pool"
 )
 
-// run makes a guarded call; Do, DoCall, DoWith and Op are shims around it. Enter and
-// DoDetached, whose calls outlive a function or a goroutine, take the same steps of a
-// visit by themselves.
+// run makes a guarded call, in one attempt or several; Do, DoCall, DoWith and Op are shims
+// around it. Enter and DoDetached, whose calls outlive a function or a goroutine, take the
+// same steps of a visit by themselves.
 //
 // op and judge are only called. Stored, sent through an interface or started
 // with go, even in a branch that is never taken, they would move every caller's
@@ -24,28 +24,40 @@ func (g *Guard) run(ctx context.Context, call *Call, worker *any, judge func(err
 	if err := v.admit(ctx, call); err != nil {
 		return err
 	}
-	if worker != nil {
-		*worker = v.loan.Item.Worker
+	for {
+		if worker != nil {
+			*worker = v.loan.Item.Worker
+		}
+		limited := v.limit(ctx, call)
+		err := op(limited)
+		if err == nil && judge == nil && v.rev.config.Mode != mode.Shadow {
+			v.decide(clock.Now(), good, nil)
+			v.leave(ctx, call, pool.Reuse)
+			return nil
+		}
+		again, err := v.conclude(ctx, limited, call, err, judge)
+		if !again {
+			return err
+		}
 	}
-	limited := v.limit(ctx, call)
-	err := op(limited)
-	if err != nil || judge != nil || v.rev.config.Mode == mode.Shadow {
-		return v.conclude(ctx, limited, call, err, judge)
-	}
-	v.decide(clock.Now(), good, nil)
-	v.leave(ctx, call, pool.Reuse)
-	return nil
 }
 
-// conclude settles a call whose end must be judged, and returns its error.
-func (v *visit) conclude(ctx, limited context.Context, call *Call, err error, judge func(error) outcome.Outcome) error {
+// conclude ends an attempt whose end must be judged. It reports whether there is another
+// one, which can begin; else the call is settled, and the error is its own.
+func (v *visit) conclude(ctx, limited context.Context, call *Call, err error, judge func(error) outcome.Outcome) (again bool, _ error) {
 	now := clock.Now()
 	w := v.judge(ctx, limited, now, err, judge)
 	if w.late {
-		err = v.guard.timedOut(err, now.Sub(v.began), v.rev.config.Timeout)
+		err = v.timedOut(now, w, err)
 	}
-	fate := fateAfter(limited, err)
+	fate, last := fateAfter(limited, err), err
+	if v.rev.retry != nil && !v.detached {
+		if again, last = v.again(ctx, call, now, w, err, fate); again {
+			return true, nil
+		}
+		now = clock.Now()
+	}
 	v.decide(now, w, err)
 	v.leave(ctx, call, fate)
-	return err
+	return false, last
 }

@@ -40,19 +40,20 @@ type report struct {
 	expired bool // the lease ended, which concerns open tokens only
 }
 
-// consider returns the accounts, for a judgement whose report follows, and whether it
-// would be the first; nil if the token has ended.
-func (t *Token) consider() (a *accounts, first bool) {
+// consider returns the accounts, for a judgement whose report follows, whether it
+// would be the first, and whether a goroutine is in Retry; nil if the token has ended.
+// While one judges, no attempt begins.
+func (t *Token) consider() (a *accounts, first, between bool) {
 	if t == nil {
-		return nil, false
+		return nil, false, false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.progress == ended {
-		return nil, false
+		return nil, false, false
 	}
 	t.judges++
-	return t.accounts, t.progress == open
+	return t.accounts, t.progress == open, t.retrying
 }
 
 // tell records r and brings the accounts in line with it, unless another goroutine,

@@ -17,25 +17,28 @@ import (
 // admit takes the call through the stages, in one transaction: it holds all that
 // they give, or nothing and the error to answer with.
 func (v *visit) admit(ctx context.Context, c *Call) error {
-	by, err := v.attempt(ctx, c)
+	by, err := v.pass(ctx, c)
 	for err != nil && v.overtaken(by, err) {
 		v.undo(clock.Now())
 		v.shadowed, v.refusedBy, v.refusal = false, stageNone, 0
 		v.rev = v.guard.revision.Load()
-		by, err = v.attempt(ctx, c)
+		by, err = v.pass(ctx, c)
 	}
 	if err != nil {
 		return v.refuse(ctx, c, by, err)
 	}
 	v.phase = running
 	v.guard.stats.admitted.Add(1)
+	if r := v.rev.retry; r != nil {
+		r.budgets.of(c.Target).First(v.began)
+	}
 	return nil
 }
 
-// attempt asks the protections in their order. In shadow mode, after one that would
+// pass asks the protections in their order. In shadow mode, after one that would
 // have refused, it skips the rest and gives back what the others gave: a refused call
 // holds nothing.
-func (v *visit) attempt(ctx context.Context, c *Call) (stage, error) {
+func (v *visit) pass(ctx context.Context, c *Call) (stage, error) {
 	r := v.rev
 	v.start = clock.Now()
 	v.began = v.start
@@ -108,8 +111,12 @@ func (v *visit) protect(ctx context.Context, c *Call) (stage, error) {
 	return 0, nil
 }
 
-// enter is what comes before the dependency is looked at: memory, concurrency.
+// enter is what comes before the dependency is looked at: memory, concurrency. It is for
+// the call, not for each attempt.
 func (v *visit) enter(ctx context.Context, c *Call) (stage, error) {
+	if v.tries != nil {
+		return 0, nil
+	}
 	cfg := &v.rev.config
 	if v.rev.refusing.Load() != 0 && !c.ReleasesMemory {
 		asked := *c
@@ -145,7 +152,7 @@ func (v *visit) lookAndTake(ctx context.Context, c *Call, b *breaker.Breaker) (s
 
 func (v *visit) takeTokens(ctx context.Context, c *Call) error {
 	l := v.rev.config.RateLimit
-	if l == nil {
+	if l == nil || v.has(tokensTaken) { // the call's, which hold for all its attempts
 		return nil
 	}
 	v.holds |= tokensTaken // before: a handler of the limiter's events may end this goroutine

@@ -25,6 +25,9 @@ type stats struct {
 	detached atomic.Uint64 // calls that ran past their time
 	panics   atomic.Uint64 // of such calls
 	leases   atomic.Uint64 // expired
+
+	retried [3]atomic.Uint64  // attempts by what ended the one before, a [retry.Cause]
+	stopped [16]atomic.Uint64 // calls that were not tried again, by [retry.Reason]
 }
 
 func (s *stats) init() { s.took[Succeeded].make() }

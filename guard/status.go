@@ -28,6 +28,7 @@ type Status struct {
 	DetachedTotal  uint64                // detached calls that ever ran past their time
 	DetachedPanics uint64                // those that panicked afterwards
 	LeasesExpired  uint64
+	Retries        RetryStatus
 	Duration       telemetry.Summary // of calls that succeeded, without waiting
 	Wait           telemetry.Summary // for a turn of a leaky bucket and for a worker, of calls that waited or were refused by the pool
 }
@@ -52,6 +53,7 @@ func (g *Guard) Status() Status {
 		InFlight: s.inFlight(), SlotsTaken: g.slots.used.Load(), Detached: g.detached.Load(),
 		Results: make(map[Result]uint64, resultCount), Refused: s.refused.list(reasons), WouldRefuse: s.would.list(shadowReasons),
 		DetachedTotal: s.detached.Load(), DetachedPanics: s.panics.Load(), LeasesExpired: s.leases.Load(),
+		Retries:  g.retryStatus(r),
 		Duration: telemetry.Summarize(s.took[Succeeded].snapshot()), Wait: telemetry.Summarize(s.wait.snapshot()),
 	}
 	for i := range s.took {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
@@ -42,15 +43,19 @@ type Token struct {
 	timeout time.Duration
 	lane    *lane
 	expires clock.Instant
-	index   int
+	index   int32
+	judges  int32 // goroutines that look at the accounts to judge the call's end; guarded by mu
+
+	// again has the context and the timeout of the latest attempt, nil while that is the first.
+	again atomic.Pointer[attempt]
 
 	// mu guards what is told of the call, below. The accounts follow: whoever finds
 	// busy false brings them in line, see work. Nothing is called under mu.
 	mu       sync.Mutex
 	accounts *accounts // nil if the token has ended and nobody needs them
-	judges   int32     // goroutines that look at the accounts to judge the call's end
 	progress progress
 	busy     bool
+	retrying bool // a goroutine is in Retry
 	revoked  bool // a failure was told after a success
 	told     bool // the breaker knows that
 	trailing bool // the call counts as in flight although its outcome is settled
@@ -93,33 +98,28 @@ func (g *Guard) Enter(ctx context.Context, call Call) (*Token, error) {
 	return t, nil
 }
 
-// allowance is what [Token.Timeout] returns.
-func (v *visit) allowance(ctx context.Context, call *Call) time.Duration {
-	c := &v.rev.config
-	if !call.Untimed || c.Mode != mode.Enforce || c.Timeout == 0 {
-		return 0
-	}
-	if v.callersFirst(ctx) {
-		return 0
-	}
-	return c.Timeout
-}
-
-// Context returns the context for the call, with the guard's deadline. It is done
-// when the token ends, if the guard has a time limit.
+// Context returns the context for the call, with the guard's deadline; after [Token.Retry]
+// that of the next attempt. It is done when the token, or the attempt, ends, if the guard
+// has a time limit.
 func (t *Token) Context() context.Context {
 	if t == nil || t.limited == nil {
 		return context.Background()
+	}
+	if a := t.again.Load(); a != nil {
+		return a.limited
 	}
 	return t.limited
 }
 
 // Timeout returns the time limit that a call with [Call.Untimed] has to keep by
 // itself; 0 if there is none, because the guard has none or does not enforce, or
-// the caller's deadline is earlier.
+// the caller's deadline is earlier. After [Token.Retry] it is that of the next attempt.
 func (t *Token) Timeout() time.Duration {
 	if t == nil {
 		return 0
+	}
+	if a := t.again.Load(); a != nil {
+		return a.timeout
 	}
 	return t.timeout
 }
@@ -136,7 +136,7 @@ func (t *Token) Answered() {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.progress == open && t.accounts.call.Untimed {
+	if t.progress == open && !t.busy && t.accounts.call.Untimed {
 		v := &t.accounts.visit
 		v.answered.CompareAndSwap(0, int64(max(1, clock.Now().Sub(v.began)))) // 0 means that it was not told
 	}
@@ -144,14 +144,15 @@ func (t *Token) Answered() {
 
 // Quota returns what the rate limit left to the caller when it admitted the call.
 // It reports false without a rate limit, where that or the guard does not enforce,
-// and once the outcome is known.
+// once the outcome is known, and in the moments in which [Token.Retry] ends or begins an
+// attempt.
 func (t *Token) Quota() (q fault.Quota, ok bool) {
 	if t == nil {
 		return q, false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.progress == open {
+	if t.progress == open && !t.busy {
 		if v := &t.accounts.visit; v.has(tokensTaken) && v.rev.config.Mode == mode.Enforce {
 			q, ok = v.decision.Quota()
 		}
@@ -161,7 +162,7 @@ func (t *Token) Quota() (q fault.Quota, ok bool) {
 
 // Done ends the call, which returned err, and judges it as [Guard.Do] would.
 func (t *Token) Done(err error) {
-	a, first := t.consider()
+	a, first, between := t.consider()
 	if a == nil {
 		return
 	}
@@ -171,12 +172,15 @@ func (t *Token) Done(err error) {
 			t.Close()
 		}
 	}()
-	now := clock.Now()
+	now, limited := clock.Now(), t.Context()
 	judge := a.visit.judgeError
-	if first { // how long the call took no longer matters once its outcome is known
+	switch {
+	case between: // attempts, the times of which are another goroutine's
+		limited = nil
+	case first: // how long the call took no longer matters once its outcome is known
 		judge = a.visit.judge
 	}
-	w := judge(a.ctx, t.limited, now, err, nil)
+	w := judge(a.ctx, limited, now, err, nil)
 	done = true
 	t.tell(report{verdict: w, err: err, at: now, judged: true, ends: true})
 }
@@ -191,7 +195,7 @@ func (t *Token) Done(err error) {
 // on failures; the guard's own counters keep what was told first. Nothing else can
 // be changed by telling it later.
 func (t *Token) Settle(o outcome.Outcome, err error) {
-	a, first := t.consider()
+	a, first, _ := t.consider()
 	if a == nil {
 		return
 	}

@@ -36,7 +36,8 @@ type Call struct {
 	// Lease is how long a [Token] may stay open; 0 means the guard's, negative means
 	// for ever, for callers who close it in a deferred function.
 	Lease time.Duration
-	// Idempotent says that making the call twice does no harm. Nothing retries yet.
+	// Idempotent says that making the call twice does no harm: only such a call is tried
+	// again, under [Config.Retry].
 	Idempotent bool
 	// ReleasesMemory exempts the call from memory admission: it is one of those that
 	// make things better.
@@ -105,6 +106,7 @@ type Observation struct {
 	Refused fault.Code // 0 if the call was admitted; then Result and Duration mean nothing
 	Result  Result
 	Wait    time.Duration // for a turn of a leaky bucket and for a worker
-	// Duration is how long the call itself ran.
+	// Duration is how long the call itself ran, from its first attempt to the end of its last.
 	Duration time.Duration
+	Attempts int // how often the call was tried, 0 if it was refused
 }

@@ -31,8 +31,8 @@ type visit struct {
 	bound    bool // the caller can use a worker
 	detached bool // the call runs in a goroutine of its own
 
-	start clock.Instant // of the admission
-	began clock.Instant // of the call itself
+	start clock.Instant // of the admission, once the call is tried again that of the latest attempt
+	began clock.Instant // of the call itself, or of that attempt
 	wait  time.Duration // for a turn of a leaky bucket and for a worker
 
 	refusedBy stage // the stage that refused, or would have
@@ -42,6 +42,7 @@ type visit struct {
 	result    Result
 	took      time.Duration
 	timed     bool         // the call's context has the guard's deadline
+	tries     *attempts    // nil until the call is tried again
 	answered  atomic.Int64 // how long the call took, where [Token.Answered] told it
 
 	permit   breaker.Permit
@@ -131,6 +132,9 @@ func (v *visit) undo(now clock.Instant) {
 // decide settles the outcome: exactly once, when the phase moves on.
 func (v *visit) decide(now clock.Instant, w verdict, err error) {
 	v.phase = decided
+	if v.tries != nil {
+		v.began, v.wait = v.tries.began, v.wait+v.tries.wait
+	}
 	v.result, v.took = w.result, max(0, now.Sub(v.began))
 	v.guard.stats.ended(w.result, v.took)
 	if w.shadow {
