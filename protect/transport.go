@@ -20,7 +20,8 @@ import (
 // body has been read to its end or closed, so that a limit of concurrency means
 // what it says; a body that breaks off turns the success into a failure. Close
 // every body, as net/http asks anyway. A request that is not sent because this
-// machine has run out of descriptors, ports or memory for sockets is neutral.
+// machine has run out of descriptors, ports or memory for sockets is neutral, and so is
+// one that a server did not take because it was closing the connection in good order.
 //
 // The guard's timeout bounds the time until the header is here; then the body has
 // as long as it takes, or see [BodyIdleTimeout]. A switched protocol, as
@@ -152,7 +153,7 @@ func (x *flight) fail(err error) error {
 		x.token.Settle(outcome.Failure, x.limit.err)
 		err = x.limit.err
 	} else {
-		x.token.Done(ownFault(err))
+		x.token.Done(unasked(err))
 	}
 	return err
 }

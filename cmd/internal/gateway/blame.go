@@ -46,14 +46,6 @@ func clientsFault(err error) (badRequest, bool) {
 	return unsendable(err.Error())
 }
 
-// upstreamLeft reports whether the upstream has closed a connection of HTTP/2 in good order,
-// as one does that is deployed, without having taken the request. The transport sends such
-// a request again, unless some of its body is gone; that it was on its way just then says
-// nothing about the upstream's health. net/http has no type for it.
-func upstreamLeft(err error) bool {
-	return strings.Contains(err.Error(), "graceful shutdown GOAWAY")
-}
-
 // unsendable reads from the text of an error that net/http's transport did not send
 // the request, because the errors have no types. Whoever fails to connect, or breaks
 // off, says it in other words.

@@ -322,7 +322,7 @@ func (i *requestInfo) verdict(ctx context.Context, f *fault.Error) error {
 		return f
 	}
 	i.unreached(f)
-	if upstreamLeft(f) {
+	if errclass.Leaving(f) {
 		return guard.Neutral(f)
 	}
 	return f
