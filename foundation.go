@@ -38,6 +38,7 @@ type Foundation struct {
 	opened      atomic.Bool // all fields above are set: services run before that
 	registry    *registry.Registry
 	services    *supervise.Tree
+	endLog      func()          // of edges
 	life        context.Context //nolint:containedctx // what the layer has registered lives as long
 	end         context.CancelFunc
 
@@ -63,6 +64,9 @@ func Open(ctx context.Context, o Options) (*Foundation, error) {
 	}
 	f := newFoundation(o)
 	var err error
+	if f.endLog, err = f.logEdges(); err != nil {
+		return nil, err
+	}
 	f.config, err = config.NewServer(ctx, config.ServerOptions{
 		Applier: applier{f}, File: o.ConfigFile, Config: o.Config, Bus: f.bus, Logger: f.log, Applied: f.followNames,
 		OpenHistory: f.records.openHistory,
@@ -139,5 +143,6 @@ func (f *Foundation) close(ctx context.Context) error {
 	}
 	f.drains.Wait()
 	f.giveUp(nil)
+	f.endLog()
 	return errors.Join(errs...)
 }

@@ -197,10 +197,10 @@ func serviceHealth(s supervise.Status) health.Component {
 	case supervise.Failed:
 		c.Status, c.Output = health.Fail, "it has failed and is not started again by itself"
 	case supervise.BackingOff:
-		c.Status, c.Output = health.Fail, fmt.Sprintf("it has failed %d times in a row and is started again", s.Failures)
+		c.Status, c.Output = health.Fail, "it has failed"+times(s.Failures, " in a row")+" and is started again"
 	case supervise.Starting:
 		if s.Failures > 0 {
-			c.Status, c.Output = health.Warn, fmt.Sprintf("it starts after %d failures", s.Failures)
+			c.Status, c.Output = health.Warn, "it starts after it has failed"+times(s.Failures, "")
 		}
 	default: // it runs, or has done its work
 	}
@@ -208,6 +208,14 @@ func serviceHealth(s supervise.Status) health.Component {
 		c.Output += ": " + s.Err.Error()
 	}
 	return c
+}
+
+// times says how often something has happened, where that is more than once.
+func times(n uint64, more string) string {
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf(" %d times%s", n, more)
 }
 
 func configHealth(s config.ServerStatus, emit func(health.Component)) {

@@ -127,6 +127,7 @@ func (f *Foundation) undo(ctx context.Context) {
 	defer stop()
 	f.drains.Wait()
 	f.giveUp(nil)
+	f.endLog()
 	f.end()
 }
 

@@ -27,7 +27,9 @@ type Options struct {
 	// Bus receives the events of all parts. Nil: a bus of the layer's own, see
 	// [Foundation.Bus].
 	Bus *telemetry.Bus
-	// Logger receives what an operator should know; nil discards it.
+	// Logger receives what an operator should know: one line when a part comes into another
+	// state, with its cause and numbers, and for each change of the configuration; none for a
+	// call. The handlers of a bus see these edges, too. Nil discards it.
 	Logger *slog.Logger
 	// Kinds are the kinds of worker that pools may name.
 	Kinds map[string]pool.Kind

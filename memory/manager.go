@@ -223,11 +223,24 @@ func (m *Manager) pause() time.Duration {
 	}
 }
 
+// levelOf is how loudly a change is logged.
+func levelOf(e PressureChanged) slog.Level {
+	switch _, severity := e.Edge(); severity {
+	case fault.SeverityError:
+		return slog.LevelError
+	case fault.SeverityWarning:
+		return slog.LevelWarn
+	case fault.SeverityInfo:
+	}
+	return slog.LevelInfo
+}
+
 // look takes a sample, goes by it, and tells what has changed.
 func (m *Manager) look(ctx context.Context) {
 	changes := m.observe(time.Now())
 	for _, e := range changes {
-		m.options.log.Info("memory pressure changed", slog.String("from", e.From.String()), slog.String("to", e.To.String()), slog.String("cause", e.Cause))
+		m.options.log.LogAttrs(ctx, levelOf(e), "memory pressure changed", slog.String("from", e.From.String()), slog.String("to", e.To.String()),
+			slog.String("cause", e.Cause), slog.String("source", e.Source), slog.Uint64("used", e.Used), slog.Uint64("limit", e.Limit), slog.Bool("simulated", e.Simulated))
 		m.changed.Emit(ctx, e)
 	}
 	m.tellShed(ctx, time.Now())

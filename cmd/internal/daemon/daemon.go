@@ -20,7 +20,6 @@ import (
 	"github.com/elixirscope/foundation/health/healthhttp"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/supervise"
-	"github.com/elixirscope/foundation/telemetry"
 )
 
 // Options say what a daemon runs. Only ConfigFile is required.
@@ -104,12 +103,8 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 }
 
 func (d *Daemon) openLayer(ctx context.Context) (err error) {
-	bus := telemetry.NewBus()
-	if _, err := telemetry.Subscribe(bus, "log", d.logWorkerFailed); err != nil {
-		return err
-	}
 	d.layer, err = foundation.Open(ctx, foundation.Options{
-		ConfigFile: d.options.ConfigFile, LookupEnv: d.options.LookupEnv, Bus: bus, Logger: d.log, Kinds: d.options.Kinds,
+		ConfigFile: d.options.ConfigFile, LookupEnv: d.options.LookupEnv, Logger: d.log, Kinds: d.options.Kinds,
 		Sections: d.sections(), Stores: d.stores(), Node: node(), Monitors: true, Cleaners: d.cleaners(), Webhook: sendWebhook, Checks: settings.Checks(),
 	})
 	if err == nil {
@@ -120,15 +115,6 @@ func (d *Daemon) openLayer(ctx context.Context) (err error) {
 
 // followRoutes lets the monitor follow the routes in use.
 func (d *Daemon) followRoutes() { d.layer.Performance().Follow("routes", d.gateway.Operations()) }
-
-// logWorkerFailed tells in full why a worker cannot be made, which the API does not:
-// at the beginning of an outage, and ever more rarely while it lasts.
-func (d *Daemon) logWorkerFailed(_ context.Context, e pool.WorkerFailed) {
-	if e.Failures&(e.Failures-1) == 0 {
-		d.log.Warn("a worker cannot be made", slog.String("pool", e.Pool), slog.Int("failures", e.Failures),
-			slog.Duration("next_attempt_in", e.Pause), slog.String("error", e.Err.Error()))
-	}
-}
 
 // abandon undoes a start that failed in the middle.
 func (d *Daemon) abandon(ctx context.Context) error {
