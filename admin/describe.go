@@ -22,9 +22,6 @@ func (a *api) describe(s *adminapi.Status, layer *foundation.Status) {
 	if p.Listeners != nil {
 		s.Listeners = append(s.Listeners, p.Listeners()...)
 	}
-	if p.Routes != nil {
-		s.Routes = append(s.Routes, p.Routes()...)
-	}
 	s.Config = configStatus(layer)
 }
 

@@ -35,17 +35,19 @@ func byCode(counts map[fault.Code]uint64) (named map[string]uint64, sum uint64) 
 }
 
 func (a *api) listGuards(*http.Request) (any, error) {
-	return list(guardViews(a.layer.Status().Guards)), nil
+	return list(guardViews(a.layer.Status().Guards, a.recents())), nil
 }
 
-func guardViews(all []guard.Status) []adminapi.Guard {
+// guardViews lists guards, those in trouble first.
+func guardViews(all []guard.Status, of recents) []adminapi.Guard {
 	views := []adminapi.Guard{}
 	for _, g := range all {
-		views = append(views, guardView(g))
+		v := guardView(g)
+		v.Recent = of.guard(&v)
+		views = append(views, v)
 	}
 	slices.SortStableFunc(views, func(x, y adminapi.Guard) int {
-		return cmp.Or(cmp.Compare(y.Refused+y.WouldRefuse, x.Refused+x.WouldRefuse), cmp.Compare(y.Failed+y.TimedOut, x.Failed+x.TimedOut),
-			cmp.Compare(x.Name, y.Name))
+		return cmp.Or(byTrouble(&x.Recent, &y.Recent), cmp.Compare(y.WouldRefuse, x.WouldRefuse), cmp.Compare(x.Name, y.Name))
 	})
 	return views
 }
@@ -55,5 +57,7 @@ func (a *api) getGuard(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return guardView(g.Status()), nil
+	v := guardView(g.Status())
+	v.Recent = a.recents().guard(&v)
+	return v, nil
 }

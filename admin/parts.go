@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	foundation "github.com/elixirscope/foundation"
@@ -14,18 +15,43 @@ import (
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
-func (a *api) status(*http.Request) (any, error) {
-	layer := a.layer.Status()
+func (a *api) status(*http.Request) (any, error) { return a.judgedStatus(), nil }
+
+// judgedStatus is the whole layer on one page, with its verdict.
+func (a *api) judgedStatus() adminapi.Status {
+	layer, of := a.layer.Status(), a.recents()
 	s := adminapi.Status{
-		APIVersion: adminapi.Version, Reasons: []string{}, Listeners: []adminapi.Listener{}, Routes: []adminapi.Route{},
-		Guards: guardViews(layer.Guards), Breakers: a.breakerViews(&layer), RateLimits: rateLimitViews(layer.RateLimits), Pools: a.poolViews(layer.Pools),
+		APIVersion: adminapi.Version, Reasons: []string{}, Listeners: []adminapi.Listener{}, Routes: a.routeViews(of),
+		Guards: guardViews(layer.Guards, of), Breakers: a.breakerViews(&layer), RateLimits: rateLimitViews(layer.RateLimits), Pools: a.poolViews(layer.Pools),
 		Services: serviceViews(layer.Services), Storage: storageView(layer.Storage), Memory: memoryView(layer.Memory),
 		Performance: performanceView(layer.Performance, a.layer.Performance().Alerts()),
 		Health:      healthSummary(a.layer.Health().Report()),
 	}
 	a.describe(&s, &layer)
-	(&verdict{&s}).judge()
-	return s, nil
+	(&verdict{Status: &s}).judge()
+	return s
+}
+
+// routeViews lists the routes of the program, those in trouble first.
+func (a *api) routeViews(of recents) []adminapi.Route {
+	views := []adminapi.Route{}
+	if a.options.Program.Routes != nil {
+		views = append(views, a.options.Program.Routes()...)
+	}
+	for i := range views {
+		v := &views[i]
+		v.Recent = of.route(v)
+		v.Requests, v.RefusedBy, v.CutBy, v.Failures = nonNilMap(v.Requests), nonNilMap(v.RefusedBy), nonNilMap(v.CutBy), nonNil(v.Failures)
+	}
+	slices.SortStableFunc(views, func(x, y adminapi.Route) int { return byTrouble(&x.Recent, &y.Recent) })
+	return views
+}
+
+func nonNilMap(m map[string]uint64) map[string]uint64 {
+	if m == nil {
+		return map[string]uint64{}
+	}
+	return m
 }
 
 func list[T any](items []T) adminapi.List[T] {

@@ -236,16 +236,26 @@ const shownAlerts = 5
 
 func (s *verdict) judgePerformance() {
 	p := &s.Performance
-	for i := range p.Alerts[:min(len(p.Alerts), shownAlerts)] {
+	shown, more := 0, 0
+	for i := range p.Alerts {
 		a := &p.Alerts[i]
-		s.attention(fmt.Sprintf("%s: %s, since %s (%s), over %d calls", a.Operation, a.Text, a.Since.UTC().Format(time.TimeOnly+"Z"), rounded(a.SinceSeconds), a.Calls),
-			"get operations "+quoted(a.Operation))
+		switch {
+		case s.coversOperation(a.Operation): // what is wrong with it is told, with its numbers
+		case shown == shownAlerts:
+			more++
+		default:
+			shown++
+			s.find(map[bool]rank{true: rankDegraded, false: rankSlow}[a.Severity == string(fault.SeverityError)], adminapi.Finding{
+				Kind: "operation", Name: a.Operation, Since: a.Since, Command: "get operations " + quoted(a.Operation),
+				Text: fmt.Sprintf("%s: %s, since %s (%s), over %d calls", a.Operation, a.Text, clockText(a.Since), span(a.SinceSeconds), a.Calls),
+			})
+		}
 	}
-	if more := len(p.Alerts) - shownAlerts; more > 0 {
-		s.attention(fmt.Sprintf("and %d more alerts", more), "alerts")
+	if more > 0 {
+		s.attention(rankSlow, fmt.Sprintf("and %d more alerts", more), "alerts")
 	}
 	if w := &p.Webhook; w.Failed+w.Dropped > 0 && w.LastError != "" {
-		s.attention(fmt.Sprintf("the webhook does not take alerts: %d failed, %d were dropped: %s", w.Failed, w.Dropped, w.LastError), "alerts")
+		s.attention(rankNote, fmt.Sprintf("the webhook does not take alerts: %d failed, %d were dropped: %s", w.Failed, w.Dropped, w.LastError), "alerts")
 	}
 }
 

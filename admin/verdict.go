@@ -5,32 +5,71 @@ import (
 	"github.com/elixirscope/foundation/internal/adminapi"
 	"slices"
 	"strings"
-	"time"
 
-	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/health"
 	"github.com/elixirscope/foundation/supervise"
 )
 
-// verdict judges a status.
-type verdict struct{ *adminapi.Status }
+// verdict judges a status. It is a function of what stands in there.
+type verdict struct {
+	*adminapi.Status
 
-// judge says in one word how things are, and why: what hurts all before what hurts one
-// part, each with the command that tells more.
+	found   []found
+	covered map[string]bool // parts whose trouble is told, by kind and name
+}
+
+// found is a finding and how much it hurts.
+type found struct {
+	adminapi.Finding
+
+	rank rank
+}
+
+// rank orders findings: the worst is the greatest.
+type rank int
+
+const (
+	rankNote     rank = iota // is to be known, and hurts nobody yet
+	rankByHand               // somebody has taken a part in hand
+	rankSlow                 // calls take longer, or are given up
+	rankDegraded             // a part of the calls fails or is refused
+	rankOutage               // most calls of a part fail or are refused
+	rankAll                  // hurts everybody
+)
+
+// judge says in one word how things are, and why: the worst first, each with the command
+// that tells more.
 func (s *verdict) judge() {
-	s.Verdict = "ok"
-	if len(s.Reasons) > 0 { // the daemon has its own
-		s.Verdict = "attention"
-	}
+	s.covered = map[string]bool{}
 	s.judgeMemory()
 	s.judgeHealth()
+	s.judgeBreakers()
+	s.judgePools()
+	s.judgeGuards()
+	s.judgeRoutes()
 	s.judgeStorage()
 	s.judgeServices()
 	s.judgeConfig()
-	s.judgeParts()
 	s.judgePerformance()
-	if s.Draining {
+	slices.SortStableFunc(s.found, func(x, y found) int { return int(y.rank - x.rank) })
+	s.Findings = make([]adminapi.Finding, 0, len(s.Reasons)+len(s.found))
+	for _, reason := range s.Reasons { // the program has its own
+		s.Findings = append(s.Findings, adminapi.Finding{Text: reason, Takes: []string{}})
+	}
+	for i := range s.found {
+		f := &s.found[i].Finding
+		f.Takes, f.SinceSeconds = nonNil(f.Takes), elapsed(f.Since)
+		s.Findings = append(s.Findings, *f)
+		s.Reasons = append(s.Reasons, f.Text+"; see '"+f.Command+"'")
+	}
+	switch {
+	case s.Draining:
 		s.Verdict = "draining"
+	case len(s.Findings) > 0:
+		s.Verdict = "attention"
+	default:
+		s.Verdict = "ok"
 	}
 }
 
@@ -38,14 +77,14 @@ func (s *verdict) judge() {
 // same line: one outage is one reason.
 func (s *verdict) judgeHealth() {
 	if !s.Health.Live {
-		s.attention("liveness fails: whoever watches over this process restarts it", "get health")
+		s.attention(rankAll, "liveness fails: whoever watches over this process restarts it", "get health")
 	}
 	for i := range s.Health.Failing {
 		c := &s.Health.Failing[i]
 		if c.Impacted {
 			continue
 		}
-		text := "check " + c.Name + map[bool]string{true: " fails", false: " warns"}[c.Status == health.Fail.String()] + " for " + rounded(c.SinceSeconds)
+		text := "check " + c.Name + map[bool]string{true: " fails", false: " warns"}[c.Status == health.Fail.String()] + " for " + span(c.SinceSeconds)
 		if c.Output != "" {
 			text += ": " + c.Output
 		}
@@ -55,7 +94,7 @@ func (s *verdict) judgeHealth() {
 		if c.Readiness && c.Status == health.Fail.String() {
 			text += "; it takes this instance out of the load balancer"
 		}
-		s.attention(text, "get health "+c.Name)
+		s.attention(map[bool]rank{true: rankDegraded, false: rankSlow}[c.Status == health.Fail.String()], text, "get health "+c.Name)
 	}
 }
 
@@ -73,11 +112,14 @@ func (s *verdict) judgeMemory() {
 	switch {
 	case m.Level == levelOff || m.Samples == 0:
 	case m.Stale:
-		s.attention("memory is not watched any more since "+rounded(m.AgeSeconds)+": no call is refused for it", command)
+		s.attention(rankNote, "memory is not watched any more since "+span(m.AgeSeconds)+": no call is refused for it", command)
 	case m.Level == "unknown":
-		s.attention("how much memory is left is not known, and no call is refused for it"+unreadText(m.Unread), command)
+		s.attention(rankNote, "how much memory is left is not known, and no call is refused for it"+unreadText(m.Unread), command)
 	case m.Level != "normal":
-		s.attention("memory pressure is "+m.Level+" ("+m.Cause+"), "+refusedText(m.Priorities), command)
+		s.find(rankAll, adminapi.Finding{
+			Kind: "memory", Text: "memory pressure is " + m.Level + " (" + m.Cause + "), " + refusedText(m.Priorities), Command: command, Since: m.Since,
+			Takes: s.cover(func(g *adminapi.Guard) bool { return g.Recent.Reason == fault.MemoryPressure.String() }),
+		})
 	}
 }
 
@@ -108,10 +150,10 @@ func refusedText(all []adminapi.Shedding) string {
 func (s *verdict) judgeStorage() {
 	v := &s.Storage
 	if v.Away != "" {
-		s.attention(fmt.Sprintf("the storage is away since %s (%s): %s; %s", v.Since.UTC().Format(time.TimeOnly+"Z"), rounded(v.AwaySeconds), v.Away, recordedText(v)),
+		s.attention(rankDegraded, fmt.Sprintf("the storage is away since %s (%s): %s; %s", clockText(v.Since), span(v.AwaySeconds), v.Away, recordedText(v)),
 			"get services")
 	} else if v.Dropped > 0 {
-		s.attention(fmt.Sprintf("%d events were lost since the start, because the storage was away or refused them", v.Dropped), "events --type 'event_store.*'")
+		s.attention(rankNote, fmt.Sprintf("%d events were lost since the start, because the storage was away or refused them", v.Dropped), "events --type 'event_store.*'")
 	}
 }
 
@@ -132,12 +174,12 @@ func (s *verdict) judgeServices() {
 		command := "get services " + v.Name
 		switch v.State {
 		case supervise.Failed.String():
-			s.attention("service "+v.Name+" has failed and is not started again by itself: "+v.LastError, "service restart "+v.Name)
+			s.attention(rankSlow, "service "+v.Name+" has failed and is not started again by itself: "+v.LastError, "service restart "+v.Name)
 		case supervise.BackingOff.String():
-			s.attention(fmt.Sprintf("service %s has failed %d times in a row and is started again in %s: %s", v.Name, v.Failures, rounded(v.RetryAfterSeconds), v.LastError), command)
+			s.attention(rankSlow, fmt.Sprintf("service %s has failed %d times in a row and is started again in %s: %s", v.Name, v.Failures, span(v.RetryAfterSeconds), v.LastError), command)
 		case supervise.Starting.String():
 			if v.Failures > 0 {
-				s.attention(fmt.Sprintf("service %s starts for %s, after %d failures: %s", v.Name, rounded(v.SinceSeconds), v.Failures, v.LastError), command)
+				s.attention(rankSlow, fmt.Sprintf("service %s starts for %s, after %d failures: %s", v.Name, span(v.SinceSeconds), v.Failures, v.LastError), command)
 			}
 		}
 	}
@@ -145,65 +187,24 @@ func (s *verdict) judgeServices() {
 
 func (s *verdict) judgeConfig() {
 	if s.Config.Attention != "" {
-		s.attention("configuration: "+s.Config.Attention, "config history")
+		s.attention(rankNote, "configuration: "+s.Config.Attention, "config history")
 	}
 	if s.Config.Pending > 0 {
-		s.attention(fmt.Sprintf("revision %d was made through the API before and is not in force: the history was away at the start", s.Config.Pending),
+		s.attention(rankNote, fmt.Sprintf("revision %d was made through the API before and is not in force: the history was away at the start", s.Config.Pending),
 			fmt.Sprintf("config show %d", s.Config.Pending))
 	}
 	if s.Config.LastReloadError != "" && !s.Config.LastReloadSuccessful {
-		s.attention(fmt.Sprintf("the last reload was refused, revision %d stays in force", s.Config.Revision), "config status")
+		s.find(rankByHand, reloadFinding(&s.Config))
 	}
 }
 
-func (s *verdict) judgeParts() {
-	for i := range s.Breakers {
-		b := &s.Breakers[i]
-		if s.Storage.Away != "" && strings.HasPrefix(b.Name, "foundation.") {
-			continue // how the storage being away shows in the guards before it
-		}
-		command := "get breakers " + b.Name
-		switch {
-		case b.Override.State != "":
-			s.attention("breaker "+b.Name+" is "+b.Override.State+" by "+b.Override.Actor+reasonOf(b), command)
-		case b.State != breaker.StateClosed.String():
-			s.attention("breaker "+b.Name+" is "+b.State+" for "+rounded(b.SinceSeconds)+openedBy(b), command)
-		}
-	}
-	for i := range s.Pools {
-		if p := &s.Pools[i]; p.Degraded {
-			s.attention("pool "+p.Name+" cannot make workers", "get pools "+p.Name)
-		}
-	}
+// attention adds what is wrong with the whole, and the command that tells more.
+func (s *verdict) attention(r rank, text, command string) {
+	s.find(r, adminapi.Finding{Text: text, Command: command})
 }
 
-func reasonOf(b *adminapi.Breaker) string {
-	if b.Override.Reason == "" {
-		return ""
-	}
-	return fmt.Sprintf(" (%q)", b.Override.Reason)
-}
-
-// openedBy names the numbers that opened a breaker.
-func openedBy(b *adminapi.Breaker) string {
-	var facts []string
-	for _, f := range b.OpenedBy {
-		if f.Bounded {
-			facts = append(facts, fmt.Sprintf("%s %.4g of %.4g", strings.ReplaceAll(f.Name, "_", " "), f.Value, f.Limit))
-		}
-	}
-	if len(facts) == 0 {
-		return ""
-	}
-	return ": " + strings.Join(facts, ", ")
-}
-
-func rounded(seconds float64) string {
-	return time.Duration(seconds * float64(time.Second)).Round(time.Second).String()
-}
-
-// attention adds a reason, and the command that tells more.
-func (s *verdict) attention(reason, command string) {
-	s.Verdict = "attention"
-	s.Reasons = append(s.Reasons, reason+"; see 'foundation "+command+"'")
+// find adds a finding. Its command is without the name of the program.
+func (s *verdict) find(r rank, f adminapi.Finding) {
+	f.Command = "foundation " + f.Command
+	s.found = append(s.found, found{f, r})
 }

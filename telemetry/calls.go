@@ -24,7 +24,7 @@ type Calls struct {
 }
 
 // MaxReasons is how many reasons a part can list.
-const MaxReasons = 40
+const MaxReasons = 48
 
 // Reason is one of the ways in which calls end without success.
 type Reason struct {

@@ -12,8 +12,9 @@ const Version = "v1"
 // Status is the answer of GET /v1/status: the whole layer on one page.
 type Status struct {
 	APIVersion    string        `json:"api_version"`
-	Verdict       string        `json:"verdict"` // "ok", "attention" or "draining"
-	Reasons       []string      `json:"reasons"` // why it is not "ok", worst first
+	Verdict       string        `json:"verdict"`  // "ok", "attention" or "draining"
+	Reasons       []string      `json:"reasons"`  // why it is not "ok", worst first
+	Findings      []Finding     `json:"findings"` // the same, apart
 	Build         string        `json:"build"`
 	Namespace     string        `json:"namespace"`
 	StartedAt     time.Time     `json:"started_at"`
@@ -58,9 +59,29 @@ type Listener struct {
 
 // Route is one route of the gateway.
 type Route struct {
-	Match      string `json:"match"`
-	Guard      string `json:"guard"`
-	Unfinished uint64 `json:"unfinished"` // answers without a declared length that ended before their end
+	Name       string            `json:"name"` // or its match, where it was given none
+	Match      string            `json:"match"`
+	Guard      string            `json:"guard"`
+	Upstream   string            `json:"upstream"` // host and port
+	InFlight   int64             `json:"in_flight"`
+	Requests   map[string]uint64 `json:"requests"` // that have ended, by "1xx" to "5xx", or "canceled"
+	Failures   []UpstreamFailure `json:"failures"` // of the upstream, the latest first
+	RefusedBy  map[string]uint64 `json:"refused_by"`
+	Refused    uint64            `json:"refused"`
+	CutBy      map[string]uint64 `json:"cut_by"`      // answers that were broken off, by "client", "upstream" or "gateway"
+	NotReading uint64            `json:"not_reading"` // clients that were cut because they took nothing of their answer
+	Unfinished uint64            `json:"unfinished"`  // answers without a declared length that ended before their end
+	BytesIn    uint64            `json:"bytes_in"`
+	BytesOut   uint64            `json:"bytes_out"`
+	Recent     Recent            `json:"recent"`
+}
+
+// UpstreamFailure are the failures of an upstream that are of one class.
+type UpstreamFailure struct {
+	Class  string    `json:"class"` // "refused", "reset", "dns", "tls", "timeout", "protocol", "eof", "other", "status_5xx" or "status_grpc"
+	Count  uint64    `json:"count"`
+	Last   time.Time `json:"last"`
+	Reason string    `json:"reason"` // the text of a recent one, as the log has it
 }
 
 // List is the answer to a request for all parts of one kind, worst first.
@@ -96,6 +117,7 @@ type Guard struct {
 	P95Seconds         float64           `json:"p95_seconds"`
 	P99Seconds         float64           `json:"p99_seconds"`
 	CheckoutP99Seconds float64           `json:"checkout_p99_seconds"` // the wait for a worker
+	Recent             Recent            `json:"recent"`
 }
 
 // Breaker is one circuit breaker, a group of them, or one member of a group.

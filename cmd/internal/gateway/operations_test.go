@@ -1,10 +1,13 @@
 package gateway_test
 
 import (
+	"maps"
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/elixirscope/foundation/cmd/internal/settings"
+	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -38,5 +41,26 @@ func TestRoutes_CountTheirRequests(t *testing.T) {
 	all[0].Read(&c, 0)
 	if c.Succeeded != 3 || c.Failed != 1 || c.Ignored != 1 || c.Took.Count() != 3 {
 		t.Errorf("%d succeeded, %d failed, %d ignored", c.Succeeded, c.Failed, c.Ignored)
+	}
+}
+
+// What did not succeed is known by the class of the failure, and by the code of the refusal.
+func TestRoutes_SplitWhatDidNotSucceed(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(statusUpstream), func(s *setup) { s.limit = ratelimit.Config{Limit: 3, Per: time.Hour} })
+	for _, path := range []string{"/503", "/503", "/", "/", "/"} {
+		r.get(path)
+	}
+	r.server.Close()
+	var c telemetry.Calls
+	s := r.gateway.Operations()[0]
+	s.Read(&c, 0)
+	got := map[string]uint64{}
+	for i, reason := range s.Reasons {
+		if c.Reasons[i] > 0 {
+			got[reason.Of+" "+reason.Name] = c.Reasons[i]
+		}
+	}
+	if want := (map[string]uint64{"failed status_5xx": 2, "refused rate_limited": 2}); !maps.Equal(got, want) || len(s.Reasons) > telemetry.MaxReasons {
+		t.Errorf("%v, want %v; %d reasons", got, want, len(s.Reasons))
 	}
 }

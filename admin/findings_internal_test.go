@@ -1,0 +1,114 @@
+package admin
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/elixirscope/foundation/internal/adminapi"
+)
+
+// sick is a minute in which a share of a hundred calls is in trouble.
+func sick(trouble, reason string, calls uint64) adminapi.Recent {
+	return minute(func(r *adminapi.Recent) {
+		switch trouble {
+		case troubleFull, troubleRefuses:
+			r.Refused, r.RefusedBy[reason] = calls, calls
+		case troubleFails:
+			if r.Failed = calls; reason != "" {
+				r.FailedBy[reason] = calls
+			}
+		case troubleLeave:
+			r.Canceled = calls
+		}
+		judgeRecent(r)
+	})
+}
+
+func openBreaker(name string) adminapi.Breaker {
+	return adminapi.Breaker{
+		Name: name, Mode: "enforce", State: "open", OpenedBy: []adminapi.Fact{{Name: "failure_ratio", Value: 0.62, Limit: 0.5, Bounded: true}, {Name: "calls", Value: 118, Limit: 20, Bounded: true}},
+		Outage: adminapi.Outage{Began: time.Date(2026, 11, 28, 14, 3, 10, 0, time.UTC), BeganSeconds: 720, Cause: "failure_ratio", Error: "dns", FailedProbes: 3, LastProbe: time.Now(), LastProbeAgoSeconds: 3, LastProbeError: "refused"},
+	}
+}
+
+// judged returns the verdict of a status, line by line: what was found and where to go on.
+func judged(s *adminapi.Status) (word string, lines []string) {
+	(&verdict{Status: s}).judge()
+	for i := range s.Findings {
+		lines = append(lines, s.Findings[i].Text+" | "+s.Findings[i].Command)
+	}
+	return s.Verdict, lines
+}
+
+func calm() adminapi.Status { return adminapi.Status{Health: adminapi.HealthSummary{Live: true}} }
+
+func TestVerdict_OneOutageIsOneFinding(t *testing.T) {
+	for name, c := range map[string]struct {
+		fill func(*adminapi.Status)
+		want []string
+	}{
+		"all is well": {func(s *adminapi.Status) {
+			s.Guards = []adminapi.Guard{{Name: "checkout", Recent: sick("", "", 0)}}
+		}, nil},
+		"an open breaker, its guard and its route": {func(s *adminapi.Status) {
+			s.Breakers = []adminapi.Breaker{openBreaker("payments")}
+			s.Guards = []adminapi.Guard{{Name: "checkout", Breaker: "payments", Recent: sick(troubleRefuses, "circuit_open", 98)}, {Name: "idle", Breaker: "payments"}}
+			s.Routes = []adminapi.Route{{Name: "pay", Guard: "checkout", Recent: sick(troubleRefuses, "circuit_open", 98)}}
+			s.Performance.Alerts = []adminapi.Alert{{Operation: "checkout", Kind: "errors", Text: "errors 62 %"}, {Operation: "route:pay", Kind: "errors", Text: "errors 62 %"}}
+		}, []string{"breaker payments is open for 12m: began 14:03:10Z with 62 % of 118 calls failed (dns); last probe failed 3s ago: refused; it takes with it guard checkout (98 % of 100 calls refused), route pay | foundation why breaker payments"}},
+		"a flood beside an open breaker": {func(s *adminapi.Status) {
+			s.Breakers = []adminapi.Breaker{openBreaker("payments")}
+			s.Guards = []adminapi.Guard{{Name: "checkout", Breaker: "payments", RateLimit: "per_client", Recent: sick(troubleRefuses, "rate_limited", 60)}}
+			s.RateLimits = []adminapi.RateLimit{{Name: "per_client", Denied: 100, TopDenied: []adminapi.DeniedKey{{Key: "10.0.0.9", Denied: 95}}}}
+		}, []string{
+			"breaker payments is open for 12m: began 14:03:10Z with 62 % of 118 calls failed (dns); last probe failed 3s ago: refused | foundation why breaker payments",
+			"guard checkout refuses 60 % of 100 calls in the last minute (rate_limited by per_client; key 10.0.0.9 has 95 % of what it denied) | foundation why guard checkout",
+		}},
+		"a guard that fails, through its route": {func(s *adminapi.Status) {
+			s.Guards = []adminapi.Guard{{Name: "checkout", Recent: sick(troubleFails, "", 45)}}
+			s.Routes = []adminapi.Route{{Name: "pay", Guard: "checkout", Recent: sick(troubleFails, "status_5xx", 45)}}
+		}, []string{"guard checkout: 45 % of 100 calls fail in the last minute (status_5xx); it takes with it route pay | foundation why guard checkout"}},
+		"a full guard": {func(s *adminapi.Status) {
+			s.Guards = []adminapi.Guard{{Name: "checkout", InFlight: 10, Concurrency: 10, Recent: sick(troubleFull, "concurrency_limited", 83)}}
+			s.Routes = []adminapi.Route{{Name: "pay", Guard: "checkout", InFlight: 10}}
+		}, []string{"guard checkout is full: 10 of 10 places are taken, and 83 % of 100 calls were refused in the last minute; route pay holds 10 | foundation why guard checkout"}},
+		"clients that leave": {func(s *adminapi.Status) {
+			s.Guards = []adminapi.Guard{{Name: "checkout", Recent: sick(troubleLeave, "canceled", 45)}}
+		}, []string{"guard checkout: clients leave: 45 % of 100 calls were given up by their callers in the last minute; half of the others take 0s or longer | foundation why guard checkout"}},
+		"a route without a guard": {func(s *adminapi.Status) {
+			s.Routes = []adminapi.Route{{Name: "/files/", Recent: sick(troubleFails, "refused", 100)}}
+		}, []string{`route /files/: 100 % of 100 calls fail in the last minute (refused) | foundation why route "/files/"`}},
+		"a forgotten override": {func(s *adminapi.Status) {
+			s.Breakers = []adminapi.Breaker{{Name: "payments", Mode: "enforce", State: "closed", Override: adminapi.Override{State: "forced-closed", Actor: "ada", Reason: "a drill", Since: time.Now().Add(-3 * time.Hour)}}}
+		}, []string{`breaker payments is forced-closed by ada ("a drill") for 3h, until it is released | foundation why breaker payments`}},
+		"a pool without a free worker": {func(s *adminapi.Status) {
+			s.Pools = []adminapi.Pool{{Name: "orders", Size: 2, MaxOverflow: 1, CheckedOut: 3, OldestCheckoutSeconds: 120, Waiting: 4}}
+			s.Guards = []adminapi.Guard{{Name: "checkout", Pool: "orders", Recent: sick(troubleRefuses, "pool_timeout", 50)}}
+			s.Performance.Alerts = []adminapi.Alert{{Operation: "pool:orders:wait", Text: "latency"}}
+		}, []string{"pool orders has no free worker: 3 of 3 are lent, the oldest for 2m, 4 calls wait; it takes with it guard checkout (50 % of 100 calls refused) | foundation why pool orders"}},
+		"the worst first": {func(s *adminapi.Status) {
+			s.Storage.Dropped = 7
+			s.Guards = []adminapi.Guard{{Name: "a", Recent: sick(troubleLeave, "", 20)}, {Name: "b", Recent: sick(troubleFails, "", 6)}, {Name: "c", Recent: sick(troubleFails, "", 90)}}
+		}, []string{
+			"guard c: 90 % of 100 calls fail in the last minute | foundation why guard c", "guard b: 6.0 % of 100 calls fail in the last minute | foundation why guard b",
+			"guard a: clients leave: 20 % of 100 calls were given up by their callers in the last minute; half of the others take 0s or longer | foundation why guard a",
+			"7 events were lost since the start, because the storage was away or refused them | foundation events --type 'event_store.*'",
+		}},
+		"a file that was refused": {func(s *adminapi.Status) {
+			s.Config = adminapi.ConfigStatus{Revision: 3, LastReloadAt: time.Date(2026, 11, 28, 14, 3, 10, 0, time.UTC), LastReloadError: "breakers.payments.window: invalid duration\nsecond"}
+		}, []string{"the reload at 14:03:10Z was refused, revision 3 stays in force: breakers.payments.window: invalid duration, … | foundation why config"}},
+		"a breaker that only watches": {func(s *adminapi.Status) {
+			b := openBreaker("payments")
+			b.Mode = "shadow"
+			s.Breakers = []adminapi.Breaker{b}
+		}, []string{"breaker payments is open and only watches, in shadow mode, for 12m: began 14:03:10Z with 62 % of 118 calls failed (dns); last probe failed 3s ago: refused | foundation why breaker payments"}},
+	} {
+		s := calm()
+		c.fill(&s)
+		verdict, lines := judged(&s)
+		if got, want := strings.Join(lines, "\n"), strings.Join(c.want, "\n"); got != want || (verdict == "ok") != (len(c.want) == 0) || len(s.Reasons) != len(c.want) {
+			t.Errorf("%s: %s\ngot\n%s\nwant\n%s", name, verdict, got, want)
+		}
+	}
+}
