@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/elixirscope/foundation/cmd/internal/cli"
 	"github.com/elixirscope/foundation/internal/adminapi"
@@ -42,7 +43,23 @@ func canned() adminapi.Status {
 	return adminapi.Status{
 		APIVersion: "v1", Verdict: "attention", Reasons: []string{
 			"the storage is away since 12:00:00Z (5m0s): the directory /data is in use by process 17; 12 events wait for it; see 'foundation get services'",
-			"breaker payments is open for 13s: failures 5 of 5; see 'foundation get breakers payments'",
+			"breaker payments is open for 13s: began 12:04:47Z with 5 failures within 10s (call_timeout); it takes with it guard checkout (98 % of 1204 calls refused), route pay; see 'foundation why breaker payments'",
+		},
+		Findings: []adminapi.Finding{
+			{Text: "the storage is away since 12:00:00Z (5m): the directory /data is in use by process 17; 12 events wait for it", Command: "foundation get services"},
+			{
+				Kind: "breaker", Name: "payments", Command: "foundation why breaker payments", Takes: []string{"guard checkout", "route pay"},
+				Text: "breaker payments is open for 13s: began 12:04:47Z with 5 failures within 10s (call_timeout); it takes with it guard checkout (98 % of 1204 calls refused), route pay",
+			},
+		},
+		Routes: []adminapi.Route{
+			{Name: "pay", Match: "/pay/", Guard: "checkout", InFlight: 3, Recent: adminapi.Recent{
+				Source: "minute", WindowSeconds: 64, Calls: 1204, Rate: 18.8, Succeeded: 20, Failed: 1, TimedOut: 3, Refused: 1180, Trouble: "refuses", Share: 0.98,
+				RefusedBy: map[string]uint64{"circuit_open": 1180}, FailedBy: map[string]uint64{"timeout": 3}, P50Seconds: 0.0123, P99Seconds: 1.5,
+			}},
+			{Name: "/a/very/long/path/of/a/route/that/nobody/has/given/a/name/and/that/goes/on/and/on/{id}/details", Match: "/a/", InFlight: 123456, Recent: adminapi.Recent{
+				Source: "minute", WindowSeconds: 64, Calls: 7200, Rate: 112.5, Succeeded: 7199, Canceled: 1, RefusedBy: map[string]uint64{}, FailedBy: map[string]uint64{}, P50Seconds: 0.0123, P99Seconds: 1.5,
+			}},
 		},
 		Storage: adminapi.Storage{Kind: "path", Durable: true, Away: "the directory /data is in use by process 17", Events: 1234, Bytes: 400 << 10, Waiting: 12, Dropped: 3},
 		Services: []adminapi.Service{
@@ -67,8 +84,11 @@ func canned() adminapi.Status {
 		Config:    adminapi.ConfigStatus{Revision: 7, LastReloadSuccessful: true},
 		Listeners: []adminapi.Listener{{Name: "gateway", Address: "10.0.0.1:8443", TLS: true}, {Name: "admin", Address: "127.0.0.1:9181"}},
 		Guards: []adminapi.Guard{
-			{Name: "checkout", Mode: "enforce", InFlight: 3, Concurrency: 64, Succeeded: 123456, Failed: 42, Refused: 8, P50Seconds: 0.0123, P99Seconds: 1.5, RefusedBy: map[string]uint64{"rate_limited": 3, "circuit_open": 5, "pool_full": 0}},
-			{Name: "search", Mode: "shadow", Succeeded: 9, WouldRefuse: 2},
+			{Name: "checkout", Mode: "enforce", InFlight: 3, Concurrency: 64, Succeeded: 123456, Failed: 42, Refused: 8, P50Seconds: 0.0123, P99Seconds: 1.5, RefusedBy: map[string]uint64{"rate_limited": 3, "circuit_open": 5, "pool_full": 0}, Recent: adminapi.Recent{
+				Source: "minute", WindowSeconds: 64, Calls: 1204, Rate: 18.8, Succeeded: 20, Failed: 1, TimedOut: 3, Refused: 1180, Trouble: "refuses", Share: 0.98,
+				RefusedBy: map[string]uint64{"circuit_open": 1170, "rate_limited": 10, "pool_full": 0}, FailedBy: map[string]uint64{}, P50Seconds: 0.0123, P99Seconds: 1.5,
+			}},
+			{Name: "search", Mode: "shadow", Succeeded: 9, WouldRefuse: 2, Recent: adminapi.Recent{Source: "minute", WindowSeconds: 64, Trouble: "slow", Calls: 9, Succeeded: 9}},
 		},
 		Breakers: []adminapi.Breaker{
 			{Name: "payments", Mode: "enforce", State: "open", SinceSeconds: 12.7, RetryAfterSeconds: 17.3, OpenedBy: []adminapi.Fact{{Name: "failures", Value: 5, Limit: 5, Bounded: true}}, Failed: 42, Refused: 5, LastErrors: []adminapi.ErrorClass{{Class: "call_timeout"}}},
@@ -183,6 +203,19 @@ func TestWhatPeopleSee(t *testing.T) {
 			t.Errorf("%v: exit code %d, %s", args, got.code, got.err)
 		}
 		golden(t, file, got.out)
+		if args[0] == "status" && len(args) == 1 {
+			wantNarrow(t, got.out)
+		}
+	}
+}
+
+// wantNarrow fails if a line is wider than a terminal of a hundred columns.
+func wantNarrow(t *testing.T, page string) {
+	t.Helper()
+	for line := range strings.Lines(page) {
+		if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 100 {
+			t.Errorf("%d columns: %s", n, line)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,7 +17,9 @@ func (a *app) statusCommand() *cobra.Command {
 	var every time.Duration
 	cmd := &cobra.Command{
 		Use: "status", Short: "Show the whole layer on one page", GroupID: groupLook, Args: cobra.NoArgs,
-		Long: "Show a verdict, what is wrong in words with the command that tells more, and every guard,\nbreaker, rate limit and pool, worst first.",
+		Long: "Show a verdict, what is wrong in words with the command that tells more, and every route,\n" +
+			"guard, breaker, rate limit and pool, worst first. Rates, durations and what did not succeed\n" +
+			"are of the last minute; 'get' has the numbers since the start.",
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			if watch {
 				return a.watchStatus(ctx, every)
@@ -66,10 +69,15 @@ func (a *app) statusPage(s *adminapi.Status) error {
 		style = warn
 	}
 	a.say("%s", paint(verdictGlyph(s.Verdict)+" "+s.Verdict, style, a.colour()))
-	for _, reason := range s.Reasons {
-		a.say("  - %s", printable(reason))
+	for i := range s.Findings {
+		a.finding(&s.Findings[i])
 	}
-	a.say("%s, namespace %s, up %s, configuration revision %d%s", s.Build, s.Namespace, seconds(s.UptimeSeconds), s.Config.Revision, driftNote(&s.Config))
+	if len(s.Findings) == 0 { // of a daemon that does not tell them apart
+		for _, reason := range s.Reasons {
+			a.sayWrapped("  - ", reason)
+		}
+	}
+	a.sayWrapped("", fmt.Sprintf("%s, namespace %s, up %s, configuration revision %d%s", s.Build, s.Namespace, seconds(s.UptimeSeconds), s.Config.Revision, driftNote(&s.Config)))
 	for _, l := range s.Listeners {
 		a.say("%-8s %s://%s", l.Name, map[bool]string{false: "http", true: "https"}[l.TLS], l.Address)
 	}
@@ -77,18 +85,63 @@ func (a *app) statusPage(s *adminapi.Status) error {
 		a.say("health   %s, score %d%s", h.Status, h.Score, unwell(len(h.Failing)))
 	}
 	if line := storageLine(&s.Storage); line != "" {
-		a.say("storage  %s", line)
+		a.sayWrapped("storage  ", line)
 	}
 	if line := memoryLine(&s.Memory); line != "" {
-		a.say("memory   %s", line)
+		a.sayWrapped("memory   ", line)
 	}
 	return errors.Join(
-		a.section("GUARDS", len(s.Guards), func() *table { return guardTable(s.Guards) }),
-		a.section("BREAKERS", len(s.Breakers), func() *table { return breakerTable(s.Breakers) }),
-		a.section("RATE LIMITS", len(s.RateLimits), func() *table { return rateLimitTable(s.RateLimits) }),
-		a.section("POOLS", len(s.Pools), func() *table { return poolTable(s.Pools) }),
+		a.section("ROUTES"+spanNote(s), len(s.Routes), func() *table { return routeStatus(s.Routes) }),
+		a.section("GUARDS"+spanNote(s), len(s.Guards), func() *table { return guardStatus(s.Guards) }),
+		a.section("BREAKERS", len(s.Breakers), func() *table { return breakerStatus(s.Breakers) }),
+		a.section("RATE LIMITS", len(s.RateLimits), func() *table { return rateLimitStatus(s) }),
+		a.section("POOLS", len(s.Pools), func() *table { return poolStatus(s.Pools) }),
 		a.section("SERVICES THAT DO NOT RUN", len(notRunning(s.Services)), func() *table { return serviceTable(notRunning(s.Services)) }),
 	)
+}
+
+// finding says what is wrong, and on a line of its own which command tells more.
+func (a *app) finding(f *adminapi.Finding) {
+	a.sayWrapped("  - ", f.Text)
+	if f.Command != "" {
+		command := a.ownCommand(f.Command)
+		a.say("    → %s", paint(printable(command), bold, a.colour()))
+	}
+}
+
+// ownCommand is a command of the program, as it was called.
+func (a *app) ownCommand(command string) string {
+	if rest, ok := strings.CutPrefix(command, "foundation "); ok && a.env.Program != "" {
+		return a.env.Program + " " + rest
+	}
+	return command
+}
+
+// sayWrapped writes a text in lines that fit on the page, behind a first word and below it.
+func (a *app) sayWrapped(first, text string) {
+	lines := wrapped(printable(text), pageWidth-width(first))
+	for i, line := range lines {
+		if i > 0 {
+			first = strings.Repeat(" ", width(first))
+		}
+		a.say("%s%s", first, line)
+	}
+}
+
+// wrapped breaks a text between its words. A word that is longer than a line has one.
+func wrapped(text string, most int) (lines []string) {
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && width(line)+1+width(word) > most {
+			lines = append(lines, line)
+			line = ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return append(lines, line)
 }
 
 // notRunning are the services to look at: those that have done their work are not among
@@ -145,7 +198,7 @@ func (a *app) section(title string, rows int, build func() *table) error {
 		return nil
 	}
 	a.say("\n%s", paint(title, bold, a.colour()))
-	return a.show(build())
+	return a.show(build().fit(pageWidth))
 }
 
 // unwell says how many checks are not well, if any.

@@ -14,8 +14,18 @@ import (
 type table struct {
 	header []string
 	right  map[int]bool // columns of numbers
+	flex   map[int]flex // columns that may be cut to fit
 	rows   [][]cell
 }
+
+// flex says how a column may be cut: not at all, names in the middle, texts at their end.
+type flex uint8
+
+const (
+	flexNone flex = iota
+	flexName
+	flexText
+)
 
 // cell is one value and how it is to be shown on a terminal.
 type cell struct {
@@ -38,8 +48,16 @@ const (
 const resetStyle = "\x1b[0m"
 
 func newTable(header ...string) *table {
-	t := &table{right: map[int]bool{}}
+	t := &table{right: map[int]bool{}, flex: map[int]flex{}}
 	for i, h := range header {
+		if name, ok := strings.CutPrefix(h, "~"); ok {
+			t.flex[i] = flexName
+			h = name
+		}
+		if name, ok := strings.CutPrefix(h, "…"); ok {
+			t.flex[i] = flexText
+			h = name
+		}
 		if name, ok := strings.CutPrefix(h, ">"); ok {
 			t.right[i] = true
 			h = name
@@ -108,7 +126,75 @@ func escaped(raw []byte) string {
 	return b.String()
 }
 
-func (t *table) write(w io.Writer, colour bool) error {
+// pageWidth is how wide a page for people may be.
+const pageWidth = 100
+
+// fit cuts columns that may be cut until the table is no wider than most: names to a length
+// that still tells them apart, then texts, then both to what is left. It does what it can.
+func (t *table) fit(most int) *table {
+	for _, pass := range []struct {
+		kind  flex
+		least int
+	}{{flexName, 30}, {flexText, 24}, {flexName, 12}, {flexText, 12}} {
+		widths := t.widths()
+		over := 2*(len(widths)-1) - most
+		for _, w := range widths {
+			over += w
+		}
+		for i, w := range widths {
+			if limit := max(pass.least, width(t.header[i]), w-over); over > 0 && t.flex[i] == pass.kind && w > limit {
+				t.cut(i, limit)
+				over -= w - limit
+			}
+		}
+	}
+	return t
+}
+
+func (t *table) cut(column, most int) {
+	for _, row := range t.rows {
+		if t.flex[column] == flexName {
+			row[column].text = shortened(row[column].text, most)
+		} else {
+			row[column].text = clipped(row[column].text, most)
+		}
+	}
+}
+
+// clipped leaves the end of a text out that is too long.
+func clipped(text string, most int) string {
+	if width(text) <= most {
+		return text
+	}
+	runes := []rune(text)
+	for len(runes) > 0 && width(string(runes)) > most-1 {
+		runes = runes[:len(runes)-1]
+	}
+	return string(runes) + "…"
+}
+
+// shortened takes out of the middle of a text what is too much: names differ at both ends.
+func shortened(text string, most int) string {
+	if width(text) <= most {
+		return text
+	}
+	runes := []rune(text)
+	head, tail := most/2, (most-1)/2
+	for head+tail > 0 {
+		out := string(runes[:min(head, len(runes))]) + "…" + string(runes[max(0, len(runes)-tail):])
+		if width(out) <= most {
+			return out
+		}
+		if head > tail {
+			head--
+		} else {
+			tail--
+		}
+	}
+	return "…"
+}
+
+func (t *table) widths() []int {
 	widths := make([]int, len(t.header))
 	for i, h := range t.header {
 		widths[i] = width(h)
@@ -118,6 +204,11 @@ func (t *table) write(w io.Writer, colour bool) error {
 			widths[i] = max(widths[i], width(c.text))
 		}
 	}
+	return widths
+}
+
+func (t *table) write(w io.Writer, colour bool) error {
+	widths := t.widths()
 	var b strings.Builder
 	head := make([]cell, len(t.header))
 	for i, h := range t.header {

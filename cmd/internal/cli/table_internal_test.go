@@ -110,3 +110,36 @@ func TestOutput_NoFormatMisleadsATerminal(t *testing.T) {
 		}
 	}
 }
+
+// A page has a hundred columns: names are cut in the middle, texts at the end, numbers never.
+func TestTable_FitsAndKeepsNumbers(t *testing.T) {
+	for _, most := range []int{30, 40, 60, 200} {
+		table := newTable("~NAME", "N", "…TEXT")
+		table.row("a_very_long_name_that_nobody_can_read_in_one_line", 123456, "circuit_open 1170, rate_limited 10, timed out 3, failed 1")
+		table.fit(most)
+		total := 4
+		for _, c := range table.rows[0] {
+			total += width(c.text)
+		}
+		if total > max(most, 34) || table.rows[0][1].text != "123456" {
+			t.Errorf("%d columns of %d: %q", total, most, table.rows[0])
+		}
+		if cut := table.rows[0][0].text != "a_very_long_name_that_nobody_can_read_in_one_line"; cut != (most < 200) {
+			t.Errorf("in %d columns: %q", most, table.rows[0])
+		}
+	}
+	wide := newTable("~NAME", "…TEXT")
+	wide.row("日本語の長い名前がここにありますよ、とても長い名前です", "what did not succeed, in many words that nobody needs")
+	wide.fit(50)
+	if got := width(wide.rows[0][0].text) + 2 + width(wide.rows[0][1].text); got > 50 {
+		t.Errorf("%d columns: %q", got, wide.rows[0])
+	}
+	for got, want := range map[string]string{
+		shortened("abcdefghij", 5): "ab…ij", shortened("abcdefghij", 10): "abcdefghij", shortened("日本語日本語", 5): "日…語",
+		clipped("abcdefghij", 5): "abcd…", clipped("abc", 3): "abc", clipped("日本語", 4): "日…", shortened("abc", 1): "…",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
