@@ -392,15 +392,15 @@ func routeReason(r *adminapi.Route) string {
 
 // reloadFinding says why the file that was read last is not in force.
 func reloadFinding(c *adminapi.ConfigStatus) adminapi.Finding {
-	why, more := c.LastReloadError, ""
-	if line, rest, found := strings.Cut(strings.TrimSpace(why), "\n"); found {
-		why = line
-		if n := strings.Count(strings.TrimSpace(rest), "\n") + 1; n > 0 {
-			more = ", …"
+	why, _, _ := strings.Cut(strings.TrimSpace(c.LastReloadError), "\n")
+	if n := len(c.LastReloadProblems); n > 0 {
+		why = c.LastReloadProblems[0].String()
+		if n > 1 {
+			why += fmt.Sprintf(", and %s", counted(uint64(n-1), "more fault", "more faults"))
 		}
 	}
 	return adminapi.Finding{
-		Kind: "config", Since: c.LastReloadAt, Command: "why config",
-		Text: fmt.Sprintf("the reload at %s was refused, revision %d stays in force: %s%s", clockText(c.LastReloadAt), c.Revision, why, more),
+		Kind: "config", Since: c.LastReloadAt, Command: "config status",
+		Text: fmt.Sprintf("the reload at %s was refused, revision %d stays in force: %s", clockText(c.LastReloadAt), c.Revision, why),
 	}
 }

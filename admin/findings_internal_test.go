@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
@@ -96,8 +97,8 @@ func TestVerdict_OneOutageIsOneFinding(t *testing.T) {
 			"7 events were lost since the start, because the storage was away or refused them | foundation events --type 'event_store.*'",
 		}},
 		"a file that was refused": {func(s *adminapi.Status) {
-			s.Config = adminapi.ConfigStatus{Revision: 3, LastReloadAt: time.Date(2026, 11, 28, 14, 3, 10, 0, time.UTC), LastReloadError: "breakers.payments.window: invalid duration\nsecond"}
-		}, []string{"the reload at 14:03:10Z was refused, revision 3 stays in force: breakers.payments.window: invalid duration, … | foundation why config"}},
+			s.Config = adminapi.ConfigStatus{Revision: 3, LastReloadAt: time.Date(2026, 11, 28, 14, 3, 10, 0, time.UTC), LastReloadError: "x", LastReloadProblems: []fault.Problem{{Field: "breakers.payments.window", Value: "5x", Message: "invalid duration", Position: "foundation.yaml:12:7"}, {Field: "b"}}}
+		}, []string{"the reload at 14:03:10Z was refused, revision 3 stays in force: foundation.yaml:12:7: breakers.payments.window 5x: invalid duration, and 1 more fault | foundation config status"}},
 		"a breaker that only watches": {func(s *adminapi.Status) {
 			b := openBreaker("payments")
 			b.Mode = "shadow"
