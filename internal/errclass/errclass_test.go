@@ -45,6 +45,9 @@ func TestOf(t *testing.T) {
 		{"a pipe", &net.OpError{Op: "write", Net: "tcp", Err: os.NewSyscallError("write", syscall.EPIPE)}, errclass.Reset},
 		{"a lookup that took too long is dns", &net.OpError{Op: "dial", Err: lookup}, errclass.DNS},
 		{"deadline", fmt.Errorf("x: %w", context.DeadlineExceeded), errclass.Timeout},
+		{"GOAWAY", errors.New("http2: Transport received GOAWAY from server ErrCode:INTERNAL_ERROR"), errclass.Reset},
+		{"GOAWAY while a body was sent", fmt.Errorf("http2: Transport: cannot retry err [%w] after Request.Body was written",
+			errors.New("http2: Transport received Server's graceful shutdown GOAWAY")), errclass.Reset},
 		{"in a fault", fault.New(fault.Spec{Code: fault.OperationFailed, Cause: io.ErrUnexpectedEOF}), errclass.EOF},
 		{"named", fmt.Errorf("x: %w", errclass.Status(503)), "status_503"},
 	} {

@@ -45,7 +45,7 @@ func nodeOf(err error) node {
 	n := node{error: err, name: strings.TrimPrefix(reflect.TypeOf(err).String(), "*")}
 	for _, common := range []string{"errors.", "fmt.", "http.", "http2."} {
 		if strings.HasPrefix(n.name, common) {
-			n.text = err.Error()
+			n.text = strings.TrimPrefix(err.Error(), "http2: Transport: cannot retry err [")
 		}
 	}
 	return n
@@ -113,7 +113,7 @@ func (n node) isReset() bool {
 	case "http.http2StreamError", "http2.StreamError":
 		return strings.HasSuffix(n.text, fromPeer)
 	}
-	return n.begins("http2: client connection lost", "http2: Transport received Server's graceful shutdown GOAWAY", "http2: client conn")
+	return n.begins("http2: client connection lost", "http2: Transport received Server's graceful shutdown GOAWAY", "http2: Transport received GOAWAY from server", "http2: client conn")
 }
 
 func (n node) isErrno(list []syscall.Errno) bool {

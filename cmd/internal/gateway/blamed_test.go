@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/guard"
 )
 
@@ -79,7 +80,9 @@ func (b blamed) test(t *testing.T, over string) {
 	if b.serve != nil {
 		url = rawUpstream(t, b.serve)
 	}
+	var log accessLines
 	r := newRigTo(t, url, func(s *setup) {
+		s.gateway.AccessLog.Mode, s.log = settings.AccessLogAll, &log
 		change(s)
 		if b.change != nil {
 			b.change(s)
@@ -105,6 +108,7 @@ func (b blamed) test(t *testing.T, over string) {
 	if got := e.counted(); got != b.counted {
 		t.Errorf("counted as %s, want %s", got, b.counted)
 	}
+	b.checkFlags(t, e, &log)
 }
 
 // begin notes the calls that came before the one that counts.

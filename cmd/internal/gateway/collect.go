@@ -25,9 +25,14 @@ var (
 	descInFlight   = metric(telemetry.Gauge, "in_flight", "Requests that have begun and not ended, upgraded connections included.")
 )
 
+var descConnectionsUnread = &telemetry.Desc{
+	Name: "foundation_gateway_connections_unread_total", Help: "Client connections that were cut because nothing was read from them in time, between answers as well.", Kind: telemetry.Counter,
+}
+
 // Collect implements [telemetry.Source]. Every series exists from the start and goes with
 // its route.
 func (g *Gateway) Collect(emit func(telemetry.Sample)) {
+	emit(telemetry.Sample{Desc: descConnectionsUnread, Value: float64(g.unread.Load())})
 	for _, rt := range g.table.Load().routes {
 		collector{rt.name, emit}.collect(rt.traffic)
 	}

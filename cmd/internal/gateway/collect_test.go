@@ -20,6 +20,9 @@ func series(g *gateway.Gateway) (values map[string]float64, number int) {
 	const buckets = 18 + 1 + 2
 	values = map[string]float64{}
 	g.Collect(func(s telemetry.Sample) {
+		if !strings.HasPrefix(s.Desc.Name, "foundation_route_") {
+			return
+		}
 		var labels []string
 		for i, l := range s.Desc.Labels {
 			labels = append(labels, l+"="+s.Labels[i])
@@ -36,6 +39,16 @@ func series(g *gateway.Gateway) (values map[string]float64, number int) {
 		}
 	})
 	return values, number
+}
+
+// connectionsUnread is the one metric that is of no route.
+func connectionsUnread(g *gateway.Gateway) (value float64) {
+	g.Collect(func(s telemetry.Sample) {
+		if s.Desc.Name == "foundation_gateway_connections_unread_total" {
+			value = s.Value
+		}
+	})
+	return value
 }
 
 // docs/gateway.md tells the number.

@@ -91,10 +91,15 @@ func (b *talkBody) blame(err error) error {
 	if b.expired.Load() {
 		err = errBodyIdle
 	}
-	if b.upload.failed.Load() || b.expired.Load() && !b.upload.ended.Load() {
-		b.info.report(guard.Neutral(err))
+	switch {
+	case b.expired.Load() && !b.upload.ended.Load(): // which ends the upload as well
+		b.info.brokeOff(guard.Neutral(err))
+	case b.upload.failed.Load():
+		b.info.flag(flagClientNotSending)
+		b.info.brokeOff(guard.Neutral(err))
+	default:
+		b.info.brokeOff(err)
 	}
-	b.info.brokeOff(err)
 	return err
 }
 

@@ -29,6 +29,7 @@ type Gateway struct {
 	upgrades upgrades
 	clients  inFlight // connections, by the address of the client
 	crowds   crowds
+	unread   atomic.Uint64 // connections that were cut because their client read nothing
 	// exhaustion outlives every table: what this machine lacks, no reload brings.
 	exhaustion exhaustion
 }

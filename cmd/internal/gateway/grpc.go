@@ -64,6 +64,7 @@ func (b *grpcBody) Read(p []byte) (int, error) {
 // breaking it off, which a client takes for Internal. Of an answer that has begun it
 // says nothing about the upstream: streams take as long as their clients want.
 func (b *grpcBody) endLate() {
+	infoOf(b.ctx).flag(flagClientDeadline)
 	protect.ReportError(b.ctx, guard.Neutral(context.DeadlineExceeded))
 	if b.resp.Trailer == nil {
 		b.resp.Trailer = http.Header{}

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"net"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,7 @@ type boundConn struct {
 	gateway *Gateway
 	client  key.Hash
 	counted atomic.Bool // among the connections of client
+	unread  atomic.Bool // its client let a write stand still
 
 	// mu guards the fields below; the connection writes without it.
 	mu      sync.Mutex
@@ -67,7 +69,11 @@ func (c *boundConn) Write(p []byte) (int, error) {
 	if err := c.bound(time.Now()); err != nil {
 		return 0, err
 	}
-	return c.Conn.Write(p)
+	n, err := c.Conn.Write(p)
+	if errors.Is(err, os.ErrDeadlineExceeded) && !c.unread.Swap(true) {
+		c.gateway.unread.Add(1)
+	}
+	return n, err
 }
 
 func (c *boundConn) bound(now time.Time) error {

@@ -580,6 +580,10 @@ func TestAClientThatSendsRequestsAndReadsNoAnswersIsCut(t *testing.T) {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("the connection was held for a minute")
 	}
+	r.server.Close() // which waits until it is counted
+	if n := connectionsUnread(r.gateway); n != 1 {
+		t.Errorf("%v connections are counted", n)
+	}
 }
 
 func TestAClientThatDoesNotReadIsCutAndNeutral(t *testing.T) {

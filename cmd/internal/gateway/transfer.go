@@ -41,17 +41,20 @@ func (t *transfer) hears() {
 // Without one nobody can tell a quiet server from one that hangs, nor one that ends
 // its streams after some time, as most do without the last chunk, from one that
 // crashed; and any client may open as many such streams as it likes. They are
-// counted by route instead.
+// counted by route instead. An err that is neutral already says nothing in any case.
 func (i *requestInfo) brokeOff(err error) {
 	i.broken = true
 	t := &i.transfer
 	switch left := t.ctx.Err(); {
 	case errors.Is(left, context.DeadlineExceeded): // of the client: see boundByClient
+		i.flag(flagClientDeadline)
 		i.report(guard.Neutral(err))
 	case left != nil: // the client has gone, as the guard will see
 	case !t.declared:
 		i.route.traffic.unfinished.Add(1)
 		i.report(guard.Neutral(err))
+	case guard.IsNeutral(err):
+		i.report(err)
 	default:
 		if t.waits.forUpstream(time.Now()); t.waits.held() {
 			i.flag(flagClientSlow)
