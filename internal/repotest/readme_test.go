@@ -36,6 +36,26 @@ func TestReadme_TheProgramRuns(t *testing.T) {
 	}
 }
 
+// The program that opens a layer needs the module adapters; it builds in a module that says
+// what the unpublished versions are, as the README tells its readers to.
+func TestReadme_TheServiceBuilds(t *testing.T) {
+	var programs []string
+	for _, m := range block.FindAllStringSubmatch(read(t, "README.md"), -1) {
+		if m[1] == "go" {
+			programs = append(programs, m[2])
+		}
+	}
+	if len(programs) != 2 {
+		t.Fatalf("the README has %d programs, want 2", len(programs))
+	}
+	dir := t.TempDir()
+	write(t, dir, "go.mod", "module example.com/shop\n\ngo 1.26.0\n\nrequire (\n\t"+module+" v0.1.0\n\t"+module+"/adapters v0.1.0\n)\n\n"+
+		"replace (\n\t"+module+" v0.1.0 => "+absolute(t)+"\n\t"+module+"/adapters v0.1.0 => "+absolute(t)+"/adapters\n)\n")
+	write(t, dir, "go.sum", read(t, "adapters/go.sum"))
+	write(t, dir, "main.go", programs[1])
+	goTool(t, dir, "vet", ".")
+}
+
 func TestReadme_NamesTheTwoCommands(t *testing.T) {
 	text := read(t, "README.md")
 	for _, command := range []string{"go run ./cmd/foundation quickstart", "make test"} {
