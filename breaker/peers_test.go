@@ -80,3 +80,45 @@ func TestComingFrom_AForcedStateStandsStill(t *testing.T) {
 		wantRefused(t, b)
 	})
 }
+
+// What a ReadyToTrip function decides, decides a rule at the same call.
+func TestComingFrom_ReadyToTripAsRules(t *testing.T) {
+	for _, c := range []struct {
+		cfg   breaker.Config
+		calls string // s: success, f: failure
+	}{
+		{breaker.Config{ConsecutiveFailures: 6}, "sffffff"},
+		{breaker.Config{FailureThreshold: 10, Window: time.Minute}, "fsfsfsfsfsfsfsfsfsf"},
+		{breaker.Config{FailureRatio: 0.6, MinCalls: 3}, "fsf"},
+		{breaker.Config{ConsecutiveFailures: 6, FailureRatio: 0.5}, "ffffff"},
+	} {
+		bubble(t, func(t *testing.T) {
+			b := mustNew(t, c.cfg)
+			for i, call := range c.calls {
+				if state := b.State(); state != breaker.StateClosed {
+					t.Errorf("%+v: %v before call %d of %s", c.cfg, state, i+1, c.calls)
+				}
+				p := b.Allow()
+				if call == 's' {
+					p.Success()
+				} else {
+					p.Failure(errDown)
+				}
+			}
+			wantState(t, b, breaker.StateOpen)
+		})
+	}
+}
+
+func TestComingFrom_NamesAndWindowsAreBounded(t *testing.T) {
+	for name, legal := range map[string]bool{"orders": true, "Orders in the shop": true, "": false} {
+		if _, err := breaker.New(name, breaker.Config{}); (err == nil) != legal {
+			t.Errorf("the name %q: %v", name, err)
+		}
+	}
+	for window, legal := range map[time.Duration]bool{24 * time.Hour: true, 24*time.Hour + 1: false} {
+		if _, err := breaker.New("b", breaker.Config{Window: window}); (err == nil) != legal {
+			t.Errorf("the window %v: %v", window, err)
+		}
+	}
+}
