@@ -47,8 +47,8 @@ guards:
 gateway:
   listen: %[1]q
   routes:
-    - { match: "/payments/", upstream: "http://%[4]s", guard: checkout, key: "{remote_ip}", max_in_flight_per_key: 16 }
-    - { match: "/search/", upstream: "http://%[4]s", guard: search, key: "{remote_ip}" }
+    - { name: pay, match: "/payments/", upstream: "http://%[4]s", guard: checkout, key: "{remote_ip}", max_in_flight_per_key: 16 }
+    - { name: search, match: "/search/", upstream: "http://%[4]s", guard: search, key: "{remote_ip}" }
 `
 
 // full runs a daemon with fullConfig that has served a request of each route.
