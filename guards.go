@@ -73,7 +73,7 @@ func sameGuard(t *transition, name string) bool {
 	before, was := t.old.Config.Guards[name]
 	old, next := guardConfig(t.old, before), guardConfig(t.next, before)
 	return was && reflect.DeepEqual(before, t.next.Config.Guards[name]) && //nolint:govet // what could hold an error is nil in a configuration in force
-		old.Breaker == next.Breaker && old.Breakers == next.Breakers && old.RateLimit == next.RateLimit && old.Pool == next.Pool && old.Admission == next.Admission
+		old.Breaker == next.Breaker && old.Breakers == next.Breakers && old.RateLimit == next.RateLimit && old.Pool == next.Pool && old.Admission == next.Admission && reflect.DeepEqual(old.Retry, next.Retry)
 }
 
 // guardConfig turns the names of a guard's parts into the parts.
@@ -87,6 +87,9 @@ func guardConfig(a *assembly, g config.Guard) guard.Config {
 	}
 	cfg.Admission = admitter(a)
 	cfg.RateLimit = partsOf[*ratelimit.Limiter](a, rateLimitSection)[g.RateLimit]
+	if policy, ok := a.Config.Retries[g.Retry]; ok {
+		cfg.Retry = &policy
+	}
 	if p, ok := partsOf[pool.Managed](a, poolSection)[g.Pool]; ok {
 		cfg.Pool = p
 	}

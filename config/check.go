@@ -12,6 +12,7 @@ import (
 	"github.com/elixirscope/foundation/config/internal/yamlx"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/suggest"
+	"github.com/elixirscope/foundation/retry"
 )
 
 // Validate checks everything that can be checked without opening anything:
@@ -115,6 +116,7 @@ func (k *checker) all() {
 	k.performance()
 	each(k, "breakers", k.c.Breakers, k.breaker)
 	each(k, "rate_limits", k.c.RateLimits, k.rateLimit)
+	each(k, "retries", k.c.Retries, func(path yamlx.Path, _ string, r retry.Config) { k.part(path, r.Validate()) })
 	each(k, "pools", k.c.Pools, k.pool)
 	each(k, "guards", k.c.Guards, k.guard)
 	k.health()
@@ -198,18 +200,22 @@ func (k *checker) options(path yamlx.Path, err error) {
 
 func (k *checker) guard(path yamlx.Path, _ string, g Guard) {
 	k.part(path, g.Validate())
-	if g.Config.Breaker != nil || g.Breakers != nil || g.Config.RateLimit != nil || g.Config.Pool != nil || g.Admission != nil || g.Recorder != nil {
-		k.add(path, "", "holds a part itself: in a configuration a guard names its breaker, rate_limit and pool, and the layer gives it all others")
+	if g.Config.Breaker != nil || g.Breakers != nil || g.Config.RateLimit != nil || g.Config.Pool != nil || g.Config.Retry != nil || g.Admission != nil || g.Recorder != nil {
+		k.add(path, "", "holds a part itself: in a configuration a guard names its breaker, rate_limit, retry and pool, and the layer gives it all others")
 	}
 	refers(k, path.Key("rate_limit"), g.RateLimit, "rate_limits", k.c.RateLimits)
 	refers(k, path.Key("breaker"), g.Breaker, "breakers", k.c.Breakers)
 	refers(k, path.Key("pool"), g.Pool, "pools", k.c.Pools)
+	refers(k, path.Key("retry"), g.Retry, "retries", k.c.Retries)
 	k.guardWarnings(path, g)
 }
 
 // guardWarnings passes on what the guard warns about, which sees settings without
 // the parts that the names stand for.
 func (k *checker) guardWarnings(path yamlx.Path, g Guard) {
+	if policy, ok := k.c.Retries[g.Retry]; ok {
+		g.Config.Retry = &policy
+	}
 	for _, w := range g.Warnings() {
 		if w.Field == "checkout_timeout" && g.Pool != "" || w.Field == "refund_on_failure" && g.RateLimit != "" {
 			continue

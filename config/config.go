@@ -10,6 +10,7 @@ import (
 	"github.com/elixirscope/foundation/memory"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/retry"
 )
 
 // version is the one version of the file that there is.
@@ -45,6 +46,8 @@ type Config struct {
 	Breakers map[string]Breaker `yaml:"breakers"`
 	// RateLimits are the rules of rate limiting, by name.
 	RateLimits map[string]RateLimit `yaml:"rate_limits"`
+	// Retries are the policies of retries, by name.
+	Retries map[string]retry.Config `yaml:"retries"`
 	// Pools are the pools of workers, by name.
 	Pools map[string]Pool `yaml:"pools"`
 	// Guards are the guards, by name.
@@ -121,7 +124,9 @@ type Guard struct {
 	// Breaker names a breaker of breakers; default none.
 	Breaker string `yaml:"breaker"`
 	// Pool names a pool of pools; default none.
-	Pool         string `yaml:"pool"`
+	Pool string `yaml:"pool"`
+	// Retry names a policy of retries, by which idempotent calls are tried again; default none.
+	Retry        string `yaml:"retry"`
 	guard.Config `yaml:",inline"`
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/elixirscope/foundation/config/internal/yamlx"
 	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/retry"
 )
 
 // What happens to a part.
@@ -80,6 +81,7 @@ func (d *differ) compare(old, next *Config, sections []Section) []Change {
 	d.group()
 	named(d, "breakers", old.Breakers, next.Breakers, breakerEffect)
 	named(d, "rate_limits", old.RateLimits, next.RateLimits, rateLimitEffect)
+	named(d, "retries", old.Retries, next.Retries, retryEffect)
 	named(d, "pools", old.Pools, next.Pools, poolEffect)
 	named(d, "guards", old.Guards, next.Guards, guardEffect)
 	d.section("namespace", "")
@@ -232,6 +234,17 @@ func rateLimitEffect(c *Change, _, _ RateLimit) {
 		c.Effect = "counts by another algorithm from now on"
 	default:
 		c.Effect = "keeps what was used, the new settings hold from now on"
+	}
+}
+
+func retryEffect(c *Change, _, _ retry.Config) {
+	switch c.Action {
+	case added:
+		c.Effect = "can be named by guards"
+	case removed:
+		c.Effect = "is gone"
+	default:
+		c.Effect = "the next call of its guards sees the new settings, budgets keep what was used"
 	}
 }
 

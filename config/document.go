@@ -48,7 +48,7 @@ func (c *Config) document() map[string]any {
 // two is one of parts, and never that of a section.
 func (c *Config) parts() map[string]any {
 	out := c.document()
-	for _, section := range []string{"breakers", "rate_limits", "pools", "guards"} {
+	for _, section := range []string{"breakers", "rate_limits", "retries", "pools", "guards"} {
 		if _, ok := out[section]; !ok {
 			out[section] = map[string]any{}
 		}

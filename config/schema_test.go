@@ -10,7 +10,7 @@ import (
 )
 
 // documented are the packages whose Config structs stand in the file.
-var documented = []string{".", "../breaker", "../ratelimit", "../guard", "../pool", "../memory", "../perf", "../health", "../pool/httpworker", "../pool/sqlworker", "../adapters/postgres"}
+var documented = []string{".", "../breaker", "../ratelimit", "../guard", "../retry", "../pool", "../memory", "../perf", "../health", "../pool/httpworker", "../pool/sqlworker", "../adapters/postgres"}
 
 func TestDescriptionsAreThoseOfTheSource(t *testing.T) {
 	goldenFile(t, "descriptions.go", testkit.FieldDocs(t, "config", documented...))

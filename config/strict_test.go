@@ -14,6 +14,7 @@ import (
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/retry"
 )
 
 // fieldsOf lists the fields of the problems of an error.
@@ -271,6 +272,7 @@ func TestDiffOfWhatComesAndGoes(t *testing.T) {
 		"rate_limits: {x: {limit: 1, per: 1s}}":             {"starts with nothing used", "what was used is forgotten"},
 		"pools: {x: {worker: postgres, options: {dsn: a}}}": {"is opened", "is drained and closed"},
 		"guards: {x: {timeout: 1s}}":                        {"answers from now on", "answers not_found"},
+		"retries: {x: {attempts: 2}}":                       {"can be named by guards", "is gone"},
 	} {
 		with := parse(t, "version: 1\n"+text)
 		for i, changes := range [][]config.Change{config.Diff(none, with), config.Diff(with, none)} {
@@ -305,7 +307,7 @@ func TestAGuardMustNotHoldItsParts(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = p.Close(context.Background()) })
 	for name, cfg := range map[string]guard.Config{
-		"breaker": {Breaker: b}, "group": {Breakers: group}, "limit": {RateLimit: l}, "pool": {Pool: p},
+		"breaker": {Breaker: b}, "group": {Breakers: group}, "limit": {RateLimit: l}, "pool": {Pool: p}, "retry": {Retry: &retry.Config{}},
 		"admission": {Admission: struct{ guard.Admitter }{}}, "recorder": {Recorder: struct{ guard.Recorder }{}},
 	} {
 		c := &config.Config{Guards: map[string]config.Guard{"x": {Config: cfg}}}

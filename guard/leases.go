@@ -49,7 +49,7 @@ func (h byExpiry) Swap(i, j int) {
 }
 
 func (h *byExpiry) Push(x any) {
-	t := x.(*Token)          //nolint:errcheck,forcetypeassert // ours
+	t := x.(*Token) //nolint:errcheck,forcetypeassert // ours
 	t.index = int32(len(*h))
 	*h = append(*h, t)
 }

@@ -1,7 +1,6 @@
 package retry
 
 import (
-	"slices"
 	"time"
 
 	"github.com/elixirscope/foundation/fault"
@@ -102,9 +101,8 @@ func (c Config) problems() fault.Problems {
 	ps.Require(c.BackoffMax <= 0 || c.BackoffMax >= c.Backoff, "backoff_max", c.BackoffMax, "must not be shorter than backoff %v", c.Backoff)
 	ps.Require(c.Budget <= 1, "budget", c.Budget, "must be at most 1, which is one retry for each first attempt")
 	ps.Require(c.Outcomes == nil || len(c.Outcomes) > 0, "outcomes", "[]", "lists nothing: leave it out for the default, or set attempts to 1 to retry nothing")
-	for i, cause := range c.Outcomes {
+	for _, cause := range c.Outcomes {
 		ps.Require(cause.Known(), "outcomes", uint8(cause), "must be failure, timeout or refused")
-		ps.Require(!slices.Contains(c.Outcomes[:i], cause), "outcomes", cause, "is listed twice")
 	}
 	return ps
 }

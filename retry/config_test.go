@@ -45,7 +45,7 @@ func TestConfig_OneBoundOfTheBackoffMovesTheDefaultOfTheOther(t *testing.T) {
 func TestConfig_AllFaultsAtOnce(t *testing.T) {
 	bad := retry.Config{
 		Attempts: 100, Backoff: -1, BackoffMax: 2 * time.Hour, Budget: 1.1, AttemptTimeout: -time.Second,
-		RetryAfterMax: 25 * time.Hour, Outcomes: []retry.Cause{retry.Failed, 9, retry.Failed},
+		RetryAfterMax: 25 * time.Hour, Outcomes: []retry.Cause{retry.Failed, 9},
 	}
 	f, ok := errors.AsType[*fault.Error](bad.Validate())
 	if !ok || f.Code() != fault.InvalidConfig {
@@ -55,7 +55,7 @@ func TestConfig_AllFaultsAtOnce(t *testing.T) {
 	for _, p := range f.Problems() {
 		fields = append(fields, p.Field)
 	}
-	want := []string{"attempts", "backoff", "backoff_max", "attempt_timeout", "retry_after_max", "budget", "outcomes", "outcomes"}
+	want := []string{"attempts", "backoff", "backoff_max", "attempt_timeout", "retry_after_max", "budget", "outcomes"}
 	if !reflect.DeepEqual(fields, want) {
 		t.Errorf("faults of %v, want %v:\n%v", fields, want, f)
 	}

@@ -62,7 +62,7 @@ var arrows = map[string]string{
 	"protect":          "fault guard internal/errclass internal/exhausted/dialing mode outcome ratelimit telemetry",
 	"protect/sqlguard": "fault guard internal/errtree internal/exhausted/dialing outcome pool telemetry",
 
-	"config":                   "breaker clock config/internal/jsontree config/internal/yamlx fault guard health internal/localfile internal/ordered internal/suggest memory perf pool ratelimit telemetry",
+	"config":                   "breaker clock config/internal/jsontree config/internal/yamlx fault guard health internal/localfile internal/ordered internal/suggest memory perf pool ratelimit retry telemetry",
 	"config/historytest":       "config fault",
 	"config/internal/jsontree": "",
 	"config/internal/yamlx":    "internal/suggest",
