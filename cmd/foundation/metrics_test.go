@@ -38,10 +38,12 @@ breakers:
   tenants: { per: key }
 rate_limits:
   per_client: { limit: 100, per: 1m }
+retries:
+  standard: { attempt_timeout: 500ms }
 pools:
   orders_db: { worker: http, options: { base_url: "http://%[4]s" }, size: 2 }
 guards:
-  checkout: { rate_limit: per_client, breaker: payments, timeout: 2s, concurrency: 64 }
+  checkout: { rate_limit: per_client, breaker: payments, timeout: 2s, concurrency: 64, retry: standard }
   search: { breaker: tenants, timeout: 1s }
   orders: { pool: orders_db, timeout: 1s }
 gateway:
