@@ -11,6 +11,7 @@ import (
 // imports, tests aside. A package without a row has no place in the architecture yet.
 var arrows = map[string]string{
 	"clock":                      "",
+	"internal/adaptive":          "internal/enum",
 	"internal/enum":              "",
 	"internal/errclass":          "internal/errtree",
 	"internal/errtree":           "",
