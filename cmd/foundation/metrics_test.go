@@ -14,7 +14,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/protect/sqlguard"
+	"github.com/elixirscope/foundation/retry"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -143,6 +145,47 @@ func TestTheListOfMetricsIsCurrent(t *testing.T) {
 	}
 }
 
+var (
+	namedMetric = regexp.MustCompile("foundation_[a-z_]+[a-z]")
+	suffixNamed = regexp.MustCompile("`…?(_[a-z]+(?:_[a-z]+)*)(?:\\{[a-z,]*\\})?`")
+)
+
+// TestTheMetricsThatPagesNameExist reads the other pages, which name metrics in full or, in
+// a row, by how they end.
+func TestTheMetricsThatPagesNameExist(t *testing.T) {
+	list, n := readFile(t, metricsPage), 0
+	pages, err := filepath.Glob("../../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, "../../README.md") {
+		if page == metricsPage {
+			continue
+		}
+		text := readFile(t, page)
+		for _, name := range namedMetric.FindAllString(text, -1) {
+			n++
+			if !strings.Contains(list, "`"+name+"`") {
+				t.Errorf("%s names the metric %s, and there is no such metric", filepath.Base(page), name)
+			}
+		}
+		for line := range strings.Lines(text) {
+			if !strings.Contains(line, "foundation_") {
+				continue
+			}
+			for _, m := range suffixNamed.FindAllStringSubmatch(line, -1) {
+				n++
+				if !strings.Contains(list, m[1]+"`") {
+					t.Errorf("%s names a metric that ends in %s, and there is none", filepath.Base(page), m[1])
+				}
+			}
+		}
+	}
+	if n < 60 {
+		t.Errorf("only %d metrics were named", n)
+	}
+}
+
 const metricsHead = `# Metrics
 
 Written by a test (` + "`make docs`" + ` renews it) from what a daemon exports in which everything is on. ` + "`GET /metrics`" + ` of the [admin API](admin-api.md) and of the listener
@@ -161,7 +204,7 @@ func listOfMetrics(all map[string]*metric) string {
 	for _, section := range []struct {
 		title string
 		of    map[string]*metric
-	}{{"Of the daemon and of the layer", all}, {"Of a library alone", ofTheLibrary()}} {
+	}{{"Of the daemon and of the layer", all}, {"Of a library alone", ofTheLibrary(all)}} {
 		fmt.Fprintf(&b, "\n## %s\n\n| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n", section.title)
 		for _, name := range slices.Sorted(maps.Keys(section.of)) {
 			if m := section.of[name]; strings.HasPrefix(name, "foundation_") {
@@ -190,22 +233,35 @@ func (m *metric) labelText() string {
 	return cmp.Or(strings.Join(texts, "; "), "-")
 }
 
-// ofTheLibrary are the metrics of what a program registers by itself.
-func ofTheLibrary() map[string]*metric {
-	kinds := map[telemetry.Kind]string{telemetry.Counter: "counter", telemetry.Gauge: "gauge", telemetry.Histogram: "histogram"}
+// ofTheLibrary are the metrics of what a program makes in code and no file can name.
+func ofTheLibrary(daemon map[string]*metric) map[string]*metric {
+	retried, err := guard.New("retried", guard.Config{Retry: &retry.Config{}})
+	if err != nil {
+		panic(err)
+	}
 	all := map[string]*metric{}
-	sqlguard.NewCollector("db", new(sql.DB)).Collect(func(s telemetry.Sample) {
-		m := all[s.Desc.Name]
-		if m == nil {
-			m = &metric{name: s.Desc.Name, kind: kinds[s.Desc.Kind], help: s.Desc.Help, labels: map[string]map[string]bool{}}
-			all[s.Desc.Name] = m
-		}
-		for i, label := range s.Desc.Labels {
-			if m.labels[label] == nil {
-				m.labels[label] = map[string]bool{}
+	for _, source := range []telemetry.Source{sqlguard.NewCollector("db", new(sql.DB)), retried} {
+		source.Collect(func(s telemetry.Sample) {
+			if daemon[s.Desc.Name] == nil {
+				addSample(all, s)
 			}
-			m.labels[label][s.Labels[i]] = true
-		}
-	})
+		})
+	}
 	return all
+}
+
+var kindNames = map[telemetry.Kind]string{telemetry.Counter: "counter", telemetry.Gauge: "gauge", telemetry.Histogram: "histogram"}
+
+func addSample(all map[string]*metric, s telemetry.Sample) {
+	m := all[s.Desc.Name]
+	if m == nil {
+		m = &metric{name: s.Desc.Name, kind: kindNames[s.Desc.Kind], help: s.Desc.Help, labels: map[string]map[string]bool{}}
+		all[s.Desc.Name] = m
+	}
+	for i, label := range s.Desc.Labels {
+		if m.labels[label] == nil {
+			m.labels[label] = map[string]bool{}
+		}
+		m.labels[label][s.Labels[i]] = true
+	}
 }

@@ -145,3 +145,26 @@ func TestDocs_TheNamesThatPagesNameExist(t *testing.T) {
 		t.Errorf("only %d names were found", n)
 	}
 }
+
+var (
+	namedTarget = regexp.MustCompile("(?m)(?:`|^)make ([a-z-]+)")
+	target      = regexp.MustCompile(`(?m)^([a-z-]+):.* ## `)
+)
+
+func TestDocs_TheTargetsThatPagesNameExist(t *testing.T) {
+	targets, n := map[string]bool{}, 0
+	for _, m := range target.FindAllStringSubmatch(read(t, "Makefile"), -1) {
+		targets[m[1]] = true
+	}
+	for page, text := range pages(t) {
+		for _, m := range namedTarget.FindAllStringSubmatch(text, -1) {
+			n++
+			if !targets[m[1]] {
+				t.Errorf("%s names make %s, and the Makefile has no such target", page, m[1])
+			}
+		}
+	}
+	if n < 15 {
+		t.Errorf("only %d targets were named", n)
+	}
+}
