@@ -25,6 +25,10 @@ type Options struct {
 	Metrics http.Handler
 	// Log receives a line for each change by hand and each refused token; nil is silent.
 	Log *slog.Logger
+	// LogLevel is the level of the program's log, as its handler has it from
+	// [slog.HandlerOptions]; PUT /v1/log_level sets it, and what it is when the API is made is
+	// what it goes back to. Nil offers none.
+	LogLevel *slog.LevelVar
 	// Program is what the API cannot know of the layer itself.
 	Program Program
 }
@@ -84,7 +88,10 @@ type API struct {
 	options  Options
 	failures *authFailures
 	turns    *turns
-	probes   http.Handler
+	level    *logLevel
+	// recording holds one while a profile is recorded.
+	recording chan struct{}
+	probes    http.Handler
 
 	// changing is held while current is replaced, so that none is left unended.
 	changing sync.Mutex
@@ -109,7 +116,10 @@ func New(layer *foundation.Foundation, o Options) *API {
 	if o.Program.Started.IsZero() {
 		o.Program.Started = time.Now()
 	}
-	a := &API{layer: layer, options: o, failures: newAuthFailures(o.Log), turns: newTurns(o.Log)}
+	a := &API{
+		layer: layer, options: o, failures: newAuthFailures(o.Log), turns: newTurns(o.Log),
+		level: newLogLevel(o.LogLevel, layer.Bus(), o.Log), recording: make(chan struct{}, 1),
+	}
 	a.probes = healthhttp.Handler(layer.Health(), healthhttp.Options{NotReady: o.Program.NotReady})
 	a.Use(o.Access)
 	return a
@@ -131,8 +141,12 @@ func (a *API) Use(access Access) {
 }
 
 // Close ends the requests that have no end of their own. It does not wait for them, as the
-// server that runs them does; later ones end at once.
-func (a *API) Close() { a.current.Load().end() }
+// server that runs them does; later ones end at once. The level of the log goes back to what
+// it was.
+func (a *API) Close() {
+	a.current.Load().end()
+	a.level.close()
+}
 
 // Collect implements [telemetry.Source].
 func (a *API) Collect(emit func(telemetry.Sample)) {

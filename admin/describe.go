@@ -23,6 +23,7 @@ func (a *api) describe(s *adminapi.Status, layer *foundation.Status) {
 		s.Listeners = append(s.Listeners, p.Listeners()...)
 	}
 	s.Config = configStatus(layer)
+	s.LogLevel = a.level.view()
 }
 
 func configStatus(layer *foundation.Status) adminapi.ConfigStatus {

@@ -43,6 +43,8 @@ func (a *api) handler(access Access) http.Handler {
 	handle("POST /v1/check", a.check)
 	handle("GET /v1/pools", a.listPools)
 	handle("GET /v1/pools/{name}", a.getPool)
+	handle("GET /v1/log_level", a.getLogLevel)
+	handle("PUT /v1/log_level", a.putLogLevel)
 	handle("GET /v1/config/status", a.configStatus)
 	handle("PUT /v1/config", a.putConfig)
 	handle("PATCH /v1/config", a.patchConfig)
@@ -70,6 +72,7 @@ func (a *api) handler(access Access) http.Handler {
 	mux.HandleFunc("POST /v1/storage/backup", a.backup)
 	mux.HandleFunc("GET /v1/config", a.getConfig)
 	mux.Handle("GET /metrics", a.options.Metrics)
+	a.profiles(mux)
 	mux.HandleFunc("/", notFound(mux))
 	guarded := access.protect(mux, a.failures)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -97,6 +97,14 @@ func actorOf(ctx context.Context) string {
 	return actor
 }
 
+type writeKey struct{}
+
+// mayWrite reports whether who sent the request may change things, for what only they may see.
+func mayWrite(ctx context.Context) bool {
+	write, _ := ctx.Value(writeKey{}).(bool)
+	return write
+}
+
 // protect puts the checks in front of h, cheapest first.
 func (s Access) protect(h http.Handler, failures *authFailures) http.Handler {
 	origin := http.NewCrossOriginProtection()
@@ -113,7 +121,8 @@ func (s Access) protect(h http.Handler, failures *authFailures) http.Handler {
 		case !write && !reads(r):
 			writeError(w, refuse(fault.Forbidden, "the token of "+actor+" may look but not change anything: its role is read"))
 		default:
-			h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), actorKey{}, actor)))
+			ctx := context.WithValue(context.WithValue(r.Context(), actorKey{}, actor), writeKey{}, write)
+			h.ServeHTTP(w, r.WithContext(ctx))
 		}
 	})
 }

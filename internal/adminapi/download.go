@@ -86,3 +86,23 @@ func (c *Client) Download(ctx context.Context, path string, w io.Writer, length 
 	}
 	return n, nil
 }
+
+// Fetch writes the answer to a GET to w as it is, whatever its form.
+func (c *Client) Fetch(ctx context.Context, path string, w io.Writer) error {
+	resp, err := c.send(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = resp.Body.Close() }() // read to its end, or cut
+	if resp.StatusCode >= http.StatusBadRequest {
+		return decode(resp, nil)
+	}
+	n, err := io.Copy(w, io.LimitReader(resp.Body, maxAnswer+1))
+	if err != nil {
+		return fmt.Errorf("the answer has ended early: %w", err)
+	}
+	if n > maxAnswer {
+		return fmt.Errorf("the answer has more than %d bytes", maxAnswer)
+	}
+	return nil
+}

@@ -33,6 +33,7 @@ type Status struct {
 	Performance   Performance   `json:"performance"`
 	Health        HealthSummary `json:"health"`
 	Memory        Memory        `json:"memory"`
+	LogLevel      LogLevel      `json:"log_level"`
 }
 
 // ConfigStatus says which configuration runs and how the last reload went.

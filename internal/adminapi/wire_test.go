@@ -22,7 +22,8 @@ func answers() map[string]any {
 	return map[string]any{
 		"status": adminapi.Status{}, "guards": adminapi.List[adminapi.Guard]{}, "breakers": adminapi.List[adminapi.Breaker]{},
 		"rate_limits": adminapi.List[adminapi.RateLimit]{}, "pools": adminapi.List[adminapi.Pool]{}, "decision": adminapi.Decision{}, "why": adminapi.Why{},
-		"config": adminapi.Config{}, "config_status": adminapi.ConfigState{}, "applied": adminapi.Applied{}, "problem": adminapi.Problem{},
+		"config": adminapi.Config{}, "config_status": adminapi.ConfigState{},
+		"log_level": adminapi.LogLevel{}, "log_level_request": adminapi.LogLevelRequest{}, "applied": adminapi.Applied{}, "problem": adminapi.Problem{},
 		"events": adminapi.Events{}, "services": adminapi.List[adminapi.Service]{},
 		"health": adminapi.Health{}, "health_component": adminapi.HealthComponent{},
 		"history": adminapi.List[adminapi.Revision]{}, "rollback_request": adminapi.RollbackRequest{}, "reload_request": adminapi.ReloadRequest{},
