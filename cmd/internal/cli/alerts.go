@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -98,14 +97,14 @@ func alertNote(v *adminapi.Alert) string {
 	case v.Accepted:
 		return "it has lasted and is normal now"
 	case v.State == "resolved":
-		return v.ResolvedAt.Local().Format(time.TimeOnly)
+		return v.ResolvedAt.Local().Format("15:04:05Z07:00")
 	}
 	return ""
 }
 
 func (a *app) silenceCommand() *cobra.Command {
 	var request adminapi.SilenceRequest
-	var length time.Duration
+	var lasting length
 	cmd := &cobra.Command{
 		Use: "silence NAME --for DURATION --reason TEXT", Short: "Call nobody for the alerts of an operation", Args: takes("NAME"),
 		ValidArgsFunction: operationNames(a),
@@ -114,7 +113,7 @@ func (a *app) silenceCommand() *cobra.Command {
 			"ends with the process.",
 		Example: "  foundation alerts silence checkout --kind latency --for 1h --reason 'the provider migrates'",
 		RunE: a.run(func(ctx context.Context, args []string) error {
-			if request.ForSeconds = length.Seconds(); length <= 0 {
+			if request.ForSeconds = lasting.Seconds(); lasting.Duration <= 0 {
 				return usage(errors.New("a silence needs an end"), "add --for 1h")
 			}
 			if request.Reason == "" {
@@ -128,7 +127,7 @@ func (a *app) silenceCommand() *cobra.Command {
 		}),
 	}
 	cmd.Flags().StringVar(&request.Kind, "kind", "", "latency, errors, throughput or objective; all of them without it")
-	cmd.Flags().DurationVar(&length, "for", 0, "for how long, as in 1h")
+	lasting.register(cmd, "for how long, as in 1h or 1d")
 	cmd.Flags().StringVar(&request.Reason, "reason", "", "why, for those who find the alert silent")
 	_ = cmd.RegisterFlagCompletionFunc("kind", cobra.FixedCompletions([]string{"latency", "errors", "throughput", "objective"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +26,7 @@ func (a *app) breakerCommand() *cobra.Command {
 
 func (a *app) forceCommand(use, state, short string) *cobra.Command {
 	var request adminapi.OverrideRequest
-	var length time.Duration
+	var lasting length
 	cmd := &cobra.Command{
 		Use: use + " NAME --reason TEXT [--for 1h]", Short: short, Args: takes("NAME"), ValidArgsFunction: breakerNames(a),
 		Example: "  foundation breaker " + use + " payments --for 1h --reason 'maintenance of the bank'",
@@ -35,15 +34,15 @@ func (a *app) forceCommand(use, state, short string) *cobra.Command {
 			if request.Reason == "" {
 				return usage(errors.New("an override needs a reason: whoever finds the breaker like this will ask"), "add --reason 'why'")
 			}
-			if length < 0 {
-				return usage(errors.New("--for must not be negative"), "")
+			if err := lasting.check(); err != nil {
+				return err
 			}
-			request.State, request.ForSeconds = state, length.Seconds()
+			request.State, request.ForSeconds = state, lasting.Seconds()
 			return a.changeBreaker(ctx, http.MethodPut, args[0], "/override", request)
 		}),
 	}
 	cmd.Flags().StringVar(&request.Reason, "reason", "", "why, for those who find the breaker like this")
-	cmd.Flags().DurationVar(&length, "for", 0, "when the override ends by itself (default: until released)")
+	lasting.register(cmd, "when the override ends by itself, as in 1h or 1d (default: until released)")
 	return cmd
 }
 

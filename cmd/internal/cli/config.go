@@ -15,10 +15,10 @@ func (a *app) configCommand() *cobra.Command {
 		Use: "config", Short: "Check, show, compare and change configurations", GroupID: groupAct, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(
-		a.validateCommand(), a.configStatusCommand(), a.showConfigCommand(), a.diffCommand(), a.applyCommand(),
-		a.schemaCommand(), a.historyCommand(), a.rollbackCommand(),
-	)
+	cmd.AddCommand(a.validateCommand(), a.schemaCommand())
+	cmd.AddCommand(a.speaks(
+		a.configStatusCommand(), a.showConfigCommand(), a.diffCommand(), a.applyCommand(), a.historyCommand(), a.rollbackCommand(),
+	)...)
 	return cmd
 }
 

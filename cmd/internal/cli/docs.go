@@ -71,6 +71,7 @@ Results go to stdout, everything else to stderr. ` + "`-o json`" + ` and ` + "`-
 func Markdown(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString(docsHead)
+	writeConnection(&b)
 	for _, cmd := range visible(root) {
 		fmt.Fprintf(&b, "\n## %s\n\n%s.\n", cmd.CommandPath(), strings.TrimSuffix(cmd.Short, "."))
 		if cmd.Long != "" {
@@ -80,7 +81,7 @@ func Markdown(root *cobra.Command) string {
 			fmt.Fprintf(&b, "\n```\n%s\n```\n", cmd.UseLine())
 		}
 		if cmd.Example != "" {
-			fmt.Fprintf(&b, "\n```\n%s\n```\n", strings.TrimSpace(cmd.Example))
+			fmt.Fprintf(&b, "\n```\n%s\n```\n", strings.ReplaceAll(strings.TrimSpace(cmd.Example), "\n  ", "\n"))
 		}
 		writeFlags(&b, cmd)
 	}
@@ -88,7 +89,15 @@ func Markdown(root *cobra.Command) string {
 }
 
 func writeFlags(b *strings.Builder, cmd *cobra.Command) {
-	flags := cmd.NonInheritedFlags()
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	cmd.NonInheritedFlags().VisitAll(func(f *pflag.Flag) {
+		if !isOfConnection(f) {
+			flags.AddFlag(f)
+		}
+	})
+	if connects(cmd) {
+		b.WriteString("\nIt asks a daemon, and has the [flags of the connection](#flags-of-the-connection).\n")
+	}
 	if !flags.HasAvailableFlags() {
 		return
 	}
@@ -99,6 +108,15 @@ func writeFlags(b *strings.Builder, cmd *cobra.Command) {
 		}
 		fmt.Fprintf(b, "| `%s` | %s |\n", flagName(f), strings.ReplaceAll(f.Usage+defaultText(f), "|", "\\|"))
 	})
+}
+
+// writeConnection describes the flags that many commands have, once.
+func writeConnection(b *strings.Builder) {
+	var where connection
+	flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+	where.register(flags)
+	b.WriteString("\n## Flags of the connection\n\nCommands that ask a daemon have them; others do not.\n\n| Flag | Meaning |\n|---|---|\n")
+	flags.VisitAll(func(f *pflag.Flag) { fmt.Fprintf(b, "| `%s` | %s |\n", flagName(f), f.Usage) })
 }
 
 func flagName(f *pflag.Flag) string {

@@ -199,10 +199,10 @@ type eventLines struct {
 
 var eventHeader = []string{"TIME", "SEVERITY", "TYPE", "NAME", "WHAT"}
 
-const eventTime = "2006-01-02 15:04:05.000"
+const eventTime = "2006-01-02 15:04:05.000Z07:00"
 
 func newEventLines(events []adminapi.Event) *eventLines {
-	l := &eventLines{widths: []int{len(eventTime), len("SEVERITY"), len("circuit_breaker.state_change"), len("a.usual_name"), 0}}
+	l := &eventLines{widths: []int{len(time.Now().Format(eventTime)), len("SEVERITY"), len("circuit_breaker.state_change"), len("a.usual_name"), 0}}
 	for i := range events {
 		l.fit(eventCells(&events[i]))
 	}

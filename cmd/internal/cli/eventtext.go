@@ -134,7 +134,7 @@ const shownText = 300
 func stringText(key, v string) string {
 	if name, ok := strings.CutSuffix(key, "_at"); ok {
 		if at, err := time.Parse(time.RFC3339Nano, v); err == nil {
-			return spaced(name) + " at " + at.Local().Format(time.TimeOnly)
+			return spaced(name) + " at " + at.Local().Format("15:04:05Z07:00")
 		}
 	}
 	if len(v) > shownText {

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"net/url"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +32,7 @@ func (a *app) getCommand() *cobra.Command {
 // getKind makes the subcommand of one kind; people say the singular as often.
 func getKind[T any](a *app, plural, singular string, rows func([]T) *table, name func(T) string) *cobra.Command {
 	return &cobra.Command{
-		Use: plural + " [NAME]", Aliases: []string{singular, dashed(singular), dashed(plural)}, Short: "Show " + spaced(plural),
+		Use: plural + " [NAME]", Aliases: otherNames(plural, singular), Short: "Show " + spaced(plural),
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeNames(a, plural, name),
 		RunE: a.run(func(ctx context.Context, args []string) error {
@@ -51,6 +52,16 @@ func getKind[T any](a *app, plural, singular string, rows func([]T) *table, name
 			})
 		}),
 	}
+}
+
+// otherNames are the other names of a kind, each once.
+func otherNames(plural, singular string) (names []string) {
+	for _, name := range []string{singular, dashed(plural), dashed(singular)} {
+		if name != plural && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 func getOne[T any](ctx context.Context, a *app, plural, name string, rows func([]T) *table) error {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -35,7 +34,7 @@ func (a *app) memoryCommand() *cobra.Command {
 }
 
 func (a *app) simulateCommand() *cobra.Command {
-	var lasting time.Duration
+	var lasting length
 	var request adminapi.SimulateRequest
 	cmd := &cobra.Command{
 		Use: "simulate LEVEL --for DURATION --reason TEXT", Short: "Act for a time as if memory were short", Args: takes("LEVEL"),
@@ -48,7 +47,7 @@ func (a *app) simulateCommand() *cobra.Command {
 			if request.Reason == "" {
 				return usage(errors.New("a simulation needs a reason: whoever reads the events will ask"), "add --reason 'why'")
 			}
-			if args[0] != "normal" && lasting <= 0 {
+			if args[0] != "normal" && lasting.Duration <= 0 {
 				return usage(errors.New("a simulation needs an end"), "add --for 1m")
 			}
 			request.Level, request.ForSeconds = args[0], lasting.Seconds()
@@ -66,7 +65,7 @@ func (a *app) simulateCommand() *cobra.Command {
 			})
 		}),
 	}
-	cmd.Flags().DurationVar(&lasting, "for", 0, "how long, at most 1h")
+	lasting.register(cmd, "how long, at most 1h")
 	cmd.Flags().StringVar(&request.Reason, "reason", "", "why, for those who read the events later")
 	return cmd
 }

@@ -95,7 +95,7 @@ func seconds(s float64) string {
 		return trimZeros(d.Round(100 * time.Millisecond).String())
 	}
 	if d >= 24*time.Hour {
-		return trimZeros(d.Round(time.Minute).String())
+		return durationText(d.Round(time.Minute))
 	}
 	return trimZeros(d.Round(time.Second).String())
 }

@@ -23,7 +23,7 @@ func (a *app) checkCommand() *cobra.Command {
 			if request.Take < 0 {
 				return usage(errors.New("--take must not be negative"), "")
 			}
-			request.Rule, request.Key = args[0], args[1]
+			request.Rule, request.Key = args[0], a.keyArgument(args[1])
 			var d adminapi.Decision
 			if err := a.send(ctx, http.MethodPost, "/v1/check", request, &d); err != nil {
 				return err
@@ -73,7 +73,7 @@ func (a *app) peekCommand() *cobra.Command {
 		Use: "peek RULE KEY", Short: "Show what a key has left, taking nothing", Args: takes("RULE", "KEY"), ValidArgsFunction: ruleNames(a),
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			var d adminapi.Decision
-			if err := a.get(ctx, keyPath(args[0], args[1]), &d); err != nil {
+			if err := a.get(ctx, keyPath(args[0], a.keyArgument(args[1])), &d); err != nil {
 				return err
 			}
 			return a.print(d, func() error { return a.show(decisionTable(d)) })
@@ -86,7 +86,7 @@ func (a *app) resetKeyCommand() *cobra.Command {
 		Use: "reset RULE KEY", Short: "Forget what a key has used", Args: takes("RULE", "KEY"), ValidArgsFunction: ruleNames(a),
 		RunE: a.run(func(ctx context.Context, args []string) error {
 			var d adminapi.Decision
-			if err := a.send(ctx, http.MethodDelete, keyPath(args[0], args[1]), nil, &d); err != nil {
+			if err := a.send(ctx, http.MethodDelete, keyPath(args[0], a.keyArgument(args[1])), nil, &d); err != nil {
 				return err
 			}
 			return a.print(d, func() error { return a.show(decisionTable(d)) })

@@ -30,22 +30,25 @@ explains; the same layer is a Go library. Start with 'foundation quickstart'.`
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use: "foundation", Short: "Guard every call to something that can fail or be exhausted", Long: rootLong,
-		SilenceErrors: true, SilenceUsage: true, CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		Version: ThisBuild().line(), SilenceErrors: true, SilenceUsage: true, CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkOutput() },
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetOut(a.env.Stdout)
 	root.SetErr(a.env.Stderr)
 	flags := root.PersistentFlags()
-	a.where.register(flags)
 	flags.StringVarP(&a.output, "output", "o", outputTable, "form of the output: table, json or yaml")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
 	root.AddGroup(&cobra.Group{ID: groupRun, Title: "Run:"}, &cobra.Group{ID: groupLook, Title: "Look:"}, &cobra.Group{ID: groupAct, Title: "Act:"})
 	root.AddCommand(
-		a.quickstartCommand(), a.serveCommand(), a.healthcheckCommand(),
-		a.statusCommand(), a.getCommand(), a.alertsCommand(), a.eventsCommand(), a.checkCommand(), a.detectCommand(),
-		a.breakerCommand(), a.rateLimitCommand(), a.serviceCommand(), a.memoryCommand(), a.storageCommand(), a.configCommand(), a.reloadCommand(),
-		a.versionCommand(), a.docsCommand(root),
+		a.quickstartCommand(), a.serveCommand(), a.configCommand(), a.storageCommand(), a.detectCommand(), a.versionCommand(), a.docsCommand(root),
 	)
+	root.AddCommand(a.speaks(
+		a.healthcheckCommand(),
+		a.statusCommand(), a.getCommand(), a.alertsCommand(), a.eventsCommand(), a.checkCommand(), a.bundleCommand(),
+		a.breakerCommand(), a.rateLimitCommand(), a.serviceCommand(), a.memoryCommand(), a.reloadCommand(), a.logLevelCommand(),
+	)...)
+	setHelp(root)
 	return root
 }
 

@@ -80,7 +80,8 @@ func canned() adminapi.Status {
 				{Name: "go_heap", MinLevel: "high", CooldownSeconds: 0},
 			},
 		},
-		Build: "foundation v1.2.3", Namespace: "production", UptimeSeconds: 93784, Ready: true,
+		LogLevel: adminapi.LogLevel{APIVersion: "v1", Level: "debug", Configured: "info", Actor: "ops", Reason: "to see more", RemainingSeconds: 570},
+		Build:    "foundation v1.2.3", Namespace: "production", UptimeSeconds: 93784, Ready: true,
 		Config:    adminapi.ConfigStatus{Revision: 7, LastReloadSuccessful: true},
 		Listeners: []adminapi.Listener{{Name: "gateway", Address: "10.0.0.1:8443", TLS: true}, {Name: "admin", Address: "127.0.0.1:9181"}},
 		Guards: []adminapi.Guard{
@@ -137,6 +138,9 @@ func daemon(t *testing.T) (addr string, requests *[]string) {
 	mux.HandleFunc("GET /v1/health/{name...}", reply(sick().Components[0]))
 	mux.HandleFunc("GET /v1/memory", reply(s.Memory))
 	mux.HandleFunc("POST /v1/memory/simulate", reply(s.Memory))
+	level := adminapi.LogLevel{APIVersion: "v1", Level: "debug", Configured: "info", Actor: "ops", Reason: "to see more", RemainingSeconds: 570}
+	mux.HandleFunc("GET /v1/log_level", reply(level))
+	mux.HandleFunc("PUT /v1/log_level", reply(level))
 	mux.HandleFunc("GET /v1/services", reply(adminapi.List[adminapi.Service]{APIVersion: "v1", Items: s.Services}))
 	mux.HandleFunc("POST /v1/services/{name}/restart", reply(s.Services[0]))
 	mux.HandleFunc("GET /v1/events", reply(adminapi.Events{APIVersion: "v1", Items: events(), Next: 3, More: true}))

@@ -7,6 +7,7 @@ import (
 	"io"
 	stdlog "log"
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -37,11 +38,11 @@ func (a *app) serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			log, err := a.logger(flags)
+			log, level, err := a.logger(flags)
 			if err != nil {
 				return err
 			}
-			return a.serve(ctx, path, log)
+			return a.serve(ctx, path, log, level)
 		}),
 	}
 	cmd.Flags().StringVarP(&file, "config", "c", "", "configuration file")
@@ -65,7 +66,7 @@ func (a *app) configFile(flag string) (string, error) {
 		"'"+a.env.Program+" quickstart' runs without one and shows what one looks like")
 }
 
-func (a *app) serve(ctx context.Context, path string, log *slog.Logger) error {
+func (a *app) serve(ctx context.Context, path string, log *slog.Logger, level *slog.LevelVar) error {
 	if a.env.getenv("GOGC") == "" { // who sets it has decided; so has GOMEMLIMIT, which goes before
 		restore := startCollector()
 		defer restore()
@@ -82,7 +83,7 @@ func (a *app) serve(ctx context.Context, path string, log *slog.Logger) error {
 		log.Warn("the watchdog of the service manager is not served", slog.String("error", err.Error()))
 	}
 	err = daemon.Run(ctx, daemon.Options{
-		ConfigFile: path, LookupEnv: a.env.LookupEnv, Log: log, LogDropped: a.logs.Dropped, Kinds: workerKinds(), Build: buildName(), Manager: manager,
+		ConfigFile: path, LookupEnv: a.env.LookupEnv, Log: log, LogLevel: level, LogDropped: a.logs.Dropped, Kinds: workerKinds(), Build: buildName(), Manager: manager,
 	}, hangups, nil)
 	return startError(err)
 }
@@ -129,23 +130,22 @@ func (l *logFlags) register(cmd *cobra.Command) {
 
 // logger starts the log on stderr. From now on all that is written there goes
 // through its queue, so that what is reported at the end stands after it.
-func (a *app) logger(l logFlags) (*slog.Logger, error) {
-	options := &slog.HandlerOptions{}
-	var level slog.Level
+func (a *app) logger(l logFlags) (*slog.Logger, *slog.LevelVar, error) {
+	level := new(slog.LevelVar)
+	options := &slog.HandlerOptions{Level: level}
 	if err := level.UnmarshalText([]byte(l.level)); err != nil {
-		return nil, usage(fmt.Errorf("--log-level %q is none of debug, info, warn, error", l.level), "")
+		return nil, nil, usage(fmt.Errorf("--log-level %q is none of debug, info, warn, error", l.level), "")
 	}
-	options.Level = level
 	switch l.format {
 	case "json":
 		a.logs = logs.NewQueue(a.env.Stderr, func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) })
 	case "text":
 		a.logs = logs.NewQueue(a.env.Stderr, func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) })
 	default:
-		return nil, usage(fmt.Errorf("--log-format %q is neither json nor text", l.format), "")
+		return nil, nil, usage(fmt.Errorf("--log-format %q is neither json nor text", l.format), "")
 	}
 	a.env.Stderr = a.logs
-	return slog.New(a.logs.Handler()), nil
+	return slog.New(a.logs.Handler()), level, nil
 }
 
 // flushTime is how long the end of the process waits for a reader of stderr.
@@ -168,12 +168,31 @@ func (a *app) quickstartCommand() *cobra.Command {
 			"ones, nothing is left behind, and what to try next is printed.",
 		Example: "  foundation quickstart\n  foundation quickstart --upstream http://127.0.0.1:3000",
 		RunE: a.run(func(ctx context.Context, _ []string) error {
+			if err := checkUpstream(upstream); err != nil {
+				return err
+			}
 			return startError(quickstart.Run(ctx, quickstart.Options{
 				Upstream: upstream, Out: a.env.Stdout, Program: a.env.Program, Build: buildName(), LookupEnv: a.env.LookupEnv,
 				Bold: func(s string) string { return paint(s, bold, a.colour()) },
 			}))
 		}),
 	}
-	cmd.Flags().StringVar(&upstream, "upstream", "", "URL of your own service instead of the sample one")
+	cmd.Flags().StringVar(&upstream, "upstream", "", "URL of your own service instead of the sample one, as in http://127.0.0.1:3000")
 	return cmd
+}
+
+// checkUpstream explains at the flag what the configuration, which nobody has written, would
+// refuse.
+func checkUpstream(upstream string) error {
+	if upstream == "" {
+		return nil
+	}
+	u, err := url.Parse(upstream)
+	switch {
+	case err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "":
+		return nil
+	case !strings.Contains(upstream, "://"):
+		return usage(fmt.Errorf("--upstream %s has no scheme", upstream), "--upstream http://"+upstream)
+	}
+	return usage(fmt.Errorf("--upstream %s is not an http or https URL with a host", upstream), "--upstream http://127.0.0.1:3000")
 }

@@ -14,7 +14,7 @@ import (
 
 func (a *app) statusCommand() *cobra.Command {
 	var watch bool
-	var every time.Duration
+	every := length{2 * time.Second}
 	cmd := &cobra.Command{
 		Use: "status", Short: "Show the whole layer on one page", GroupID: groupLook, Args: cobra.NoArgs,
 		Long: "Show a verdict, what is wrong in words with the command that tells more, and every route,\n" +
@@ -22,13 +22,13 @@ func (a *app) statusCommand() *cobra.Command {
 			"are of the last minute; 'get' has the numbers since the start.",
 		RunE: a.run(func(ctx context.Context, _ []string) error {
 			if watch {
-				return a.watchStatus(ctx, every)
+				return a.watchStatus(ctx, every.Duration)
 			}
 			return a.printStatus(ctx)
 		}),
 	}
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it again and again until interrupted")
-	cmd.Flags().DurationVar(&every, "every", 2*time.Second, "pause between two looks of --watch")
+	cmd.Flags().Var(&every, "every", "pause between two looks of --watch")
 	return cmd
 }
 
@@ -89,6 +89,9 @@ func (a *app) statusPage(s *adminapi.Status) error {
 	}
 	if line := memoryLine(&s.Memory); line != "" {
 		a.sayWrapped("memory   ", line)
+	}
+	if l := &s.LogLevel; l.Level != l.Configured {
+		a.sayWrapped("log      ", strings.TrimPrefix(logLevelText(l), "log "))
 	}
 	return errors.Join(
 		a.section("ROUTES"+spanNote(s), len(s.Routes), func() *table { return routeStatus(s.Routes) }),

@@ -21,7 +21,8 @@ func (a *app) storageCommand() *cobra.Command {
 		Use: "storage", Short: "Check the storage, or copy it", GroupID: groupAct,
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.storageCheckCommand(), a.storageBackupCommand())
+	cmd.AddCommand(a.storageCheckCommand())
+	cmd.AddCommand(a.speaks(a.storageBackupCommand())...)
 	return cmd
 }
 

@@ -47,13 +47,15 @@ func ThisBuild() Build {
 	return b
 }
 
+func (b Build) line() string { return "foundation " + b.Version + " " + b.GoVersion + " " + b.Platform }
+
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Show which build this is", Args: cobra.NoArgs,
 		RunE: a.run(func(context.Context, []string) error {
 			b := ThisBuild()
 			return a.print(b, func() error {
-				a.say("foundation %s %s %s", b.Version, b.GoVersion, b.Platform)
+				a.say("%s", b.line())
 				return nil
 			})
 		}),

@@ -27,6 +27,8 @@ type Options struct {
 	ConfigFile string
 	LookupEnv  func(string) (string, bool)
 	Log        *slog.Logger
+	// LogLevel is the level of Log, which the admin API may change; nil offers none.
+	LogLevel *slog.LevelVar
 	// LogDropped counts the lines that Log has lost; nil if it loses none.
 	LogDropped func() uint64
 	Kinds      map[string]pool.Kind
@@ -94,7 +96,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 	if err := d.openLayer(ctx); err != nil {
 		return nil, err
 	}
-	d.admin = admin.New(d.layer, admin.Options{Access: accessOf(settings.AdminOf(d.layer.Config().Current().Config)), Metrics: d.metrics(), Log: o.Log, Program: d.program()})
+	d.admin = admin.New(d.layer, admin.Options{Access: accessOf(settings.AdminOf(d.layer.Config().Current().Config)), Metrics: d.metrics(), Log: o.Log, LogLevel: o.LogLevel, Program: d.program()})
 	if err := d.openListeners(ctx, d.layer.Config().Current().Config); err != nil {
 		return nil, err
 	}
