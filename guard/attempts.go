@@ -3,7 +3,6 @@ package guard
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
@@ -107,7 +106,7 @@ func (v *visit) further(ctx context.Context, c *Call, now clock.Instant, w verdi
 	}
 	d := p.Next(retry.State{Attempts: v.attempted(), Deadline: v.deadline(ctx)}, retry.Event{
 		Cause: r.cause, Need: min(now.Sub(v.began), v.rev.config.DeadlineFloor),
-		After: retry.Delay(err), Final: retry.IsFinal(err), Random: rand.Float64(),
+		After: retry.Delay(err), Final: retry.IsFinal(err), Random: v.guard.random(),
 	}, now)
 	r.reason, r.wait = d.Reason, d.Wait
 	switch budget := v.rev.retry.budgets.of(c.Target); {

@@ -2,6 +2,7 @@ package guard
 
 import (
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 
@@ -18,6 +19,7 @@ type Guard struct {
 	expired  telemetry.Topic[LeasesExpired]
 	panicked telemetry.Topic[DetachedPanicked]
 	retried  telemetry.Topic[Retried]
+	random   func() float64
 
 	revision atomic.Pointer[revision]
 
@@ -36,8 +38,9 @@ type Guard struct {
 type Option func(*options)
 
 type options struct {
-	bus *telemetry.Bus
-	log *slog.Logger
+	bus    *telemetry.Bus
+	log    *slog.Logger
+	random func() float64
 }
 
 // WithBus makes the guard emit its events on bus; nil is legal.
@@ -47,13 +50,24 @@ func WithBus(bus *telemetry.Bus) Option { return func(o *options) { o.bus = bus 
 // expired, panics of detached calls. nil is legal and silent, as is the default.
 func WithLogger(log *slog.Logger) Option { return func(o *options) { o.log = log } }
 
+// WithRandom replaces the source of randomness of the waits between attempts, for
+// simulations. It returns a number in [0, 1) and must be safe for concurrent use. nil is
+// legal and changes nothing.
+func WithRandom(source func() float64) Option {
+	return func(o *options) {
+		if source != nil {
+			o.random = source
+		}
+	}
+}
+
 // New returns a guard. The name appears in errors, events and metrics. A bad name
 // or configuration is refused with all its faults at once.
 func New(name string, cfg Config, opts ...Option) (*Guard, error) {
 	if err := check(name, &cfg); err != nil {
 		return nil, err
 	}
-	var o options
+	o := options{random: rand.Float64}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -67,6 +81,7 @@ func New(name string, cfg Config, opts ...Option) (*Guard, error) {
 		expired:  telemetry.TopicOf[LeasesExpired](o.bus),
 		panicked: telemetry.TopicOf[DetachedPanicked](o.bus),
 		retried:  telemetry.TopicOf[Retried](o.bus),
+		random:   o.random,
 	}
 	g.stats.init()
 	g.leases.init()

@@ -276,6 +276,19 @@ func TestRetry_NoAttemptThatTheDeadlineCannotHold(t *testing.T) {
 	})
 }
 
+func TestRetry_TheWaitsAreRandom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := 0.5
+		policy := &retry.Config{Backoff: 100 * time.Millisecond}
+		g := newGuard(t, guard.Config{Retry: policy}, guard.WithRandom(nil), guard.WithRandom(func() float64 { defer func() { next /= 2 }(); return next }))
+		began := time.Now()
+		_ = g.DoCall(t.Context(), twice, fail)
+		if waited := time.Since(began); waited != 100*time.Millisecond {
+			t.Errorf("waited %v, want half of 100 ms and a quarter of 200 ms", waited)
+		}
+	})
+}
+
 func TestRetry_ACallerThatLeavesEndsTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rec := &recorder{}

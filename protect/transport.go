@@ -31,8 +31,11 @@ import (
 // request) goes out as traceparent and tracestate, unless the request has its own.
 //
 // Requests are never changed, and their bodies are closed also when they are
-// refused. Every hop of a redirect is a request of its own. Transport does not
-// retry. Remember that http.Transport keeps two idle connections for a host
+// refused. Every hop of a redirect is a request of its own. Under a guard with
+// [guard.Config.Retry] a request is sent again after an error or a failed status, if its
+// method is idempotent or it has an Idempotency-Key, and its body can be sent again: it has
+// none, or GetBody, or a known length of at most 64 KiB, and is then read before it is sent.
+// Retry-After is heeded. The answer or error of the last attempt is the result. Remember that http.Transport keeps two idle connections for a host
 // unless MaxIdleConnsPerHost says otherwise.
 func Transport(base http.RoundTripper, g *guard.Guard, opts ...Option) http.RoundTripper {
 	if base == nil {
@@ -54,22 +57,32 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if call.Target == "" {
 		call.Target = strings.ToLower(req.URL.Host)
 	}
+	repeats, err := t.repeatsOf(req)
+	if err != nil {
+		return nil, err
+	}
+	call.Idempotent = repeats != nil && repeats.may
 	tok, err := t.guard.Enter(req.Context(), call)
 	switch {
 	case err != nil && t.measures:
 		return t.base.RoundTrip(req)
 	case err != nil:
-		closeBody(req)
+		if repeats == nil || repeats.kept == nil { // else it is closed already
+			closeBody(req)
+		}
 		return nil, err
 	}
-	x := &flight{token: tok, request: req}
-	defer x.abandon()
-	out := t.limited(x, req)
-	resp, err := t.base.RoundTrip(out)
-	if err != nil {
-		return nil, x.fail(err)
+	x := newFlight(tok, req, repeats)
+	defer func() { x.abandon() }()
+	for {
+		out := t.limited(x, req)
+		resp, err := t.base.RoundTrip(out)
+		next, resp, err := t.end(x, out, resp, err)
+		if next == nil {
+			return resp, err
+		}
+		x = next
 	}
-	return t.answer(x, out, resp)
 }
 
 // CloseIdleConnections is what http.Client's method of that name calls.
@@ -90,10 +103,13 @@ func (t *transport) limited(x *flight, req *http.Request) *http.Request {
 		ctx = x.idle.prepare(ctx, t.bodyIdle)
 	}
 	lacks := lacksTrace(ctx, req)
-	if ctx == req.Context() && !lacks {
+	if ctx == req.Context() && !lacks && !x.resends {
 		return req
 	}
 	x.out = *req.WithContext(ctx)
+	if x.resends {
+		x.out.Body = x.sends
+	}
 	if lacks {
 		passTrace(ctx, &x.out, req)
 	}
@@ -104,7 +120,8 @@ func (t *transport) limited(x *flight, req *http.Request) *http.Request {
 func (t *transport) answer(x *flight, out *http.Request, resp *http.Response) (*http.Response, error) {
 	if !x.limit.disarm() {
 		closeAnswer(resp) // came in the very moment of the timeout
-		return nil, x.fail(context.DeadlineExceeded)
+		x.fail(context.DeadlineExceeded)
+		return nil, x.limit.err
 	}
 	x.body = resp.Body
 	if resp.Request == out {
@@ -142,20 +159,21 @@ type flight struct {
 	out        http.Request  // as it is sent, if it has a context of ours
 	limit      timeLimit
 	idle       idleLimit
+	repeats    *repeats      // nil if nothing is retried
+	sends      io.ReadCloser // the body of this attempt, if resends
+	resends    bool
 	handedOver bool        // the body's end settles the call
 	ended      atomic.Bool // a body's end and its Close may come from two goroutines
 }
 
-// fail settles a request without a response and returns the error for the caller.
-func (x *flight) fail(err error) error {
+// fail settles a request without a response.
+func (x *flight) fail(err error) {
 	defer x.end(nil)
 	if x.limit.passed() {
 		x.token.Settle(outcome.Failure, x.limit.err)
-		err = x.limit.err
 	} else {
 		x.token.Done(unasked(err))
 	}
-	return err
 }
 
 // abandon runs also when the RoundTripper below, or a function that judges, panicked

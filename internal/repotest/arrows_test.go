@@ -60,7 +60,7 @@ var arrows = map[string]string{
 
 	"guard":            "breaker clock fault internal/enum internal/errtree internal/exhausted internal/histogram internal/stripe mode outcome pool priority ratelimit retry telemetry",
 	"guard/guardtest":  "fault guard pool",
-	"protect":          "fault guard internal/errclass internal/exhausted/dialing mode outcome ratelimit telemetry",
+	"protect":          "fault guard internal/errclass internal/exhausted/dialing mode outcome ratelimit retry telemetry",
 	"protect/sqlguard": "fault guard internal/errtree internal/exhausted/dialing outcome pool telemetry",
 
 	"config":                   "breaker clock config/internal/jsontree config/internal/yamlx fault guard health internal/localfile internal/ordered internal/suggest memory perf pool ratelimit retry telemetry",

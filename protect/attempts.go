@@ -1,0 +1,220 @@
+package protect
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/errclass"
+	"github.com/elixirscope/foundation/outcome"
+	"github.com/elixirscope/foundation/retry"
+)
+
+// The bounds of what is kept in memory, of a request that may be sent again and of a failed
+// answer while another attempt is waited for.
+const (
+	maxKeptBody   = 64 << 10
+	maxKeptAnswer = 4 << 10
+)
+
+// repeats is what a request under a policy of retries needs to be sent again.
+type repeats struct {
+	may  bool                          // it can be sent again, and that does no harm
+	kept []byte                        // its whole body, if that was kept
+	get  func() (io.ReadCloser, error) // or what makes the body again; both are nil without one
+}
+
+// repeatsOf says how req is sent again; nil if the guard retries nothing. A body that nobody
+// can make again is kept, if its length is known and small. It is read here: if that fails,
+// there is no request.
+func (t *transport) repeatsOf(req *http.Request) (*repeats, error) {
+	if t.measures || t.guard.Config().Retry == nil {
+		return nil, nil //nolint:nilnil // as said
+	}
+	r := &repeats{may: idempotent(req)}
+	switch {
+	case !r.may || req.Body == nil || req.Body == http.NoBody:
+	case req.GetBody != nil:
+		r.get = req.GetBody
+	case req.ContentLength <= 0 || req.ContentLength > maxKeptBody:
+		r.may = false
+	default:
+		defer closeBody(req)
+		r.kept = make([]byte, req.ContentLength)
+		if n, err := io.ReadFull(req.Body, r.kept); err != nil {
+			return nil, fmt.Errorf("the request's body ended after %d of %d bytes: %w", n, req.ContentLength, err)
+		}
+	}
+	return r, nil
+}
+
+// idempotent reports whether req may be sent twice, by its method (RFC 9110, section 9.2.2)
+// or because its client says so. One that switches protocols may not.
+func idempotent(req *http.Request) bool {
+	if len(req.Header["Upgrade"]) > 0 {
+		return false
+	}
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return len(req.Header["Idempotency-Key"]) > 0 || len(req.Header["X-Idempotency-Key"]) > 0
+}
+
+// newFlight is the first attempt of a request.
+func newFlight(tok *guard.Token, req *http.Request, r *repeats) *flight {
+	x := &flight{token: tok, request: req, repeats: r}
+	if r != nil && r.kept != nil {
+		x.sends, x.resends = io.NopCloser(bytes.NewReader(r.kept)), true
+	}
+	return x
+}
+
+// body returns the body for another attempt, nil if the request has none.
+func (r *repeats) body() (io.ReadCloser, error) {
+	switch {
+	case r.kept != nil:
+		return io.NopCloser(bytes.NewReader(r.kept)), nil
+	case r.get != nil:
+		return r.get()
+	}
+	return nil, nil //nolint:nilnil // as net/http has it
+}
+
+// end goes on from where base has returned: to another attempt, which is not nil then, or to
+// the answer or error for the caller.
+func (t *transport) end(x *flight, out *http.Request, resp *http.Response, err error) (*flight, *http.Response, error) {
+	if err == nil {
+		late, next := t.retryAnswer(x, resp)
+		if next != nil {
+			return next, nil, nil
+		}
+		if !late {
+			resp, err = t.answer(x, out, resp)
+			return nil, resp, err
+		}
+		closeAnswer(resp)
+		x.body = nil
+	}
+	if x.limit.passed() {
+		err = x.limit.err
+	}
+	next, last := (*flight)(nil), err
+	if how, may := t.judge(x, err); may {
+		next, last = x.again(nil, how, err)
+	}
+	if next == nil {
+		x.fail(err)
+	}
+	return next, nil, last
+}
+
+// retryAnswer asks for another attempt if resp has failed. An answer that came in the very
+// moment of the timeout is late, and none.
+func (t *transport) retryAnswer(x *flight, resp *http.Response) (late bool, next *flight) {
+	if x.repeats == nil {
+		return false, nil
+	}
+	x.body = resp.Body // nobody else closes it if what follows panics
+	how := t.outcome(resp.StatusCode)
+	if how == outcome.Success {
+		return false, nil
+	}
+	keepAnswer(resp)
+	if !x.limit.disarm() {
+		return true, nil
+	}
+	next, _ = x.again(resp, how, statusError(resp))
+	return false, next
+}
+
+// judge says what an error without an answer means for another attempt, and whether to ask
+// for one: not if it says nothing about the dependency.
+func (t *transport) judge(x *flight, err error) (how outcome.Outcome, may bool) {
+	switch {
+	case x.repeats == nil || guard.IsNeutral(unasked(err)):
+		return outcome.Ignored, false
+	case fault.IsRefusal(err):
+		return outcome.Ignored, true
+	}
+	if classify := t.guard.Config().Classify; classify != nil && !x.limit.passed() {
+		return classify(err), true
+	}
+	return outcome.Failure, true
+}
+
+// again asks for another attempt after one that ended with resp or err. If there is one, it
+// returns it, and what the last one held is given back; else the error to end with.
+func (x *flight) again(resp *http.Response, how outcome.Outcome, err error) (next *flight, last error) {
+	ctx := x.request.Context()
+	if ctx.Err() != nil {
+		return nil, err
+	}
+	var body io.ReadCloser
+	if x.repeats.may { // else it is asked for, to be counted
+		var broken error
+		if body, broken = x.repeats.body(); broken != nil {
+			return nil, err
+		}
+	}
+	again, last := x.token.Retry(ctx, how, err)
+	if !again {
+		if body != nil {
+			_ = body.Close()
+		}
+		return nil, last
+	}
+	if resp != nil {
+		closeAnswer(resp) // before the context is canceled, as in Close
+	}
+	x.limit.release()
+	x.idle.release()
+	return &flight{token: x.token, request: x.request, repeats: x.repeats, sends: body, resends: true}, nil
+}
+
+// statusError is the error of an answer that failed by its status, with the time that its
+// sender asked to wait.
+func statusError(resp *http.Response) error {
+	err := errclass.Status(resp.StatusCode)
+	if d, ok := ParseRetryAfter(resp.Header.Get("Retry-After"), time.Now()); ok {
+		return retry.After(err, d)
+	}
+	return err
+}
+
+// keepAnswer reads the body of a failed answer whose length is known and small, so that its
+// connection is free during the wait. If that breaks off, the reader of the answer learns of it.
+func keepAnswer(resp *http.Response) {
+	if resp.Body == nil || resp.Body == http.NoBody || resp.ContentLength <= 0 || resp.ContentLength > maxKeptAnswer {
+		return
+	}
+	kept, err := io.ReadAll(io.LimitReader(resp.Body, resp.ContentLength))
+	if err == nil {
+		_, err = resp.Body.Read(make([]byte, 1)) // the end, which is what frees the connection
+	}
+	if err != nil && err != io.EOF { //nolint:errorlint // readers return it as it is
+		resp.Body = &brokenBody{bytes.NewReader(kept), err, resp.Body}
+		return
+	}
+	_ = resp.Body.Close()
+	resp.Body = io.NopCloser(bytes.NewReader(kept))
+}
+
+// brokenBody is a body of which only a part was there.
+type brokenBody struct {
+	kept *bytes.Reader
+	err  error
+	io.Closer
+}
+
+// Read implements [io.Reader].
+func (b *brokenBody) Read(p []byte) (int, error) {
+	if b.kept.Len() > 0 {
+		return b.kept.Read(p)
+	}
+	return 0, b.err
+}
