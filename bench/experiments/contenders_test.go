@@ -25,7 +25,9 @@ type contender struct {
 	name    string
 	color   int  // in all figures; 0 means that it is in tables only
 	notices bool // the upstream notices that a caller has left
+	queues  bool // calls may wait before they are refused
 	protect func(t *testing.T) caller
+	shared  func(t *testing.T) caller // the same, of which bulk may use half
 }
 
 // The bounds that the contenders have where an experiment is not about the bounds.

@@ -69,12 +69,12 @@ func TestGoodputAgainstOfferedLoad(t *testing.T) {
 		}
 	}
 	data(t, "goodput", rows)
-	figure(t, "goodput", goodputFigure(s.loads, results))
-	table(t, "goodput", goodputTable(s.loads, results))
+	figure(t, "goodput", goodputFigure(goodputContenders(), s.loads, results))
+	table(t, "goodput", goodputTable(goodputContenders(), s.loads, results))
 	expectGoodput(t, s.loads, results)
 }
 
-func goodputFigure(loads []float64, results map[string][]summary) plot.Figure {
+func goodputFigure(contenders []contender, loads []float64, results map[string][]summary) plot.Figure {
 	x := plot.Axis{Label: "offered load, in multiples of the capacity", Max: 3}
 	percent := func(label string) plot.Axis { return plot.Axis{Label: label, Max: 1.05, Percent: true} }
 	goodput := plot.Chart{Title: "Goodput: calls answered within 100 ms", X: x, Y: percent("of capacity"), Height: 260}
@@ -82,7 +82,7 @@ func goodputFigure(loads []float64, results map[string][]summary) plot.Figure {
 	p99 := plot.Chart{Title: "p99 of the calls that were admitted", X: x, Y: plot.Axis{Label: "ms", Max: 105}}
 	refusals := plot.Chart{Title: "Refused at once", X: x, Y: percent("of calls")}
 	ofCritical := plot.Chart{Title: "Success of the 30 % of calls that are critical", X: x, Y: percent("of critical calls")}
-	for _, c := range goodputContenders() {
+	for _, c := range contenders {
 		lines := [4]plot.Line{}
 		for i, load := range loads {
 			all, crit := results[c.name][3*i], results[c.name][3*i+1]
@@ -102,9 +102,9 @@ func goodputFigure(loads []float64, results map[string][]summary) plot.Figure {
 	}
 }
 
-func goodputTable(loads []float64, results map[string][]summary) [][]string {
+func goodputTable(contenders []contender, loads []float64, results map[string][]summary) [][]string {
 	rows := [][]string{{"", "goodput at 0.8×", "at 1×", "at 1.4×", "at 2×", "at 3×", "lowest share of min(offered, capacity)", "p99 at 2×", "critical calls answered at 2×"}}
-	for _, c := range goodputContenders() {
+	for _, c := range contenders {
 		row := []string{c.name}
 		lowest, p99, crit := 1.0, "", ""
 		for i, load := range loads {

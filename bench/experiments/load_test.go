@@ -19,8 +19,10 @@ import (
 // becomes of those before them, and nobody tries again.
 type phase struct {
 	lasts          time.Duration
-	critical, bulk float64 // offered, in multiples of the capacity
-	slower         float64 // how many times as long service takes; 0 means 1
+	critical, bulk float64       // offered, in multiples of the capacity
+	slower         float64       // how many times as long service takes; 0 means 1
+	places         int           // of the upstream; 0 means all
+	delay          time.Duration // on the way, which takes no place
 }
 
 func (p phase) offered() float64 { return p.critical + p.bulk }
@@ -56,7 +58,7 @@ func (tr trial) run(t *testing.T) []*call {
 	var calls []*call
 	synctest.Test(t, func(t *testing.T) {
 		begin := time.Now()
-		u := &upstream{notices: tr.contender.notices, slower: func(at time.Time) float64 { return slower(tr.phases, at.Sub(begin)) }}
+		u := &upstream{notices: tr.contender.notices, during: func(at time.Time) phase { return during(tr.phases, at.Sub(begin)) }}
 		do := tr.contender.protect(t)
 		random := rand.New(rand.NewPCG(tr.seed, 0))
 		var pending sync.WaitGroup
@@ -71,7 +73,7 @@ func (tr trial) run(t *testing.T) []*call {
 				c := p.draw(random, at)
 				calls = append(calls, c)
 				time.Sleep(at - time.Since(begin))
-				pending.Go(func() { c.make(t, do, u) })
+				pending.Go(func() { c.make(t, do, u, tr.contender.queues) })
 			}
 			from += p.lasts
 		}
@@ -79,15 +81,15 @@ func (tr trial) run(t *testing.T) []*call {
 	return calls
 }
 
-// slower is how many times as long service takes at a time; after the last phase it is as usual.
-func slower(phases []phase, at time.Duration) float64 {
+// during is the phase at a time; after the last one all is as usual.
+func during(phases []phase, at time.Duration) phase {
 	for _, p := range phases {
 		if at < p.lasts {
-			return max(p.slower, 1)
+			return p
 		}
 		at -= p.lasts
 	}
-	return 1
+	return phase{}
 }
 
 // draw makes a call; all that is random about it is drawn here, in the order of arrival.
@@ -99,7 +101,7 @@ func (p phase) draw(random *rand.Rand, at time.Duration) *call {
 	return c
 }
 
-func (c *call) make(t *testing.T, do caller, u *upstream) {
+func (c *call) make(t *testing.T, do caller, u *upstream, queues bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline)
 	defer cancel()
 	begin := time.Now()
@@ -111,7 +113,8 @@ func (c *call) make(t *testing.T, do caller, u *upstream) {
 	case errors.Is(err, context.DeadlineExceeded):
 		c.end = late
 	default:
-		if _, ours := errors.AsType[*fault.Error](err); !ours && !errors.Is(err, adaptivelimiter.ErrExceeded) || c.took > 0 {
+		_, ours := errors.AsType[*fault.Error](err)
+		if !ours && !errors.Is(err, adaptivelimiter.ErrExceeded) && !errors.Is(err, errFull) || c.took > 0 && !queues {
 			t.Errorf("after %v: %v", c.took, err)
 		}
 		c.end = refused

@@ -1,6 +1,7 @@
 package experiments_test
 
 import (
+	"cmp"
 	"fmt"
 	"testing"
 	"time"
@@ -23,7 +24,9 @@ func (s scenario) length() (all time.Duration) {
 }
 
 // possible is the goodput that a phase allows, in multiples of the usual capacity.
-func (p phase) possible() float64 { return min(p.offered(), 1/max(p.slower, 1)) }
+func (p phase) possible() float64 {
+	return min(p.offered(), float64(cmp.Or(p.places, places))/places/max(p.slower, 1))
+}
 
 func (s scenario) run(t *testing.T, c contender, each func([]*call)) {
 	t.Helper()

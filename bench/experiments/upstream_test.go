@@ -1,6 +1,7 @@
 package experiments_test
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -21,8 +22,8 @@ type upstream struct {
 	// notices says that it drops a call whose caller has left before its turn. Most servers
 	// do not notice, and do work that nobody waits for.
 	notices bool
-	// slower says how many times as long service takes that begins then; nil means once.
-	slower func(begins time.Time) float64
+	// during says how the upstream is at a time.
+	during func(time.Time) phase
 
 	mu   sync.Mutex
 	free [places]time.Time // when each place has done what was given to it
@@ -50,8 +51,8 @@ func (u *upstream) serve(ctx context.Context, takes time.Duration) error {
 func (u *upstream) queue(ctx context.Context, takes time.Duration) (ends time.Time, served bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	place := 0
-	for i := range u.free {
+	place, as := 0, u.during(time.Now())
+	for i := range cmp.Or(as.places, places) {
 		if u.free[i].Before(u.free[place]) {
 			place = i
 		}
@@ -60,9 +61,6 @@ func (u *upstream) queue(ctx context.Context, takes time.Duration) (ends time.Ti
 	if until, ok := ctx.Deadline(); u.notices && ok && !begins.Before(until) {
 		return time.Time{}, false
 	}
-	if u.slower != nil {
-		takes = time.Duration(float64(takes) * u.slower(begins))
-	}
-	u.free[place] = begins.Add(takes)
-	return u.free[place], true
+	u.free[place] = begins.Add(time.Duration(float64(takes) * max(u.during(begins).slower, 1)))
+	return u.free[place].Add(as.delay), true
 }

@@ -2,13 +2,10 @@ package adaptive_test
 
 import (
 	"math"
-	"reflect"
 	"time"
 
 	"github.com/elixirscope/foundation/internal/adaptive"
 )
-
-var algorithms = map[string]adaptive.Step{"gradient2": adaptive.Gradient2, "Vegas": adaptive.Vegas, "AIMD": adaptive.AIMD}
 
 // dependency works on so many calls at once, each of which takes as long; further ones wait.
 type dependency struct {
@@ -36,9 +33,8 @@ type world struct {
 	lowest, highest int
 }
 
-func newWorld(lowest, highest int, step adaptive.Step) *world {
-	w := &world{m: adaptive.Machine{Min: lowest, Max: highest, Step: step}}
-	w.m.Blind = reflect.ValueOf(step).Pointer() == reflect.ValueOf(adaptive.AIMD).Pointer()
+func newWorld(lowest, highest int) *world {
+	w := &world{m: adaptive.Machine{Min: lowest, Max: highest, Step: adaptive.Gradient2}}
 	w.s = w.m.Start(w.now)
 	w.forget()
 	return w
