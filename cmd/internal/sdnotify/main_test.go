@@ -1,4 +1,4 @@
-package sdnotify
+package sdnotify_test
 
 import (
 	"testing"
