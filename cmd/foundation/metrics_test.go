@@ -14,9 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/protect/sqlguard"
-	"github.com/elixirscope/foundation/retry"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -204,7 +202,7 @@ func listOfMetrics(all map[string]*metric) string {
 	for _, section := range []struct {
 		title string
 		of    map[string]*metric
-	}{{"Of the daemon and of the layer", all}, {"Of a library alone", ofTheLibrary(all)}} {
+	}{{"Of the daemon and of the layer", all}, {"Of a library alone", ofTheLibrary()}} {
 		fmt.Fprintf(&b, "\n## %s\n\n| Metric | Type | Labels | Meaning |\n|---|---|---|---|\n", section.title)
 		for _, name := range slices.Sorted(maps.Keys(section.of)) {
 			if m := section.of[name]; strings.HasPrefix(name, "foundation_") {
@@ -234,19 +232,9 @@ func (m *metric) labelText() string {
 }
 
 // ofTheLibrary are the metrics of what a program makes in code and no file can name.
-func ofTheLibrary(daemon map[string]*metric) map[string]*metric {
-	retried, err := guard.New("retried", guard.Config{Retry: &retry.Config{}})
-	if err != nil {
-		panic(err)
-	}
+func ofTheLibrary() map[string]*metric {
 	all := map[string]*metric{}
-	for _, source := range []telemetry.Source{sqlguard.NewCollector("db", new(sql.DB)), retried} {
-		source.Collect(func(s telemetry.Sample) {
-			if daemon[s.Desc.Name] == nil {
-				addSample(all, s)
-			}
-		})
-	}
+	sqlguard.NewCollector("db", new(sql.DB)).Collect(func(s telemetry.Sample) { addSample(all, s) })
 	return all
 }
 
