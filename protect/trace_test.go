@@ -110,7 +110,7 @@ func TestTrace_CostsNothingWhereThereIsNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	if n := testing.AllocsPerRun(100, func() {
-		if _, err := rt.RoundTrip(req); err != nil { //nolint:bodyclose // it has none
+		if _, err := rt.RoundTrip(req); err != nil {
 			t.Fatal(err)
 		}
 	}); n > 3 { // the answer, the flight and the token

@@ -77,7 +77,7 @@ func TestTransport_AServerThatLeavesInGoodOrderIsNotBlamed(t *testing.T) {
 	b := newBreaker(t, 1)
 	left := errors.New("http2: Transport: cannot retry err [http2: Transport received Server's graceful shutdown GOAWAY] after Request.Body was written; define Request.GetBody to avoid this error")
 	rt := protect.Transport(roundTrip(func(*http.Request) (*http.Response, error) { return nil, left }), newGuard(t, guard.Config{Breaker: b}))
-	if _, err := rt.RoundTrip(outgoing(t.Context(), strings.NewReader("x"))); !errors.Is(err, left) { //nolint:bodyclose // there is none
+	if _, err := rt.RoundTrip(outgoing(t.Context(), strings.NewReader("x"))); !errors.Is(err, left) {
 		t.Errorf("the caller got %v", err)
 	}
 	if got := b.Status().Totals; got.Ignored != 1 || got.Failures != 0 {

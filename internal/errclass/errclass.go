@@ -32,19 +32,19 @@ const (
 // ranks are in the order in which a class decides.
 var ranks = [...]Class{DNS, TLS, Protocol, Timeout, Refused, Reset, EOF}
 
-// Named is an error whose class is known where it is made.
-type Named struct {
+// NamedError is an error whose class is known where it is made.
+type NamedError struct {
 	Class Class
 	Text  string
 }
 
 // Error implements error.
-func (n *Named) Error() string { return n.Text }
+func (n *NamedError) Error() string { return n.Text }
 
 // Status is the error of an answer whose status alone says that it failed.
 func Status(status int) error {
 	n := strconv.Itoa(status)
-	return &Named{Class("status_" + n), "the answer has status " + n}
+	return &NamedError{Class("status_" + n), "the answer has status " + n}
 }
 
 // Of returns the class of err. What the caller did itself, cancellation, has none. It
@@ -53,7 +53,7 @@ func Of(err error) Class {
 	if err == nil || !errtree.Joins(err) && errors.Is(err, context.Canceled) {
 		return ""
 	}
-	if n, ok := errors.AsType[*Named](err); ok {
+	if n, ok := errors.AsType[*NamedError](err); ok {
 		return n.Class
 	}
 	best := len(ranks)

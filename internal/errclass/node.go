@@ -60,7 +60,7 @@ func (n node) is(c Class) bool {
 	case Protocol:
 		return n.isProtocol()
 	case Timeout:
-		t, ok := n.error.(interface{ Timeout() bool }) //nolint:errorlint // itself
+		t, ok := n.error.(interface{ Timeout() bool })
 		return ok && t.Timeout()
 	case Refused:
 		return n.isErrno(refused)

@@ -194,7 +194,7 @@ func (w *responseWriter) startClock() {
 }
 
 // pastReading reports whether a write failed with err because the client took nothing in
-// the time that it had. A stream that is reset for it says no more than that it is closed.
+// the time that it had. A stream that is reset for it may say no more than that it is closed.
 func (w *responseWriter) pastReading(err error) bool {
 	return errors.Is(err, os.ErrDeadlineExceeded) || w.clock && !time.Now().Before(w.read)
 }

@@ -74,7 +74,7 @@ func (b blamed) checkFlags(t *testing.T, e *ending, log *accessLines) {
 	}
 	failures := 0
 	for _, f := range e.gateway.Routes()[0].Failures {
-		failures += int(f.Count) //nolint:gosec // a few
+		failures += int(f.Count)
 	}
 	if blamed := strings.HasPrefix(want, "upstream_") && want != "upstream_cut"; (failures > 0) != blamed {
 		t.Errorf("flagged as %q, and the route counts %d failures of its upstream", want, failures)

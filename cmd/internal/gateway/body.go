@@ -192,7 +192,7 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 		return 0, errUploadFailed
 	}
 	n, err := b.ReadCloser.Read(p)
-	b.received.Add(uint64(n)) //nolint:gosec // not negative
+	b.received.Add(uint64(n))
 	b.hears(time.Now())
 	if errors.Is(err, io.EOF) {
 		b.ended.Store(true)

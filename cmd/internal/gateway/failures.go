@@ -37,7 +37,7 @@ var upstreamClassNames = [upstreamClasses]string{
 // classOf returns what err, which is about the upstream, says of it.
 func classOf(err error) upstreamClass {
 	if i := slices.Index(upstreamClassNames[1:], string(errclass.Of(err))); i >= 0 {
-		return upstreamClass(i + 1) //nolint:gosec // there are few
+		return upstreamClass(i + 1)
 	}
 	return failedOther
 }
@@ -82,13 +82,13 @@ func (f *failures) explain(reason string) {
 }
 
 // status reports false if there were none.
-func (f *failures) status() (s UpstreamFailures, any bool) {
+func (f *failures) status() (s UpstreamFailures, found bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return UpstreamFailures{Count: f.count.Load(), Last: f.last, Reason: f.reason}, !f.last.IsZero()
 }
 
-// failed counts a failure of the upstream, and logs it unless one of its class has just
+// failedAs counts a failure of the upstream, and logs it unless one of its class has just
 // been. The first of a request counts.
 func (i *requestInfo) failedAs(class upstreamClass, err error) {
 	if i.route == nil || i.failed != noFailure {

@@ -44,6 +44,7 @@ var failingUpstreams = []failing{
 	{name: "half an answer", class: "eof", reason: "unexpected EOF", upstream: broken.Says("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nhalf"), cut: true},
 	{name: "the guard's timeout", class: "timeout", breakers: "call_timeout", reason: "call_timeout", upstream: broken.Silent, with: func(_ *testing.T, s *setup) { s.guard.Timeout = 50 * time.Millisecond }},
 	{name: "a body that stands still", class: "timeout", reason: "the body stood still for too long", upstream: broken.Says("HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nhalf" + broken.AndWaits), with: func(_ *testing.T, s *setup) { s.route.IdleTimeout = 50 * time.Millisecond }, cut: true},
+	{name: "500 that breaks off", class: "status_5xx", breakers: "eof", reason: "the answer has status 500", upstream: broken.Says("HTTP/1.1 500 Oh\r\nContent-Length: 100000\r\n\r\nhalf"), cut: true},
 	{name: "500", class: "status_5xx", breakers: "status_500", reason: "the answer has status 500", upstream: broken.Says("HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n")},
 }
 

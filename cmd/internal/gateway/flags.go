@@ -26,7 +26,7 @@ var flagNames = [...]string{
 // clientsOwn are those that say nothing about the route.
 const clientsOwn = flagClientCanceled | flagClientNotReading | flagClientNotSending | flagClientDeadline | flagClientSlow | flagBadRequest | flagBodyTooLarge | flagNoRoute
 
-func (i *requestInfo) has(any flags) bool { return i.flags&any != 0 }
+func (i *requestInfo) has(some flags) bool { return i.flags&some != 0 }
 
 func (i *requestInfo) flag(f flags) { i.flags |= f }
 

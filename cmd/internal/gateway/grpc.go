@@ -100,7 +100,7 @@ func reportFailure(ctx context.Context, code string) {
 }
 
 func badStatus(code string) error {
-	return fault.New(fault.Spec{Code: fault.OperationFailed, Component: "gateway", Message: "the upstream answered with gRPC code " + code, Cause: &errclass.Named{
+	return fault.New(fault.Spec{Code: fault.OperationFailed, Component: "gateway", Message: "the upstream answered with gRPC code " + code, Cause: &errclass.NamedError{
 		Class: errclass.Class("grpc_" + code), Text: "the answer has gRPC code " + code,
 	}})
 }

@@ -175,7 +175,7 @@ func (rt *route) rewrite(pr *httputil.ProxyRequest) {
 }
 
 // errBodyIdle ends a request whose body stood still for too long.
-var errBodyIdle error = &errclass.Named{Class: errclass.Timeout, Text: "the body stood still for too long"}
+var errBodyIdle error = &errclass.NamedError{Class: errclass.Timeout, Text: "the body stood still for too long"}
 
 // watch keeps an eye on a response. The request has one id, the gateway's: what an
 // upstream sends back would stand beside it.

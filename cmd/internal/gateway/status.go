@@ -82,7 +82,7 @@ func (rt *route) status() RouteStatus {
 func (t *traffic) failureList() []UpstreamFailures {
 	list := []UpstreamFailures{}
 	for class := noFailure + 1; class < upstreamClasses; class++ {
-		if f, any := t.failures[class].status(); any {
+		if f, found := t.failures[class].status(); found {
 			f.Class = upstreamClassNames[class]
 			list = append(list, f)
 		}

@@ -132,7 +132,7 @@ func (t *traffic) inFlight() int64 {
 // were any.
 func (t *traffic) refusals(yield func(fault.Code, uint64)) {
 	for i := range t.refused {
-		code := fault.Code(i) //nolint:gosec // at most 31
+		code := fault.Code(i)
 		if n := t.refused[i].Load(); n > 0 || isUsualRefusal(code) {
 			yield(code, n)
 		}

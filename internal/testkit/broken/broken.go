@@ -125,7 +125,7 @@ func TLS(left time.Duration, address string, change func(*tls.Config)) func(*tes
 				if err != nil {
 					return
 				}
-				_ = tls.Server(conn, c).Handshake()
+				_ = tls.Server(conn, c).HandshakeContext(t.Context())
 				_ = conn.Close()
 			}
 		}()
