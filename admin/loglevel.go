@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -16,7 +17,7 @@ import (
 // LogLevelChanged is emitted when somebody has changed the level of the log, and when it has
 // gone back by itself, for which Actor is empty.
 type LogLevelChanged struct {
-	From, To slog.Level
+	From, To string // debug, info, warn or error
 	Actor    string
 	Reason   string
 	Until    time.Time // when it goes back by itself; the zero time: it stays
@@ -59,7 +60,7 @@ func (l *logLevel) set(ctx context.Context, to slog.Level, actor, reason string,
 		lasting = 0
 	}
 	l.stopLocked()
-	l.by, l.since = LogLevelChanged{From: l.level.Level(), To: to, Actor: actor, Reason: reason}, now
+	l.by, l.since = LogLevelChanged{From: levelText(l.level.Level()), To: levelText(to), Actor: actor, Reason: reason}, now
 	if lasting > 0 && !l.closed {
 		l.by.Until = now.Add(lasting)
 		turn := l.turn
@@ -68,7 +69,7 @@ func (l *logLevel) set(ctx context.Context, to slog.Level, actor, reason string,
 	e := l.by
 	l.level.Set(to)
 	l.mu.Unlock()
-	l.tell(ctx, e)
+	l.tell(ctx, to, e)
 }
 
 // stopLocked forgets the timer of the change before.
@@ -88,16 +89,16 @@ func (l *logLevel) expire(turn uint64) {
 		return
 	}
 	l.stopLocked()
-	e := LogLevelChanged{From: l.level.Level(), To: l.configured, Reason: "the time for which it was set is over"}
+	e := LogLevelChanged{From: levelText(l.level.Level()), To: levelText(l.configured), Reason: "the time for which it was set is over"}
 	l.by, l.since = LogLevelChanged{}, time.Now()
 	l.level.Set(l.configured)
 	l.mu.Unlock()
-	l.tell(context.Background(), e)
+	l.tell(context.Background(), l.configured, e)
 }
 
 // tell logs at a level that is seen before the change or after it, and emits the event.
-func (l *logLevel) tell(ctx context.Context, e LogLevelChanged) {
-	l.log.LogAttrs(ctx, max(e.To, slog.LevelInfo), "log level changed", slog.String("from", levelText(e.From)), slog.String("to", levelText(e.To)),
+func (l *logLevel) tell(ctx context.Context, level slog.Level, e LogLevelChanged) {
+	l.log.LogAttrs(ctx, max(level, slog.LevelInfo), "log level changed", slog.String("from", e.From), slog.String("to", e.To),
 		slog.String("actor", e.Actor), slog.String("reason", e.Reason), slog.Time("until", e.Until))
 	l.changed.Emit(ctx, e)
 }
@@ -159,7 +160,7 @@ func (a *api) putLogLevel(r *http.Request) (any, error) {
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(request.Level)); err != nil {
-		return nil, refuse(fault.InvalidArgument, "level must be debug, info, warn or error, and not "+quoted(request.Level))
+		return nil, refuse(fault.InvalidArgument, fmt.Sprintf("level must be debug, info, warn or error, and not %q", request.Level))
 	}
 	lasting, err := durationOf(request.ForSeconds)
 	if err != nil {

@@ -85,7 +85,7 @@ func TestLogLevel_IsSetForATimeAndTold(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if len(told) != 6 || told[0].From != slog.LevelInfo || told[0].To != slog.LevelDebug || told[0].Actor != "me" || told[2].To != slog.LevelInfo || told[2].Actor != "" {
+		if len(told) != 6 || told[0].From != "info" || told[0].To != "debug" || told[0].Actor != "me" || told[2].To != "info" || told[2].Actor != "" {
 			t.Errorf("%+v", told)
 		}
 		if n := strings.Count(out.String(), "log level changed"); n != 6 {

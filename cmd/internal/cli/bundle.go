@@ -230,20 +230,12 @@ func whyParts(status []byte) (parts []wanted) {
 	if json.Unmarshal(status, &s) != nil {
 		return nil
 	}
-	add := func(wrong bool, kind, name string) {
-		if wrong && len(parts) < mostWhy {
-			parts = append(parts, wanted{"why/" + kind + "-" + url.PathEscape(name) + ".json", "/v1/why/" + kind + "/" + url.PathEscape(name)})
+	for i := range s.Findings {
+		f := &s.Findings[i]
+		if f.Kind != "" && f.Name != "" && len(parts) < mostWhy {
+			kind, name := url.PathEscape(f.Kind), url.PathEscape(f.Name)
+			parts = append(parts, wanted{"why/" + kind + "-" + name + ".json", "/v1/why/" + kind + "/" + name})
 		}
-	}
-	for i := range s.Breakers {
-		add(s.Breakers[i].State != "closed" || s.Breakers[i].Override.State != "", "breakers", s.Breakers[i].Name)
-	}
-	for i := range s.Pools {
-		add(s.Pools[i].Degraded || s.Pools[i].State == "full", "pools", s.Pools[i].Name)
-	}
-	for i := range s.Guards {
-		g := &s.Guards[i]
-		add(g.Refused+g.Failed+g.TimedOut > 0, "guards", g.Name)
 	}
 	return parts
 }

@@ -45,7 +45,7 @@ func historyTable(list []adminapi.Revision) *table {
 		}
 		if r.Outcome != "applied" {
 			outcome = cell{"✗ " + r.Outcome, bad}
-			what = strings.ReplaceAll(r.Error, "\n", " ")
+			what = strings.ReplaceAll(r.Error, "\n\t", "; ")
 		}
 		t.row(r.Revision, stamp(r.At), outcome, r.Actor, r.Source, r.Reason, what)
 	}

@@ -94,7 +94,7 @@ func seconds(s float64) string {
 	case d < time.Minute:
 		return trimZeros(d.Round(100 * time.Millisecond).String())
 	}
-	if d >= 24*time.Hour {
+	if d.Round(time.Second) >= day {
 		return durationText(d.Round(time.Minute))
 	}
 	return trimZeros(d.Round(time.Second).String())

@@ -186,7 +186,7 @@ func storageLine(s *adminapi.Storage) string {
 	default:
 		line = s.Kind
 	}
-	line += fmt.Sprintf(": %d events", s.Events)
+	line += ": " + numbered(s.Events, "event")
 	if s.Bytes > 0 {
 		line += ", " + byteText(s.Bytes)
 	}

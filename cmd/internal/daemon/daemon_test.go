@@ -368,10 +368,17 @@ func TestTLSListenerTakesOverNewCertificatesAndKeepsTheOldOnAFault(t *testing.T)
 	if _, err := d.Reload(t.Context(), config.By{}); err == nil {
 		t.Error("a broken key was not reported")
 	}
+	const refused = "the last reload was refused"
+	if _, body := get(t, client(t, nil), "http://"+d.Address("admin")+"/v1/status"); !strings.Contains(body, refused) || !strings.Contains(body, "tls.crt and its key") {
+		t.Errorf("the status does not say that a certificate cannot be read: %s", body)
+	}
 	get(t, client(t, &tls.Config{RootCAs: old, MinVersion: tls.VersionTLS12}), url)
 	renewed := certificate(t, dir)
 	if _, err := d.Reload(t.Context(), config.By{}); err != nil {
 		t.Fatal(err)
+	}
+	if _, body := get(t, client(t, nil), "http://"+d.Address("admin")+"/v1/status"); strings.Contains(body, refused) {
+		t.Errorf("the status still says that the reload was refused: %s", body)
 	}
 	get(t, client(t, &tls.Config{RootCAs: renewed, MinVersion: tls.VersionTLS12}), url)
 }
@@ -422,6 +429,44 @@ func TestReloadTakesOverRenewedFilesOfUpstreams(t *testing.T) {
 		if status, _ := get(t, c, url); status != step.want {
 			t.Errorf("%s: %d", step.name, status)
 		}
+	}
+}
+
+// Each SIGHUP reads the files again; a fault that stays is one line.
+func TestRefusedReloadsAreLoggedOnce(t *testing.T) {
+	dir := t.TempDir()
+	certificate(t, dir)
+	file := write(t, anywhere+fmt.Sprintf("gateway: { listen: \"127.0.0.1:0\", tls: { cert_file: %[1]s/tls.crt, key_file: %[1]s/tls.key }, routes: [] }\n", dir))
+	log, hangups, started, ended := make(lines, 100), make(chan os.Signal), make(chan *daemon.Daemon, 1), make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		ended <- daemon.Run(ctx, daemon.Options{ConfigFile: file, WatchEvery: -1, Log: slog.New(slog.NewTextHandler(log, nil))}, hangups, func(d *daemon.Daemon) { started <- d })
+	}()
+	<-started
+	if err := os.WriteFile(filepath.Join(dir, "tls.key"), []byte("broken"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		hangups <- os.Interrupt
+	}
+	rewrite(t, file, anywhere+"guards: { a: { timeout: 5 } }\n")
+	certificate(t, dir)
+	for range 3 {
+		hangups <- os.Interrupt
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	close(log)
+	var refused []string
+	for line := range log {
+		if strings.Contains(line, "configuration refused") {
+			refused = append(refused, line)
+		}
+	}
+	if len(refused) != 2 || !strings.Contains(refused[0], "tls.crt and its key") || !strings.Contains(refused[1], "guards.a.timeout") || !strings.Contains(refused[1], "reason=SIGHUP") || !strings.Contains(refused[1], "actor=daemon") {
+		t.Errorf("%d lines: %q", len(refused), refused)
 	}
 }
 

@@ -174,7 +174,10 @@ const actor = "daemon"
 // it ends; what it does not get to see is logged here.
 func (d *Daemon) reloadUnasked(ctx context.Context, why string) {
 	_, err := d.Reload(ctx, config.By{Actor: actor, Reason: why})
-	if err == nil {
+	switch {
+	case ctx.Err() != nil: // the end of the daemon ended it
+		return
+	case err == nil:
 		d.refused.Store(nil)
 		return
 	}
