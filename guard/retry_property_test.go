@@ -57,6 +57,7 @@ type tried struct {
 	runs           int
 	results        map[guard.Result]uint64
 	first, retries []clock.Instant
+	refused        []clock.Instant
 }
 
 const (
@@ -183,7 +184,7 @@ func (w *tried) model(call guard.Call, ends []turn) (runs int) {
 		for _, c := range p.Outcomes {
 			listed = listed || c == cause
 		}
-		if !may || !listed || !call.Idempotent || runs >= p.Attempts || w.row >= rowToOpen || !w.affords(now) {
+		if !may || !listed || !call.Idempotent || runs >= p.Attempts || !w.affords(now) || w.row >= rowToOpen {
 			w.results[result]++
 			return runs
 		}
@@ -229,17 +230,25 @@ func (w *tried) end(end turn, idempotent bool) (cause retry.Cause, may bool, res
 	}
 }
 
+// affords is the budget in the model.
 func (w *tried) affords(now clock.Instant) bool {
-	within := func(all []clock.Instant) (n int) {
+	within := func(all []clock.Instant, seconds float64) (n float64) {
 		second := func(i clock.Instant) float64 { return math.Floor(time.Duration(i).Seconds()) }
 		for _, at := range all {
-			if second(at) > second(now)-10 {
+			if second(at) > second(now)-seconds {
 				n++
 			}
 		}
 		return n
 	}
-	return float64(within(w.retries)+1) <= 10+0.2*float64(within(w.first))
+	may := func(seconds float64) bool {
+		return within(w.retries, seconds)+1 <= seconds+0.2*within(w.first, seconds)
+	}
+	if may(10) && (within(w.refused, 2) == 0 || may(1)) {
+		return true
+	}
+	w.refused = append(w.refused, now)
+	return false
 }
 
 func (w *tried) check(t *rapid.T, s *script, err error, before int) {

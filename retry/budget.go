@@ -20,7 +20,10 @@ const (
 
 // Budget bounds the retries to one dependency. In the current second and the nine before
 // it, there are at most so many retries as a share of the first attempts and one for
-// each second. Each dependency needs a budget of its own: in one that is shared, the
+// each second. A fault that is short can use all of that at once. Once a retry was
+// refused, each second has its own share alone, until nothing is refused for one: what
+// is retried to a dependency that stays dead is a steady part of its load, and no wave every
+// ten seconds. Each dependency needs a budget of its own: in one that is shared, the
 // retries to a dead dependency would be paid for by the calls to a healthy one.
 //
 // The zero Budget is ready. It is safe for concurrent use and must not be copied. Counting
@@ -33,6 +36,8 @@ type Budget struct {
 
 	mu      sync.Mutex // guards what follows; nothing is called under it
 	retries uint64     // ever
+	refused int64      // the slice in which a retry was last refused, if any was
+	any     bool       // one was
 	marks   [sliceCount]mark
 }
 
@@ -57,6 +62,7 @@ func (b *Budget) Take(now clock.Instant, share float64) bool {
 	defer b.mu.Unlock()
 	b.roll(now)
 	if b.left(share) < 1 {
+		b.refused, b.any = b.slice(), true
 		return false
 	}
 	b.retries++
@@ -99,11 +105,19 @@ func (b *Budget) Status(now clock.Instant, share float64) BudgetStatus {
 // answers as a new one.
 func (b *Budget) Idle(now clock.Instant) bool { s := b.Status(now, 0); return s.First+s.Retries == 0 }
 
-// left is how many retries the window still allows. REQUIRES: b.mu.
+// left is how many retries there may be now. REQUIRES: b.mu.
 func (b *Budget) left(share float64) float64 {
-	oldest := b.oldest()
-	allowed := floor + max(0, share)*float64(b.first.Load()-oldest.first)
-	return allowed - float64(b.retries-oldest.retries)
+	left := b.leftSince(b.oldest(), floor, share)
+	if current := b.slice(); b.any && b.refused >= current-1 {
+		left = min(left, b.leftSince(b.at(current), 1, share))
+	}
+	return left
+}
+
+// leftSince is what is left of the share of the first attempts since a mark, and of some
+// retries beside that.
+func (b *Budget) leftSince(since *mark, beside, share float64) float64 {
+	return beside + max(0, share)*float64(b.first.Load()-since.first) - float64(b.retries-since.retries)
 }
 
 // roll makes the slice of now the current one. A slightly earlier instant, of a goroutine
@@ -121,6 +135,9 @@ func (b *Budget) roll(now clock.Instant) {
 		from = to - sliceCount
 	default:
 		return
+	}
+	if to < b.slice() {
+		b.any = false // of another clock
 	}
 	count := mark{b.first.Load(), b.retries}
 	for k := from + 1; k <= to; k++ {

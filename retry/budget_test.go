@@ -65,25 +65,36 @@ func TestBudget_WhatWasNotUsedIsPutBack(t *testing.T) {
 	if got := take(&b, 9*second, 10, 0.2); got != 1 {
 		t.Errorf("%d retries, want the one that was put back", got)
 	}
-	b.Return(0, 10*second+1) // of a window that is over: nothing to give
-	if s := b.Status(10*second+1, 0.2); s.Retries != 1 || s.Left != 9 {
+	b.Return(0, 12*second) // of a window that is over: nothing to give
+	if s := b.Status(12*second, 0.2); s.Retries != 1 || s.Left != 9 {
 		t.Errorf("status %+v", s)
 	}
 }
 
 // model is a budget written the slow and obvious way: it keeps every instant.
 type model struct {
-	first, retries []clock.Instant
+	first, retries, refused []clock.Instant
 }
 
-func (m *model) window(all []clock.Instant, now clock.Instant) (n int) {
+// window counts the instants within so many slices.
+func (m *model) window(all []clock.Instant, now clock.Instant, slices int64) (n int) {
 	floor := func(i clock.Instant) int64 { return int64(i+1000*second)/int64(second) - 1000 }
 	for _, at := range all {
-		if floor(at) > floor(now)-10 {
+		if floor(at) > floor(now)-slices {
 			n++
 		}
 	}
 	return n
+}
+
+func (m *model) left(now clock.Instant, share float64) float64 {
+	within := func(slices int64) float64 {
+		return share*float64(m.window(m.first, now, slices)) + float64(slices) - float64(m.window(m.retries, now, slices))
+	}
+	if m.window(m.refused, now, 2) > 0 {
+		return min(within(10), within(1))
+	}
+	return within(10)
 }
 
 func TestBudget_AgainstAModel(t *testing.T) {
@@ -101,11 +112,16 @@ func TestBudget_AgainstAModel(t *testing.T) {
 					m.first = append(m.first, now)
 				}
 			case 1, 2:
-				left := share*float64(m.window(m.first, now)) + 10 - float64(m.window(m.retries, now))
-				if got := b.Take(now, share); got != (left >= 1) {
-					t.Fatalf("Take says %v where %v are left", got, left)
-				} else if got {
-					m.retries = append(m.retries, now)
+				for range rapid.IntRange(1, 20).Draw(t, "retries") {
+					left := m.left(now, share)
+					switch got := b.Take(now, share); {
+					case got != (left >= 1):
+						t.Fatalf("Take says %v where %v are left", got, left)
+					case got:
+						m.retries = append(m.retries, now)
+					default:
+						m.refused = append(m.refused, now)
+					}
 				}
 			case 3:
 				if n := len(m.retries); n > 0 {
@@ -115,11 +131,38 @@ func TestBudget_AgainstAModel(t *testing.T) {
 				}
 			}
 			s := b.Status(now, share)
-			if int(s.First) != m.window(m.first, now) || int(s.Retries) != m.window(m.retries, now) {
-				t.Fatalf("status %+v, want %d and %d", s, m.window(m.first, now), m.window(m.retries, now))
+			if int(s.First) != m.window(m.first, now, 10) || int(s.Retries) != m.window(m.retries, now, 10) || s.Left != uint64(max(0, m.left(now, share))) {
+				t.Fatalf("status %+v, want %d and %d, and %v left", s, m.window(m.first, now, 10), m.window(m.retries, now, 10), m.left(now, share))
 			}
 		}
 	})
+}
+
+// A dependency that stays dead gets a steady part of its load, and no wave whenever the
+// retries of the last one leave the window.
+func TestBudget_NoWaveEveryTenSeconds(t *testing.T) {
+	var b retry.Budget
+	var bySecond []int
+	for s := range clock.Instant(60) {
+		taken := 0
+		for i := range clock.Instant(100) {
+			now := s*second + i*second/100
+			b.First(now)
+			if s >= 20 {
+				taken += take(&b, now, 2, 0.2)
+			}
+		}
+		bySecond = append(bySecond, taken)
+	}
+	if first := bySecond[20]; first < 200 || first > 210 {
+		t.Errorf("in the first second of the fault there are %d retries, want the 210 of a window", first)
+	}
+	for s, n := range bySecond[30:] {
+		if n != 21 {
+			t.Errorf("in second %d of the fault there are %d retries, want a share of 20 and 1: %v", s+10, n, bySecond)
+			break
+		}
+	}
 }
 
 func TestBudget_AnotherClockBeginsAgain(t *testing.T) {
