@@ -104,7 +104,7 @@ func unknown(command string, help func(path []string) string) string {
 		usage := "\n  foundation " + strings.Join(p, " ")
 		if i := strings.Index(text, usage); i >= 0 {
 			line, _, _ := strings.Cut(text[i+1:], "\n")
-			rest := strings.TrimPrefix(line, usage[1:])
+			rest := strings.ReplaceAll(strings.TrimPrefix(line, usage[1:]), "COMMAND", "") // which is one of those listed
 			if len(p) < len(path(command)) && !strings.ContainsAny(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
 				return "there is no such command"
 			}
