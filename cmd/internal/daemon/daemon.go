@@ -230,9 +230,6 @@ func (d *Daemon) notReady() string {
 	return ""
 }
 
-// isReady is what /readyz answers.
-func (d *Daemon) isReady() bool { return d.notReady() == "" && d.layer.Health().Report().Ready }
-
 // Start serves. It returns at once.
 func (d *Daemon) Start() {
 	d.serving.Store(true)

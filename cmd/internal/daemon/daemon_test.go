@@ -11,7 +11,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"github.com/elixirscope/foundation/internal/adminapi"
 	"io"
 	"log/slog"
 	"math/big"
@@ -28,6 +27,7 @@ import (
 	"github.com/elixirscope/foundation/cmd/internal/daemon"
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 // write puts a configuration into a file of the test.
