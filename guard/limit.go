@@ -48,8 +48,17 @@ func (v *visit) callersFirst(ctx context.Context, d time.Duration) bool {
 	return ok && clock.Of(end) <= v.began.Add(d)
 }
 
-// allowance is what [Token.Timeout] returns.
+// allowance is what [Token.Timeout] returns, for the call as it begins.
 func (v *visit) allowance(ctx context.Context, c *Call) time.Duration {
+	d := v.rev.config.Timeout
+	if !v.rev.limitsTime || !c.Untimed || d == 0 || v.callersFirst(ctx, d) {
+		return 0
+	}
+	return d
+}
+
+// attemptAllowance is what [Token.AttemptTimeout] returns, for the attempt that begins.
+func (v *visit) attemptAllowance(ctx context.Context, c *Call) time.Duration {
 	if !v.rev.limitsTime || !c.Untimed {
 		return 0
 	}

@@ -46,7 +46,8 @@ type Token struct {
 	index   int32
 	judges  int32 // goroutines that look at the accounts to judge the call's end; guarded by mu
 
-	// again has the context and the timeout of the latest attempt, nil while that is the first.
+	// again has the context and the timeout of the latest attempt, nil while that is the
+	// first and has no limit of its own.
 	again atomic.Pointer[attempt]
 
 	// mu guards what is told of the call, below. The accounts follow: whoever finds
@@ -91,6 +92,9 @@ func (g *Guard) Enter(ctx context.Context, call Call) (*Token, error) {
 	}
 	limited := v.limit(ctx, &a.call)
 	t := &Token{limited: limited, timeout: v.allowance(ctx, &a.call), index: notLeased, accounts: a, progress: open}
+	if d := v.attemptAllowance(ctx, &a.call); d != t.timeout {
+		t.again.Store(&attempt{limited, d})
+	}
 	admitted = true
 	if call.Lease >= 0 {
 		g.leases.add(g, t, v.began, v.began.Add(cmp.Or(call.Lease, v.rev.config.Lease)))
@@ -113,15 +117,25 @@ func (t *Token) Context() context.Context {
 
 // Timeout returns the time limit that a call with [Call.Untimed] has to keep by
 // itself; 0 if there is none, because the guard has none or does not enforce, or
-// the caller's deadline is earlier. After [Token.Retry] it is that of the next attempt.
+// the caller's deadline is earlier. It bounds all attempts together.
 func (t *Token) Timeout() time.Duration {
+	if t == nil {
+		return 0
+	}
+	return t.timeout
+}
+
+// AttemptTimeout returns the time limit that a call with [Call.Untimed] has to keep by
+// itself for the attempt under way: that of [Config.Retry], or what the call has left if
+// that is less. It is 0 where [Token.Timeout] says all.
+func (t *Token) AttemptTimeout() time.Duration {
 	if t == nil {
 		return 0
 	}
 	if a := t.again.Load(); a != nil {
 		return a.timeout
 	}
-	return t.timeout
+	return 0
 }
 
 // Answered tells that what the time limit bounds is over, for a call with

@@ -12,7 +12,7 @@ import (
 	"github.com/elixirscope/foundation/retry"
 )
 
-// attempt is what belongs to one attempt of a token's call after the first.
+// attempt is what belongs to one attempt of a token's call.
 type attempt struct {
 	limited context.Context //nolint:containedctx // as that of Token
 	timeout time.Duration
@@ -20,7 +20,7 @@ type attempt struct {
 
 // Retry tells how an attempt of the call has ended, and asks for another one. It blocks
 // for the wait between the two, unless ctx ends. If it reports true, make the next attempt
-// within what Context and Timeout return from then on. If not, end the call with the
+// within what Context and AttemptTimeout return from then on. If not, end the call with the
 // outcome of the last attempt, and with the error that Retry returns: that is err, marked
 // as [retry.Final] if it must not be retried further out.
 //
@@ -129,7 +129,7 @@ func (t *Token) nextAttempt(r *retrial) int {
 	defer t.vacate()
 	v := &a.visit
 	if r.reason = v.admitAgain(a.ctx, &a.call); r.granted() {
-		t.again.Store(&attempt{v.limit(a.ctx, &a.call), v.allowance(a.ctx, &a.call)})
+		t.again.Store(&attempt{v.limit(a.ctx, &a.call), v.attemptAllowance(a.ctx, &a.call)})
 	}
 	return v.attempted()
 }

@@ -133,12 +133,17 @@ func TestTokenRetry_AnUntimedCallLearnsWhatIsLeft(t *testing.T) {
 		g := newGuard(t, guard.Config{Retry: policy, Timeout: 3 * time.Second})
 		tok := must(g.Enter(t.Context(), guard.Call{Idempotent: true, Untimed: true}))
 		defer tok.Close()
-		if tok.Timeout() != time.Second || tok.Context() != t.Context() {
-			t.Errorf("the first attempt has %v", tok.Timeout())
+		if tok.AttemptTimeout() != time.Second || tok.Timeout() != 3*time.Second || tok.Context() != t.Context() {
+			t.Errorf("the first attempt has %v of %v", tok.AttemptTimeout(), tok.Timeout())
 		}
 		time.Sleep(2500 * time.Millisecond)
-		if again, _ := tok.Retry(t.Context(), outcome.Failure, errDown); !again || tok.Timeout().Round(time.Millisecond) != 500*time.Millisecond {
-			t.Errorf("again %v with %v, want the 500 ms that are left", again, tok.Timeout())
+		if again, _ := tok.Retry(t.Context(), outcome.Failure, errDown); !again || tok.AttemptTimeout().Round(time.Millisecond) != 500*time.Millisecond || tok.Timeout() != 3*time.Second {
+			t.Errorf("again %v with %v, want the 500 ms that are left", again, tok.AttemptTimeout())
+		}
+		once := must(g.Enter(t.Context(), guard.Call{Untimed: true}))
+		defer once.Close()
+		if once.AttemptTimeout() != 0 || once.Timeout() != 3*time.Second {
+			t.Errorf("a call that may not be made twice has %v of %v for an attempt", once.AttemptTimeout(), once.Timeout())
 		}
 	})
 }

@@ -2,6 +2,7 @@ package protect
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -217,4 +218,27 @@ func (b *brokenBody) Read(p []byte) (int, error) {
 		return b.kept.Read(p)
 	}
 	return 0, b.err
+}
+
+// Retry tells the [Handler] that ctx comes from how an attempt at what its guard protects
+// has ended, and asks for another: see [guard.Token.Retry], which it is for handlers whose
+// requests are [IdempotentBy]. A reverse proxy calls it after a round trip that failed,
+// before anything is written to its client. It blocks for the wait between the attempts.
+// Without a Handler above it reports false, and err.
+func Retry(ctx context.Context, o outcome.Outcome, err error) (again bool, last error) {
+	r, ok := ctx.Value(reportKey{}).(*report)
+	if !ok {
+		return false, err
+	}
+	return r.exchange.token.Retry(ctx, o, err)
+}
+
+// AttemptTimeout returns the time limit of the attempt under way, for handlers that call
+// [Retry]; 0 where the guard sets none, beside that of the whole request.
+func AttemptTimeout(ctx context.Context) time.Duration {
+	r, ok := ctx.Value(reportKey{}).(*report)
+	if !ok {
+		return 0
+	}
+	return r.exchange.token.AttemptTimeout()
 }

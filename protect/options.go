@@ -23,6 +23,7 @@ type options struct {
 	priority func(*http.Request) guard.Priority
 	outcome  func(status int) outcome.Outcome
 	refuse   func(http.ResponseWriter, *http.Request, error)
+	twice    func(*http.Request) bool
 	bodyIdle time.Duration
 	quota    bool // tell admitted clients what is left
 }
@@ -55,7 +56,16 @@ func (o *options) callOf(r *http.Request) guard.Call {
 	if o.priority != nil {
 		call.Priority = o.priority(r)
 	}
+	if o.twice != nil {
+		call.Idempotent = o.twice(r)
+	}
 	return call
+}
+
+// IdempotentBy says which requests do no harm if what a [Handler] guards is asked twice,
+// for handlers that call [Retry]. Without it none does.
+func IdempotentBy(fn func(*http.Request) bool) Option {
+	return func(o *options) { o.twice = fn }
 }
 
 // KeyBy counts requests by what fn makes of them. The key may refer to the

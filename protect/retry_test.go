@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,6 +16,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/protect"
 	"github.com/elixirscope/foundation/retry"
 )
@@ -286,5 +288,41 @@ func TestTransportRetry_ConnectionsAreUsedAgain(t *testing.T) {
 	}
 	if a, b, c := <-remotes, <-remotes, <-remotes; a != b || b != c {
 		t.Errorf("three attempts over the connections %s, %s, %s", a, b, c)
+	}
+}
+
+// A handler that asks what it guards several times tells the guard of each attempt.
+func TestHandlerRetry(t *testing.T) {
+	for name, tc := range map[string]struct {
+		method   string
+		attempts int
+	}{"GET": {http.MethodGet, 3}, "POST": {http.MethodPost, 1}} {
+		b := newBreaker(t, 100)
+		policy := prompt()
+		policy.AttemptTimeout = time.Minute
+		g := newGuard(t, guard.Config{Retry: policy, Breaker: b, Concurrency: 1, Timeout: time.Hour})
+		attempts := 0
+		h := protect.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			limit := map[string]time.Duration{http.MethodGet: time.Minute}[r.Method]
+			for again := true; again; {
+				if d := protect.AttemptTimeout(r.Context()); d != limit {
+					t.Errorf("%s: an attempt may take %v", name, d)
+				}
+				attempts++
+				again, _ = protect.Retry(r.Context(), outcome.Failure, errDown)
+			}
+			w.WriteHeader(http.StatusBadGateway)
+		}), g, protect.IdempotentBy(func(r *http.Request) bool { return r.Method == http.MethodGet }))
+		r, err := http.NewRequestWithContext(t.Context(), tc.method, "/", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.ServeHTTP(httptest.NewRecorder(), r)
+		if c := b.Status().Totals; attempts != tc.attempts || int(c.Failures) != tc.attempts || g.Status().Results[guard.Failed] != 1 || !isFree(g) {
+			t.Errorf("%s: %d attempts, the breaker counts %+v", name, attempts, c)
+		}
+	}
+	if again, err := protect.Retry(t.Context(), outcome.Failure, errDown); again || !errors.Is(err, errDown) || protect.AttemptTimeout(t.Context()) != 0 {
+		t.Errorf("without a handler: %v, %v", again, err)
 	}
 }

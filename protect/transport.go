@@ -1,6 +1,7 @@
 package protect
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -96,7 +97,7 @@ func (t *transport) CloseIdleConnections() {
 // something may have to cancel it, else the caller's.
 func (t *transport) limited(x *flight, req *http.Request) *http.Request {
 	ctx := x.token.Context()
-	if d := x.token.Timeout(); d > 0 {
+	if d := cmp.Or(x.token.AttemptTimeout(), x.token.Timeout()); d > 0 {
 		ctx = x.limit.arm(ctx, t.guard.Name(), d)
 	}
 	if t.bodyIdle > 0 {
