@@ -70,6 +70,9 @@ type Listener = adminapi.Listener
 // Route is one path that a program serves through a guard.
 type Route = adminapi.Route
 
+// UpstreamFailure are the failures of the upstream of a route that are of one class.
+type UpstreamFailure = adminapi.UpstreamFailure
+
 // Copy is a copy of what a layer records. It is read once and closed.
 type Copy struct {
 	io.ReadCloser

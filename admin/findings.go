@@ -261,6 +261,9 @@ func guardSentence(s *adminapi.Status, g *adminapi.Guard) string {
 	subject := "guard " + g.Name
 	if r.Trouble == troubleFull {
 		text := fmt.Sprintf("guard %s is full: %d of %d places are taken, and %s of %d calls were refused %s", g.Name, g.InFlight, g.Concurrency, percentText(r.Share), r.Calls, windowText(r.WindowSeconds))
+		if g.InFlight < int64(g.Concurrency) {
+			text = fmt.Sprintf("guard %s was full: %s of %d calls were refused %s (%s); %d of %d places are taken now", g.Name, percentText(r.Share), r.Calls, windowText(r.WindowSeconds), r.Reason, g.InFlight, g.Concurrency)
+		}
 		if holders := holdersText(s, g); holders != "" {
 			text += "; " + holders
 		}
@@ -362,7 +365,11 @@ func holdersText(s *adminapi.Status, g *adminapi.Guard) string {
 	var parts []string
 	for i := range s.Routes {
 		if r := &s.Routes[i]; r.Guard == g.Name && r.InFlight > 0 {
-			parts = append(parts, fmt.Sprintf("route %s holds %d", r.Name, r.InFlight))
+			text := fmt.Sprintf("route %s holds %d", r.Name, r.InFlight)
+			if r.OldestSeconds >= 1 {
+				text += ", the oldest for " + span(r.OldestSeconds)
+			}
+			parts = append(parts, text)
 		}
 	}
 	return strings.Join(parts, ", ")

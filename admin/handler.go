@@ -62,6 +62,8 @@ func (a *api) handler(access Access) http.Handler {
 	handle("GET /v1/operations", a.listOperations)
 	handle("GET /v1/operations/{name}", a.getOperation)
 	handle("GET /v1/series", a.getSeries)
+	handle("GET /v1/why/{name}", a.why)
+	handle("GET /v1/why/{kind}/{name}", a.why)
 	handle("GET /v1/alerts", a.listAlerts)
 	handle("GET /v1/silences", a.listSilences)
 	handle("PUT /v1/silences/{name}", a.silence)

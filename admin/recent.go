@@ -133,7 +133,7 @@ func (r recents) judged(v adminapi.Recent, s *perf.OperationStatus) adminapi.Rec
 	}
 	if v.Succeeded >= slowCalls {
 		usual, err := r.monitor.Window(s.Name, s.Window.From.Add(-usualWindow), s.Window.From)
-		if err == nil && usual.Measured() >= slowCalls {
+		if err == nil && usual.Measured() >= slowCalls && !usual.To.After(s.Window.From) {
 			v.UsualP90Seconds = usual.Quantile(0.9).Seconds()
 		}
 	}

@@ -60,21 +60,22 @@ type Listener struct {
 
 // Route is one route of the gateway.
 type Route struct {
-	Name       string            `json:"name"` // or its match, where it was given none
-	Match      string            `json:"match"`
-	Guard      string            `json:"guard"`
-	Upstream   string            `json:"upstream"` // host and port
-	InFlight   int64             `json:"in_flight"`
-	Requests   map[string]uint64 `json:"requests"` // that have ended, by "1xx" to "5xx", or "canceled"
-	Failures   []UpstreamFailure `json:"failures"` // of the upstream, the latest first
-	RefusedBy  map[string]uint64 `json:"refused_by"`
-	Refused    uint64            `json:"refused"`
-	CutBy      map[string]uint64 `json:"cut_by"`      // answers that were broken off, by "client", "upstream" or "gateway"
-	NotReading uint64            `json:"not_reading"` // clients that were cut because they took nothing of their answer
-	Unfinished uint64            `json:"unfinished"`  // answers without a declared length that ended before their end
-	BytesIn    uint64            `json:"bytes_in"`
-	BytesOut   uint64            `json:"bytes_out"`
-	Recent     Recent            `json:"recent"`
+	Name          string            `json:"name"` // or its match, where it was given none
+	Match         string            `json:"match"`
+	Guard         string            `json:"guard"`
+	Upstream      string            `json:"upstream"` // host and port
+	InFlight      int64             `json:"in_flight"`
+	OldestSeconds float64           `json:"oldest_seconds"` // of those in flight
+	Requests      map[string]uint64 `json:"requests"`       // that have ended, by "1xx" to "5xx", or "canceled"
+	Failures      []UpstreamFailure `json:"failures"`       // of the upstream, the latest first
+	RefusedBy     map[string]uint64 `json:"refused_by"`
+	Refused       uint64            `json:"refused"`
+	CutBy         map[string]uint64 `json:"cut_by"`      // answers that were broken off, by "client", "upstream" or "gateway"
+	NotReading    uint64            `json:"not_reading"` // clients that were cut because they took nothing of their answer
+	Unfinished    uint64            `json:"unfinished"`  // answers without a declared length that ended before their end
+	BytesIn       uint64            `json:"bytes_in"`
+	BytesOut      uint64            `json:"bytes_out"`
+	Recent        Recent            `json:"recent"`
 }
 
 // UpstreamFailure are the failures of an upstream that are of one class.

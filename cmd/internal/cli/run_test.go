@@ -105,6 +105,30 @@ func canned() adminapi.Status {
 	}
 }
 
+// explained is what is wrong with a part.
+func explained() adminapi.Why {
+	at := time.Date(2026, 11, 23, 12, 4, 47, 0, time.UTC)
+	return adminapi.Why{
+		APIVersion: "v1", Kind: "breaker", Name: "payments", At: at.Add(13 * time.Second), Since: at, SinceSeconds: 13,
+		Verdict: "breaker payments is open for 13s: began 12:04:47Z with 62 % of 118 calls failed (tls); it takes with it guard checkout (98 % of 1204 calls refused), route pay",
+		Numbers: []adminapi.Number{
+			{Name: "failure ratio", Value: 0.62, Limit: 0.5, Bounded: true, Unit: "ratio", Bad: true, Note: "when it opened"},
+			{Name: "calls", Value: 118, Limit: 20, Bounded: true}, {Name: "rate", Value: 18.81, Unit: "per_second"},
+			{Name: "retry in", Value: 17.3, Unit: "seconds", Note: "when the next call is let through as a probe, as is said here in so many words that they have no place"},
+		},
+		Parts:   []adminapi.WhyPart{{Kind: "guard", Name: "checkout", State: "98 % of 1204 calls refused (circuit_open)"}, {Kind: "rate_limit", Name: "per_client", Well: true, State: "5 per 1s for each key"}},
+		Errors:  []adminapi.WhyError{{Class: "tls", Count: 73, Last: at, AgoSeconds: 13, Where: "route pay", Detail: "tls: the certificate of \"pay.example\" has expired: it was valid until 2026-11-20T00:00:00Z, which is three days ago"}},
+		Holders: []adminapi.Holder{{Kind: "route", Name: "pay", Held: 10, OldestSeconds: 31}},
+		Denied:  []adminapi.Denied{{Key: "10.0.0.9\x1b[2J", Denied: 95, Share: 0.95, AgoSeconds: 1}},
+		Before: []adminapi.Before{
+			{At: at.Add(-5 * time.Minute), EarlierSeconds: 300, What: "revision", Name: "7", Actor: "ops", Text: "breakers.payments changed: window 5s → 10s (\"calm down\")"},
+			{At: at.Add(-29 * time.Minute), EarlierSeconds: 1740, What: "annotation", Name: "shop", Actor: "ci", Text: "deploy.finished shop: version 1.2.3"},
+		},
+		BeforeNote: "the events cannot be read: it is a test",
+		Try:        []adminapi.Try{{Text: "look at its certificate"}, {Command: "foundation breaker reset payments", Text: "close it at once"}},
+	}
+}
+
 // revisions are a history, newest first.
 func revisions() []adminapi.Revision {
 	at := time.Date(2026, 11, 23, 12, 0, 0, 0, time.Local)
@@ -130,6 +154,8 @@ func daemon(t *testing.T) (addr string, requests *[]string) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", reply(s))
+	mux.HandleFunc("GET /v1/why/{kind}/{name}", reply(explained()))
+	mux.HandleFunc("GET /v1/why/{name}", reply(explained()))
 	mux.HandleFunc("GET /v1/config/history", reply(adminapi.List[adminapi.Revision]{APIVersion: "v1", Items: revisions()}))
 	mux.HandleFunc("GET /v1/config/history/3", reply(revisions()[1]))
 	mux.HandleFunc("GET /v1/config/history/4", reply(revisions()[0]))
@@ -185,6 +211,7 @@ func TestWhatPeopleSee(t *testing.T) {
 	for file, args := range map[string][]string{
 		"status.txt":       {"status"},
 		"status.yaml":      {"status", "-o", "yaml"},
+		"why.txt":          {"why", "breaker", "payments"},
 		"get_breakers.txt": {"get", "breakers"},
 		"get_guard.txt":    {"get", "guard", "checkout"},
 		"get_pools.txt":    {"get", "pools"},
@@ -207,7 +234,7 @@ func TestWhatPeopleSee(t *testing.T) {
 			t.Errorf("%v: exit code %d, %s", args, got.code, got.err)
 		}
 		golden(t, file, got.out)
-		if args[0] == "status" && len(args) == 1 {
+		if args[0] == "why" || args[0] == "status" && len(args) == 1 {
 			wantNarrow(t, got.out)
 		}
 	}
@@ -254,6 +281,8 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		`GET /v1/config/history?limit=5`:                       {"config", "history", "-n", "5"},
 		`GET /v1/config/history/3`:                             {"config", "show", "3"},
 		`GET /livez`:                                           {"healthcheck", "--probe", "livez"},
+		`GET /v1/why/payments`:                                 {"why", "payments"},
+		`GET /v1/why/route/%2Fpay%2F`:                          {"why", "route", "/pay/"},
 		`GET /v1/status`:                                       {"status"},
 		`GET /v1/health?group=shop`:                            {"get", "health", "--group", "shop"},
 		`GET /v1/health/breakers/payments`:                     {"get", "health", "breakers/payments"},

@@ -93,14 +93,42 @@ func (a *app) statusPage(s *adminapi.Status) error {
 	if l := &s.LogLevel; l.Level != l.Configured {
 		a.sayWrapped("log      ", strings.TrimPrefix(logLevelText(l), "log "))
 	}
+	guards, own := ownApart(s.Guards, func(g *adminapi.Guard) (string, bool) { return g.Name, g.Recent.Trouble == "" })
+	breakers, _ := ownApart(s.Breakers, func(b *adminapi.Breaker) (string, bool) { return b.Name, b.State == "closed" && b.Override.State == "" })
 	return errors.Join(
 		a.section("ROUTES"+spanNote(s), len(s.Routes), func() *table { return routeStatus(s.Routes) }),
-		a.section("GUARDS"+spanNote(s), len(s.Guards), func() *table { return guardStatus(s.Guards) }),
-		a.section("BREAKERS", len(s.Breakers), func() *table { return breakerStatus(s.Breakers) }),
+		a.section("GUARDS"+spanNote(s), len(guards), func() *table { return guardStatus(guards) }),
+		a.ownNote(own),
+		a.section("BREAKERS", len(breakers), func() *table { return breakerStatus(breakers) }),
 		a.section("RATE LIMITS", len(s.RateLimits), func() *table { return rateLimitStatus(s) }),
 		a.section("POOLS", len(s.Pools), func() *table { return poolStatus(s.Pools) }),
 		a.section("SERVICES THAT DO NOT RUN", len(notRunning(s.Services)), func() *table { return serviceTable(notRunning(s.Services)) }),
 	)
+}
+
+// ownPrefix begins the names of the parts that the layer itself has.
+const ownPrefix = "foundation."
+
+// ownApart leaves out the parts of the layer itself that are well, and counts them.
+func ownApart[T any](parts []T, of func(*T) (name string, well bool)) (shown []T, own int) {
+	for i := range parts {
+		if name, well := of(&parts[i]); well && strings.HasPrefix(name, ownPrefix) {
+			own++
+		} else {
+			shown = append(shown, parts[i])
+		}
+	}
+	return shown, own
+}
+
+// ownNote says that parts of the layer itself were left out.
+func (a *app) ownNote(n int) error {
+	if n == 1 {
+		a.say("and 1 of the layer itself, which is well")
+	} else if n > 1 {
+		a.say("and %d of the layer itself, which are well", n)
+	}
+	return nil
 }
 
 // finding says what is wrong, and on a line of its own which command tells more.

@@ -5,7 +5,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/elixirscope/foundation/admin"
-	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 // program is what the admin API shows and drives of the daemon.
@@ -36,12 +35,12 @@ func (d *Daemon) listeners() (list []admin.Listener) {
 func (d *Daemon) routes() (list []admin.Route) {
 	for _, r := range d.gateway.Routes() {
 		v := admin.Route{
-			Name: r.Name, Match: r.Match, Guard: r.Guard, Upstream: r.Upstream, InFlight: r.InFlight, Requests: r.Requests,
-			Failures: []adminapi.UpstreamFailure{}, RefusedBy: r.Refused, CutBy: r.Cut, NotReading: r.NotReading, Unfinished: r.Unfinished,
+			Name: r.Name, Match: r.Match, Guard: r.Guard, Upstream: r.Upstream, InFlight: r.InFlight, OldestSeconds: r.Oldest.Seconds(), Requests: r.Requests,
+			Failures: []admin.UpstreamFailure{}, RefusedBy: r.Refused, CutBy: r.Cut, NotReading: r.NotReading, Unfinished: r.Unfinished,
 			BytesIn: r.BytesIn, BytesOut: r.BytesOut,
 		}
 		for _, f := range r.Failures {
-			v.Failures = append(v.Failures, adminapi.UpstreamFailure{Class: f.Class, Count: f.Count, Last: f.Last, Reason: f.Reason})
+			v.Failures = append(v.Failures, admin.UpstreamFailure{Class: f.Class, Count: f.Count, Last: f.Last, Reason: f.Reason})
 		}
 		for _, n := range r.Refused {
 			v.Refused += n

@@ -162,17 +162,18 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	info.draining = g.draining.Load()
 	info.request = *r.WithContext(info)
 	info.timed = t.access.enabled()
-	defer t.end(info, clock.Now())
+	info.began = clock.Now()
+	defer t.end(info)
 	t.serve(info, &info.request)
 	info.returned = true
 }
 
 // end counts and logs a request whose handler has returned, or panicked.
-func (t *Table) end(info *requestInfo, began clock.Instant) {
+func (t *Table) end(info *requestInfo) {
 	if info.route == nil && !info.timed {
 		return
 	}
-	took := clock.Now().Sub(began)
+	took := clock.Now().Sub(info.began)
 	info.conclude()
 	if info.route != nil {
 		info.route.traffic.end(info, took)
@@ -293,7 +294,7 @@ func (g *Gateway) Close(ctx context.Context) {
 func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	info := infoOf(r.Context())
 	info.route = rt
-	rt.traffic.begun.Add(1)
+	rt.traffic.begin(info)
 	if rt.maxBody > 0 && r.ContentLength > rt.maxBody {
 		info.refuseTooLarge(w, r)
 		return

@@ -20,6 +20,7 @@ import (
 type requestInfo struct {
 	telemetry.Correlated // not named, so that all methods of a context are ours
 	responseWriter
+	flight
 
 	request http.Request // with this context
 	client  netip.Addr

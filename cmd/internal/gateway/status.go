@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -15,6 +16,7 @@ type RouteStatus struct {
 	Name, Match, Guard string
 	Upstream           string // host and port, as configured
 	InFlight           int64
+	Oldest             time.Duration // of those in flight
 	// Requests are those that have ended, by "1xx" to "5xx", or "canceled" if the client
 	// left before its answer was complete.
 	Requests map[string]uint64
@@ -65,7 +67,7 @@ func (g *Gateway) Routes() []RouteStatus {
 func (rt *route) status() RouteStatus {
 	t := rt.traffic
 	s := RouteStatus{
-		Name: rt.name, Match: rt.match, Guard: rt.guardName, Upstream: rt.target.Host, InFlight: t.inFlight(),
+		Name: rt.name, Match: rt.match, Guard: rt.guardName, Upstream: rt.target.Host, InFlight: t.inFlight(), Oldest: t.flights.oldest(clock.Now()),
 		Requests: map[string]uint64{}, Refused: map[string]uint64{}, Cut: map[string]uint64{}, Failures: t.failureList(),
 		NotReading: t.unread.Load(), Unfinished: t.unfinished.Load(), BytesIn: t.in.Load(), BytesOut: t.out.Load(), traffic: t,
 	}

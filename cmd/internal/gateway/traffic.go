@@ -17,6 +17,7 @@ import (
 // ended, and a record of how long it took.
 type traffic struct {
 	begun    stripe.Counter
+	flights  flights
 	ended    [statusClasses]stripe.Counter
 	in       stripe.Counter // bytes of bodies
 	out      stripe.Counter
@@ -84,8 +85,15 @@ var partyNames = [cutParties]string{"", "client", "upstream", "gateway"}
 
 func (p party) String() string { return partyNames[p] }
 
+// begin counts a request that begins.
+func (t *traffic) begin(i *requestInfo) {
+	t.begun.Add(1)
+	t.flights.add(i)
+}
+
 // end counts a request that has ended, after [requestInfo.conclude].
 func (t *traffic) end(i *requestInfo, took time.Duration) {
+	t.flights.remove(i)
 	how := i.outcome()
 	t.requests.Record(took, how)
 	if how != outcome.Success && i.status != http.StatusSwitchingProtocols {
