@@ -88,7 +88,7 @@ func (l *edgeLog) note(ctx context.Context, e telemetry.Edge) {
 	if id := telemetry.Correlation(ctx); id != "" {
 		said.attrs = append(said.attrs, slog.String("correlation", id))
 	}
-	l.log.LogAttrs(ctx, level, said.message, said.attrs...)
+	l.log.LogAttrs(ctx, level, said.message, said.attrs...) //nolint:sloglint // one of this file's
 }
 
 // mostSamplers bounds what is remembered of names.

@@ -43,15 +43,6 @@ func (a *api) handler(access Access) http.Handler {
 	handle("POST /v1/check", a.check)
 	handle("GET /v1/pools", a.listPools)
 	handle("GET /v1/pools/{name}", a.getPool)
-	handle("GET /v1/log_level", a.getLogLevel)
-	handle("PUT /v1/log_level", a.putLogLevel)
-	handle("GET /v1/config/status", a.configStatus)
-	handle("PUT /v1/config", a.putConfig)
-	handle("PATCH /v1/config", a.patchConfig)
-	handle("GET /v1/config/history", a.listHistory)
-	handle("GET /v1/config/history/{revision}", a.getRevision)
-	handle("POST /v1/config/rollback", a.rollback)
-	handle("POST /v1/reload", a.reload)
 	handle("GET /v1/events", a.listEvents)
 	handle("POST /v1/events", a.annotate)
 	handle("GET /v1/health", a.getHealth)
@@ -70,6 +61,7 @@ func (a *api) handler(access Access) http.Handler {
 	handle("DELETE /v1/silences/{name}", a.endSilence)
 	handle("GET /v1/memory", a.getMemory)
 	handle("POST /v1/memory/simulate", a.simulateMemory)
+	a.configuration(handle)
 	mux.HandleFunc("GET /v1/events/stream", a.streamEvents)
 	mux.HandleFunc("POST /v1/storage/backup", a.backup)
 	mux.HandleFunc("GET /v1/config", a.getConfig)
@@ -84,6 +76,19 @@ func (a *api) handler(access Access) http.Handler {
 		}
 		guarded.ServeHTTP(w, r)
 	})
+}
+
+// configuration are the requests for the configuration, and for the level of the log.
+func (a *api) configuration(handle func(pattern string, fn func(*http.Request) (any, error))) {
+	handle("GET /v1/log_level", a.getLogLevel)
+	handle("PUT /v1/log_level", a.putLogLevel)
+	handle("GET /v1/config/status", a.configStatus)
+	handle("PUT /v1/config", a.putConfig)
+	handle("PATCH /v1/config", a.patchConfig)
+	handle("GET /v1/config/history", a.listHistory)
+	handle("GET /v1/config/history/{revision}", a.getRevision)
+	handle("POST /v1/config/rollback", a.rollback)
+	handle("POST /v1/reload", a.reload)
 }
 
 func answer(w http.ResponseWriter, r *http.Request, fn func(*http.Request) (any, error)) {

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"github.com/elixirscope/foundation/internal/adminapi"
 	"io"
 	"net/http"
 	"strconv"
 
 	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 func revisionView(r *config.Record, text bool) adminapi.Revision {

@@ -40,7 +40,7 @@ func TestLogLevel_IsSetForATimeAndTold(t *testing.T) {
 		})
 		put := func(body string) (v adminapi.LogLevel, code int) {
 			w := httptest.NewRecorder()
-			r := httptest.NewRequest("PUT", "/v1/log_level", strings.NewReader(body))
+			r := httptest.NewRequest(http.MethodPut, "/v1/log_level", strings.NewReader(body))
 			r.Header.Set("Content-Type", "application/json")
 			api.ServeHTTP(w, r)
 			_ = json.Unmarshal(w.Body.Bytes(), &v) // a problem is none
@@ -96,15 +96,15 @@ func TestLogLevel_IsSetForATimeAndTold(t *testing.T) {
 
 func TestLogLevel_ThereMayBeNone(t *testing.T) {
 	ask, _ := roles(t, admin.Options{})
-	if resp, text := ask(mayRead, "GET", "/v1/log_level", ""); resp.StatusCode != 404 || !strings.Contains(text, "no level") {
+	if resp, text := ask(mayRead, "GET", "/v1/log_level", ""); resp.StatusCode != http.StatusNotFound || !strings.Contains(text, "no level") {
 		t.Errorf("%s %s", resp.Status, text)
 	}
-	if resp, _ := ask(mayWrite, "PUT", "/v1/log_level", `{"level": "debug"}`); resp.StatusCode != 404 {
+	if resp, _ := ask(mayWrite, "PUT", "/v1/log_level", `{"level": "debug"}`); resp.StatusCode != http.StatusNotFound {
 		t.Error(resp.Status)
 	}
 	level := new(slog.LevelVar)
 	ask, _ = roles(t, admin.Options{LogLevel: level})
-	if resp, _ := ask(mayRead, "PUT", "/v1/log_level", `{"level": "debug"}`); resp.StatusCode != 403 || level.Level() != slog.LevelInfo {
+	if resp, _ := ask(mayRead, "PUT", "/v1/log_level", `{"level": "debug"}`); resp.StatusCode != http.StatusForbidden || level.Level() != slog.LevelInfo {
 		t.Error(resp.Status)
 	}
 }
