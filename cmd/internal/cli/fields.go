@@ -25,7 +25,8 @@ func dashed(s string) string { return strings.ReplaceAll(s, "_", "-") }
 func spaced(s string) string { return strings.ReplaceAll(s, "_", " ") }
 
 // showFields shows one part whole: its row, then every field under its wire
-// name, so that what is read here can be looked for in the JSON and the docs.
+// name, so that what is read here can be looked for in the JSON and the docs: those that
+// are set, each count with its bound, and then the names of the others.
 func (a *app) showFields(v any, row *table) error {
 	if err := a.show(row); err != nil {
 		return err
@@ -34,16 +35,53 @@ func (a *app) showFields(v any, row *table) error {
 	if err != nil {
 		return fmt.Errorf("render the answer: %w", err)
 	}
-	t := newTable("FIELD", "VALUE")
-	if err := addFields(t, "", raw); err != nil {
+	f := fields{table: newTable("FIELD", "VALUE"), bounds: boundsIn(raw)}
+	if err := f.add("", raw); err != nil {
 		return fmt.Errorf("render the answer: %w", err)
 	}
 	a.say("")
-	return a.show(t)
+	if err := a.show(f.table); err != nil {
+		return err
+	}
+	if len(f.unset) > 0 {
+		a.sayWrapped("zero or not set: ", strings.Join(f.unset, ", "))
+	}
+	return nil
 }
 
-// addFields adds the members of an object in the order of the wire.
-func addFields(t *table, prefix string, raw json.RawMessage) error {
+// boundOf names the bound of a count, which is shown beside it.
+var boundOf = map[string]string{"in_flight": "concurrency", "keys": "max_keys", "member_count": "max_members", "checked_out": "size", "p99_seconds": "timeout_seconds"}
+
+// boundsIn reads the bounds that are set.
+func boundsIn(raw json.RawMessage) map[string]string {
+	all, bounds := map[string]json.RawMessage{}, map[string]string{}
+	if json.Unmarshal(raw, &all) != nil {
+		return bounds
+	}
+	for count, bound := range boundOf {
+		if value, has := all[bound]; has && !isZero(value) {
+			bounds[count] = fieldText(bound, value)
+		}
+	}
+	return bounds
+}
+
+// fields are the members of an object, in the order of the wire.
+type fields struct {
+	table  *table
+	bounds map[string]string
+	unset  []string
+}
+
+func isZero(raw json.RawMessage) bool {
+	switch string(raw) {
+	case "0", `""`, "false", "null", "[]", "{}", `"0001-01-01T00:00:00Z"`:
+		return true
+	}
+	return false
+}
+
+func (f *fields) add(prefix string, raw json.RawMessage) error {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	if _, err := dec.Token(); err != nil { // the opening brace
 		return err
@@ -59,12 +97,21 @@ func addFields(t *table, prefix string, raw json.RawMessage) error {
 		}
 		path := prefix + fmt.Sprint(name)
 		if value[0] == '{' && len(value) > len("{}") {
-			if err := addFields(t, path+".", value); err != nil {
+			if err := f.add(path+".", value); err != nil {
 				return err
 			}
 			continue
 		}
-		t.row(path, fieldText(path, value))
+		bound := f.bounds[path]
+		if isZero(value) && bound == "" {
+			f.unset = append(f.unset, path)
+			continue
+		}
+		text := fieldText(path, value)
+		if bound != "" {
+			text += " of " + bound
+		}
+		f.table.row(path, text)
 	}
 	return nil
 }
@@ -122,11 +169,18 @@ func memberText(m map[string]any) string {
 	case m["member"] != nil:
 		return fmt.Sprintf("%v %v", m["member"], m["state"])
 	case m["bounded"] == true:
-		return fmt.Sprintf("%v %v of %v %v", m["name"], m["value"], m["limit"], m["unit"])
+		return fmt.Sprintf("%v %s of %s", m["name"], measured(m, "value"), measured(m, "limit"))
 	case m["bounded"] == false:
-		return fmt.Sprintf("%v %v %v", m["name"], m["value"], m["unit"])
+		return fmt.Sprintf("%v %s", m["name"], measured(m, "value"))
 	}
 	return fmt.Sprint(m)
+}
+
+// measured writes a number of a fact in its unit.
+func measured(m map[string]any, key string) string {
+	v, _ := m[key].(float64)
+	unit, _ := m["unit"].(string)
+	return amount(v, unit)
 }
 
 // percentOf turns a share into percent.
