@@ -264,6 +264,7 @@ func guardSentence(s *adminapi.Status, g *adminapi.Guard) string {
 		if g.InFlight < int64(g.Concurrency) {
 			text = fmt.Sprintf("guard %s was full: %s of %d calls were refused %s (%s); %d of %d places are taken now", g.Name, percentText(r.Share), r.Calls, windowText(r.WindowSeconds), r.Reason, g.InFlight, g.Concurrency)
 		}
+		text += adaptiveText(&g.AdaptiveConcurrency)
 		if holders := holdersText(s, g); holders != "" {
 			text += "; " + holders
 		}

@@ -74,6 +74,12 @@ func TestVerdict_OneOutageIsOneFinding(t *testing.T) {
 			s.Guards = []adminapi.Guard{{Name: "checkout", InFlight: 10, Concurrency: 10, Recent: sick(troubleFull, "concurrency_limited", 83)}}
 			s.Routes = []adminapi.Route{{Name: "pay", Guard: "checkout", InFlight: 10}}
 		}, []string{"guard checkout is full: 10 of 10 places are taken, and 83 % of 100 calls were refused in the last minute; route pay holds 10 | foundation why guard checkout"}},
+		"a full guard whose limit adapts": {func(s *adminapi.Status) {
+			s.Guards = []adminapi.Guard{{
+				Name: "checkout", InFlight: 28, Concurrency: 31, Recent: sick(troubleFull, "concurrency_limited", 83),
+				AdaptiveConcurrency: adminapi.AdaptiveConcurrency{Min: 4, Max: 256, Limit: 31, Reason: "latency", SinceSeconds: 3, LatencySeconds: 0.062, BaselineSeconds: 0.01},
+			}}
+		}, []string{"guard checkout was full: 83 % of 100 calls were refused in the last minute (concurrency_limited); 28 of 31 places are taken now; the limit is 31 since 3s (latency): calls take 62ms, 10ms without load | foundation why guard checkout"}},
 		"clients that leave": {func(s *adminapi.Status) {
 			s.Guards = []adminapi.Guard{{Name: "checkout", Recent: sick(troubleLeave, "canceled", 45)}}
 		}, []string{"guard checkout: clients leave: 45 % of 100 calls were given up by their callers in the last minute; half of the others take 0s or longer | foundation why guard checkout"}},

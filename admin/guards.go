@@ -18,7 +18,10 @@ func guardView(s guard.Status) adminapi.Guard {
 		Succeeded: s.Results[guard.Succeeded], Failed: s.Results[guard.Failed], TimedOut: s.Results[guard.TimedOut],
 		Canceled: s.Results[guard.CallerLeft], Ignored: s.Results[guard.Indifferent], LeasesExpired: s.LeasesExpired,
 		P50Seconds: s.Duration.P50.Seconds(), P95Seconds: s.Duration.P95.Seconds(), P99Seconds: s.Duration.P99.Seconds(),
-		CheckoutP99Seconds: s.Wait.P99.Seconds(),
+		CheckoutP99Seconds: s.Wait.P99.Seconds(), AdaptiveConcurrency: adaptiveView(&s),
+	}
+	if a := &v.AdaptiveConcurrency; a.Limit > 0 {
+		v.Concurrency = a.Limit
 	}
 	v.RefusedBy, v.Refused = byCode(s.Refused)
 	v.WouldRefuseBy, v.WouldRefuse = byCode(s.WouldRefuse)

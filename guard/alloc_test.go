@@ -78,6 +78,12 @@ func TestAllocationsOfGoodCalls(t *testing.T) {
 		_ = again.DoCall(ctx, guard.Call{Idempotent: true, Target: "orders.test:80"}, func(context.Context) error { n++; return nil })
 		sum += n
 	})
+	adaptive := newGuard(t, guard.Config{AdaptiveConcurrency: &guard.AdaptiveConcurrency{}})
+	allocates(t, "Do with a bound that adapts", 0, func() {
+		n := 0
+		_ = adaptive.Do(ctx, func(context.Context) error { n++; return nil })
+		sum += n
+	})
 	allocates(t, "Enter with a policy of retries", 1, func() {
 		tok, _ := again.Enter(ctx, guard.Call{Idempotent: true})
 		defer tok.Close()
@@ -115,6 +121,13 @@ func (q *quiet) Refusing() *atomic.Uint32                       { return nil }
 func (q *quiet) Admit(context.Context, guard.Call) *fault.Error { q.asked++; return nil }
 func (q *quiet) Record(guard.Observation)                       { q.told++ }
 
+func fullAdaptive(t *testing.T) *guard.Guard {
+	t.Helper()
+	g := newGuard(t, adapting(1, 1))
+	t.Cleanup(must(g.Enter(t.Context(), guard.Call{})).Close)
+	return g
+}
+
 func TestAllocationsOfRefusals(t *testing.T) {
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -128,6 +141,7 @@ func TestAllocationsOfRefusals(t *testing.T) {
 		{"an open breaker, after other stages", newGuard(t, guard.Config{Breaker: openBreaker(t), RateLimit: newLimit(t, 1), Concurrency: 1}), t.Context(), 0},
 		{"a rate limit", newGuard(t, guard.Config{RateLimit: newLimit(t, 1)}), t.Context(), 2},
 		{"concurrency", full(t), t.Context(), 2},
+		{"adaptive concurrency", fullAdaptive(t), t.Context(), 2},
 		{"a done context", newGuard(t, guard.Config{}), done, 2},
 	} {
 		_ = tc.g.Do(tc.ctx, succeed)

@@ -155,6 +155,8 @@ func (v *visit) endAttempt(now clock.Instant, w verdict, err error, fate pool.Fa
 	if v.tries == nil {
 		v.tries = &attempts{made: 1, began: v.began}
 	}
+	v.sample(now, w.result)
+	v.found = 0 // the wait that follows is no part of an attempt
 	v.tries.wait += v.wait
 	v.wait = 0
 	if cancel := v.cancel; cancel != nil {
@@ -200,6 +202,7 @@ func (v *visit) admitAgain(ctx context.Context, c *Call) retry.Reason {
 	switch {
 	case err == nil:
 		v.tries.made++
+		v.found = v.guard.slots.used.Load()
 		return retry.Granted
 	case by == stageBreaker:
 		v.undoAttempt()

@@ -50,6 +50,9 @@ type Config struct {
 	Lease time.Duration `yaml:"lease"`
 	// Concurrency bounds how many calls are in flight; by default nothing does.
 	Concurrency int `yaml:"concurrency"`
+	// AdaptiveConcurrency bounds how many calls are in flight and follows their latency,
+	// where no number is right for long; give it or Concurrency.
+	AdaptiveConcurrency *AdaptiveConcurrency `yaml:"adaptive_concurrency"`
 	// Priority is that of calls that have none and whose context has none: critical,
 	// normal (the default), best_effort or bulk. The last is refused first when memory
 	// is short.
@@ -102,6 +105,7 @@ func (c *Config) problems() fault.Problems {
 	ps.Require(c.Lease <= 0 || c.Lease >= c.Timeout, "lease", c.Lease, "must not be shorter than timeout %v: healthy calls would be taken for lost", c.Timeout)
 	ps.Require(c.Concurrency >= 0 && c.Concurrency <= maxConcurrency, "concurrency", c.Concurrency, "must be between 1 and %d, or left out for no bound", maxConcurrency)
 	ps.Require(c.MaxDetached >= 0 && c.MaxDetached <= maxConcurrency, "max_detached", c.MaxDetached, "must be between 1 and %d", maxConcurrency)
+	ps = append(ps, c.adaptiveProblems()...)
 	ps = append(ps, c.retryProblems()...)
 	ps.Require(c.Priority.Valid(), "priority", uint8(c.Priority), "must be critical, normal, best_effort or bulk")
 	ps.Require(c.Mode.Known(), "mode", uint8(c.Mode), "must be enforce, shadow or off")
@@ -162,6 +166,10 @@ func (c Config) effective() Config {
 	}
 	if c.Priority == 0 {
 		c.Priority = Normal
+	}
+	if c.AdaptiveConcurrency != nil {
+		bounds := c.AdaptiveConcurrency.effective()
+		c.AdaptiveConcurrency = &bounds
 	}
 	if c.Retry != nil {
 		policy := c.Retry.Effective()

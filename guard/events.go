@@ -29,7 +29,7 @@ var stageNames = [...]string{"", "entry", "memory", "concurrency", "breaker", "r
 // protectionsOf names the stages that c has.
 func protectionsOf(c *Config) []string {
 	has := [...]bool{
-		stageMemory: c.Admission != nil, stageConcurrency: c.Concurrency > 0,
+		stageMemory: c.Admission != nil, stageConcurrency: c.Concurrency > 0 || c.AdaptiveConcurrency != nil,
 		stageBreaker: c.Breaker != nil || c.Breakers != nil, stageRateLimit: c.RateLimit != nil, stagePool: c.Pool != nil,
 	}
 	var names []string

@@ -27,7 +27,8 @@ type Guard struct {
 	slots    slots
 	detached atomic.Int64 // detached calls that ran past their time and have not ended
 	leases   leases
-	budgets  atomic.Pointer[budgets] // nil until there is a policy of retries
+	budgets  atomic.Pointer[budgets]  // nil until there is a policy of retries
+	follower atomic.Pointer[follower] // nil until a bound adapts
 	stats    stats
 
 	// change is held while the settings are changed, and by nothing else.
@@ -101,7 +102,11 @@ func (g *Guard) newRevision(cfg Config, number uint64) *revision {
 	if cfg.Retry != nil && g.budgets.Load() == nil {
 		g.budgets.Store(new(budgets))
 	}
-	return newRevision(g.name, cfg, number, g.budgets.Load())
+	r := newRevision(g.name, cfg, number, g.budgets.Load())
+	if r.follower = g.adapt(&r.config); r.follower != nil {
+		r.bounded = true
+	}
+	return r
 }
 
 // Name returns the name that the guard was made with.

@@ -44,6 +44,7 @@ func BenchmarkDo(b *testing.B) {
 	}{
 		{"nothing", guard.Config{}},
 		{"concurrency", guard.Config{Concurrency: 1000}},
+		{"adaptive concurrency", guard.Config{AdaptiveConcurrency: &guard.AdaptiveConcurrency{}}},
 		{"memory", guard.Config{Admission: &memory{word: new(atomic.Uint32)}}},
 		{"breaker", guard.Config{Breaker: br}},
 		{"breaker+retry", guard.Config{Breaker: br, Retry: &retry.Config{}}},

@@ -67,15 +67,19 @@ func (g *Guard) invalid(message string) error {
 	return fault.New(fault.Spec{Code: fault.InvalidArgument, Component: component, Name: g.name, Message: message})
 }
 
-func (v *visit) tooManyInFlight() error {
-	g, cfg := v.guard, &v.rev.config
-	if cfg.Mode == mode.Shadow {
+func (v *visit) tooManyInFlight(bound int64) error {
+	g := v.guard
+	if v.rev.config.Mode == mode.Shadow {
 		return fault.ConcurrencyLimited // nobody sees the error: spare it the evidence
 	}
-	return fault.New(fault.Spec{
-		Code: fault.ConcurrencyLimited, Component: component, Name: g.name,
-		Evidence: []fault.Fact{fault.Against("in_flight", float64(g.slots.used.Load()), float64(cfg.Concurrency), "")},
-	})
+	inFlight := fault.Against("in_flight", float64(g.slots.used.Load()), float64(bound), "")
+	spec := fault.Spec{Code: fault.ConcurrencyLimited, Component: component, Name: g.name}
+	if f := v.rev.follower; f != nil {
+		spec.Evidence, spec.Message = f.evidence(inFlight)
+	} else {
+		spec.Evidence = []fault.Fact{inFlight}
+	}
+	return fault.New(spec)
 }
 
 func (g *Guard) tooManyDetached(bound int) error {

@@ -25,7 +25,8 @@ type revision struct {
 	// takesBeforePermit says that something is taken between the look at the breaker
 	// and its permit; else the permit alone decides.
 	takesBeforePermit bool
-	bounded           bool // in how many calls are in flight
+	bounded           bool      // in how many calls are in flight
+	follower          *follower // of the latency, which moves that bound; nil if it is fixed
 	hasPool           bool
 	retry             *retrying // nil if every call is made once
 	limitsTime        bool      // calls or attempts are held to a time limit

@@ -11,17 +11,18 @@ type slots struct {
 	_    [120]byte
 }
 
-// take takes a place if fewer than bound are taken. It compares and swaps instead
+// take takes a place if fewer than bound are taken, and returns how many are then; else
+// it returns 0. It compares and swaps instead
 // of adding and looking: an add that is taken back would refuse others meanwhile
 // for whom there is a place.
-func (s *slots) take(bound int64) bool {
+func (s *slots) take(bound int64) (taken int64) {
 	for {
 		used := s.used.Load()
 		if used >= bound {
-			return false
+			return 0
 		}
 		if s.used.CompareAndSwap(used, used+1) {
-			return true
+			return used + 1
 		}
 	}
 }

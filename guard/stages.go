@@ -128,11 +128,10 @@ func (v *visit) enter(ctx context.Context, c *Call) (stage, error) {
 	if v.detached && v.guard.detached.Load() >= int64(cfg.MaxDetached) {
 		return stageConcurrency, v.guard.tooManyDetached(cfg.MaxDetached)
 	}
-	if cfg.Concurrency > 0 {
-		if !v.guard.slots.take(int64(cfg.Concurrency)) {
-			return stageConcurrency, v.tooManyInFlight()
+	if v.rev.bounded {
+		if bound, ok := v.takeSlot(ctx, c); !ok {
+			return stageConcurrency, v.tooManyInFlight(bound)
 		}
-		v.holds |= slot
 	}
 	return 0, nil
 }

@@ -19,8 +19,10 @@ type Status struct {
 	Protections              []string // the names of those that are configured; do not change it
 
 	InFlight   int64 // calls that have begun and not ended
-	SlotsTaken int64 // of Config.Concurrency
-	Detached   int64 // detached calls that ran past their time and have not ended
+	SlotsTaken int64 // of the bound on concurrency
+	// Concurrency is the bound of Config.AdaptiveConcurrency now; nil without it.
+	Concurrency *ConcurrencyStatus
+	Detached    int64 // detached calls that ran past their time and have not ended
 
 	Results        map[Result]uint64     // every result, also at 0
 	Refused        map[fault.Code]uint64 // every usual reason, also at 0
@@ -60,6 +62,10 @@ func (g *Guard) Status() Status {
 		status.Results[Result(i)] = s.took[i].count()
 	}
 	status.Breaker, status.RateLimit, status.Pool = r.names()
+	if r.follower != nil {
+		c := r.follower.status()
+		status.Concurrency = &c
+	}
 	return status
 }
 

@@ -41,6 +41,7 @@ type visit struct {
 	shadowed  bool // it would have, had the guard enforced: the call would not have run
 	result    Result
 	took      time.Duration
+	found     int64        // calls in flight with this one, where a bound counts them
 	timed     bool         // the call's context has the guard's deadline
 	tries     *attempts    // nil until the call is tried again
 	answered  atomic.Int64 // how long the call took, where [Token.Answered] told it
@@ -118,6 +119,7 @@ func (v *visit) undo(now clock.Instant) {
 	v.holds &= worker
 	if held&slot != 0 {
 		v.guard.slots.giveBack()
+		v.found = 0
 	}
 	if held&tokensTaken != 0 {
 		v.decision.RefundAt(clock.Now()) // the stage that refused may have waited
@@ -132,6 +134,7 @@ func (v *visit) undo(now clock.Instant) {
 // decide settles the outcome: exactly once, when the phase moves on.
 func (v *visit) decide(now clock.Instant, w verdict, err error) {
 	v.phase = decided
+	v.sample(now, w.result)
 	if v.tries != nil {
 		v.began, v.wait = v.tries.began, v.wait+v.tries.wait
 	}

@@ -23,7 +23,7 @@ func shareOf(p guard.Priority) float64 {
 	return 1
 }
 
-// candidate is an algorithm by itself, without a guard.
+// candidate is an algorithm that no guard has.
 type candidate struct {
 	mu       sync.Mutex
 	machine  adaptive.Machine
@@ -79,9 +79,22 @@ func inShares(c contender) contender {
 	return c
 }
 
+// gradient2 is a guard with adaptive concurrency. By itself, all calls may use all of the limit.
 func gradient2() contender {
-	return algorithm("gradient2", 1, adaptive.Machine{Step: adaptive.Gradient2})
+	adapting := func(t *testing.T) caller {
+		t.Helper()
+		return through(newGuard(t, "upstream", guard.Config{AdaptiveConcurrency: &guard.AdaptiveConcurrency{Min: 1, Max: 1000}}))
+	}
+	alike := func(t *testing.T) caller {
+		t.Helper()
+		do := adapting(t)
+		return func(ctx context.Context, _ guard.Priority, op func(context.Context) error) error {
+			return do(ctx, guard.Critical, op)
+		}
+	}
+	return contender{name: "gradient2", color: 1, protect: alike, shared: adapting}
 }
+
 func vegas() contender { return algorithm("Vegas", 2, adaptive.Machine{Step: stepVegas}) }
 func aimd() contender {
 	return algorithm("AIMD", 3, adaptive.Machine{Step: stepAIMD, Blind: true})

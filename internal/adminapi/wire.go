@@ -94,32 +94,46 @@ type List[T any] struct {
 
 // Guard is one guard.
 type Guard struct {
-	Name               string            `json:"name"`
-	Mode               string            `json:"mode"`
-	Priority           string            `json:"priority"`
-	Revision           uint64            `json:"revision"`
-	Breaker            string            `json:"breaker"`
-	RateLimit          string            `json:"rate_limit"`
-	Pool               string            `json:"pool"`
-	TimeoutSeconds     float64           `json:"timeout_seconds"`
-	Concurrency        int               `json:"concurrency"` // 0: no bound
-	InFlight           int64             `json:"in_flight"`
-	Detached           int64             `json:"detached"` // calls that ran past their time and have not ended
-	Succeeded          uint64            `json:"succeeded"`
-	Failed             uint64            `json:"failed"` // without those that timed out
-	TimedOut           uint64            `json:"timed_out"`
-	Canceled           uint64            `json:"canceled"`
-	Ignored            uint64            `json:"ignored"`
-	Refused            uint64            `json:"refused"`
-	WouldRefuse        uint64            `json:"would_refuse"`
-	RefusedBy          map[string]uint64 `json:"refused_by"`
-	WouldRefuseBy      map[string]uint64 `json:"would_refuse_by"`
-	LeasesExpired      uint64            `json:"leases_expired"`
-	P50Seconds         float64           `json:"p50_seconds"` // of calls that succeeded
-	P95Seconds         float64           `json:"p95_seconds"`
-	P99Seconds         float64           `json:"p99_seconds"`
-	CheckoutP99Seconds float64           `json:"checkout_p99_seconds"` // the wait for a worker
-	Recent             Recent            `json:"recent"`
+	Name           string  `json:"name"`
+	Mode           string  `json:"mode"`
+	Priority       string  `json:"priority"`
+	Revision       uint64  `json:"revision"`
+	Breaker        string  `json:"breaker"`
+	RateLimit      string  `json:"rate_limit"`
+	Pool           string  `json:"pool"`
+	TimeoutSeconds float64 `json:"timeout_seconds"`
+	Concurrency    int     `json:"concurrency"` // the bound now; 0: none
+	// AdaptiveConcurrency is how that bound adapts; all of it is zero where it is fixed.
+	AdaptiveConcurrency AdaptiveConcurrency `json:"adaptive_concurrency"`
+	InFlight            int64               `json:"in_flight"`
+	Detached            int64               `json:"detached"` // calls that ran past their time and have not ended
+	Succeeded           uint64              `json:"succeeded"`
+	Failed              uint64              `json:"failed"` // without those that timed out
+	TimedOut            uint64              `json:"timed_out"`
+	Canceled            uint64              `json:"canceled"`
+	Ignored             uint64              `json:"ignored"`
+	Refused             uint64              `json:"refused"`
+	WouldRefuse         uint64              `json:"would_refuse"`
+	RefusedBy           map[string]uint64   `json:"refused_by"`
+	WouldRefuseBy       map[string]uint64   `json:"would_refuse_by"`
+	LeasesExpired       uint64              `json:"leases_expired"`
+	P50Seconds          float64             `json:"p50_seconds"` // of calls that succeeded
+	P95Seconds          float64             `json:"p95_seconds"`
+	P99Seconds          float64             `json:"p99_seconds"`
+	CheckoutP99Seconds  float64             `json:"checkout_p99_seconds"` // the wait for a worker
+	Recent              Recent              `json:"recent"`
+}
+
+// AdaptiveConcurrency is a bound that follows the latency of calls.
+type AdaptiveConcurrency struct {
+	Min             int       `json:"min"`
+	Max             int       `json:"max"`
+	Limit           int       `json:"limit"`  // in force
+	Reason          string    `json:"reason"` // why it last moved
+	Since           time.Time `json:"since"`  // when
+	SinceSeconds    float64   `json:"since_seconds"`
+	LatencySeconds  float64   `json:"latency_seconds"`  // the mean of the last calls
+	BaselineSeconds float64   `json:"baseline_seconds"` // without load
 }
 
 // Breaker is one circuit breaker, a group of them, or one member of a group.

@@ -58,7 +58,7 @@ var arrows = map[string]string{
 	"health":                      "fault internal/enum internal/suggest telemetry",
 	"health/healthhttp":           "fault health",
 
-	"guard":            "breaker clock fault internal/enum internal/errtree internal/exhausted internal/histogram internal/stripe mode outcome pool priority ratelimit retry telemetry",
+	"guard":            "breaker clock fault internal/adaptive internal/enum internal/errtree internal/exhausted internal/histogram internal/stripe mode outcome pool priority ratelimit retry telemetry",
 	"guard/guardtest":  "fault guard pool",
 	"protect":          "fault guard internal/errclass internal/exhausted/dialing mode outcome ratelimit retry telemetry",
 	"protect/sqlguard": "fault guard internal/errtree internal/exhausted/dialing outcome pool telemetry",
