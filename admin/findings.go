@@ -404,7 +404,7 @@ func reloadFinding(c *adminapi.ConfigStatus) adminapi.Finding {
 	if n := len(c.LastReloadProblems); n > 0 {
 		why = c.LastReloadProblems[0].String()
 		if n > 1 {
-			why += fmt.Sprintf(", and %s", counted(uint64(n-1), "more fault", "more faults"))
+			why += ", and " + counted(uint64(n-1), "more fault", "more faults")
 		}
 	}
 	return adminapi.Finding{

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -94,7 +95,7 @@ func changesBefore(started time.Time, revisions []config.Record, events []admina
 }
 
 func revisionBefore(r *config.Record) adminapi.Before {
-	b := adminapi.Before{At: r.At, What: "revision", Name: fmt.Sprint(r.Revision), Actor: r.Actor, Command: fmt.Sprintf("foundation config diff %d %d", r.Revision-1, r.Revision)}
+	b := adminapi.Before{At: r.At, What: "revision", Name: strconv.FormatUint(r.Revision, 10), Actor: r.Actor, Command: fmt.Sprintf("foundation config diff %d %d", r.Revision-1, r.Revision)}
 	if r.Outcome != "applied" {
 		b.What, b.Text, b.Command = "refused revision", r.Err, "foundation config status"
 		if _, why, long := strings.Cut(r.Err, fault.InvalidConfig.String()+": "); long {

@@ -152,7 +152,7 @@ func TestFind(t *testing.T) {
 // trouble is not.
 func TestChangesBefore(t *testing.T) {
 	since := noon
-	at := func(d time.Duration) time.Time { return since.Add(d) }
+	at := since.Add
 	revisions := []config.Record{
 		{Revision: 7, At: at(-5 * time.Minute), Actor: "ops", Reason: "calm down", Outcome: "applied", Changes: []string{"a", "b", "c", "d"}},
 		{Revision: 6, At: at(-31 * time.Minute), Outcome: "applied"},

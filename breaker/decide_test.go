@@ -69,7 +69,8 @@ func TestTheEvidenceOfEveryRule(t *testing.T) {
 				[]fault.Fact{
 					fault.Against("failure_ratio", 0.75, 0.5, "ratio"), fault.Against("calls", 4, 4, ""),
 					fault.Measure("window", 10, "seconds"), fault.Measure("config_revision", 1, ""),
-				}, nil,
+				},
+				nil,
 			},
 			"probe": {
 				breaker.Config{FailureThreshold: 1, Cooldown: second},
