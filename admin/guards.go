@@ -25,6 +25,29 @@ func guardView(s guard.Status) adminapi.Guard {
 	}
 	v.RefusedBy, v.Refused = byCode(s.Refused)
 	v.WouldRefuseBy, v.WouldRefuse = byCode(s.WouldRefuse)
+	v.Retries = retriesView(&s)
+	return v
+}
+
+func retriesView(s *guard.Status) adminapi.Retries {
+	v := adminapi.Retries{
+		RetriedFor: make(map[string]uint64, len(s.Retries.Retried)), StoppedBy: make(map[string]uint64, len(s.Retries.Stopped)),
+		BudgetLeft: s.Retries.Left(), Budgets: make([]adminapi.RetryBudget, 0, len(s.Retries.Budgets)),
+	}
+	if policy := s.Config.Retry; policy != nil {
+		v.Attempts = policy.Attempts
+	}
+	for cause, n := range s.Retries.Retried {
+		v.RetriedFor[cause.String()] = n
+		v.Retried += n
+	}
+	for why, n := range s.Retries.Stopped {
+		v.StoppedBy[why.String()] = n
+		v.Stopped += n
+	}
+	for _, b := range s.Retries.Budgets {
+		v.Budgets = append(v.Budgets, adminapi.RetryBudget{Target: b.Target, FirstAttempts: b.First, Retries: b.Retries, Left: b.Left})
+	}
 	return v
 }
 

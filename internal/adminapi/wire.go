@@ -117,6 +117,7 @@ type Guard struct {
 	RefusedBy           map[string]uint64   `json:"refused_by"`
 	WouldRefuseBy       map[string]uint64   `json:"would_refuse_by"`
 	LeasesExpired       uint64              `json:"leases_expired"`
+	Retries             Retries             `json:"retries"`
 	P50Seconds          float64             `json:"p50_seconds"` // of calls that succeeded
 	P95Seconds          float64             `json:"p95_seconds"`
 	P99Seconds          float64             `json:"p99_seconds"`
@@ -134,6 +135,26 @@ type AdaptiveConcurrency struct {
 	SinceSeconds    float64   `json:"since_seconds"`
 	LatencySeconds  float64   `json:"latency_seconds"`  // the mean of the last calls
 	BaselineSeconds float64   `json:"baseline_seconds"` // without load
+}
+
+// Retries are those of a guard.
+type Retries struct {
+	Attempts   int               `json:"attempts"`    // that a call may have; 0 without a policy
+	Retried    uint64            `json:"retried"`     // attempts after the first
+	RetriedFor map[string]uint64 `json:"retried_for"` // by how the attempt before ended
+	Stopped    uint64            `json:"stopped"`     // calls that failed and were not tried again
+	StoppedBy  map[string]uint64 `json:"stopped_by"`  // by reason
+	BudgetLeft uint64            `json:"budget_left"` // of the target that has least; 0 without a policy
+	Budgets    []RetryBudget     `json:"budgets"`     // by target, "" first: the calls without one
+}
+
+// RetryBudget is what is counted of one target in the last ten seconds, and what it may
+// have now.
+type RetryBudget struct {
+	Target        string `json:"target"`
+	FirstAttempts uint64 `json:"first_attempts"`
+	Retries       uint64 `json:"retries"`
+	Left          uint64 `json:"left"`
 }
 
 // Breaker is one circuit breaker, a group of them, or one member of a group.

@@ -136,7 +136,7 @@ func (rt *route) bind(g *guard.Guard, up *upgrades, log *slog.Logger) {
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	})
 	if g != nil {
-		opts := []protect.Option{protect.KeyBy(rt.key.of), protect.Target(rt.target.Host), protect.RefuseWith(refuse)}
+		opts := []protect.Option{protect.KeyBy(rt.key.of), protect.Target(rt.target.Host), protect.RefuseWith(refuse), protect.IdempotentBy(askedTwice)}
 		if rt.tellsQuota {
 			opts = append(opts, protect.RateLimitHeaders())
 		}

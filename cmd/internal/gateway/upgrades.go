@@ -63,8 +63,8 @@ func hasToken(values []string, token string) bool {
 	return false
 }
 
-// RoundTrip implements http.RoundTripper.
-func (rt *route) RoundTrip(r *http.Request) (*http.Response, error) {
+// send makes one attempt to have r answered by the upstream.
+func (rt *route) send(r *http.Request) (*http.Response, error) {
 	if rt.changes != nil && len(r.Header["Upgrade"]) > 0 {
 		return rt.changes.RoundTrip(r)
 	}

@@ -1,0 +1,116 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/errclass"
+	"github.com/elixirscope/foundation/internal/exhausted/dialing"
+	"github.com/elixirscope/foundation/outcome"
+	"github.com/elixirscope/foundation/protect"
+	"github.com/elixirscope/foundation/retry"
+)
+
+// maxDiscarded is how much of a failed answer is read before another attempt, so that its
+// connection can be used again.
+const maxDiscarded = 4 << 10
+
+// askedTwice reports whether r can be sent to its upstream again, and does no harm then: its
+// method is idempotent, it has no body, and it does not change the protocol.
+func askedTwice(r *http.Request) bool {
+	if r.Body != nil && r.Body != http.NoBody || r.ContentLength != 0 || len(r.Header["Upgrade"]) > 0 {
+		return false
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return false
+}
+
+// RoundTrip implements http.RoundTripper. The call is the handler's, and the attempts are
+// made here, as many as the guard's policy of retries grants.
+func (rt *route) RoundTrip(r *http.Request) (*http.Response, error) {
+	if rt.guardName == "" || !askedTwice(r) {
+		return rt.send(r)
+	}
+	for {
+		resp, err := rt.attempt(r)
+		if !again(r.Context(), resp, err) {
+			return resp, err
+		}
+	}
+}
+
+// attempt sends r within the time limit of an attempt, if there is one. The context lives
+// as long as the request's: what of it is left when the header has come bounds nothing.
+func (rt *route) attempt(r *http.Request) (*http.Response, error) {
+	limit := protect.AttemptTimeout(r.Context())
+	if limit == 0 {
+		return rt.send(r)
+	}
+	ctx, cancel := context.WithCancelCause(r.Context())
+	timer := time.AfterFunc(limit, func() { cancel(context.DeadlineExceeded) })
+	resp, err := rt.send(r.WithContext(ctx))
+	if timer.Stop() {
+		if err != nil {
+			cancel(nil)
+			return nil, err
+		}
+		resp.Request = r
+		return resp, nil
+	}
+	if err == nil {
+		_ = resp.Body.Close()
+	}
+	return nil, fault.New(fault.Spec{
+		Code: fault.CallTimeout, Component: "guard", Name: rt.guardName, Cause: context.DeadlineExceeded,
+		Message:  "no response header within the time of an attempt",
+		Evidence: []fault.Fact{fault.Measure("attempt_timeout", limit.Seconds(), "seconds")},
+	})
+}
+
+// again asks the guard for another attempt after one that failed, and throws its answer
+// away if there is one.
+func again(ctx context.Context, resp *http.Response, err error) bool {
+	how := outcome.Failure
+	switch {
+	case ctx.Err() != nil:
+		return false
+	case err == nil:
+		if how = protect.StatusOutcome(resp.StatusCode); how == outcome.Success {
+			return false
+		}
+		err = errclass.Status(resp.StatusCode)
+		if d, ok := protect.ParseRetryAfter(resp.Header.Get("Retry-After"), time.Now()); ok {
+			err = retry.After(err, d)
+		}
+	case !upstreamFailed(err):
+		return false
+	}
+	granted, _ := protect.Retry(ctx, how, err)
+	if granted && resp != nil {
+		discard(resp)
+	}
+	return granted
+}
+
+// upstreamFailed reports whether err is the upstream's doing, and not that of the client,
+// of this machine, or of a server that closes its connections in good order.
+func upstreamFailed(err error) bool {
+	_, clients := clientsFault(err)
+	_, own := dialing.Exhausted(err)
+	return !clients && !own && !errclass.Leaving(err) && !errors.Is(err, context.Canceled)
+}
+
+// discard reads what is left of a small answer and closes it.
+func discard(resp *http.Response) {
+	if resp.ContentLength >= 0 && resp.ContentLength <= maxDiscarded {
+		_, _ = io.CopyN(io.Discard, resp.Body, maxDiscarded)
+	}
+	_ = resp.Body.Close()
+}
