@@ -62,8 +62,45 @@ func (s *verdict) judgeBreakers() {
 			s.overridden(b)
 		case b.State != breaker.StateClosed.String():
 			s.opened(b)
+		case openOfLate(s.Status, b.Name):
+			s.reopening(b)
 		}
 	}
+}
+
+// openOfLate reports whether a guard suffers from a breaker that may be closed again: one that
+// opens and closes in turns is closed half of the times that somebody looks.
+func openOfLate(s *adminapi.Status, name string) bool {
+	return slices.ContainsFunc(s.Guards, func(g adminapi.Guard) bool { return g.Breaker == name && refusesFor(&g, fault.CircuitOpen) })
+}
+
+func (s *verdict) reopening(b *adminapi.Breaker) {
+	f := adminapi.Finding{Kind: "breaker", Name: b.Name, Command: "why breaker " + quoted(b.Name), Text: reopeningSentence(b)}
+	f.Takes = s.cover(func(g *adminapi.Guard) bool { return g.Breaker == b.Name && refusesFor(g, fault.CircuitOpen) })
+	f.Text += s.impact(f.Takes)
+	s.find(rankDegraded, f)
+}
+
+// earliest is since when guards suffer from a breaker that may be closed again.
+func earliest(guards []adminapi.Guard, breaker string) (since time.Time) {
+	for i := range guards {
+		if g := &guards[i]; g.Breaker == breaker && refusesFor(g, fault.CircuitOpen) && (since.IsZero() || g.Recent.Since.Before(since)) {
+			since = g.Recent.Since
+		}
+	}
+	return since
+}
+
+// reopeningSentence tells of a breaker that is closed and was not a moment ago.
+func reopeningSentence(b *adminapi.Breaker) string {
+	text := "breaker " + b.Name + " was open of late, and is closed for " + span(b.SinceSeconds)
+	if facts := countedText(b.OpenedBy); facts != "" {
+		text += "; it opened with" + strings.TrimPrefix(facts, ",")
+	}
+	if len(b.LastErrors) > 0 {
+		text += " (" + b.LastErrors[0].Class + ")"
+	}
+	return text
 }
 
 func (s *verdict) overridden(b *adminapi.Breaker) {

@@ -105,6 +105,26 @@ func TestVerdict_OneOutageIsOneFinding(t *testing.T) {
 		"a file that was refused": {func(s *adminapi.Status) {
 			s.Config = adminapi.ConfigStatus{Revision: 3, LastReloadAt: time.Date(2026, 11, 28, 14, 3, 10, 0, time.UTC), LastReloadError: "x", LastReloadProblems: []fault.Problem{{Field: "breakers.payments.window", Value: "5x", Message: "invalid duration", Position: "foundation.yaml:12:7"}, {Field: "b"}}}
 		}, []string{"the reload at 14:03:10Z was refused, revision 3 stays in force: foundation.yaml:12:7: breakers.payments.window 5x: invalid duration, and 1 more fault | foundation config status"}},
+		"a breaker that opens and closes in turns": {func(s *adminapi.Status) {
+			s.Breakers = []adminapi.Breaker{{
+				Name: "payments", State: "closed", SinceSeconds: 2, OpenedBy: []adminapi.Fact{{Name: "failures", Value: 5, Limit: 5, Bounded: true}}, LastErrors: []adminapi.ErrorClass{{Class: "status_503", Count: 40}},
+			}}
+			s.Guards = []adminapi.Guard{{Name: "checkout", Breaker: "payments", Recent: sick(troubleRefuses, "circuit_open", 38)}}
+			s.Routes = []adminapi.Route{{Name: "pay", Guard: "checkout", Recent: sick(troubleRefuses, "circuit_open", 38)}}
+		}, []string{"breaker payments was open of late, and is closed for 2s; it opened with failures 5 of 5 (status_503); it takes with it guard checkout (38 % of 100 calls refused), route pay | foundation why breaker payments"}},
+		"alerts of a guard, its route, and an operation of the program": {func(s *adminapi.Status) {
+			at := time.Date(2026, 11, 28, 14, 3, 10, 0, time.UTC)
+			s.Guards = []adminapi.Guard{{Name: "checkout"}}
+			s.Routes = []adminapi.Route{{Name: "pay", Guard: "checkout"}}
+			s.Performance.Alerts = []adminapi.Alert{
+				{Operation: "checkout", Kind: "latency", Severity: "error", Text: "p90 419ms, the bound is 100ms", Since: at, SinceSeconds: 53, Calls: 266},
+				{Operation: "route:pay", Kind: "latency", Severity: "error", Text: "p90 419ms, normal is 22ms", Since: at, SinceSeconds: 53, Calls: 266},
+				{Operation: "render", Kind: "errors", Severity: "error", Text: "errors 12 %, normal is 1 %", Since: at, SinceSeconds: 20, Calls: 40},
+			}
+		}, []string{
+			"guard checkout is slow: p90 419ms, the bound is 100ms, since 14:03:10Z (53s), over 266 calls | foundation why guard checkout",
+			"render fails more than it may: errors 12 %, normal is 1 %, since 14:03:10Z (20s), over 40 calls | foundation get operations render",
+		}},
 		"a breaker that only watches": {func(s *adminapi.Status) {
 			b := openBreaker("payments")
 			b.Mode = "shadow"

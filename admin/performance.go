@@ -245,10 +245,7 @@ func (s *verdict) judgePerformance() {
 			more++
 		default:
 			shown++
-			s.find(map[bool]rank{true: rankDegraded, false: rankSlow}[a.Severity == string(fault.SeverityError)], adminapi.Finding{
-				Kind: "operation", Name: a.Operation, Since: a.Since, Command: "get operations " + quoted(a.Operation),
-				Text: fmt.Sprintf("%s: %s, since %s (%s), over %d calls", a.Operation, a.Text, clockText(a.Since), span(a.SinceSeconds), a.Calls),
-			})
+			s.alerting(a)
 		}
 	}
 	if more > 0 {
@@ -257,6 +254,19 @@ func (s *verdict) judgePerformance() {
 	if w := &p.Webhook; w.Failed+w.Dropped > 0 && w.LastError != "" {
 		s.attention(rankNote, fmt.Sprintf("the webhook does not take alerts: %d failed, %d were dropped: %s", w.Failed, w.Dropped, w.LastError), "alerts")
 	}
+}
+
+// alerting finds what an alert is about.
+func (s *verdict) alerting(a *adminapi.Alert) {
+	kind, name := partOfOperation(s.Status, a.Operation)
+	f := adminapi.Finding{Kind: kind, Name: name, Since: a.Since, Command: "why " + kind + " " + quoted(name), Text: alertSentence(kind+" "+name, a)}
+	if kind == "operation" {
+		f.Command, f.Text = "get operations "+quoted(name), alertSentence(name, a)
+	}
+	s.covered[kind+" "+name] = true
+	f.Takes = s.coverRoutes()
+	f.Text += s.impact(f.Takes)
+	s.find(map[bool]rank{true: rankDegraded, false: rankSlow}[a.Severity == string(fault.SeverityError)], f)
 }
 
 // quoted makes a name one word of a shell.

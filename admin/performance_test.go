@@ -71,7 +71,7 @@ func TestStatus_NamesTheAlertsWithTheirNumbers(t *testing.T) {
 	withAlert(t, func(r *rig) {
 		var s adminapi.Status
 		r.ask(http.MethodGet, "/v1/status", "", &s)
-		if s.Verdict != "attention" || len(s.Reasons) != 1 || !strings.HasPrefix(s.Reasons[0], "op:import: errors 50 %, the bound is 10 %, in 3 of 5 ticks, since 00:00:") || !strings.HasSuffix(s.Reasons[0], "see 'foundation get operations op:import'") {
+		if s.Verdict != "attention" || len(s.Reasons) != 1 || !strings.HasPrefix(s.Reasons[0], "op:import fails more than it may: errors 50 %, the bound is 10 %, in 3 of 5 ticks, since 00:00:") || !strings.HasSuffix(s.Reasons[0], "see 'foundation get operations op:import'") {
 			t.Errorf("%q", s.Reasons)
 		}
 		if p := s.Performance; !p.Running || p.Operations != 2 || p.Firing != 1 || len(p.Alerts) != 1 || p.Idle != 1 || p.TickSeconds != 1 {

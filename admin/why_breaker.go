@@ -14,12 +14,17 @@ func (e *explanation) breaker(name string) {
 	if e.one != nil {
 		b = e.one
 	}
-	e.Well = b.State == "closed" && b.Override.State == ""
+	reopens := b.State == "closed" && openOfLate(e.status, name)
+	e.Well = b.State == "closed" && b.Override.State == "" && !reopens
 	takes := e.users(func(g *adminapi.Guard) bool { return g.Breaker == name }, behindBreaker)
 	switch {
 	case b.Override.State != "":
 		e.Since = b.Override.Since
 		e.Verdict = "breaker " + name + " is " + overrideText(b) + (&verdict{Status: e.status}).impact(takes)
+	case reopens:
+		e.Since = earliest(e.status.Guards, name)
+		e.Verdict = reopeningSentence(b) + (&verdict{Status: e.status}).impact(takes)
+		e.try("events --name "+quoted(name)+" --since 30m", "how often it opened, and why each time")
 	case !e.Well:
 		e.Since = troubleSince(b)
 		e.Verdict = e.ofGroup(b) + (&verdict{Status: e.status}).impact(takes)
@@ -268,6 +273,7 @@ func (e *explanation) route(name string) {
 	if !e.Well {
 		e.tryForRoute(t, g)
 	}
+	e.alerts("route", name)
 }
 
 // rootOf is the finding that stands for what is wrong with a route, "" if it is its own.

@@ -57,6 +57,7 @@ func (e *explanation) guard(name string) {
 	if !e.Well {
 		e.tryForGuard(g)
 	}
+	e.alerts("guard", name)
 }
 
 // sinceStart sums up what is known where no minutes are kept.

@@ -43,6 +43,27 @@ func incident() *facts {
 	return &facts{now: noon, status: &s, checks: []adminapi.HealthComponent{{Name: "db", Status: "fail", Output: "connection refused", Outcome: "failed"}}}
 }
 
+// A breaker that opens and closes in turns is often closed when somebody asks, and a guard may
+// be slow without a single failure.
+func TestExplain_WhatIsNotWrongAtThisMoment(t *testing.T) {
+	s := calm()
+	s.Breakers = []adminapi.Breaker{{Name: "payments", State: "closed", SinceSeconds: 2, OpenedBy: []adminapi.Fact{{Name: "failures", Value: 5, Limit: 5, Bounded: true}}}}
+	s.Guards = []adminapi.Guard{{Name: "checkout", Breaker: "payments", Recent: sick(troubleRefuses, "circuit_open", 38)}, {Name: "slow", Recent: sick("", "", 0)}}
+	s.Guards[0].Recent.Since = noon.Add(-time.Minute)
+	s.Performance.Alerts = []adminapi.Alert{{Operation: "slow", Kind: "latency", Cause: "threshold", Measure: "p90", Seen: 0.419, Against: 0.1, Text: "p90 419ms, the bound is 100ms", Since: noon.Add(-53 * time.Second), SinceSeconds: 53, Calls: 266}}
+	(&verdict{Status: &s}).judge()
+	f := &facts{now: noon, status: &s}
+	w := f.explain("breaker", "payments")
+	if w.Well || w.SinceSeconds != 60 || !strings.HasPrefix(w.Verdict, "breaker payments was open of late, and is closed for 2s; it opened with failures 5 of 5") || w.Try[0].Command != "foundation events --name payments --since 30m" {
+		t.Errorf("%+v", w)
+	}
+	w = f.explain("guard", "slow")
+	last := w.Numbers[len(w.Numbers)-1]
+	if w.Well || w.SinceSeconds != 53 || !strings.HasPrefix(w.Verdict, "guard slow is slow: p90 419ms, the bound is 100ms") || last.Name != "p90" || last.Value != 0.419 || last.Limit != 0.1 || !last.Bad || last.Unit != "seconds" {
+		t.Errorf("%+v", w)
+	}
+}
+
 // What is asked about is said in the first sentence, and what to try begins with what is most
 // likely to help.
 func TestExplain(t *testing.T) {
