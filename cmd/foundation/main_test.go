@@ -178,15 +178,31 @@ func (p *process) wait() int {
 // makes a test slow and not red.
 const patience = 60 * time.Second
 
+// The ports of freeAddress lie below those that systems give to whoever asks for any, as
+// every other test does: one that was free stays free until it is used.
+const (
+	firstPort = 20_000
+	ports     = 10_000
+)
+
+// lastPort is that of the last address. It begins somewhere, for another run of the tests
+// on the same machine.
+var lastPort atomic.Uint32
+
+func init() { lastPort.Store(uint32(os.Getpid()) * 61) }
+
 // freeAddress returns an address that nobody listens on.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range ports {
+		address := fmt.Sprintf("127.0.0.1:%d", firstPort+lastPort.Add(1)%ports)
+		if ln, err := net.Listen("tcp", address); err == nil {
+			_ = ln.Close()
+			return address
+		}
 	}
-	defer ln.Close()
-	return ln.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // startUpstream starts an upstream and waits until it answers.
