@@ -132,7 +132,7 @@ func overrideText(b *adminapi.Breaker) string {
 }
 
 func (s *verdict) opened(b *adminapi.Breaker) {
-	f := adminapi.Finding{Kind: "breaker", Name: b.Name, Since: troubleSince(b), Command: "why breaker " + quoted(b.Name), Text: breakerSentence(b)}
+	f := adminapi.Finding{Kind: "breaker", Name: b.Name, Since: outageSince(s.Status, b), Command: "why breaker " + quoted(b.Name), Text: outageSentence(s.Status, b)}
 	r := rankOutage
 	switch {
 	case b.Mode != "enforce":
@@ -202,6 +202,29 @@ func breakerSentence(b *adminapi.Breaker) string {
 	}
 	return text
 }
+
+// outageSentence is breakerSentence for a breaker whose outage may have begun before it opened
+// last: one that a probe closes while its dependency is still unwell opens again and again.
+func outageSentence(s *adminapi.Status, b *adminapi.Breaker) string {
+	text, since := breakerSentence(b), outageSince(s, b)
+	if !since.Before(troubleSince(b)) {
+		return text
+	}
+	return "breaker " + b.Name + " opens again and again since " + clockText(since) + " (" + span(elapsed(since)) + "): it" + strings.TrimPrefix(text, "breaker "+b.Name)
+}
+
+// outageSince is since when calls are refused for a breaker that is not closed.
+func outageSince(s *adminapi.Status, b *adminapi.Breaker) time.Time {
+	began := troubleSince(b)
+	if since := earliest(s.Guards, b.Name); !since.IsZero() && began.Sub(since) > reopenedAfter {
+		return since
+	}
+	return began
+}
+
+// reopenedAfter is how much longer than its breaker is open a guard must have refused calls:
+// when a trouble began is known to some seconds only.
+const reopenedAfter = 3 * time.Second
 
 // causeText words what opened a breaker, as in "62 % of 118 calls failed".
 func causeText(cause string, facts []adminapi.Fact) string {
@@ -301,11 +324,11 @@ func guardSentence(s *adminapi.Status, g *adminapi.Guard) string {
 		if g.InFlight < int64(g.Concurrency) {
 			text = fmt.Sprintf("guard %s was full: %s of %d calls were refused %s (%s); %d of %d places are taken now", g.Name, percentText(r.Share), r.Calls, windowText(r.WindowSeconds), r.Reason, g.InFlight, g.Concurrency)
 		}
-		text += adaptiveText(&g.AdaptiveConcurrency)
+		text += adaptiveText(&g.AdaptiveConcurrency) + sinceText(r.Since, r.SinceSeconds)
 		if holders := holdersText(s, g); holders != "" {
 			text += "; " + holders
 		}
-		return text + sinceText(r.Since, r.SinceSeconds)
+		return text
 	}
 	return recentSentence(subject, r, guardReason(s, g)) + sinceText(r.Since, r.SinceSeconds)
 }

@@ -112,6 +112,26 @@ func TestVerdict_OneOutageIsOneFinding(t *testing.T) {
 			s.Guards = []adminapi.Guard{{Name: "checkout", Breaker: "payments", Recent: sick(troubleRefuses, "circuit_open", 38)}}
 			s.Routes = []adminapi.Route{{Name: "pay", Guard: "checkout", Recent: sick(troubleRefuses, "circuit_open", 38)}}
 		}, []string{"breaker payments was open of late, and is closed for 2s; it opened with failures 5 of 5 (status_503); it takes with it guard checkout (38 % of 100 calls refused), route pay | foundation why breaker payments"}},
+		"a breaker that was closed in between": {func(s *adminapi.Status) {
+			b := openBreaker("payments")
+			since := b.Outage.Began.Add(-time.Minute)
+			s.Breakers = []adminapi.Breaker{b}
+			s.Guards = []adminapi.Guard{{Name: "checkout", Breaker: "payments", Recent: sick(troubleRefuses, "circuit_open", 38)}}
+			s.Guards[0].Recent.Since = since
+		}, []string{"breaker payments opens again and again since 14:02:10Z (" + span(time.Since(time.Date(2026, 11, 28, 14, 2, 10, 0, time.UTC)).Seconds()) + "): it is open for 12m: began 14:03:10Z with 62 % of 118 calls failed (dns); last probe failed 3s ago: refused; it takes with it guard checkout (38 % of 100 calls refused) | foundation why breaker payments"}},
+		"what began with a revision": {func(s *adminapi.Status) {
+			at := time.Date(2026, 11, 28, 14, 3, 10, 0, time.UTC)
+			s.Config = adminapi.ConfigStatus{Revision: 2, AppliedAt: at.Add(-4 * time.Second)}
+			s.Guards = []adminapi.Guard{{Name: "checkout", RateLimit: "per_client", Recent: sick(troubleRefuses, "rate_limited", 60)}, {Name: "older", Recent: sick(troubleFails, "", 50)}}
+			s.Guards[0].Recent.Since, s.Guards[1].Recent.Since = at, at.Add(-time.Hour)
+		}, []string{
+			"guard checkout refuses 60 % of 100 calls in the last minute (rate_limited by per_client), since 14:03:10Z (0s); revision 2 of the configuration came 4s before it | foundation why guard checkout",
+			"guard older: 50 % of 100 calls fail in the last minute, since 13:03:10Z (0s) | foundation why guard older",
+		}},
+		"memory that is short, and whom it hurts": {func(s *adminapi.Status) {
+			s.Memory = adminapi.Memory{Level: "high", Cause: "simulated by ops: game day", Samples: 1, Priorities: []adminapi.Shedding{{Priority: "bulk", Refused: 1}}}
+			s.Guards = []adminapi.Guard{{Name: "search", Recent: sick(troubleRefuses, "memory_pressure", 40)}}
+		}, []string{"memory pressure is high (simulated by ops: game day), calls are refused: all bulk; it takes with it guard search (40 % of 100 calls refused) | foundation why memory"}},
 		"alerts of a guard, its route, and an operation of the program": {func(s *adminapi.Status) {
 			at := time.Date(2026, 11, 28, 14, 3, 10, 0, time.UTC)
 			s.Guards = []adminapi.Guard{{Name: "checkout"}}

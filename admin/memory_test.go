@@ -48,7 +48,7 @@ func TestMemory_IsShownAndSimulated(t *testing.T) {
 	}
 	var s adminapi.Status
 	r.ask(http.MethodGet, "/v1/status", "", &s)
-	want := `memory pressure is critical (simulated by ops: a drill), calls are refused: all normal, all best_effort, all bulk; see 'foundation get memory'`
+	want := `memory pressure is critical (simulated by ops: a drill), calls are refused: all normal, all best_effort, all bulk; see 'foundation why memory'`
 	if s.Verdict != "attention" || len(s.Reasons) == 0 || s.Reasons[0] != want {
 		t.Errorf("%s: %q", s.Verdict, s.Reasons)
 	}

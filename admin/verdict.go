@@ -2,12 +2,12 @@ package admin
 
 import (
 	"fmt"
-	"github.com/elixirscope/foundation/internal/adminapi"
 	"slices"
 	"strings"
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/health"
+	"github.com/elixirscope/foundation/internal/adminapi"
 	"github.com/elixirscope/foundation/supervise"
 )
 
@@ -52,6 +52,7 @@ func (s *verdict) judge() {
 	s.judgeServices()
 	s.judgeConfig()
 	s.judgePerformance()
+	s.nameRevision()
 	slices.SortStableFunc(s.found, func(x, y found) int { return int(y.rank - x.rank) })
 	s.Findings = make([]adminapi.Finding, 0, len(s.Reasons)+len(s.found))
 	for _, reason := range s.Reasons { // the program has its own
@@ -70,6 +71,17 @@ func (s *verdict) judge() {
 		s.Verdict = "attention"
 	default:
 		s.Verdict = "ok"
+	}
+}
+
+// nameRevision adds to the trouble of a part that it began with a change of the configuration.
+func (s *verdict) nameRevision() {
+	parts := []string{"guard", "route", "breaker", "pool"}
+	for i := range s.found {
+		f := &s.found[i].Finding
+		if before := f.Since.Sub(s.Config.AppliedAt); s.Config.Revision > 1 && !f.Since.IsZero() && slices.Contains(parts, f.Kind) && before > -beforeSlack && before < undoneWithin {
+			f.Text += fmt.Sprintf("; revision %d of the configuration came %s before it", s.Config.Revision, span(max(0, before.Seconds())))
+		}
 	}
 }
 
@@ -108,7 +120,7 @@ func impactedBy(h *adminapi.HealthSummary, name string) (others []string) {
 }
 
 func (s *verdict) judgeMemory() {
-	m, command := &s.Memory, "get memory"
+	m, command := &s.Memory, "why memory"
 	switch {
 	case m.Level == levelOff || m.Samples == 0:
 	case m.Stale:
@@ -116,9 +128,10 @@ func (s *verdict) judgeMemory() {
 	case m.Level == "unknown":
 		s.attention(rankNote, "how much memory is left is not known, and no call is refused for it"+unreadText(m.Unread), command)
 	case m.Level != "normal":
+		takes := s.cover(func(g *adminapi.Guard) bool { return g.Recent.Reason == fault.MemoryPressure.String() })
 		s.find(rankAll, adminapi.Finding{
-			Kind: "memory", Text: "memory pressure is " + m.Level + " (" + m.Cause + "), " + refusedText(m.Priorities), Command: command, Since: m.Since,
-			Takes: s.cover(func(g *adminapi.Guard) bool { return g.Recent.Reason == fault.MemoryPressure.String() }),
+			Kind: "memory", Text: "memory pressure is " + m.Level + " (" + m.Cause + "), " + refusedText(m.Priorities) + s.impact(takes), Command: command, Since: m.Since,
+			Takes: takes,
 		})
 	}
 }

@@ -90,6 +90,8 @@ func (f *facts) findAnywhere(name string) (string, string, error) {
 	switch {
 	case len(found) == 1:
 		return found[0], name, nil
+	case slices.Contains(found, name): // 'why memory', whatever else is called so
+		return name, name, nil
 	case len(found) > 1:
 		choices := make([]string, 0, len(found))
 		for _, kind := range found {

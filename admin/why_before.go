@@ -50,7 +50,55 @@ func (a *api) before(ctx context.Context, f *facts, w *adminapi.Why) {
 	} else if events, err = causesIn(ctx, feed, since); err != nil {
 		w.BeforeNote = "the events cannot be read: " + told(err).Error()
 	}
-	w.Before = changesBefore(f.status.StartedAt, revisions, events, since, f.now)
+	w.Before = changesBefore(f.status.StartedAt, revisions, aboutOwn(events, f.breakersOf(w.Kind, w.Name)), since, f.now)
+	w.Try = append(undoing(w.Before), w.Try...)
+}
+
+// breakersOf are the breakers whose transitions may tell what is wrong with a part.
+func (f *facts) breakersOf(kind, name string) (names []string) {
+	switch kind {
+	case "breaker":
+		names = append(names, name)
+	case "guard":
+		names = append(names, partOf(f.status.Guards, name, guardName).Breaker)
+	case "route":
+		return f.breakersOf("guard", partOf(f.status.Routes, name, routeName).Guard)
+	}
+	return names
+}
+
+// aboutOwn leaves out the transitions of other breakers: they are troubles of their own, and
+// one that opens again and again would fill the list.
+func aboutOwn(events []adminapi.Event, breakers []string) []adminapi.Event {
+	return slices.DeleteFunc(events, func(e adminapi.Event) bool {
+		return e.Component == "circuit_breaker" && !slices.Contains(breakers, e.Name)
+	})
+}
+
+// undoneWithin is how long before a trouble a revision came that it most likely began with.
+const undoneWithin = time.Minute
+
+// undoing proposes to undo the revision that a trouble began with.
+func undoing(before []adminapi.Before) (list []adminapi.Try) {
+	for i := range before {
+		b := &before[i]
+		number, err := strconv.ParseUint(b.Name, 10, 64)
+		if b.What != "revision" || err != nil || number < 2 || b.EarlierSeconds > undoneWithin.Seconds() {
+			continue
+		}
+		return []adminapi.Try{{
+			Command: fmt.Sprintf("foundation config rollback %d --reason '…'", number-1),
+			Text:    fmt.Sprintf("it began with revision %d%s, which this undoes", number, byText(b.Actor)),
+		}}
+	}
+	return nil
+}
+
+func byText(actor string) string {
+	if actor == "" {
+		return ""
+	}
+	return " by " + actor
 }
 
 // causesIn reads the events that may be causes, the latest first.
@@ -107,7 +155,9 @@ func revisionBefore(r *config.Record) adminapi.Before {
 	if n := len(r.Changes) - 2; n > 0 {
 		b.Text += fmt.Sprintf("; and %d more", n)
 	}
-	b.Text = withReason(b.Text, r.Reason)
+	if r.Reason != "" { // the end of a long text is not seen
+		b.Text = fmt.Sprintf("%q: %s", r.Reason, b.Text)
+	}
 	return b
 }
 

@@ -26,7 +26,7 @@ func (e *explanation) breaker(name string) {
 		e.Verdict = reopeningSentence(b) + (&verdict{Status: e.status}).impact(takes)
 		e.try("events --name "+quoted(name)+" --since 30m", "how often it opened, and why each time")
 	case !e.Well:
-		e.Since = troubleSince(b)
+		e.Since = outageSince(e.status, b)
 		e.Verdict = e.ofGroup(b) + (&verdict{Status: e.status}).impact(takes)
 	default:
 		e.Verdict = "breaker " + name + " is well: closed for " + span(b.SinceSeconds) + countedText(b.Counted)
@@ -70,7 +70,7 @@ func (e *explanation) detail(r *adminapi.Route) {
 // ofGroup says what is wrong with a breaker, of a group with its worst member.
 func (e *explanation) ofGroup(b *adminapi.Breaker) string {
 	if !b.Group {
-		return breakerSentence(b)
+		return outageSentence(e.status, b)
 	}
 	open := 0
 	for i := range b.Members {
@@ -281,7 +281,7 @@ func (e *explanation) rootOf(t *adminapi.Route) string {
 	for i := range e.status.Findings {
 		f := &e.status.Findings[i]
 		if slices.Contains(f.Takes, "route "+t.Name) {
-			return f.Kind + " " + f.Name + ", see '" + f.Command + "'"
+			return strings.TrimSpace(f.Kind+" "+f.Name) + ", see '" + f.Command + "'"
 		}
 	}
 	return ""

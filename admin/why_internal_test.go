@@ -64,6 +64,31 @@ func TestExplain_WhatIsNotWrongAtThisMoment(t *testing.T) {
 	}
 }
 
+// A trouble that began with a revision is ended by undoing it, and one route that holds the places
+// of a guard keeps the others out: more places would not help.
+func TestExplain_WhatWouldEndIt(t *testing.T) {
+	before := func(earlier float64) []adminapi.Before {
+		return []adminapi.Before{{What: "transition", Name: "payments"}, {What: "revision", Name: "7", Actor: "ops", EarlierSeconds: earlier}}
+	}
+	if got := undoing(before(2)); len(got) != 1 || got[0].Command != "foundation config rollback 6 --reason '…'" || !strings.Contains(got[0].Text, "revision 7 by ops") {
+		t.Errorf("%+v", got)
+	}
+	if got := undoing(before(600)); got != nil {
+		t.Errorf("a revision of long before: %+v", got)
+	}
+	s := calm()
+	s.Guards = []adminapi.Guard{{Name: "orders", Concurrency: 8, InFlight: 8, Recent: sick(troubleFull, "concurrency_limited", 76)}}
+	s.Routes = []adminapi.Route{{Name: "orders", Match: "/orders/", Guard: "orders"}, {Name: "reports", Match: "/reports/", Guard: "orders", Upstream: "10.0.0.1:80", InFlight: 8}}
+	w := (&facts{now: noon, status: &s}).explain("guard", "orders")
+	if !strings.HasPrefix(w.Try[0].Text, "route reports holds 8 of 8 places: give it a guard of its own") || !strings.HasSuffix(w.Try[1].Text, "http://10.0.0.1:80/reports/") {
+		t.Errorf("%+v", w.Try)
+	}
+	events := aboutOwn([]adminapi.Event{{Component: "circuit_breaker", Name: "other"}, {Component: "circuit_breaker", Name: "payments"}, {Component: "supervisor"}}, []string{"payments"})
+	if len(events) != 2 || events[0].Name != "payments" {
+		t.Errorf("%+v", events)
+	}
+}
+
 // What is asked about is said in the first sentence, and what to try begins with what is most
 // likely to help.
 func TestExplain(t *testing.T) {
@@ -76,7 +101,7 @@ func TestExplain(t *testing.T) {
 	}{
 		{"guard", "checkout", false, "guard checkout refuses 98 % of 100 calls in the last minute (circuit_open)", "refused", "foundation why breaker payments"},
 		{"guard", "search", false, "guard search refuses 60 % of 100 calls in the last minute (rate_limited by per_client; key 10.0.0.9 has 95 % of what it denied)", "refused", "foundation why rate_limit per_client"},
-		{"guard", "full", false, "guard full is full: 3 of 3 places are taken, and 40 % of 100 calls were refused in the last minute; route hang holds 3, the oldest for 31s", "refused, in flight", "see how long the upstream takes: curl -sS -o /dev/null -w '%{time_total}\\n' http://10.0.0.1:80/"},
+		{"guard", "full", false, "guard full is full: 3 of 3 places are taken, and 40 % of 100 calls were refused in the last minute; route hang holds 3, the oldest for 31s", "refused, in flight", "see how long the upstream takes: curl -sS -o /dev/null -w '%{time_total}\\n' http://10.0.0.1:80/hang/"},
 		{"guard", "left", false, "guard left: clients leave: 40 % of 100 calls were given up by their callers in the last minute; half of the others take 0s or longer", "given up", "foundation get operations left"},
 		{"guard", "calm", true, "guard calm is well: 100 % of 100 calls succeeded in the last minute, half of them within 0s and 99 in 100 within 0s", "", ""},
 		{"breaker", "payments", false, "breaker payments is open for 12m: began 14:03:10Z with 62 % of 118 calls failed (dns); last probe failed 3s ago: refused; it takes with it guard checkout (98 % of 100 calls refused), route pay", "failure ratio, failed probes", "resolve the name on this machine: getent hosts pay.example"},
@@ -200,7 +225,7 @@ func TestChangesBefore(t *testing.T) {
 		"transition other by : breaker other: closed → open, failure_threshold",
 		"annotation shop by ci: deploy.finished shop: version 1.2.3",
 		"refused revision 6 by : window",
-		`revision 7 by ops: a; b; and 2 more ("calm down")`,
+		`revision 7 by ops: "calm down": a; b; and 2 more`,
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -15,7 +15,7 @@ func (e *explanation) tryForGuard(g *adminapi.Guard) {
 	r := &g.Recent
 	switch r.Trouble {
 	case troubleFull:
-		e.tryUpstreams(g)
+		e.tryHolders(g)
 		if g.TimeoutSeconds == 0 {
 			e.try("", "set guards."+g.Name+".timeout: its calls have no time limit, and one that hangs holds its place for ever")
 		}
@@ -33,6 +33,28 @@ func (e *explanation) tryForGuard(g *adminapi.Guard) {
 		e.try("", fmt.Sprintf("compare the patience of its callers with how long its calls take (p99 %s) and its timeout (%s)", tookOr(r.P99Seconds, "unknown: none succeeded"), tookOr(g.TimeoutSeconds, "none")))
 	}
 	e.try("events --name "+quoted(g.Name)+" --since 30m", "what was recorded of it")
+}
+
+// tryHolders looks for whoever holds the places of a full guard. One route of several that holds
+// most of them keeps the others out.
+func (e *explanation) tryHolders(g *adminapi.Guard) {
+	var holder *adminapi.Route
+	others := 0
+	for i := range e.status.Routes {
+		switch r := &e.status.Routes[i]; {
+		case r.Guard != g.Name:
+		case 2*r.InFlight > int64(g.Concurrency):
+			holder = r
+		default:
+			others++
+		}
+	}
+	if holder == nil || others == 0 {
+		e.tryUpstreams(g)
+		return
+	}
+	e.try("", fmt.Sprintf("route %s holds %d of %d places: give it a guard of its own, or bound what one client holds with its max_in_flight_per_key", holder.Name, holder.InFlight, g.Concurrency))
+	e.tryUpstream(holder)
 }
 
 func tookOr(seconds float64, none string) string {
@@ -76,6 +98,9 @@ func (e *explanation) tryForLimit(l *adminapi.RateLimit) {
 	if len(l.TopDenied) > 0 {
 		key := l.TopDenied[0].Key
 		e.try("rate-limit peek "+quoted(l.Name)+" "+shellQuoted(key), "what the key has left")
+	}
+	if len(l.TopDenied) > 1 && deniedText(e.status, l.Name) == "" {
+		e.try("", "no key stands out: look for what changed for all of them, and not at one client")
 	}
 	e.try("", fmt.Sprintf("raise rate_limits.%s.limit (%d per %s) in the file if the keys are in their right and the upstream can take more, then 'foundation reload'", l.Name, l.Limit, took(l.PerSeconds)))
 }
@@ -138,14 +163,23 @@ func (e *explanation) tryUpstream(t *adminapi.Route) {
 		}
 		e.try("", "look at its certificate: openssl s_client -connect "+host+":"+port+" -servername "+host+" </dev/null")
 	case "timeout", fault.CallTimeout.String():
-		e.try("", "see how long it takes: curl -sS -o /dev/null -w '%{time_total}\\n' --max-time 30 http://"+t.Upstream+"/")
+		e.try("", "see how long it takes: curl -sS -o /dev/null -w '%{time_total}\\n' --max-time 30 "+addressOf(t))
 	case "reset", "eof", "protocol":
 		e.try("", "the upstream breaks its connections off: look at its log, and whether a proxy stands in between")
 	case "", fault.Canceled.String():
-		e.try("", "see how long the upstream takes: curl -sS -o /dev/null -w '%{time_total}\\n' http://"+t.Upstream+"/")
+		e.try("", "see how long the upstream takes: curl -sS -o /dev/null -w '%{time_total}\\n' "+addressOf(t))
 	default:
 		e.try("", "the upstream answers with errors itself: look at the log of "+t.Upstream)
 	}
+}
+
+// addressOf is where the requests of a route go, as far as its match tells.
+func addressOf(t *adminapi.Route) string {
+	path := "/"
+	if i := strings.IndexByte(t.Match, '/'); i >= 0 {
+		path, _, _ = strings.Cut(t.Match[i:], "{")
+	}
+	return "http://" + t.Upstream + path
 }
 
 // shellQuoted makes a text one word of a shell, whatever it holds.

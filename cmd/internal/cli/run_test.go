@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -293,6 +294,19 @@ func TestCommandsAskTheDaemon(t *testing.T) {
 		if len(*requests) != 1 || (*requests)[0] != want {
 			t.Errorf("%v asked %q, want %q", args, *requests, want)
 		}
+	}
+}
+
+// Whoever is in a hurry asks why, and means what hurts most; the commands that are named ask the
+// daemon that was asked.
+func TestWhy_WithoutANameIsAboutTheWorst(t *testing.T) {
+	addr, requests := daemon(t)
+	got := run(t, nil, "why", "--addr", addr)
+	if want := []string{"GET /v1/status", "GET /v1/why/breaker/payments"}; got.code != cli.ExitOK || !slices.Equal(*requests, want) {
+		t.Errorf("exit code %d, asked %q, want %q", got.code, *requests, want)
+	}
+	if !strings.Contains(got.out, " --addr "+addr) {
+		t.Errorf("the commands ask another daemon:\n%s", got.out)
 	}
 }
 

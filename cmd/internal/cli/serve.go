@@ -132,15 +132,14 @@ func (l *logFlags) register(cmd *cobra.Command) {
 // through its queue, so that what is reported at the end stands after it.
 func (a *app) logger(l logFlags) (*slog.Logger, *slog.LevelVar, error) {
 	level := new(slog.LevelVar)
-	options := &slog.HandlerOptions{Level: level}
 	if err := level.UnmarshalText([]byte(l.level)); err != nil {
 		return nil, nil, usage(fmt.Errorf("--log-level %q is none of debug, info, warn, error", l.level), "")
 	}
 	switch l.format {
 	case "json":
-		a.logs = logs.NewQueue(a.env.Stderr, func(w io.Writer) slog.Handler { return slog.NewJSONHandler(w, options) })
+		a.logs = logs.NewQueue(a.env.Stderr, func(w io.Writer) slog.Handler { return logs.JSON(w, level) })
 	case "text":
-		a.logs = logs.NewQueue(a.env.Stderr, func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, options) })
+		a.logs = logs.NewQueue(a.env.Stderr, func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level}) })
 	default:
 		return nil, nil, usage(fmt.Errorf("--log-format %q is neither json nor text", l.format), "")
 	}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -142,10 +143,14 @@ func (a *app) finding(f *adminapi.Finding) {
 
 // ownCommand is a command of the program, as it was called.
 func (a *app) ownCommand(command string) string {
-	if rest, ok := strings.CutPrefix(command, "foundation "); ok && a.env.Program != "" {
-		return a.env.Program + " " + rest
+	rest, ours := strings.CutPrefix(command, "foundation ")
+	if !ours {
+		return command
 	}
-	return command
+	if a.where.addr != "" { // of the daemon that was asked
+		rest += " --addr " + a.where.addr
+	}
+	return cmp.Or(a.env.Program, "foundation") + " " + rest
 }
 
 // sayWrapped writes a text in lines that fit on the page, behind a first word and below it.

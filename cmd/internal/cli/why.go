@@ -18,24 +18,29 @@ import (
 
 func (a *app) whyCommand() *cobra.Command {
 	return &cobra.Command{
-		Use: "why [KIND] NAME", Short: "Say what is wrong with a part, since when, and what to try", GroupID: groupLook,
+		Use: "why [[KIND] NAME]", Short: "Say what is wrong with a part, since when, and what to try", GroupID: groupLook,
 		Long: "Say in one screen what is wrong with a guard, breaker, rate_limit, pool, route, service or\n" +
 			"check, or with memory: the numbers against their thresholds, the last errors, whoever holds\n" +
 			"its places, the keys that are denied most, what changed in the half hour before it began,\n" +
 			"and what to try. KIND may be left out where the name belongs to one part alone. A route is\n" +
-			"also found by its match.",
+			"also found by its match. Without a name it is about what hurts most.",
 		Example: "  foundation why checkout\n  foundation why breaker payments\n  foundation why route /payments/",
 		Args: func(_ *cobra.Command, args []string) error {
 			switch len(args) {
-			case 0:
-				return errors.New("NAME is missing: 'foundation status' names what is not well")
-			case 1, 2:
+			case 0, 1, 2:
 				return nil
 			}
 			return fmt.Errorf("%q is one argument too many: this takes KIND and NAME", args[2])
 		},
 		ValidArgsFunction: a.completeWhy,
 		RunE: a.run(func(ctx context.Context, args []string) error {
+			if len(args) == 0 {
+				worst, err := a.worst(ctx)
+				if err != nil || worst == nil {
+					return err
+				}
+				args = worst
+			}
 			path := "/v1/why"
 			for _, arg := range args {
 				path += "/" + url.PathEscape(arg)
@@ -47,6 +52,24 @@ func (a *app) whyCommand() *cobra.Command {
 			return a.print(w, func() error { return a.whyPage(&w) })
 		}),
 	}
+}
+
+// worst is what the status would ask about first, nil if it finds nothing: then that is said.
+func (a *app) worst(ctx context.Context) ([]string, error) {
+	var s adminapi.Status
+	if err := a.get(ctx, "/v1/status", &s); err != nil {
+		return nil, err
+	}
+	for i := range s.Findings {
+		if f := &s.Findings[i]; strings.HasPrefix(f.Command, "foundation why ") {
+			if f.Name == "" {
+				return []string{f.Kind}, nil
+			}
+			return []string{f.Kind, f.Name}, nil
+		}
+	}
+	a.say("%s: nothing of which 'foundation status' says why", s.Verdict)
+	return nil, nil
 }
 
 // completeWhy completes kinds and names.
