@@ -119,7 +119,6 @@ func (v *visit) undo(now clock.Instant) {
 	v.holds &= worker
 	if held&slot != 0 {
 		v.guard.slots.giveBack()
-		v.found = 0
 	}
 	if held&tokensTaken != 0 {
 		v.decision.RefundAt(clock.Now()) // the stage that refused may have waited
