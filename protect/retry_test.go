@@ -52,7 +52,7 @@ func (u *upstream) RoundTrip(r *http.Request) (*http.Response, error) {
 	if h == nil {
 		h = http.Header{}
 	}
-	return &http.Response{StatusCode: turn.(int), Header: h, Body: answer, ContentLength: 6, Request: r}, nil //nolint:forcetypeassert,errcheck // a test's own
+	return &http.Response{StatusCode: turn.(int), Header: h, Body: answer, ContentLength: 6, Request: r}, nil //nolint:forcetypeassert // a test's own
 }
 
 func prompt() *retry.Config { return &retry.Config{Backoff: 1, BackoffMax: 1} }

@@ -107,7 +107,7 @@ func TestAttempts_RetryAfterBeyondItsBoundEndsThem(t *testing.T) {
 }
 
 func TestAttempts_AnUpstreamThatIsNotThere(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a port that nobody listens on
+	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
