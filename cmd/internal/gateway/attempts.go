@@ -33,9 +33,10 @@ func askedTwice(r *http.Request) bool {
 }
 
 // RoundTrip implements http.RoundTripper. The call is the handler's, and the attempts are
-// made here, as many as the guard's policy of retries grants.
+// made here, as many as the guard's policy of retries grants; it also counts what failed and
+// cannot be asked twice.
 func (rt *route) RoundTrip(r *http.Request) (*http.Response, error) {
-	if rt.guardName == "" || !askedTwice(r) {
+	if rt.guardName == "" {
 		return rt.send(r)
 	}
 	for {
@@ -104,7 +105,7 @@ func again(ctx context.Context, resp *http.Response, err error) bool {
 func upstreamFailed(err error) bool {
 	_, clients := clientsFault(err)
 	_, own := dialing.Exhausted(err)
-	return !clients && !own && !errclass.Leaving(err) && !errors.Is(err, context.Canceled)
+	return !clients && !own && !errclass.Leaving(err) && !errors.Is(err, context.Canceled) && !errors.Is(err, errUploadFailed)
 }
 
 // discard reads what is left of a small answer and closes it.

@@ -81,7 +81,7 @@ func TestAttempts_WhatCanBeAskedTwiceIsTriedAgain(t *testing.T) {
 		if up.asked.Load() != tc.asked || (status == http.StatusOK) != (tc.asked == 3) || (text == "good") != (tc.asked == 3) {
 			t.Errorf("%s: %d %q after %d attempts, want %d", name, status, text, up.asked.Load(), tc.asked)
 		}
-		if c, s := r.breaker.Status().Totals, r.guard.Status(); int32(c.Failures) != min(tc.asked, 2) || s.Results[guard.Succeeded]+s.Results[guard.Failed] != 1 || s.InFlight != 0 {
+		if c, s := r.breaker.Status().Totals, r.guard.Status(); int32(c.Failures) != min(tc.asked, 2) || s.Results[guard.Succeeded]+s.Results[guard.Failed] != 1 || s.InFlight != 0 || s.Retries.Stopped[retry.NotIdempotent] != uint64(3-tc.asked)/2 {
 			t.Errorf("%s: the breaker counts %+v, the guard %v with %d in flight", name, c, s.Results, s.InFlight)
 		}
 	}
