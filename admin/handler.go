@@ -29,6 +29,8 @@ func (a *api) handler(access Access) http.Handler {
 		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { answer(w, r, fn) })
 	}
 	handle("GET /v1/status", a.status)
+	handle("GET /v1/routes", a.listRoutes)
+	handle("GET /v1/routes/{name}", a.getRoute)
 	handle("GET /v1/guards", a.listGuards)
 	handle("GET /v1/guards/{name}", a.getGuard)
 	handle("GET /v1/breakers", a.listBreakers)

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"fmt"
 	"github.com/elixirscope/foundation/internal/adminapi"
 	"log/slog"
 	"math"
@@ -11,6 +12,7 @@ import (
 	foundation "github.com/elixirscope/foundation"
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/suggest"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
 )
@@ -45,6 +47,19 @@ func (a *api) routeViews(of recents) []adminapi.Route {
 	}
 	slices.SortStableFunc(views, func(x, y adminapi.Route) int { return byTrouble(&x.Recent, &y.Recent) })
 	return views
+}
+
+func (a *api) listRoutes(*http.Request) (any, error) { return list(a.routeViews(a.recents())), nil }
+
+func (a *api) getRoute(r *http.Request) (any, error) {
+	name := r.PathValue("name")
+	routes := a.routeViews(a.recents())
+	for i := range routes {
+		if routes[i].Name == name {
+			return routes[i], nil
+		}
+	}
+	return nil, refuse(fault.NotFound, fmt.Sprintf("there is no route %q%s", name, suggest.For(name, namesOf(routes, routeName))))
 }
 
 func nonNilMap(m map[string]uint64) map[string]uint64 {

@@ -47,7 +47,8 @@ func (r recents) guard(g *adminapi.Guard) adminapi.Recent {
 	if r.monitor == nil {
 		return adminapi.Recent{
 			Source: sourceStart, Calls: g.Succeeded + g.Failed + g.TimedOut + g.Canceled + g.Ignored + g.Refused, Succeeded: g.Succeeded, Failed: g.Failed,
-			TimedOut: g.TimedOut, Canceled: g.Canceled, Refused: g.Refused, RefusedBy: g.RefusedBy, FailedBy: map[string]uint64{}, P50Seconds: g.P50Seconds, P99Seconds: g.P99Seconds,
+			TimedOut: g.TimedOut, Canceled: g.Canceled, Refused: g.Refused, RefusedBy: g.RefusedBy, FailedBy: map[string]uint64{},
+			IgnoredBy: map[string]uint64{"ignored": g.Ignored}, Requests: map[string]uint64{}, P50Seconds: g.P50Seconds, P99Seconds: g.P99Seconds,
 		}
 	}
 	v := recentOf(s)
@@ -59,10 +60,10 @@ func (r recents) guard(g *adminapi.Guard) adminapi.Recent {
 }
 
 // route tells what a route did of late. The monitor counts its requests as their clients see
-// them: a refusal that is answered with 503 has failed, one with 429 is not counted.
+// them: a refusal that is answered with 503 has failed, others are refused.
 func (r recents) route(t *adminapi.Route) adminapi.Recent {
 	if r.monitor == nil {
-		v := adminapi.Recent{Source: sourceStart, Refused: t.Refused, RefusedBy: t.RefusedBy, FailedBy: map[string]uint64{}, Canceled: t.Requests["canceled"]}
+		v := adminapi.Recent{Source: sourceStart, Refused: t.Refused, RefusedBy: t.RefusedBy, FailedBy: map[string]uint64{}, IgnoredBy: map[string]uint64{}, Requests: nonNilMap(t.Requests), Canceled: t.Requests["canceled"]}
 		for class, n := range t.Requests {
 			v.Calls += n
 			if class == "2xx" || class == "3xx" {
@@ -84,7 +85,7 @@ func (r recents) route(t *adminapi.Route) adminapi.Recent {
 			}
 		}
 		v.TimedOut = v.FailedBy["timeout"]
-		v.Calls, v.Failed = w.Calls()+w.Ignored, w.Failed-min(w.Failed, refused+v.TimedOut)
+		v.Calls, v.Failed = w.Calls()+w.Ignored+w.Refused, w.Failed-min(w.Failed, refused+v.TimedOut)
 	}
 	return r.judged(v, s)
 }
@@ -101,7 +102,7 @@ func statusOf(code string) int {
 
 // recentOf is what the monitor itself knows; nil is an operation that it does not.
 func recentOf(s *perf.OperationStatus) adminapi.Recent {
-	v := adminapi.Recent{Source: sourceMinute, RefusedBy: map[string]uint64{}, FailedBy: map[string]uint64{}}
+	v := adminapi.Recent{Source: sourceMinute, RefusedBy: map[string]uint64{}, FailedBy: map[string]uint64{}, IgnoredBy: map[string]uint64{}, Requests: map[string]uint64{}}
 	if s == nil {
 		return v
 	}
@@ -116,8 +117,12 @@ func recentOf(s *perf.OperationStatus) adminapi.Recent {
 			v.TimedOut = reason.Calls
 		case reason.Of == "failed":
 			v.FailedBy[reason.Name] = reason.Calls
-		default:
+		case reason.Of == "status":
+			v.Requests[reason.Name] = reason.Calls
+		case reason.Name == fault.Canceled.String():
 			v.Canceled = reason.Calls
+		default:
+			v.IgnoredBy[reason.Name] = reason.Calls
 		}
 	}
 	return v

@@ -28,6 +28,34 @@ const (
 	slowSeconds = 0.05
 )
 
+// The words by which the gateway answers a request of a route itself, for what its client sent.
+const (
+	bodyTooLarge   = "body_too_large"
+	headerTooLarge = "header_too_large"
+	badRequest     = "bad_request"
+)
+
+// isTrouble reports whether refusals for a reason are trouble of ours. Those for a limit are,
+// the size of a body or the requests of one key in flight among them: somebody has set the
+// limit, and a reload that lowers it refuses what was right before. A request that is malformed
+// is not: no setting makes it right, and one scanner sends as many as it likes.
+func isTrouble(reason string) bool { return reason != badRequest }
+
+// troubling are the refusals of r that are trouble, and the reason of most of them.
+func troubling(r *adminapi.Recent) (calls uint64, reason string) {
+	calls = r.Refused
+	by := maps.Clone(r.RefusedBy)
+	maps.DeleteFunc(by, func(reason string, n uint64) bool {
+		if isTrouble(reason) {
+			return false
+		}
+		calls -= min(calls, n)
+		return true
+	})
+	reason, _ = most(by)
+	return calls, reason
+}
+
 // The sources of what is known of late.
 const (
 	sourceMinute = "minute"
@@ -59,12 +87,12 @@ func judgeRecent(r *adminapi.Recent) {
 			r.Trouble, r.Share, r.Reason = trouble, share, reason
 		}
 	}
-	code, _ := most(r.RefusedBy)
+	refused, code := troubling(r)
 	refuses := troubleRefuses
 	if code == fault.ConcurrencyLimited.String() {
 		refuses = troubleFull
 	}
-	consider(refuses, r.Refused, refusedShare, code)
+	consider(refuses, refused, refusedShare, code)
 	consider(troubleFails, r.Failed+r.TimedOut, failedShare, failureOf(r))
 	consider(troubleLeave, r.Canceled, leftShare, fault.Canceled.String())
 	if r.Trouble == "" && isSlow(r) {

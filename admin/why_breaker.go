@@ -252,6 +252,7 @@ func (e *explanation) route(name string) {
 		e.Verdict = fmt.Sprintf("route %s: what it does now is not known, because nothing keeps the last minute while performance is off; %s", name, sinceStart(r))
 	}
 	e.recent(r)
+	e.bounds(t)
 	e.number("in flight", float64(t.InFlight), "", false, "")
 	if t.NotReading > 0 {
 		e.number("not reading", float64(t.NotReading), "", false, "clients that were cut because they took nothing of their answer, since the start")

@@ -101,7 +101,7 @@ func (e *explanation) recent(r *adminapi.Recent) {
 		e.against(name, shareOf(calls, r.Calls), least, "ratio", bad, fmt.Sprintf("%d of %d%s", calls, r.Calls, note))
 	}
 	of("failed", r.Failed+r.TimedOut, failedShare, r.Trouble == troubleFails, split(r.FailedBy, r.TimedOut))
-	of("refused", r.Refused, refusedShare, r.Trouble == troubleRefuses || r.Trouble == troubleFull, split(r.RefusedBy, 0))
+	of("refused", r.Refused, refusedShare, r.Trouble == troubleRefuses || r.Trouble == troubleFull, split(r.RefusedBy, 0)+noTrouble(r))
 	of("given up", r.Canceled, leftShare, r.Trouble == troubleLeave, " by their callers")
 	if r.UsualP90Seconds > 0 {
 		e.against("p90", r.P90Seconds, slowTimes*r.UsualP90Seconds, "seconds", r.Trouble == troubleSlow, "was "+took(r.UsualP90Seconds)+" in the ten minutes before")

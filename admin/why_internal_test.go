@@ -36,6 +36,9 @@ func incident() *facts {
 		{Name: "hang", Match: "/hang/", Guard: "full", Upstream: "10.0.0.1:80", InFlight: 3, OldestSeconds: 31},
 		{Name: "dead", Match: "/dead/", Upstream: "10.0.0.1:81", Recent: sick(troubleFails, "refused", 100), Failures: []adminapi.UpstreamFailure{{Class: "refused", Count: 100, Last: noon, Reason: "connection refused"}}},
 		{Name: "calm", Match: "/calm/", Upstream: "10.0.0.1:82"},
+		{Name: "orders", Match: "/orders/", Upstream: "10.0.0.1:83", MaxBody: 16384, Recent: refusing("body_too_large")},
+		{Name: "crowd", Match: "/crowd/", Upstream: "10.0.0.1:84", MaxPerKey: 2, Recent: refusing("in_flight_limited")},
+		{Name: "cookies", Match: "/cookies/", Upstream: "10.0.0.1:85", Recent: refusing("header_too_large")},
 	}
 	s.Services = []adminapi.Service{{Name: "mailer", State: "failed", LastError: "no route", TotalFailures: 3}}
 	s.Memory = adminapi.Memory{Level: "high", Cause: "85 % is used", Priorities: []adminapi.Shedding{{Priority: "bulk", Refused: 1}}}
@@ -89,6 +92,13 @@ func TestExplain_WhatWouldEndIt(t *testing.T) {
 	}
 }
 
+// refusing is a minute in which the gateway itself refused half of the requests.
+func refusing(reason string) adminapi.Recent {
+	r := sick(troubleRefuses, reason, 49)
+	r.RefusedBy = map[string]uint64{reason: 49}
+	return r
+}
+
 // What is asked about is said in the first sentence, and what to try begins with what is most
 // likely to help.
 func TestExplain(t *testing.T) {
@@ -111,6 +121,9 @@ func TestExplain(t *testing.T) {
 		{"pool", "calm", true, "pool calm is well: 0 of 2 are lent", "", ""},
 		{"route", "pay", false, "route pay refuses 98 % of 100 calls in the last minute (circuit_open); the cause: breaker payments, see 'foundation why breaker payments'", "refused", "foundation why breaker payments"},
 		{"route", "dead", false, "route dead: 100 % of 100 calls fail in the last minute (refused)", "failed", "nothing listens at 10.0.0.1:81, or no way leads there: is the upstream running? On its machine: ss -ltn"},
+		{"route", "orders", false, "route orders refuses 49 % of 100 calls in the last minute (body_too_large)", "refused, max_body", "foundation config history"},
+		{"route", "crowd", false, "route crowd refuses 49 % of 100 calls in the last minute (in_flight_limited)", "refused, max_in_flight_per_key", "foundation config history"},
+		{"route", "cookies", false, "route cookies refuses 49 % of 100 calls in the last minute (header_too_large)", "refused", "compare the headers of the requests with what 10.0.0.1:85 takes: it announces the limit itself (SETTINGS_MAX_HEADER_LIST_SIZE of HTTP/2), and may have been deployed with a smaller one"},
 		{"route", "calm", true, "route calm is well: it had no calls in the last 0s", "", ""},
 		{"service", "mailer", false, "service mailer is failed for 0s: no route", "", "foundation service restart mailer --reason '…'"},
 		{"check", "db", false, "check db: fail for 0s: connection refused", "", "foundation get health db"},
@@ -167,6 +180,18 @@ func TestExplain_ListsWhatBelongsToIt(t *testing.T) {
 	w = incident().explain("guard", "search")
 	if len(w.Denied) != 1 || w.Denied[0].Key != "10.0.0.9" || w.Denied[0].Share != 0.95 || w.Denied[0].AgoSeconds != 1 {
 		t.Errorf("denied %+v", w.Denied)
+	}
+}
+
+// The bound stands in the numbers, and what to try names the setting.
+func TestExplain_NamesTheLimitThatTheGatewayRefusesFor(t *testing.T) {
+	w := incident().explain("route", "orders")
+	i := slices.IndexFunc(w.Numbers, func(n adminapi.Number) bool { return n.Name == "max_body" })
+	if i < 0 || w.Numbers[i] != (adminapi.Number{Name: "max_body", Value: 16384, Unit: "bytes", Bad: true, Note: "gateway.limits.max_body; 49 bodies were larger"}) {
+		t.Errorf("numbers %+v", w.Numbers)
+	}
+	if len(w.Try) < 2 || w.Try[0].Text != "which revision changed gateway.limits.max_body (16384 bytes now, for every route)" || !strings.HasPrefix(w.Try[1].Text, "raise gateway.limits.max_body") {
+		t.Errorf("try %+v", w.Try)
 	}
 }
 

@@ -117,6 +117,7 @@ func (e *explanation) tryForPool(p *adminapi.Pool) {
 
 func (e *explanation) tryForRoute(t *adminapi.Route, g *adminapi.Guard) {
 	switch {
+	case e.tryForBounds(t):
 	case t.Recent.Trouble == troubleFails:
 		e.tryUpstream(t)
 	case g.Name != "" && g.Recent.Trouble != "":

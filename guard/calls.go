@@ -5,19 +5,22 @@ import (
 	"github.com/elixirscope/foundation/telemetry"
 )
 
-// The places of a guard's reasons: behind the first two, a code has the place of its number.
+// The places of a guard's reasons: behind the first three, a code has the place of its number.
 const (
 	reasonTimedOut = iota
 	reasonCanceled
+	reasonIgnored
 	reasonCodes
 )
 
 // CallReasons lists what [Guard.ReadCalls] splits the calls by: those that ran past their
-// time limit, those whose caller gave up, and the refusals by code.
+// time limit, those whose caller gave up, those that ended in a way that says nothing about
+// what is guarded, and the refusals by code.
 func CallReasons() []telemetry.Reason {
 	list := make([]telemetry.Reason, reasonCodes+len(codeCounts{}))
 	list[reasonTimedOut] = telemetry.Reason{Of: "failed", Name: fault.CallTimeout.String()}
 	list[reasonCanceled] = telemetry.Reason{Of: "ignored", Name: fault.Canceled.String()}
+	list[reasonIgnored] = telemetry.Reason{Of: "ignored", Name: "ignored"}
 	for _, code := range fault.Codes() {
 		list[reasonCodes+int(code)%len(codeCounts{})] = telemetry.Reason{Of: "refused", Name: code.String()}
 	}
@@ -40,9 +43,10 @@ func (g *Guard) ReadCalls(into *telemetry.Calls, mark uint64) uint64 {
 	into.Succeeded = into.Took.Count()
 	timedOut, left := s.took[TimedOut].count(), s.took[CallerLeft].count()
 	into.Failed = s.took[Failed].count() + timedOut
-	into.Ignored = left + s.took[Indifferent].count()
+	ignored := s.took[Indifferent].count()
+	into.Ignored = left + ignored
 	into.Refused = refused
-	into.Reasons[reasonTimedOut], into.Reasons[reasonCanceled] = timedOut, left
+	into.Reasons[reasonTimedOut], into.Reasons[reasonCanceled], into.Reasons[reasonIgnored] = timedOut, left, ignored
 	for i := range s.refused {
 		into.Reasons[reasonCodes+i] = s.refused[i].Load()
 	}

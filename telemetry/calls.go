@@ -18,7 +18,7 @@ type Calls struct {
 	Succeeded, Failed uint64
 	Ignored           uint64 // said nothing about the operation: the caller gave up
 	Refused           uint64 // did not run
-	// Reasons split the calls that did not succeed, in the order in which the part lists
+	// Reasons split the calls, most of all those that did not succeed, in the order in which the part lists
 	// them. A part that lists none leaves them alone.
 	Reasons [MaxReasons]uint64
 }
@@ -26,9 +26,10 @@ type Calls struct {
 // MaxReasons is how many reasons a part can list.
 const MaxReasons = 48
 
-// Reason is one of the ways in which calls end without success.
+// Reason is one of the ways in which calls end.
 type Reason struct {
-	// Of says what the calls are counted in: "failed", "ignored" or "refused".
+	// Of says what the calls are counted in: "failed", "ignored" or "refused"; or "status":
+	// all calls are, also those that succeeded, by the class of their answer.
 	Of string
 	// Name is a fault code or a class, as in "call_timeout", "rate_limited" or "dns"; "" is
 	// of a place that is not used.

@@ -68,13 +68,15 @@ type Route struct {
 	OldestSeconds float64           `json:"oldest_seconds"` // of those in flight
 	Requests      map[string]uint64 `json:"requests"`       // that have ended, by "1xx" to "5xx", or "canceled"
 	Failures      []UpstreamFailure `json:"failures"`       // of the upstream, the latest first
-	RefusedBy     map[string]uint64 `json:"refused_by"`
+	RefusedBy     map[string]uint64 `json:"refused_by"`     // code, or "body_too_large", "header_too_large", "bad_request": what the gateway itself answered
 	Refused       uint64            `json:"refused"`
 	CutBy         map[string]uint64 `json:"cut_by"`      // answers that were broken off, by "client", "upstream" or "gateway"
 	NotReading    uint64            `json:"not_reading"` // clients that were cut because they took nothing of their answer
 	Unfinished    uint64            `json:"unfinished"`  // answers without a declared length that ended before their end
 	BytesIn       uint64            `json:"bytes_in"`
 	BytesOut      uint64            `json:"bytes_out"`
+	MaxBody       int64             `json:"max_body"`    // bytes that a request's body may have; 0: no limit
+	MaxPerKey     int               `json:"max_per_key"` // requests of one key that may be in flight; 0: no limit
 	Recent        Recent            `json:"recent"`
 }
 

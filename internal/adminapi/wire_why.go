@@ -17,6 +17,12 @@ type Recent struct {
 	Refused       uint64            `json:"refused"`
 	RefusedBy     map[string]uint64 `json:"refused_by"` // code
 	FailedBy      map[string]uint64 `json:"failed_by"`  // class, where that is known: of routes
+	// IgnoredBy are the calls that neither succeeded nor failed, by what became of them: of
+	// guards "ignored", of routes "client_not_sending", "client_deadline", "client_slow",
+	// "upgraded", "4xx" (429 and 499 of the upstream) or "other".
+	IgnoredBy map[string]uint64 `json:"ignored_by"`
+	// Requests are all requests of a route as in [Route], whoever answered; empty for guards.
+	Requests      map[string]uint64 `json:"requests"`
 	P50Seconds    float64           `json:"p50_seconds"`
 	P90Seconds    float64           `json:"p90_seconds"`
 	P99Seconds    float64           `json:"p99_seconds"`

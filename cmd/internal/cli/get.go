@@ -13,10 +13,16 @@ import (
 func (a *app) getCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "get", Short: "List the parts of one kind, or show one part", GroupID: groupLook,
-		Long: "List the guards, breakers, rate limits, pools, operations or services, worst first, or show\none of them by its name; or the memory, or how everything is, root causes first.",
+		Long: "List the routes, guards, breakers, rate limits, pools, operations or services, worst first, or\nshow one of them by its name; or the memory, or how everything is, root causes first.",
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	routes := getKind(a, "routes", "route", routeTable, func(r adminapi.Route) string { return r.Name })
+	routes.Long = "Show what the requests of each route came to, in the last minute and since the start: by the\n" +
+		"class of their status, whoever answered, and how many clients left; what the guard, a limit of\n" +
+		"the route or the gateway itself refused, by reason; failures of the upstream, by class; bytes\n" +
+		"of bodies, answers that were cut off, and clients that were cut because they read nothing."
 	cmd.AddCommand(
+		routes,
 		getKind(a, "guards", "guard", guardTable, func(g adminapi.Guard) string { return g.Name }),
 		getKind(a, "breakers", "breaker", breakerTable, func(b adminapi.Breaker) string { return b.Name }),
 		getKind(a, "rate_limits", "rate_limit", rateLimitTable, func(r adminapi.RateLimit) string { return r.Name }),

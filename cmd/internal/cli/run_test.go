@@ -54,6 +54,12 @@ func canned() adminapi.Status {
 			},
 		},
 		Routes: []adminapi.Route{
+			{Name: "orders", Match: "/orders/", InFlight: 2, MaxBody: 16384, BytesIn: 3 << 20, BytesOut: 700, Requests: map[string]uint64{"1xx": 0, "2xx": 9000, "3xx": 1, "4xx": 1959, "5xx": 3, "canceled": 1}, Refused: 1822,
+				RefusedBy: map[string]uint64{"body_too_large": 1819, "bad_request": 3, "rate_limited": 0}, CutBy: map[string]uint64{"client": 1, "upstream": 2}, NotReading: 1,
+				Failures: []adminapi.UpstreamFailure{{Class: "status_5xx", Count: 3, Reason: "the answer has status 503"}}, Recent: adminapi.Recent{
+					Source: "minute", WindowSeconds: 60, Calls: 3692, Rate: 61.5, Succeeded: 1750, Refused: 1822, Trouble: "refuses", Share: 0.49, Reason: "body_too_large", P50Seconds: 0.0123, P99Seconds: 1.5,
+					RefusedBy: map[string]uint64{"body_too_large": 1819, "bad_request": 3}, FailedBy: map[string]uint64{}, IgnoredBy: map[string]uint64{"4xx": 120}, Requests: map[string]uint64{"2xx": 1750, "4xx": 1942},
+				}},
 			{Name: "pay", Match: "/pay/", Guard: "checkout", InFlight: 3, Recent: adminapi.Recent{
 				Source: "minute", WindowSeconds: 64, Calls: 1204, Rate: 18.8, Succeeded: 20, Failed: 1, TimedOut: 3, Refused: 1180, Trouble: "refuses", Share: 0.98,
 				RefusedBy: map[string]uint64{"circuit_open": 1180}, FailedBy: map[string]uint64{"timeout": 3}, P50Seconds: 0.0123, P99Seconds: 1.5,
@@ -171,6 +177,8 @@ func daemon(t *testing.T) (addr string, requests *[]string) {
 	mux.HandleFunc("GET /v1/services", reply(adminapi.List[adminapi.Service]{APIVersion: "v1", Items: s.Services}))
 	mux.HandleFunc("POST /v1/services/{name}/restart", reply(s.Services[0]))
 	mux.HandleFunc("GET /v1/events", reply(adminapi.Events{APIVersion: "v1", Items: events(), Next: 3, More: true}))
+	mux.HandleFunc("GET /v1/routes", reply(adminapi.List[adminapi.Route]{APIVersion: "v1", Items: s.Routes[:2]}))
+	mux.HandleFunc("GET /v1/routes/{name}", reply(s.Routes[0]))
 	mux.HandleFunc("GET /v1/breakers", reply(adminapi.List[adminapi.Breaker]{APIVersion: "v1", Items: s.Breakers}))
 	mux.HandleFunc("GET /v1/pools", reply(adminapi.List[adminapi.Pool]{APIVersion: "v1", Items: []adminapi.Pool{}}))
 	mux.HandleFunc("GET /v1/guards/{name}", reply(s.Guards[0]))
@@ -213,6 +221,8 @@ func TestWhatPeopleSee(t *testing.T) {
 		"status.txt":       {"status"},
 		"status.yaml":      {"status", "-o", "yaml"},
 		"why.txt":          {"why", "breaker", "payments"},
+		"get_routes.txt":   {"get", "routes"},
+		"get_route.txt":    {"get", "route", "orders"},
 		"get_breakers.txt": {"get", "breakers"},
 		"get_guard.txt":    {"get", "guard", "checkout"},
 		"get_pools.txt":    {"get", "pools"},

@@ -1,11 +1,8 @@
 package cli
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
-	"slices"
-	"strings"
 
 	"github.com/elixirscope/foundation/internal/adminapi"
 )
@@ -110,14 +107,10 @@ func endings(r *adminapi.Recent) string {
 		counts["timed out"] = r.TimedOut
 	}
 	counts["left"] = r.Canceled
-	keys := slices.SortedFunc(maps.Keys(counts), func(x, y string) int { return cmp.Or(cmp.Compare(counts[y], counts[x]), cmp.Compare(x, y)) })
-	var parts []string
-	for _, key := range keys {
-		if counts[key] > 0 {
-			parts = append(parts, fmt.Sprintf("%s %d", key, counts[key]))
-		}
+	for what, n := range r.IgnoredBy {
+		counts[what] += n
 	}
-	return strings.Join(parts, ", ")
+	return listed(counts)
 }
 
 func breakerStatus(breakers []adminapi.Breaker) *table {

@@ -163,6 +163,8 @@ func amount(v float64, unit string) string {
 		return cmp.Or(seconds(v), "0s")
 	case "ratio":
 		return strconv.FormatFloat(100*v, 'f', map[bool]int{true: 1, false: 0}[v > 0 && v < 0.1], 64) + "%"
+	case "bytes":
+		return byteText(int64(v))
 	case "per_second":
 		return fmt.Sprintf("%.3g/s", v)
 	}

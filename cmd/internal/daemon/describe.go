@@ -37,7 +37,7 @@ func (d *Daemon) routes() (list []admin.Route) {
 		v := admin.Route{
 			Name: r.Name, Match: r.Match, Guard: r.Guard, Upstream: r.Upstream, InFlight: r.InFlight, OldestSeconds: r.Oldest.Seconds(), Requests: r.Requests,
 			Failures: []admin.UpstreamFailure{}, RefusedBy: r.Refused, CutBy: r.Cut, NotReading: r.NotReading, Unfinished: r.Unfinished,
-			BytesIn: r.BytesIn, BytesOut: r.BytesOut,
+			BytesIn: r.BytesIn, BytesOut: r.BytesOut, MaxBody: r.MaxBody, MaxPerKey: r.MaxPerKey,
 		}
 		for _, f := range r.Failures {
 			v.Failures = append(v.Failures, admin.UpstreamFailure{Class: f.Class, Count: f.Count, Last: f.Last, Reason: f.Reason})

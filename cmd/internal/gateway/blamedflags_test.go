@@ -21,7 +21,7 @@ var flagged = map[string]string{
 	"client-too-large-declared":    "body_too_large",
 	"client-too-large":             "body_too_large",
 	"client-malformed":             "bad_request",
-	"client-header-too-large":      "bad_request",
+	"client-header-too-large":      "header_too_large",
 	"client-upgrade-unsupported":   "bad_request",
 	"client-deadline-short":        "client_deadline",
 	"client-deadline-long":         "client_deadline",
@@ -71,6 +71,9 @@ func (b blamed) checkFlags(t *testing.T, e *ending, log *accessLines) {
 	}
 	if strings.Join(slices.Compact(got), ", ") != want {
 		t.Errorf("flagged as %q, want %q: %+v", got, want, e.gateway.Routes()[0].Failures)
+	}
+	if own := e.gateway.Routes()[0].Refused[want]; (own > 0) != slices.Contains([]string{"bad_request", "body_too_large", "header_too_large", "unavailable", "rate_limited", "in_flight_limited"}, want) {
+		t.Errorf("flagged as %q, and the route counts %d refusals for it", want, own)
 	}
 	failures := 0
 	for _, f := range e.gateway.Routes()[0].Failures {

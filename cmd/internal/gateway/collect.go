@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -15,7 +14,7 @@ func metric(kind telemetry.Kind, name, help string, labels ...string) *telemetry
 var (
 	descRequests   = metric(telemetry.Counter, "requests_total", "Requests that have ended, by the class of their status; canceled if the client left before its answer was complete.", "status")
 	descFailures   = metric(telemetry.Counter, "upstream_errors_total", "Failures of the upstream, by class. What a client did is in none of them.", "class")
-	descRejections = metric(telemetry.Counter, "rejections_total", "Requests that the guard or a limit of the route refused, by reason.", "reason")
+	descRejections = metric(telemetry.Counter, "rejections_total", "Requests that the guard, a limit of the route or the gateway itself refused, by reason.", "reason")
 	descCut        = metric(telemetry.Counter, "cut_total", "Answers that were broken off before their end, by who did it.", "by")
 	descUnread     = metric(telemetry.Counter, "clients_not_reading_total", "Clients that were cut because they took nothing of their answer in time.")
 	descUnfinished = metric(telemetry.Counter, "unfinished_total", "Answers without a declared length that the upstream, or the idle limit, broke off.")
@@ -51,7 +50,7 @@ func (c collector) collect(t *traffic) {
 	for class := noFailure + 1; class < upstreamClasses; class++ {
 		c.value(descFailures, t.failures[class].count.Load(), upstreamClassNames[class])
 	}
-	t.refusals(func(code fault.Code, n uint64) { c.value(descRejections, n, code.String()) })
+	t.refusals(func(reason string, n uint64) { c.value(descRejections, n, reason) })
 	for by := byClient; by < cutParties; by++ {
 		c.value(descCut, t.cut[by].Load(), by.String())
 	}

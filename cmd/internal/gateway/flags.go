@@ -16,15 +16,20 @@ const (
 	flagGatewayCut                         // a handler of the gateway panicked
 	flagBadRequest                         // it asked for what cannot be sent on
 	flagBodyTooLarge                       // it sent, or announced, more than limits.max_body
+	flagHeaderTooLarge                     // its header is larger than what the upstream takes
 	flagNoRoute                            // no route has its path, or its method
 )
 
 var flagNames = [...]string{
-	"client_canceled", "client_not_reading", "client_not_sending", "client_deadline", "client_slow", "upstream_cut", "gateway_cut", "bad_request", "body_too_large", "no_route",
+	"client_canceled", "client_not_reading", "client_not_sending", "client_deadline", "client_slow", "upstream_cut", "gateway_cut", "bad_request", "body_too_large", "header_too_large", "no_route",
 }
 
 // clientsOwn are those that say nothing about the route.
-const clientsOwn = flagClientCanceled | flagClientNotReading | flagClientNotSending | flagClientDeadline | flagClientSlow | flagBadRequest | flagBodyTooLarge | flagNoRoute
+const clientsOwn = flagClientCanceled | flagClientNotReading | flagClientNotSending | flagClientDeadline | flagClientSlow | ownAnswers | flagNoRoute
+
+// ownAnswers are those of requests that the gateway answered itself, for what the client sent:
+// it refused them, as a guard would. They are refusals of the route, by their words.
+const ownAnswers = flagBadRequest | flagBodyTooLarge | flagHeaderTooLarge
 
 func (i *requestInfo) has(some flags) bool { return i.flags&some != 0 }
 

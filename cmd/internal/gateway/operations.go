@@ -24,40 +24,64 @@ func (g *Gateway) Operations() []perf.Source {
 	return list
 }
 
-// The places of a route's reasons: behind them, a code of a refusal has the place of its
-// number.
-const (
-	reasonCanceled = int(upstreamClasses)
-	reasonCodes    = reasonCanceled + 1
-)
+// counted is one of the numbers that [traffic.readCalls] splits the requests by.
+type counted struct {
+	telemetry.Reason
 
-// requestReasons lists what [traffic.readCalls] splits the requests by: the classes of
-// failures of the upstream, the clients that left, and the refusals by code.
-func requestReasons() []telemetry.Reason {
-	list := make([]telemetry.Reason, reasonCodes+refusalCodes) // fewer than telemetry.MaxReasons
-	for class := noFailure + 1; class < upstreamClasses; class++ {
-		list[class] = telemetry.Reason{Of: "failed", Name: upstreamClassNames[class]}
+	load func(t *traffic) uint64
+}
+
+// countedReasons are those numbers: the classes of failures of the upstream, the refusals by
+// code, the answers of the gateway itself, how requests ended that count as none of these, and
+// beside them all requests by the class of their status.
+var countedReasons = listReasons()
+
+func listReasons() (list []counted) { // fewer than telemetry.MaxReasons
+	add := func(of, name string, load func(t *traffic) uint64) {
+		list = append(list, counted{telemetry.Reason{Of: of, Name: name}, load})
 	}
-	list[reasonCanceled] = telemetry.Reason{Of: "ignored", Name: fault.Canceled.String()}
+	for class := noFailure + 1; class < upstreamClasses; class++ {
+		add("failed", upstreamClassNames[class], func(t *traffic) uint64 { return t.failures[class].count.Load() })
+	}
 	for _, code := range fault.Codes() {
 		if isRefusal(code) {
-			list[reasonCodes+int(code)%refusalCodes] = telemetry.Reason{Of: "refused", Name: code.String()}
+			add("refused", code.String(), func(t *traffic) uint64 { return t.refused[int(code)%refusalCodes].Load() })
 		}
+	}
+	for bit, word := range flagNames {
+		if ownAnswers&(1<<bit) != 0 {
+			add("refused", word, func(t *traffic) uint64 { return t.answered[bit].Load() })
+		}
+	}
+	for how := range neutralEndings {
+		add("ignored", neutralNames[how], func(t *traffic) uint64 { return t.neutral[how].Load() })
+	}
+	for class := range statusClasses {
+		add("status", statusClassNames[class], func(t *traffic) uint64 { return t.ended[class].Load() })
+	}
+	return list
+}
+
+func requestReasons() []telemetry.Reason {
+	list := make([]telemetry.Reason, len(countedReasons))
+	for i := range countedReasons {
+		list[i] = countedReasons[i].Reason
 	}
 	return list
 }
 
 // readCalls implements the pull contract of [telemetry.Calls].
 func (t *traffic) readCalls(into *telemetry.Calls, mark uint64) uint64 {
-	now := t.requests.ReadCalls(into, mark)
-	for class := noFailure + 1; class < upstreamClasses; class++ {
-		into.Reasons[class] = t.failures[class].count.Load()
+	shed := t.shed.Load()
+	now := t.requests.ReadCalls(into, mark-shed) // both only grow: their sum is mark only if neither has
+	if now+shed == mark {
+		return mark
 	}
-	into.Reasons[reasonCanceled] = t.ended[statusCanceled].Load()
-	for i := range t.refused {
-		into.Reasons[reasonCodes+i] = t.refused[i].Load()
+	for i := range countedReasons {
+		into.Reasons[i] = countedReasons[i].load(t)
 	}
-	return now
+	into.Refused = shed
+	return now + shed
 }
 
 // outcome is how a request ended as its client sees it. What the client did itself says

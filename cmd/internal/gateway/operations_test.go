@@ -1,8 +1,10 @@
 package gateway_test
 
 import (
+	"io"
 	"maps"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,7 +41,7 @@ func TestRoutes_CountTheirRequests(t *testing.T) {
 	}
 	var c telemetry.Calls
 	all[0].Read(&c, 0)
-	if c.Succeeded != 3 || c.Failed != 1 || c.Ignored != 1 || c.Took.Count() != 3 {
+	if c.Succeeded != 3 || c.Failed != 1 || c.Ignored != 1 || c.Refused != 0 || c.Took.Count() != 3 {
 		t.Errorf("%d succeeded, %d failed, %d ignored", c.Succeeded, c.Failed, c.Ignored)
 	}
 }
@@ -50,6 +52,54 @@ func TestRoutes_SplitWhatDidNotSucceed(t *testing.T) {
 	for _, path := range []string{"/503", "/503", "/", "/", "/"} {
 		r.get(path)
 	}
+	checkSplit(r, map[string]uint64{"failed status_5xx": 2, "refused rate_limited": 2, "status 2xx": 1, "status 5xx": 2, "status 4xx": 2})
+}
+
+// What the gateway itself answers is refused by its word, neutral to the breaker, and all
+// numbers add up to the requests.
+func TestRoutes_CountTheirOwnAnswersAsRefused(t *testing.T) {
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		_, _ = io.Copy(io.Discard, req.Body)
+		if req.URL.Path == "/slow-down" {
+			w.WriteHeader(http.StatusTooManyRequests)
+		}
+	}), func(s *setup) { s.gateway.Limits.MaxBody = 1000 })
+	r.get("/")
+	r.get("/slow-down")
+	for _, body := range []io.Reader{strings.NewReader(strings.Repeat("x", 1001)), io.MultiReader(strings.NewReader(strings.Repeat("x", 2000)))} { // announced, and not
+		if got := r.do(r.request(http.MethodPost, "/", body)); got.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("answered %d", got.StatusCode)
+		}
+	}
+	several := r.request(http.MethodGet, "/", nil)
+	several.Header.Set("Connection", "Upgrade")
+	several.Header.Set("Upgrade", "a, b")
+	if got := r.do(several); got.StatusCode != http.StatusNotImplemented {
+		t.Errorf("answered %d", got.StatusCode)
+	}
+	if c := r.outcomes(3); c.Successes != 1 || c.Failures != 0 || c.Ignored != 2 {
+		t.Errorf("the breaker counted %+v", c)
+	}
+	r.server.Close()
+	s := r.gateway.Routes()[0]
+	if s.Refused["body_too_large"] != 2 || s.Refused["bad_request"] != 1 || s.MaxBody != 1000 {
+		t.Errorf("%+v", s)
+	}
+	checkSplit(r, map[string]uint64{"refused body_too_large": 2, "refused bad_request": 1, "ignored 4xx": 1, "status 2xx": 1, "status 4xx": 3, "status 5xx": 1})
+	var c telemetry.Calls
+	source := r.gateway.Operations()[0]
+	mark := source.Read(&c, 0)
+	if c.Succeeded != 1 || c.Failed != 0 || c.Ignored != 1 || c.Refused != 3 {
+		t.Errorf("%d succeeded, %d failed, %d ignored, %d refused", c.Succeeded, c.Failed, c.Ignored, c.Refused)
+	}
+	if again := source.Read(&c, mark); again != mark {
+		t.Errorf("an idle route is read again: mark %d after %d", again, mark)
+	}
+}
+
+// checkSplit compares the reasons by which the requests of the first route are split.
+func checkSplit(r *rig, want map[string]uint64) {
+	r.Helper()
 	r.server.Close()
 	var c telemetry.Calls
 	s := r.gateway.Operations()[0]
@@ -60,7 +110,7 @@ func TestRoutes_SplitWhatDidNotSucceed(t *testing.T) {
 			got[reason.Of+" "+reason.Name] = c.Reasons[i]
 		}
 	}
-	if want := (map[string]uint64{"failed status_5xx": 2, "refused rate_limited": 2}); !maps.Equal(got, want) || len(s.Reasons) > telemetry.MaxReasons {
-		t.Errorf("%v, want %v; %d reasons", got, want, len(s.Reasons))
+	if !maps.Equal(got, want) || len(s.Reasons) > telemetry.MaxReasons {
+		r.Errorf("%v, want %v; %d reasons", got, want, len(s.Reasons))
 	}
 }

@@ -66,7 +66,11 @@ const http2Only = "this resource is served over HTTP/2 only, which has no upgrad
 
 // refuseBad answers r, which passes no guard.
 func (i *requestInfo) refuseBad(r *http.Request, bad badRequest) {
-	i.flag(flagBadRequest)
+	if bad.status == http.StatusRequestHeaderFieldsTooLarge {
+		i.flag(flagHeaderTooLarge)
+	} else {
+		i.flag(flagBadRequest)
+	}
 	i.hurry(r)
 	writeProblemDetail(i, r, bad.status, fault.InvalidArgument, bad.detail)
 }

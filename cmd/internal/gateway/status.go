@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
-	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -23,7 +22,9 @@ type RouteStatus struct {
 	// Failures are the classes of failures of the upstream that there were, the latest
 	// first. What a client did is in none of them.
 	Failures []UpstreamFailures
-	// Refused are the refusals of the guard and of the limits of the route, by code.
+	// Refused are the refusals of the guard and of the limits of the route, by code, and the
+	// answers of the gateway itself to what a client sent, by "body_too_large",
+	// "header_too_large" and "bad_request".
 	Refused map[string]uint64
 	// Cut are the answers that were broken off, by "client", "upstream" or "gateway".
 	Cut map[string]uint64
@@ -35,6 +36,10 @@ type RouteStatus struct {
 	Unfinished uint64
 	// BytesIn and BytesOut are those of bodies, without upgraded connections.
 	BytesIn, BytesOut uint64
+	// MaxBody is how large the body of a request may be, in bytes, and MaxPerKey how many
+	// requests of one key may be in flight; 0: no limit.
+	MaxBody   int64
+	MaxPerKey int
 
 	traffic *traffic
 }
@@ -69,12 +74,13 @@ func (rt *route) status() RouteStatus {
 	s := RouteStatus{
 		Name: rt.name, Match: rt.match, Guard: rt.guardName, Upstream: rt.target.Host, InFlight: t.inFlight(), Oldest: t.flights.oldest(clock.Now()),
 		Requests: map[string]uint64{}, Refused: map[string]uint64{}, Cut: map[string]uint64{}, Failures: t.failureList(),
-		NotReading: t.unread.Load(), Unfinished: t.unfinished.Load(), BytesIn: t.in.Load(), BytesOut: t.out.Load(), traffic: t,
+		NotReading: t.unread.Load(), Unfinished: t.unfinished.Load(), BytesIn: t.in.Load(), BytesOut: t.out.Load(),
+		MaxBody: rt.maxBody, MaxPerKey: rt.maxPerKey, traffic: t,
 	}
 	for class := range t.ended {
 		s.Requests[statusClassNames[class]] = t.ended[class].Load()
 	}
-	t.refusals(func(code fault.Code, n uint64) { s.Refused[code.String()] = n })
+	t.refusals(func(reason string, n uint64) { s.Refused[reason] = n })
 	for by := byClient; by < cutParties; by++ {
 		s.Cut[by.String()] = t.cut[by].Load()
 	}

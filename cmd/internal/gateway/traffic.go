@@ -23,6 +23,10 @@ type traffic struct {
 	out      stripe.Counter
 	failures [upstreamClasses]failures
 	refused  [refusalCodes]atomic.Uint64
+	answered [len(flagNames)]atomic.Uint64 // by the gateway itself, by the bit of the flag; those of ownAnswers alone
+	// shed counts the requests that were refused without having failed.
+	shed    atomic.Uint64
+	neutral [neutralEndings]atomic.Uint64
 	cut      [cutParties]atomic.Uint64
 	unread   atomic.Uint64
 	// unfinished counts the answers without a declared length that ended before their end.
@@ -95,7 +99,7 @@ func (t *traffic) begin(i *requestInfo) {
 func (t *traffic) end(i *requestInfo, took time.Duration) {
 	t.flights.remove(i)
 	how := i.outcome()
-	t.requests.Record(took, how)
+	t.settle(i, took, how)
 	if how != outcome.Success && i.status != http.StatusSwitchingProtocols {
 		t.recordOther(took)
 	}
@@ -110,9 +114,6 @@ func (t *traffic) end(i *requestInfo, took time.Duration) {
 	}
 	if i.has(flagClientNotReading) {
 		t.unread.Add(1)
-	}
-	if i.refusal != 0 {
-		t.refused[int(i.refusal)%refusalCodes].Add(1)
 	}
 	t.ended[i.statusClass()].Add(1) // last: it is no longer in flight
 }
@@ -136,13 +137,18 @@ func (t *traffic) inFlight() int64 {
 	return int64(t.begun.Load() - ended)
 }
 
-// refusals yields the refusals by code: of the usual codes always, and of others if there
-// were any.
-func (t *traffic) refusals(yield func(fault.Code, uint64)) {
+// refusals yields the refusals by the code, and the answers of the gateway itself by their
+// word: those of the usual codes always, and others if there were any.
+func (t *traffic) refusals(yield func(reason string, n uint64)) {
 	for i := range t.refused {
 		code := fault.Code(i)
 		if n := t.refused[i].Load(); n > 0 || isUsualRefusal(code) {
-			yield(code, n)
+			yield(code.String(), n)
+		}
+	}
+	for bit := range t.answered {
+		if n := t.answered[bit].Load(); n > 0 {
+			yield(flagNames[bit], n)
 		}
 	}
 }

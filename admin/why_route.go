@@ -1,0 +1,55 @@
+package admin
+
+import (
+	"fmt"
+
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/adminapi"
+)
+
+// maxBodySetting is the setting that bounds the bodies of requests, of all routes.
+const maxBodySetting = "gateway.limits.max_body"
+
+// bounds adds the limits of a route for which the gateway itself refused requests of late.
+func (e *explanation) bounds(t *adminapi.Route) {
+	r := &t.Recent
+	refusesFor := func(reason string) bool { return r.Trouble == troubleRefuses && r.Reason == reason }
+	if n := r.RefusedBy[bodyTooLarge]; n > 0 {
+		e.number("max_body", float64(t.MaxBody), "bytes", refusesFor(bodyTooLarge), fmt.Sprintf("%s; %d bodies were larger", maxBodySetting, n))
+	}
+	if code := fault.InFlightLimited.String(); r.RefusedBy[code] > 0 {
+		e.number("max_in_flight_per_key", float64(t.MaxPerKey), "", refusesFor(code), "of the route")
+	}
+}
+
+// noTrouble says of refusals that they are no trouble, if that is not plain.
+func noTrouble(r *adminapi.Recent) string {
+	if r.RefusedBy[badRequest] == 0 {
+		return ""
+	}
+	return "; " + badRequest + " is no trouble of ours"
+}
+
+// tryForBounds says what to do about a limit for which the gateway itself refuses, and reports
+// whether that is what is wrong.
+func (e *explanation) tryForBounds(t *adminapi.Route) bool {
+	if t.Recent.Trouble != troubleRefuses {
+		return false
+	}
+	var setting string
+	switch t.Recent.Reason {
+	case bodyTooLarge:
+		setting = maxBodySetting
+		e.try("config history", fmt.Sprintf("which revision changed %s (%d bytes now, for every route)", setting, t.MaxBody))
+	case fault.InFlightLimited.String():
+		setting = "max_in_flight_per_key"
+		e.try("config history", fmt.Sprintf("which revision changed %s of route %s (%d now)", setting, t.Name, t.MaxPerKey))
+	case headerTooLarge:
+		e.try("", "compare the headers of the requests with what "+t.Upstream+" takes: it announces the limit itself (SETTINGS_MAX_HEADER_LIST_SIZE of HTTP/2), and may have been deployed with a smaller one")
+		return true
+	default:
+		return false
+	}
+	e.try("", "raise "+setting+" in the file if the requests are in their right, then 'foundation reload'")
+	return true
+}
