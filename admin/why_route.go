@@ -22,9 +22,9 @@ func (e *explanation) bounds(t *adminapi.Route) {
 	}
 }
 
-// noTrouble says of refusals that they are no trouble, if that is not plain.
+// noTrouble says why refusals are no trouble, if they are more than what is.
 func noTrouble(r *adminapi.Recent) string {
-	if r.RefusedBy[badRequest] == 0 {
+	if r.Trouble != "" || r.RefusedBy[badRequest] == 0 {
 		return ""
 	}
 	return "; " + badRequest + " is no trouble of ours"
