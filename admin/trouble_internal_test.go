@@ -21,16 +21,20 @@ func TestJudgeRecent(t *testing.T) {
 		reason  string
 		share   float64
 	}{
-		"nothing":                       {func(*adminapi.Recent) {}, "", "", 0},
-		"refuses just too few":          {func(r *adminapi.Recent) { r.Refused = 9 }, "", "", 0},
-		"refuses":                       {func(r *adminapi.Recent) { r.Refused, r.RefusedBy["rate_limited"] = 10, 10 }, "refuses", "rate_limited", 0.1},
-		"is full":                       {func(r *adminapi.Recent) { r.Refused, r.RefusedBy["concurrency_limited"] = 10, 10 }, "full", "concurrency_limited", 0.1},
-		"bodies too large":              {func(r *adminapi.Recent) { r.Refused, r.RefusedBy["body_too_large"] = 49, 49 }, "refuses", "body_too_large", 0.49},
-		"headers too large":             {func(r *adminapi.Recent) { r.Refused, r.RefusedBy["header_too_large"] = 10, 10 }, "refuses", "header_too_large", 0.1},
-		"too many of a key":             {func(r *adminapi.Recent) { r.Refused, r.RefusedBy["in_flight_limited"] = 10, 10 }, "refuses", "in_flight_limited", 0.1},
-		"malformed requests":            {func(r *adminapi.Recent) { r.Refused, r.RefusedBy["bad_request"] = 90, 90 }, "", "", 0},
-		"malformed ones beside others":  {func(r *adminapi.Recent) { r.Refused, r.RefusedBy["bad_request"], r.RefusedBy["body_too_large"] = 90, 80, 10 }, "refuses", "body_too_large", 0.1},
-		"too few beside malformed ones": {func(r *adminapi.Recent) { r.Refused, r.RefusedBy["bad_request"], r.RefusedBy["body_too_large"] = 89, 80, 9 }, "", "", 0},
+		"nothing":              {func(*adminapi.Recent) {}, "", "", 0},
+		"refuses just too few": {func(r *adminapi.Recent) { r.Refused = 9 }, "", "", 0},
+		"refuses":              {func(r *adminapi.Recent) { r.Refused, r.RefusedBy["rate_limited"] = 10, 10 }, "refuses", "rate_limited", 0.1},
+		"is full":              {func(r *adminapi.Recent) { r.Refused, r.RefusedBy["concurrency_limited"] = 10, 10 }, "full", "concurrency_limited", 0.1},
+		"bodies too large":     {func(r *adminapi.Recent) { r.Refused, r.RefusedBy["body_too_large"] = 49, 49 }, "refuses", "body_too_large", 0.49},
+		"headers too large":    {func(r *adminapi.Recent) { r.Refused, r.RefusedBy["header_too_large"] = 10, 10 }, "refuses", "header_too_large", 0.1},
+		"too many of a key":    {func(r *adminapi.Recent) { r.Refused, r.RefusedBy["in_flight_limited"] = 10, 10 }, "refuses", "in_flight_limited", 0.1},
+		"malformed requests":   {func(r *adminapi.Recent) { r.Refused, r.RefusedBy["bad_request"] = 90, 90 }, "", "", 0},
+		"malformed ones beside others": {func(r *adminapi.Recent) {
+			r.Refused, r.RefusedBy["bad_request"], r.RefusedBy["body_too_large"] = 90, 80, 10
+		}, "refuses", "body_too_large", 0.1},
+		"too few beside malformed ones": {func(r *adminapi.Recent) {
+			r.Refused, r.RefusedBy["bad_request"], r.RefusedBy["body_too_large"] = 89, 80, 9
+		}, "", "", 0},
 		"fails just too little":         {func(r *adminapi.Recent) { r.Failed = 4 }, "", "", 0},
 		"fails":                         {func(r *adminapi.Recent) { r.Failed, r.FailedBy["dns"] = 5, 5 }, "fails", "dns", 0.05},
 		"four of four are no news":      {func(r *adminapi.Recent) { r.Calls, r.Failed = 4, 4 }, "", "", 0},

@@ -22,10 +22,10 @@ type Recent struct {
 	// "upgraded", "4xx" (429 and 499 of the upstream) or "other".
 	IgnoredBy map[string]uint64 `json:"ignored_by"`
 	// Requests are all requests of a route as in [Route], whoever answered; empty for guards.
-	Requests      map[string]uint64 `json:"requests"`
-	P50Seconds    float64           `json:"p50_seconds"`
-	P90Seconds    float64           `json:"p90_seconds"`
-	P99Seconds    float64           `json:"p99_seconds"`
+	Requests   map[string]uint64 `json:"requests"`
+	P50Seconds float64           `json:"p50_seconds"`
+	P90Seconds float64           `json:"p90_seconds"`
+	P99Seconds float64           `json:"p99_seconds"`
 	// UsualP90Seconds is p90 in the ten minutes before the last one; 0 if it had too few calls.
 	UsualP90Seconds float64 `json:"usual_p90_seconds"`
 	// Trouble says in a word what is wrong with it: "full", "refuses", "fails", "leave", "slow",

@@ -27,8 +27,8 @@ type traffic struct {
 	// shed counts the requests that were refused without having failed.
 	shed    atomic.Uint64
 	neutral [neutralEndings]atomic.Uint64
-	cut      [cutParties]atomic.Uint64
-	unread   atomic.Uint64
+	cut     [cutParties]atomic.Uint64
+	unread  atomic.Uint64
 	// unfinished counts the answers without a declared length that ended before their end.
 	unfinished atomic.Uint64
 	// requests are judged as the monitor sees them; it has the durations of those that
