@@ -2,7 +2,6 @@ package admin
 
 import (
 	"fmt"
-	"github.com/elixirscope/foundation/internal/adminapi"
 	"log/slog"
 	"math"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	foundation "github.com/elixirscope/foundation"
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/adminapi"
 	"github.com/elixirscope/foundation/internal/suggest"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
