@@ -54,12 +54,14 @@ func canned() adminapi.Status {
 			},
 		},
 		Routes: []adminapi.Route{
-			{Name: "orders", Match: "/orders/", InFlight: 2, MaxBody: 16384, BytesIn: 3 << 20, BytesOut: 700, Requests: map[string]uint64{"1xx": 0, "2xx": 9000, "3xx": 1, "4xx": 1959, "5xx": 3, "canceled": 1}, Refused: 1822,
+			{
+				Name: "orders", Match: "/orders/", InFlight: 2, MaxBody: 16384, BytesIn: 3 << 20, BytesOut: 700, Requests: map[string]uint64{"1xx": 0, "2xx": 9000, "3xx": 1, "4xx": 1959, "5xx": 3, "canceled": 1}, Refused: 1822,
 				RefusedBy: map[string]uint64{"body_too_large": 1819, "bad_request": 3, "rate_limited": 0}, CutBy: map[string]uint64{"client": 1, "upstream": 2}, NotReading: 1,
 				Failures: []adminapi.UpstreamFailure{{Class: "status_5xx", Count: 3, Reason: "the answer has status 503"}}, Recent: adminapi.Recent{
 					Source: "minute", WindowSeconds: 60, Calls: 3692, Rate: 61.5, Succeeded: 1750, Refused: 1822, Trouble: "refuses", Share: 0.49, Reason: "body_too_large", P50Seconds: 0.0123, P99Seconds: 1.5,
 					RefusedBy: map[string]uint64{"body_too_large": 1819, "bad_request": 3}, FailedBy: map[string]uint64{}, IgnoredBy: map[string]uint64{"4xx": 120}, Requests: map[string]uint64{"2xx": 1750, "4xx": 1942},
-				}},
+				},
+			},
 			{Name: "pay", Match: "/pay/", Guard: "checkout", InFlight: 3, Recent: adminapi.Recent{
 				Source: "minute", WindowSeconds: 64, Calls: 1204, Rate: 18.8, Succeeded: 20, Failed: 1, TimedOut: 3, Refused: 1180, Trouble: "refuses", Share: 0.98,
 				RefusedBy: map[string]uint64{"circuit_open": 1180}, FailedBy: map[string]uint64{"timeout": 3}, P50Seconds: 0.0123, P99Seconds: 1.5,
@@ -120,7 +122,8 @@ func explained() adminapi.Why {
 		Verdict: "breaker payments is open for 13s: began 12:04:47Z with 62 % of 118 calls failed (tls); it takes with it guard checkout (98 % of 1204 calls refused), route pay",
 		Numbers: []adminapi.Number{
 			{Name: "failure ratio", Value: 0.62, Limit: 0.5, Bounded: true, Unit: "ratio", Bad: true, Note: "when it opened"},
-			{Name: "calls", Value: 118, Limit: 20, Bounded: true}, {Name: "rate", Value: 18.81, Unit: "per_second"},
+			{Name: "calls", Value: 118, Limit: 20, Bounded: true},
+			{Name: "rate", Value: 18.81, Unit: "per_second"},
 			{Name: "retry in", Value: 17.3, Unit: "seconds", Note: "when the next call is let through as a probe, as is said here in so many words that they have no place"},
 		},
 		Parts:   []adminapi.WhyPart{{Kind: "guard", Name: "checkout", State: "98 % of 1204 calls refused (circuit_open)"}, {Kind: "rate_limit", Name: "per_client", Well: true, State: "5 per 1s for each key"}},
