@@ -2,12 +2,13 @@ package admin
 
 import (
 	"errors"
-	"github.com/elixirscope/foundation/fault"
 	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/elixirscope/foundation/fault"
 )
 
 var errTooSlow = errors.New("the client reads too slowly, and others wait")

@@ -2,12 +2,12 @@ package admin
 
 import (
 	"cmp"
-	"github.com/elixirscope/foundation/internal/adminapi"
 	"net/http"
 	"slices"
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 func guardView(s guard.Status) adminapi.Guard {

@@ -2,12 +2,12 @@ package admin
 
 import (
 	"fmt"
-	"github.com/elixirscope/foundation/internal/adminapi"
 	"net/http"
 	"slices"
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/health"
+	"github.com/elixirscope/foundation/internal/adminapi"
 	"github.com/elixirscope/foundation/internal/suggest"
 )
 

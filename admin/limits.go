@@ -3,12 +3,12 @@ package admin
 import (
 	"cmp"
 	"errors"
-	"github.com/elixirscope/foundation/internal/adminapi"
 	"log/slog"
 	"net/http"
 	"slices"
 
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/adminapi"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 

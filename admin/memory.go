@@ -3,13 +3,13 @@ package admin
 import (
 	"cmp"
 	"fmt"
-	"github.com/elixirscope/foundation/internal/adminapi"
 	"log/slog"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/adminapi"
 	"github.com/elixirscope/foundation/memory"
 	"github.com/elixirscope/foundation/priority"
 )

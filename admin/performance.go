@@ -3,7 +3,6 @@ package admin
 import (
 	"cmp"
 	"fmt"
-	"github.com/elixirscope/foundation/internal/adminapi"
 	"log/slog"
 	"math"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/adminapi"
 	"github.com/elixirscope/foundation/perf"
 )
 

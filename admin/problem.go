@@ -3,12 +3,12 @@ package admin
 import (
 	"encoding/json"
 	"errors"
-	"github.com/elixirscope/foundation/internal/adminapi"
 	"math"
 	"net/http"
 	"strconv"
 
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 func problemOf(err error) *adminapi.Problem {

@@ -3,7 +3,6 @@ package admin
 import (
 	"cmp"
 	"encoding/json"
-	"github.com/elixirscope/foundation/internal/adminapi"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	foundation "github.com/elixirscope/foundation"
 	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/adminapi"
 	"github.com/elixirscope/foundation/registry"
 	"github.com/elixirscope/foundation/supervise"
 )

@@ -2,12 +2,12 @@ package admin
 
 import (
 	"cmp"
-	"github.com/elixirscope/foundation/internal/adminapi"
 	"slices"
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/adminapi"
 	"github.com/elixirscope/foundation/pool"
 )
 
