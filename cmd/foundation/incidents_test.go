@@ -30,6 +30,7 @@ import (
 // it as they do: 'foundation status' must name the cause and a command, and that one
 // command must hold the evidence. Nothing else may be needed.
 func TestIncidents(t *testing.T) {
+	t.Parallel()
 	for _, in := range incidents() {
 		t.Run(in.name, func(t *testing.T) {
 			t.Parallel()
@@ -282,7 +283,7 @@ var commandNamed = regexp.MustCompile(`→ \S+ (.+)`)
 // named returns the first command that a page names, if it begins so.
 func named(page, prefix string) []string {
 	m := commandNamed.FindStringSubmatch(page)
-	if m == nil || !strings.HasPrefix(m[1], prefix) {
+	if len(m) < 2 || !strings.HasPrefix(m[1], prefix) {
 		return nil
 	}
 	return strings.Fields(strings.ReplaceAll(m[1], `"`, ""))

@@ -187,9 +187,11 @@ const (
 
 // lastPort is that of the last address. It begins somewhere, for another run of the tests
 // on the same machine.
-var lastPort atomic.Uint32
-
-func init() { lastPort.Store(uint32(os.Getpid()) * 61) }
+var lastPort = func() *atomic.Uint32 {
+	n := new(atomic.Uint32)
+	n.Store(uint32(os.Getpid()) * 61)
+	return n
+}()
 
 // freeAddress returns an address that nobody listens on.
 func freeAddress(t *testing.T) string {

@@ -1,6 +1,7 @@
 package cli_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -21,9 +22,7 @@ func commands(t *testing.T, path ...string) map[string]string {
 		name, _, _ := strings.Cut(strings.TrimSpace(line), " ")
 		switch {
 		case strings.HasPrefix(line, "  ") && listing && name != "help":
-			for command, text := range commands(t, append(append([]string{}, path...), name)...) {
-				all[command] = text
-			}
+			maps.Copy(all, commands(t, append(append([]string{}, path...), name)...))
 		case !strings.HasPrefix(line, " "):
 			listing = strings.HasPrefix(line, "Run:") || strings.HasPrefix(line, "Look:") || strings.HasPrefix(line, "Act:") || strings.HasPrefix(line, "More:") || strings.HasPrefix(line, "Commands:")
 		}

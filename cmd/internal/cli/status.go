@@ -96,10 +96,13 @@ func (a *app) statusPage(s *adminapi.Status) error {
 	}
 	guards, own := ownApart(s.Guards, func(g *adminapi.Guard) (string, bool) { return g.Name, g.Recent.Trouble == "" })
 	breakers, _ := ownApart(s.Breakers, func(b *adminapi.Breaker) (string, bool) { return b.Name, b.State == "closed" && b.Override.State == "" })
-	return errors.Join(
+	err := errors.Join(
 		a.section("ROUTES"+spanNote(s), len(s.Routes), func() *table { return routeStatus(s.Routes) }),
 		a.section("GUARDS"+spanNote(s), len(guards), func() *table { return guardStatus(guards) }),
-		a.ownNote(own),
+	)
+	a.ownNote(own)
+	return errors.Join(
+		err,
 		a.section("BREAKERS", len(breakers), func() *table { return breakerStatus(breakers) }),
 		a.section("RATE LIMITS", len(s.RateLimits), func() *table { return rateLimitStatus(s) }),
 		a.section("POOLS", len(s.Pools), func() *table { return poolStatus(s.Pools) }),
@@ -123,13 +126,12 @@ func ownApart[T any](parts []T, of func(*T) (name string, well bool)) (shown []T
 }
 
 // ownNote says that parts of the layer itself were left out.
-func (a *app) ownNote(n int) error {
+func (a *app) ownNote(n int) {
 	if n == 1 {
 		a.say("and 1 of the layer itself, which is well")
 	} else if n > 1 {
 		a.say("and %d of the layer itself, which are well", n)
 	}
-	return nil
 }
 
 // finding says what is wrong, and on a line of its own which command tells more.
@@ -167,7 +169,7 @@ func (a *app) sayWrapped(first, text string) {
 // wrapped breaks a text between its words. A word that is longer than a line has one.
 func wrapped(text string, most int) (lines []string) {
 	line := ""
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if line != "" && width(line)+1+width(word) > most {
 			lines = append(lines, line)
 			line = ""

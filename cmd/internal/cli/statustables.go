@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"maps"
+	"strconv"
 
 	"github.com/elixirscope/foundation/internal/adminapi"
 )
@@ -35,7 +36,7 @@ func guardStatus(guards []adminapi.Guard) *table {
 	t := newTable("", "~NAME", ">RATE", ">OK", ">P50", ">P99", ">IN FLIGHT", "…DID NOT SUCCEED")
 	for i := range guards {
 		g := &guards[i]
-		inFlight := fmt.Sprint(g.InFlight)
+		inFlight := strconv.FormatInt(g.InFlight, 10)
 		if g.Concurrency > 0 {
 			inFlight += fmt.Sprintf("/%d", g.Concurrency)
 		}
@@ -51,7 +52,7 @@ func guardStatus(guards []adminapi.Guard) *table {
 func routeStatus(routes []adminapi.Route) *table {
 	t := newTable("", "~NAME", ">RATE", ">OK", ">P50", ">P99", ">IN FLIGHT", "…DID NOT SUCCEED")
 	for i := range routes {
-		recentRow(t, routes[i].Name, fmt.Sprint(routes[i].InFlight), &routes[i].Recent)
+		recentRow(t, routes[i].Name, strconv.FormatInt(routes[i].InFlight, 10), &routes[i].Recent)
 	}
 	return t
 }

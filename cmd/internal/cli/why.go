@@ -41,12 +41,12 @@ func (a *app) whyCommand() *cobra.Command {
 				}
 				args = worst
 			}
-			path := "/v1/why"
+			parts := []string{"/v1/why"}
 			for _, arg := range args {
-				path += "/" + url.PathEscape(arg)
+				parts = append(parts, url.PathEscape(arg))
 			}
 			var w adminapi.Why
-			if err := a.get(ctx, path, &w); err != nil {
+			if err := a.get(ctx, strings.Join(parts, "/"), &w); err != nil {
 				return err
 			}
 			return a.print(w, func() error { return a.whyPage(&w) })
