@@ -98,9 +98,10 @@ func (w *watched) look() (s seen) {
 			Guards map[string]struct{ Timeout string }
 		}
 	}
+	// In this order, what is seen of a change is seen of all that is asked for later.
+	w.ask("/v1/config?format=json", &now)
 	w.ask("/v1/status", &status)
 	w.ask("/v1/config/history", &list)
-	w.ask("/v1/config?format=json", &now)
 	for _, r := range slices.Backward(list.Items) {
 		source := "file"
 		if r.Source == "api" {
