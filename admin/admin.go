@@ -96,8 +96,10 @@ type API struct {
 	recording chan struct{}
 	probes    http.Handler
 
-	// changing is held while current is replaced, so that none is left unended.
+	// changing guards closed, and is held while current is replaced, so that none is left
+	// unended.
 	changing sync.Mutex
+	closed   bool
 	current  atomic.Pointer[admitted]
 }
 
@@ -137,6 +139,9 @@ func (a *API) Use(access Access) {
 	a.changing.Lock()
 	defer a.changing.Unlock()
 	ended, end := context.WithCancel(context.Background())
+	if a.closed {
+		end()
+	}
 	before := a.current.Swap(&admitted{(&api{API: a, ended: ended.Done()}).handler(access), end})
 	if before != nil {
 		before.end()
@@ -147,7 +152,10 @@ func (a *API) Use(access Access) {
 // server that runs them does; later ones end at once. The level of the log goes back to what
 // it was.
 func (a *API) Close() {
+	a.changing.Lock()
+	a.closed = true
 	a.current.Load().end()
+	a.changing.Unlock()
 	a.level.close()
 }
 

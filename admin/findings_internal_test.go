@@ -85,7 +85,7 @@ func TestVerdict_OneOutageIsOneFinding(t *testing.T) {
 		}, []string{"guard checkout: clients leave: 45 % of 100 calls were given up by their callers in the last minute; half of the others take 0s or longer | foundation why guard checkout"}},
 		"a route without a guard": {func(s *adminapi.Status) {
 			s.Routes = []adminapi.Route{{Name: "/files/", Recent: sick(troubleFails, "refused", 100)}}
-		}, []string{`route /files/: 100 % of 100 calls fail in the last minute (refused) | foundation why route "/files/"`}},
+		}, []string{`route /files/: 100 % of 100 calls fail in the last minute (refused) | foundation why route /files/`}},
 		"a forgotten override": {func(s *adminapi.Status) {
 			s.Breakers = []adminapi.Breaker{{Name: "payments", Mode: "enforce", State: "closed", Override: adminapi.Override{State: "forced-closed", Actor: "ada", Reason: "a drill", Since: time.Now().Add(-3 * time.Hour)}}}
 		}, []string{`breaker payments is forced-closed by ada ("a drill") for 3h, until it is released | foundation why breaker payments`}},

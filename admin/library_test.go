@@ -12,8 +12,27 @@ import (
 
 	foundation "github.com/elixirscope/foundation"
 	"github.com/elixirscope/foundation/admin"
+	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/internal/adminapi"
 )
+
+// A change of the access that comes after the end must not begin requests without an end.
+func TestAPI_AfterItsCloseNothingIsFollowed(t *testing.T) {
+	layer, err := foundation.Open(t.Context(), foundation.Options{Config: &config.Config{Version: 1, Storage: &config.Storage{}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = layer.Close(context.Background()) })
+	api := admin.New(layer, admin.Options{})
+	api.Close()
+	anybody := func(*http.Request) (string, bool, bool) { return "ops", true, true }
+	api.Use(admin.Access{Authenticate: anybody})
+	r, w := httptest.NewRequest(http.MethodGet, "/v1/events/stream", nil), httptest.NewRecorder()
+	api.ServeHTTP(w, r) // returns
+	if w.Code != http.StatusOK && w.Code != http.StatusServiceUnavailable {
+		t.Errorf("%d: %s", w.Code, w.Body)
+	}
+}
 
 // A program that uses the library mounts the API below a path, with nothing but the layer.
 func TestAPI_OfALibraryReadsPlansAndReloadsItsFile(t *testing.T) {

@@ -59,9 +59,13 @@ func (l *logLevel) set(ctx context.Context, to slog.Level, actor, reason string,
 	if to == l.configured {
 		lasting = 0
 	}
+	if l.closed { // it has gone back for good
+		l.mu.Unlock()
+		return
+	}
 	l.stopLocked()
 	l.by, l.since = LogLevelChanged{From: levelText(l.level.Level()), To: levelText(to), Actor: actor, Reason: reason}, now
-	if lasting > 0 && !l.closed {
+	if lasting > 0 {
 		l.by.Until = now.Add(lasting)
 		turn := l.turn
 		l.timer = time.AfterFunc(lasting, func() { l.expire(turn) })

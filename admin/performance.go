@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/elixirscope/foundation/fault"
@@ -269,10 +269,14 @@ func (s *verdict) alerting(a *adminapi.Alert) {
 	s.find(map[bool]rank{true: rankDegraded, false: rankSlow}[a.Severity == string(fault.SeverityError)], f)
 }
 
-// quoted makes a name one word of a shell.
-func quoted(name string) string {
-	if url.PathEscape(name) == name {
-		return name
+// harmless are what a word of a shell may hold as it stands: a key comes from whoever sends the
+// requests, and the commands that are named are pasted.
+const harmless = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/@%+-"
+
+// quoted makes a text one word of a shell, whatever it holds.
+func quoted(text string) string {
+	if text != "" && strings.Trim(text, harmless) == "" {
+		return text
 	}
-	return `"` + name + `"`
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -19,7 +19,7 @@ import (
 
 // Access says who may use an API. The zero value admits whoever reaches it at a loopback
 // address or a Unix socket of this machine, who may then do everything: anywhere else nothing
-// is answered.
+// is answered. A proxy on this machine is somebody as well: behind one, say who may.
 type Access struct {
 	// Tokens maps an actor's name to its bearer token.
 	Tokens map[string]Token
@@ -65,6 +65,14 @@ func (s Access) CheckListen(address string) error {
 // local refuses a request that did not come to a loopback address or a Unix socket: where
 // nobody proves anything, only what nobody else can reach is safe.
 func local(r *http.Request) error {
+	for _, field := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Via"} {
+		if len(r.Header[field]) > 0 {
+			return refuse(fault.Forbidden, "a proxy has passed this request on, and nobody has to prove who they are here: set admin.Options.Access")
+		}
+	}
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" { // reading costs as well
+		return refuse(fault.Forbidden, "the request comes from another origin")
+	}
 	switch at := r.Context().Value(http.LocalAddrContextKey).(type) {
 	case *net.UnixAddr:
 		return nil

@@ -77,6 +77,31 @@ func TestAccess_WithoutProofOfIdentityOnlyThisMachineIsAnswered(t *testing.T) {
 	}
 }
 
+// A proxy on this machine is not the one who asks, and a page of another site must not make this
+// machine work.
+func TestAccess_WithoutProofOfIdentityNoProxyAndNoOtherSiteIsAnswered(t *testing.T) {
+	h := Access{}.protect(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), newAuthFailures(slog.New(slog.DiscardHandler)))
+	for field, value := range map[string]string{"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9", "Via": "1.1 proxy", "Sec-Fetch-Site": "cross-site"} {
+		r, w := arrivingAt(httptest.NewRequest(http.MethodGet, "http://127.0.0.1/debug/pprof/heap", nil), &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}), httptest.NewRecorder()
+		r.Header.Set(field, value)
+		if h.ServeHTTP(w, r); w.Code != http.StatusForbidden {
+			t.Errorf("%s: %s: %d", field, value, w.Code)
+		}
+	}
+}
+
+// What a client sends as its key stands in a command that an operator pastes.
+func TestQuoted_NothingGetsOutOfAWord(t *testing.T) {
+	for text, want := range map[string]string{
+		"checkout": "checkout", "/pay/": "/pay/", "10.0.0.1": "10.0.0.1", "2001:db8::/64": "2001:db8::/64", "": "''",
+		"x&id": "'x&id'", "$(id)": "'$(id)'", "`id`": "'`id`'", `a"b`: `'a"b'`, "a'b;id": `'a'\''b;id'`, "a b": "'a b'", "a\nb": "'a\nb'", "é": "'é'",
+	} {
+		if got := quoted(text); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}
+
 // A program may have proof of identity of its own, and serve the API under a public name.
 func TestAccess_AuthenticateDecidesAlone(t *testing.T) {
 	access := Access{

@@ -40,6 +40,12 @@ func (a *api) before(ctx context.Context, f *facts, w *adminapi.Why) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, beforeTimeout)
 	defer cancel()
+	release, err := a.turns.search(ctx, actorOf(ctx))
+	if err != nil {
+		w.BeforeNote = "what changed before is not known: " + told(err).Error()
+		return
+	}
+	defer release()
 	revisions, err := a.layer.Config().History(ctx, 0, historyAtOnce)
 	if err != nil {
 		w.BeforeNote = "the history of the configuration cannot be read: " + told(err).Error()

@@ -97,7 +97,9 @@ func (e *explanation) tryForBreaker(b *adminapi.Breaker) {
 func (e *explanation) tryForLimit(l *adminapi.RateLimit) {
 	if len(l.TopDenied) > 0 {
 		key := l.TopDenied[0].Key
-		e.try("rate-limit peek "+quoted(l.Name)+" "+shellQuoted(key), "what the key has left")
+		if !strings.HasPrefix(key, "-") { // else it would be read as a flag
+			e.try("rate-limit peek "+quoted(l.Name)+" "+quoted(key), "what the key has left")
+		}
 	}
 	if len(l.TopDenied) > 1 && deniedText(e.status, l.Name) == "" {
 		e.try("", "no key stands out: look for what changed for all of them, and not at one client")
@@ -181,12 +183,4 @@ func addressOf(t *adminapi.Route) string {
 		path, _, _ = strings.Cut(t.Match[i:], "{")
 	}
 	return "http://" + t.Upstream + path
-}
-
-// shellQuoted makes a text one word of a shell, whatever it holds.
-func shellQuoted(text string) string {
-	if quoted(text) == text {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -3,9 +3,10 @@ package protect
 import (
 	"bytes"
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/elixirscope/foundation/fault"
@@ -25,16 +26,15 @@ const (
 // repeats is what a request under a policy of retries needs to be sent again.
 type repeats struct {
 	may  bool                          // it can be sent again, and that does no harm
-	kept []byte                        // its whole body, if that was kept
+	kept *keptBody                     // its body, if that is kept while it is sent
 	get  func() (io.ReadCloser, error) // or what makes the body again; both are nil without one
 }
 
 // repeatsOf says how req is sent again; nil if the guard retries nothing. A body that nobody
-// can make again is kept, if its length is known and small. It is read here: if that fails,
-// there is no request.
-func (t *transport) repeatsOf(req *http.Request) (*repeats, error) {
+// can make again is kept while it is sent, if its length is known and small.
+func (t *transport) repeatsOf(req *http.Request) *repeats {
 	if t.measures || t.guard.Config().Retry == nil {
-		return nil, nil //nolint:nilnil // as said
+		return nil
 	}
 	r := &repeats{may: idempotent(req)}
 	switch {
@@ -44,13 +44,44 @@ func (t *transport) repeatsOf(req *http.Request) (*repeats, error) {
 	case req.ContentLength <= 0 || req.ContentLength > maxKeptBody:
 		r.may = false
 	default:
-		defer closeBody(req)
-		r.kept = make([]byte, req.ContentLength)
-		if n, err := io.ReadFull(req.Body, r.kept); err != nil {
-			return nil, fmt.Errorf("the request's body ended after %d of %d bytes: %w", n, req.ContentLength, err)
-		}
+		r.kept = &keptBody{ReadCloser: req.Body, length: req.ContentLength}
 	}
-	return r, nil
+	return r
+}
+
+// keptBody is a body that is kept while it is sent: it is read only once the guard has admitted
+// the request, at the pace of the dependency, and within the time limits of the attempt. Base
+// may read on after it has answered.
+type keptBody struct {
+	io.ReadCloser
+
+	length int64
+
+	mu   sync.Mutex // guards sent
+	sent []byte
+}
+
+// Read implements io.Reader.
+func (b *keptBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if int64(len(b.sent)+n) <= b.length { // base refuses to send more
+		b.sent = append(b.sent, p[:n]...)
+	}
+	return n, err
+}
+
+var errNotWhole = errors.New("the request's body was not sent to its end, and cannot be sent again")
+
+// again returns the body once more, if all of it has come.
+func (b *keptBody) again() (io.ReadCloser, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if int64(len(b.sent)) < b.length {
+		return nil, errNotWhole
+	}
+	return io.NopCloser(bytes.NewReader(b.sent)), nil
 }
 
 // idempotent reports whether req may be sent twice, by its method (RFC 9110, section 9.2.2)
@@ -70,7 +101,7 @@ func idempotent(req *http.Request) bool {
 func newFlight(tok *guard.Token, req *http.Request, r *repeats) *flight {
 	x := &flight{token: tok, request: req, repeats: r}
 	if r != nil && r.kept != nil {
-		x.sends, x.resends = io.NopCloser(bytes.NewReader(r.kept)), true
+		x.sends, x.resends = r.kept, true
 	}
 	return x
 }
@@ -79,7 +110,7 @@ func newFlight(tok *guard.Token, req *http.Request, r *repeats) *flight {
 func (r *repeats) body() (io.ReadCloser, error) {
 	switch {
 	case r.kept != nil:
-		return io.NopCloser(bytes.NewReader(r.kept)), nil
+		return r.kept.again()
 	case r.get != nil:
 		return r.get()
 	}

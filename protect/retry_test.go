@@ -189,14 +189,49 @@ func TestTransportRetry_BodiesAreClosed(t *testing.T) {
 			t.Errorf("%s: the body was closed %d times", name, body.closed.Load())
 		}
 	}
-	short, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://upstream.test/", io.MultiReader(strings.NewReader("te")))
+}
+
+// A body that its sender holds up was read before the guard was asked, outside of every limit.
+func TestRegression_NoBodyIsReadBeforeTheGuardAdmits(t *testing.T) {
+	body := &closeCounter{Reader: readerOf(func([]byte) (int, error) {
+		t.Error("the body was read")
+		return 0, io.EOF
+	})}
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://upstream.test/", body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	short.ContentLength = 4
-	u, g := &upstream{turns: []any{200}}, newGuard(t, guard.Config{Retry: prompt()})
-	if _, err = protect.Transport(u, g).RoundTrip(short); !errors.Is(err, io.ErrUnexpectedEOF) || len(u.sent) != 0 || g.Status().Results[guard.Failed] != 0 {
-		t.Errorf("a body that is shorter than it says: %v", err)
+	r.ContentLength = 4
+	b := newBreaker(t, 1)
+	if err := b.Force(breaker.StateOpen, breaker.Override{Actor: "a test", Reason: "an outage"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := protect.Transport(&upstream{turns: []any{200}}, newGuard(t, guard.Config{Breaker: b, Retry: prompt()})).RoundTrip(r); !errors.Is(err, fault.CircuitOpen) { //nolint:bodyclose // there is none
+		t.Error(err)
+	}
+	if body.closed.Load() != 1 {
+		t.Errorf("the body was closed %d times", body.closed.Load())
+	}
+}
+
+type readerOf func([]byte) (int, error)
+
+func (f readerOf) Read(p []byte) (int, error) { return f(p) }
+
+// What has not been sent to its end cannot be sent again.
+func TestTransportRetry_ABodyThatWasNotSentWholeIsNotSentAgain(t *testing.T) {
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "http://upstream.test/", io.MultiReader(strings.NewReader("te")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.ContentLength = 4
+	u := &upstream{turns: []any{503, 200}}
+	resp, err := protect.Transport(u, newGuard(t, guard.Config{Retry: prompt()})).RoundTrip(r)
+	if err == nil {
+		_ = textOf(t, resp)
+	}
+	if len(u.sent) != 1 {
+		t.Errorf("%d attempts, the last ended with %v", len(u.sent), err)
 	}
 }
 

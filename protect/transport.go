@@ -58,19 +58,14 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if call.Target == "" {
 		call.Target = strings.ToLower(req.URL.Host)
 	}
-	repeats, err := t.repeatsOf(req)
-	if err != nil {
-		return nil, err
-	}
+	repeats := t.repeatsOf(req)
 	call.Idempotent = repeats != nil && repeats.may
 	tok, err := t.guard.Enter(req.Context(), call)
 	switch {
 	case err != nil && t.measures:
 		return t.base.RoundTrip(req)
 	case err != nil:
-		if repeats == nil || repeats.kept == nil { // else it is closed already
-			closeBody(req)
-		}
+		closeBody(req)
 		return nil, err
 	}
 	x := newFlight(tok, req, repeats)

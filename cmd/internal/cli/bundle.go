@@ -5,14 +5,17 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -260,20 +263,67 @@ func anonymous(raw []byte) ([]byte, error) {
 // ofClients are the fields that hold keys.
 var ofClients = map[string]bool{"key": true, "member": true}
 
+// bundleSalt keeps the keys of a bundle from being found by trying all that there are. Equal
+// ones are equal within one bundle.
+var bundleSalt = rand.Text()
+
+func pseudonym(key string) string {
+	return fmt.Sprintf("sha256:%.8x", sha256.Sum256([]byte(bundleSalt+key)))
+}
+
+// withoutKeys replaces the keys of clients: in the fields that hold them, and in the sentences
+// that name one of them.
 func withoutKeys(v any) any {
+	keys := map[string]bool{}
+	collectKeys(v, keys)
+	pairs := make([]string, 0, 4*len(keys))
+	for _, key := range slices.SortedFunc(maps.Keys(keys), func(x, y string) int { return len(y) - len(x) }) {
+		if r := []rune(key); len(r) > 40 { // as sentences shorten it
+			pairs = append(pairs, string(r[:20])+"…"+string(r[len(r)-19:]), pseudonym(key))
+		}
+		if len(key) >= leastInText {
+			pairs = append(pairs, key, pseudonym(key))
+		}
+	}
+	return replaceKeys(v, strings.NewReplacer(pairs...))
+}
+
+func collectKeys(v any, keys map[string]bool) {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, below := range v {
 			if text, ok := below.(string); ok && ofClients[name] && text != "" {
-				v[name] = fmt.Sprintf("sha256:%.8x", sha256.Sum256([]byte(text)))
+				keys[text] = true
+			}
+			collectKeys(below, keys)
+		}
+	case []any:
+		for _, below := range v {
+			collectKeys(below, keys)
+		}
+	}
+}
+
+// leastInText is how long a key must be to be looked for in sentences: a shorter one would be
+// found in every word.
+const leastInText = 4
+
+func replaceKeys(v any, hide *strings.Replacer) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, below := range v {
+			if text, ok := below.(string); ok && ofClients[name] && text != "" {
+				v[name] = pseudonym(text)
 				continue
 			}
-			v[name] = withoutKeys(below)
+			v[name] = replaceKeys(below, hide)
 		}
 	case []any:
 		for i := range v {
-			v[i] = withoutKeys(v[i])
+			v[i] = replaceKeys(v[i], hide)
 		}
+	case string:
+		return hide.Replace(v)
 	}
 	return v
 }

@@ -108,10 +108,16 @@ func upstreamFailed(err error) bool {
 	return !clients && !own && !errclass.Leaving(err) && !errors.Is(err, context.Canceled) && !errors.Is(err, errUploadFailed)
 }
 
+// discardFor is how long what is left of a failed answer is waited for: the connection is worth
+// no more than that, and the next attempt waits meanwhile.
+const discardFor = 50 * time.Millisecond
+
 // discard reads what is left of a small answer and closes it.
 func discard(resp *http.Response) {
 	if resp.ContentLength >= 0 && resp.ContentLength <= maxDiscarded {
+		late := time.AfterFunc(discardFor, func() { _ = resp.Body.Close() })
 		_, _ = io.CopyN(io.Discard, resp.Body, maxDiscarded)
+		late.Stop()
 	}
 	_ = resp.Body.Close()
 }

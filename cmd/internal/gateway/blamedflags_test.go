@@ -57,6 +57,9 @@ func (b blamed) checkFlags(t *testing.T, e *ending, log *accessLines) {
 	if !ok {
 		want = flagged[b.row]
 	}
+	e.eventually("the line of the request", func() bool { // it is written after the call has ended
+		return want == "" || slices.ContainsFunc(log.with(t, "request"), func(l logLine) bool { return len(l.Flags) > 0 })
+	})
 	var got []string // by each request that has any
 	for _, l := range log.with(t, "request") {
 		if len(l.Flags) > 0 {

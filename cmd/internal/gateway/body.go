@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -122,12 +123,14 @@ func uploadError(err error) error {
 type uploadBody struct {
 	io.ReadCloser
 
-	ended    atomic.Bool // all of it was read
-	woken    atomic.Bool
-	failed   atomic.Bool   // the client left it unfinished, or sent too much
-	received atomic.Uint64 // bytes
-	spoken   atomic.Int64  // when it last moved, or the answer did: see talkBody
-	starved  atomic.Bool   // it was the client that was waited for when the time was over
+	ended  atomic.Bool // all of it was read
+	woken  atomic.Bool
+	failed atomic.Bool // the client left it unfinished, or sent too much
+	// stoodStill tells that it failed because nothing came for the idle time.
+	stoodStill atomic.Bool
+	received   atomic.Uint64 // bytes
+	spoken     atomic.Int64  // when it last moved, or the answer did: see talkBody
+	starved    atomic.Bool   // it was the client that was waited for when the time was over
 
 	// mu guards the fields below, and is held while a deadline is set.
 	mu        sync.Mutex
@@ -202,6 +205,7 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 		b.setDeadline(time.Time{})
 	}
 	if err != nil && !errors.Is(err, io.EOF) && !b.isUnwanted() {
+		b.stoodStill.Store(errors.Is(err, os.ErrDeadlineExceeded) && !b.woken.Load())
 		b.failed.Store(true)
 	}
 	return n, uploadError(err)

@@ -91,8 +91,10 @@ func (b *talkBody) blame(err error) error {
 	if b.expired.Load() {
 		err = errBodyIdle
 	}
+	// Both limits of a silent conversation pass at one time: whichever is noticed first, nobody
+	// has spoken.
 	switch {
-	case b.expired.Load() && !b.upload.ended.Load(): // which ends the upload as well
+	case (b.expired.Load() || b.upload.stoodStill.Load()) && !b.upload.ended.Load(): // which ends the upload as well
 		b.info.brokeOff(guard.Neutral(err))
 	case b.upload.failed.Load():
 		b.info.flag(flagClientNotSending)
