@@ -293,13 +293,18 @@ func TestPrepare_KeepsTheStateOfWhatGoesOn(t *testing.T) {
 func TestReadiness_GoesByWhatWasChosenAndByTheDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		shared, local, progress := &script{}, &script{}, &script{}
+		first := make(chan struct{})
 		s := serve(t, health.Options{},
 			check("shared", shared.run, health.Config{Criticality: health.Hard}),
-			check("local", local.run, health.Config{Readiness: true}),
+			check("local", func(ctx context.Context) error {
+				<-first
+				return local.run(ctx)
+			}, health.Config{Readiness: true}),
 			check("progress", progress.run, health.Config{Liveness: true}))
 		if r := s.Report(); r.Ready || r.Started || !r.Live {
 			t.Errorf("before the first result: ready %v, started %v, live %v", r.Ready, r.Started, r.Live)
 		}
+		close(first)
 		pass(time.Second)
 		if r := s.Report(); !r.Ready || !r.Started || !r.Live {
 			t.Errorf("after it: ready %v, started %v, live %v", r.Ready, r.Started, r.Live)
