@@ -206,7 +206,7 @@ func TestRegression_NoBodyIsReadBeforeTheGuardAdmits(t *testing.T) {
 	if err := b.Force(breaker.StateOpen, breaker.Override{Actor: "a test", Reason: "an outage"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := protect.Transport(&upstream{turns: []any{200}}, newGuard(t, guard.Config{Breaker: b, Retry: prompt()})).RoundTrip(r); !errors.Is(err, fault.CircuitOpen) { //nolint:bodyclose // there is none
+	if _, err := protect.Transport(&upstream{turns: []any{200}}, newGuard(t, guard.Config{Breaker: b, Retry: prompt()})).RoundTrip(r); !errors.Is(err, fault.CircuitOpen) {
 		t.Error(err)
 	}
 	if body.closed.Load() != 1 {

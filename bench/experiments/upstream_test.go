@@ -22,7 +22,7 @@ type upstream struct {
 	// notices says that it drops a call whose caller has left before its turn. Most servers
 	// do not notice, and do work that nobody waits for.
 	notices bool
-	// during says how the upstream is at a time.
+	// during says how the upstream is at a time; nil is as usual all along.
 	during func(time.Time) phase
 
 	mu   sync.Mutex
@@ -46,12 +46,20 @@ func (u *upstream) serve(ctx context.Context, takes time.Duration) error {
 	}
 }
 
+// at is how the upstream is at a time.
+func (u *upstream) at(t time.Time) phase {
+	if u.during == nil {
+		return phase{}
+	}
+	return u.during(t)
+}
+
 // queue finds out when the call will have been served. In a queue of this kind that is known
 // on arrival: its turn comes at the place that is free first.
 func (u *upstream) queue(ctx context.Context, takes time.Duration) (ends time.Time, served bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	place, as := 0, u.during(time.Now())
+	place, as := 0, u.at(time.Now())
 	for i := range cmp.Or(as.places, places) {
 		if u.free[i].Before(u.free[place]) {
 			place = i
@@ -61,6 +69,6 @@ func (u *upstream) queue(ctx context.Context, takes time.Duration) (ends time.Ti
 	if until, ok := ctx.Deadline(); u.notices && ok && !begins.Before(until) {
 		return time.Time{}, false
 	}
-	u.free[place] = begins.Add(time.Duration(float64(takes) * max(u.during(begins).slower, 1)))
+	u.free[place] = begins.Add(time.Duration(float64(takes) * max(u.at(begins).slower, 1)))
 	return u.free[place].Add(as.delay), true
 }
