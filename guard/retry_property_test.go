@@ -290,7 +290,7 @@ func TestRetry_Property(t *testing.T) {
 		rapid.SyncTest(rt, func(rt *rapid.T) {
 			w := newTried(rt)
 			for range rapid.IntRange(1, 25).Draw(rt, "calls") {
-				time.Sleep(time.Duration(rapid.SampledFrom([]int{0, 0, 0, 1, 11}).Draw(rt, "gap")) * time.Second)
+				<-time.After(time.Duration(rapid.SampledFrom([]int{0, 0, 0, 1, 11}).Draw(rt, "gap")) * time.Second) // of the bubble
 				if w.row >= rowToOpen {
 					w.breaker.Reset("test")
 					w.row = 0
