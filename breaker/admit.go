@@ -157,6 +157,18 @@ func (b *Breaker) LookAt(now clock.Instant) Permit {
 	return p
 }
 
+// Admits reports whether a call at now may be admitted. It takes no lock and, other than
+// [Breaker.LookAt], counts nothing: it is for the choice between several dependencies, of
+// which one is then called. In shadow mode every call may be.
+func (b *Breaker) Admits(now clock.Instant) bool {
+	e := b.era.Load()
+	if e.fast || e.shadow {
+		return true
+	}
+	refusal, _ := e.certain(now)
+	return refusal == nil
+}
+
 func (b *Breaker) lookRefused(e *era, refusal *fault.Error, now clock.Instant) Permit {
 	p := b.refused(e, refusal, now)
 	if !e.shadow {

@@ -178,9 +178,13 @@ func (v *visit) endAttempt(now clock.Instant, w verdict, err error, fate pool.Fa
 	}
 }
 
-// look spares a call the wait for an attempt that an open circuit would refuse.
+// look spares a call the wait for an attempt that an open circuit would refuse. Which of
+// several members the next attempt goes to is not known before it begins.
 func (v *visit) look(c *Call, now clock.Instant) retry.Reason {
-	if b := v.rev.breaker(c); b != nil {
+	if c.Targets != nil {
+		return retry.Granted
+	}
+	if b := v.rev.breaker(c, ""); b != nil {
 		if look := b.LookAt(now); !look.OK() {
 			return retry.CircuitOpen
 		}
@@ -198,6 +202,7 @@ func (v *visit) admitAgain(ctx context.Context, c *Call) retry.Reason {
 		ctx, cancel = context.WithTimeout(ctx, v.deadline(ctx).Sub(v.start))
 		defer cancel()
 	}
+	v.choose(c)
 	by, err := v.protect(ctx, c)
 	switch {
 	case err == nil:

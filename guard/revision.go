@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/ratelimit"
@@ -25,11 +26,13 @@ type revision struct {
 	// takesBeforePermit says that something is taken between the look at the breaker
 	// and its permit; else the permit alone decides.
 	takesBeforePermit bool
-	bounded           bool      // in how many calls are in flight
-	follower          *follower // of the latency, which moves that bound; nil if it is fixed
-	hasPool           bool
-	retry             *retrying // nil if every call is made once
-	limitsTime        bool      // calls or attempts are held to a time limit
+	// admits asks the breaker of a member of a target; nil unless each has its own.
+	admits     func(member string) bool
+	bounded    bool      // in how many calls are in flight
+	follower   *follower // of the latency, which moves that bound; nil if it is fixed
+	hasPool    bool
+	retry      *retrying // nil if every call is made once
+	limitsTime bool      // calls or attempts are held to a time limit
 	// refusing is the word that is 0 while the admission need not be asked.
 	refusing *atomic.Uint32
 }
@@ -59,16 +62,22 @@ func newRevision(name string, cfg Config, number uint64, b *budgets) *revision {
 	r.bounded = cfg.Concurrency > 0
 	r.retry = newRetrying(name, &r.config, b)
 	r.limitsTime = cfg.Mode == mode.Enforce && (cfg.Timeout > 0 || r.retry != nil && r.retry.policy.AttemptTimeout > 0)
+	if cfg.PerTarget && cfg.Breakers != nil && cfg.Mode != mode.Off {
+		r.admits = func(member string) bool {
+			b, called := cfg.Breakers.Lookup(ratelimit.KeyOf(member))
+			return !called || b.Admits(clock.Now())
+		}
+	}
 	r.takesBeforePermit = r.config.RateLimit != nil || r.config.Pool != nil
 	return r
 }
 
-// breaker returns the breaker that c belongs to, or nil.
-func (r *revision) breaker(c *Call) *breaker.Breaker {
+// breaker returns the breaker of an attempt at c that goes to a member of its target, or nil.
+func (r *revision) breaker(c *Call, member string) *breaker.Breaker {
 	switch group := r.config.Breakers; {
 	case group == nil:
 	case r.config.PerTarget:
-		return group.ForKey(ratelimit.KeyOf(c.Target))
+		return group.ForKey(ratelimit.KeyOf(cmp.Or(member, c.Target)))
 	default:
 		return group.ForKey(c.Key)
 	}

@@ -45,6 +45,7 @@ func (v *visit) pass(ctx context.Context, c *Call) (stage, error) {
 	if ctx.Err() != nil || r.gone != nil || v.bound != r.hasPool {
 		return stageEntry, v.noCall(ctx)
 	}
+	v.choose(c)
 	if r.config.Mode == mode.Off {
 		return v.checkout(ctx, c, breaker.Permit{})
 	}
@@ -61,6 +62,13 @@ func (v *visit) pass(ctx context.Context, c *Call) (stage, error) {
 		return 0, nil
 	}
 	return v.checkout(ctx, c, breaker.Permit{})
+}
+
+// choose has the balancer name the member that the attempt goes to, whatever the mode.
+func (v *visit) choose(c *Call) {
+	if c.Targets != nil {
+		v.member = c.Targets.Next(v.rev.admits)
+	}
 }
 
 // overtaken tells that the call came to a pool that was closed because newer
@@ -88,7 +96,7 @@ func (v *visit) protect(ctx context.Context, c *Call) (stage, error) {
 			return by, err
 		}
 	}
-	b := v.rev.breaker(c)
+	b := v.rev.breaker(c, v.member)
 	if b == nil {
 		if err := v.takeTokens(ctx, c); err != nil {
 			return stageRateLimit, err

@@ -23,6 +23,10 @@ type Call struct {
 	// [Config.PerTarget] it says which breaker of the group the call belongs to. All
 	// calls without a target share one.
 	Target string
+	// Targets chooses the member of Target, one host of several, that each attempt of the
+	// call goes to; nil means that there is but one. With [Config.PerTarget] the breaker is
+	// then the member's. The budget of retries is that of Target as a whole.
+	Targets Balancer
 	// Cost is what the call takes from the rate limit; 0 means 1.
 	Cost int64
 	// Priority says who is refused first when memory is short. Unset, that of the
@@ -45,6 +49,16 @@ type Call struct {
 	// Untimed leaves the time limit to the caller, who asks for it with
 	// [Token.Timeout]: the context gets no deadline.
 	Untimed bool
+}
+
+// Balancer chooses the member of a target that an attempt goes to.
+type Balancer interface {
+	// Next returns the member for the attempt that is about to be admitted. It is called by
+	// the goroutine that makes the attempt, once for each attempt, also for one that is then
+	// refused, and again if a change of the settings overtakes the admission. It must not
+	// block. admits reports whether the breaker of a member would let a call pass now; it is
+	// nil if members have no breakers of their own.
+	Next(admits func(member string) bool) (member string)
 }
 
 // cost is what the call takes from the rate limit.

@@ -41,6 +41,7 @@ type visit struct {
 	shadowed  bool // it would have, had the guard enforced: the call would not have run
 	result    Result
 	took      time.Duration
+	member    string       // of the call's target, that the attempt goes to; empty without [Call.Targets]
 	found     int64        // calls in flight with this one, where a bound counts them
 	timed     bool         // the call's context has the guard's deadline
 	tries     *attempts    // nil until the call is tried again

@@ -24,6 +24,7 @@ type options struct {
 	outcome  func(status int) outcome.Outcome
 	refuse   func(http.ResponseWriter, *http.Request, error)
 	twice    func(*http.Request) bool
+	targets  func(*http.Request) guard.Balancer
 	bodyIdle time.Duration
 	quota    bool // tell admitted clients what is left
 }
@@ -55,6 +56,9 @@ func (o *options) callOf(r *http.Request) guard.Call {
 	}
 	if o.priority != nil {
 		call.Priority = o.priority(r)
+	}
+	if o.targets != nil {
+		call.Targets = o.targets(r)
 	}
 	if o.twice != nil {
 		call.Idempotent = o.twice(r)
@@ -146,6 +150,12 @@ func Op(name string) Option {
 // [Handler] is empty.
 func Target(name string) Option {
 	return func(o *options) { o.target = name }
+}
+
+// Targets has what fn returns choose the member of the target that each attempt at a
+// request goes to, see [guard.Call.Targets], for [Handler]. Without it there is but one.
+func Targets(fn func(*http.Request) guard.Balancer) Option {
+	return func(o *options) { o.targets = fn }
 }
 
 // RefuseWith replaces [WriteRefusal], which nil stands for, as the writer of refusals

@@ -2,6 +2,7 @@ package protect_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -51,4 +52,30 @@ type answering struct{}
 
 func (answering) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusNoContent, Body: http.NoBody, Request: r}, nil
+}
+
+// onlyB names b whatever it is asked.
+type onlyB struct{}
+
+func (onlyB) Next(func(string) bool) string { return "b" }
+
+// The balancer that belongs to a request chooses the breaker that judges it.
+func TestTheTargetsOfAHandlerChooseTheMember(t *testing.T) {
+	group, err := breaker.NewGroup("hosts", breaker.Config{}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := guard.New("g", guard.Config{Breakers: group, PerTarget: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := ""
+	h := protect.Handler(http.NotFoundHandler(), g, protect.Target("set"), protect.Targets(func(r *http.Request) guard.Balancer {
+		asked = r.URL.Path
+		return onlyB{}
+	}))
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/x", nil))
+	if got := group.Members(); asked != "/x" || len(got) != 1 || got[0].Status().Member != "b" {
+		t.Errorf("asked for %q, %d members", asked, len(got))
+	}
 }
