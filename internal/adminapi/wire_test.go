@@ -28,6 +28,7 @@ func answers() map[string]any {
 		"health": adminapi.Health{}, "health_component": adminapi.HealthComponent{},
 		"history": adminapi.List[adminapi.Revision]{}, "rollback_request": adminapi.RollbackRequest{}, "reload_request": adminapi.ReloadRequest{},
 		"event_request": adminapi.EventRequest{}, "restart_request": adminapi.RestartRequest{},
+		"frame": adminapi.Frame{}, "me": adminapi.Me{}, "sparklines": adminapi.Sparklines{}, "breaker_states": adminapi.BreakerStates{}, "switch_request": adminapi.SwitchRequest{},
 		"memory": adminapi.Memory{}, "simulate_request": adminapi.SimulateRequest{},
 		"override_request": adminapi.OverrideRequest{}, "check_request": adminapi.CheckRequest{},
 	}
@@ -44,6 +45,9 @@ func fill(v reflect.Value, parent reflect.Type) {
 	case reflect.Map:
 		v.Set(reflect.MakeMap(v.Type()))
 		v.SetMapIndex(reflect.ValueOf("rate_limited"), reflect.ValueOf(uint64(7)))
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), parent)
 	case reflect.String:
 		v.SetString("text")
 	case reflect.Bool:
@@ -121,7 +125,7 @@ func TestWireStructs_KeepTheRulesOfTheFormat(t *testing.T) {
 
 func checkType(t *testing.T, typ reflect.Type, seen map[reflect.Type]bool) {
 	t.Helper()
-	for typ.Kind() == reflect.Slice || typ.Kind() == reflect.Map {
+	for typ.Kind() == reflect.Slice || typ.Kind() == reflect.Map || typ.Kind() == reflect.Pointer {
 		typ = typ.Elem()
 	}
 	if typ.Kind() != reflect.Struct || seen[typ] || typ.PkgPath() != reflect.TypeFor[adminapi.Status]().PkgPath() {
