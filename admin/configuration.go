@@ -49,6 +49,15 @@ func seen(r *http.Request) (uint64, error) {
 	return revision, nil
 }
 
+// authorOf says on whose behalf r changes the configuration, why, and which revision it replaces.
+func authorOf(r *http.Request, reason string) (config.By, error) {
+	revision, err := seen(r)
+	if err == nil {
+		err = checkReason(reason)
+	}
+	return config.By{Actor: actorOf(r.Context()), Reason: reason, Seen: revision, API: true}, err
+}
+
 // configStatus answers which configuration runs, and what is wrong with the file if it was
 // refused.
 func (a *api) configStatus(*http.Request) (any, error) {
@@ -61,12 +70,8 @@ func (a *api) putConfig(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	revision, err := seen(r)
+	by, err := authorOf(r, r.URL.Query().Get("reason"))
 	if err != nil {
-		return nil, err
-	}
-	reason := r.URL.Query().Get("reason")
-	if err := checkReason(reason); err != nil {
 		return nil, err
 	}
 	var request adminapi.ConfigRequest
@@ -81,7 +86,6 @@ func (a *api) putConfig(r *http.Request) (any, error) {
 	if dry {
 		return a.planConfig(r.Context(), request.YAML)
 	}
-	by := config.By{Actor: actorOf(r.Context()), Reason: reason, Seen: revision, API: true}
 	return a.change(r, func(ctx context.Context, s *config.Server) (config.Applied, error) {
 		return s.ApplyText(ctx, "request", []byte(request.YAML), by)
 	})

@@ -79,12 +79,8 @@ func (a *api) getRevision(r *http.Request) (any, error) {
 
 // patchConfig changes the configuration in force by a JSON merge patch.
 func (a *api) patchConfig(r *http.Request) (any, error) {
-	revision, err := seen(r)
+	by, err := authorOf(r, r.URL.Query().Get("reason"))
 	if err != nil {
-		return nil, err
-	}
-	reason := r.URL.Query().Get("reason")
-	if err := checkReason(reason); err != nil {
 		return nil, err
 	}
 	var patch bytes.Buffer // read before the turn, which a slow sender would hold
@@ -96,17 +92,12 @@ func (a *api) patchConfig(r *http.Request) (any, error) {
 		return nil, err
 	}
 	defer release()
-	by := config.By{Actor: actorOf(r.Context()), Reason: reason, Seen: revision, API: true}
 	return a.change(r, func(ctx context.Context, s *config.Server) (config.Applied, error) {
 		return s.Patch(ctx, patch.Bytes(), by)
 	})
 }
 
 func (a *api) rollback(r *http.Request) (any, error) {
-	revision, err := seen(r)
-	if err != nil {
-		return nil, err
-	}
 	var request adminapi.RollbackRequest
 	if err := read(r, &request); err != nil {
 		return nil, err
@@ -114,10 +105,10 @@ func (a *api) rollback(r *http.Request) (any, error) {
 	if request.Revision == 0 || request.Reason == "" {
 		return nil, refuse(fault.InvalidArgument, "revision must name one of GET /v1/config/history, and reason must say why")
 	}
-	if err := checkReason(request.Reason); err != nil {
+	by, err := authorOf(r, request.Reason)
+	if err != nil {
 		return nil, err
 	}
-	by := config.By{Actor: actorOf(r.Context()), Reason: request.Reason, Seen: revision, API: true}
 	return a.change(r, func(ctx context.Context, s *config.Server) (config.Applied, error) {
 		return s.Rollback(ctx, request.Revision, by)
 	})
