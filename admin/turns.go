@@ -21,15 +21,15 @@ import (
 // and logs. Make one with [newTurns]; it outlives the handlers that share it. It is safe
 // for concurrent use.
 type turns struct {
-	places, followers chan struct{}
-	annotations       *ratelimit.Limiter
+	places, followers, searches chan struct{}
+	annotations                 *ratelimit.Limiter
 
 	log     *slog.Logger
 	sampler sampler.Sampler
 	refused [len(turnNames)]atomic.Uint64
 
-	mu     sync.Mutex        // guards actors
-	actors map[string]*share // never shrinks: there are as many as tokens and certificates
+	mu     sync.Mutex        // guards actors and the uses of each
+	actors map[string]*share // those that hold something, or wait for it
 }
 
 // turn is what a request waits for, or is refused.
@@ -50,12 +50,16 @@ var descBusy = &telemetry.Desc{
 }
 
 // share is what one actor holds.
-type share struct{ followers, searches chan struct{} }
+type share struct {
+	followers, searches chan struct{}
+	uses                int // requests that hold a place, or wait for one
+}
 
 const (
 	turnsAtOnce     = 2
 	followersAtOnce = 64
 	followersShare  = followersAtOnce / 2
+	searchesAtOnce  = 8
 	searchesShare   = 2 // a storage directory has four readers
 	// turnPatience is how long one waits for its turn, and is told to wait before the
 	// next try.
@@ -72,7 +76,7 @@ func newTurns(log *slog.Logger) *turns {
 		panic(err) // the settings are constants
 	}
 	return &turns{
-		places: make(chan struct{}, turnsAtOnce), followers: make(chan struct{}, followersAtOnce),
+		places: make(chan struct{}, turnsAtOnce), followers: make(chan struct{}, followersAtOnce), searches: make(chan struct{}, searchesAtOnce),
 		annotations: limiter, log: log, actors: map[string]*share{},
 	}
 }
@@ -103,20 +107,36 @@ func (t *turns) annotate(actor string) error {
 	return t.busy(turnAnnotation, actor, fault.RateLimited, d.RetryAfter, fmt.Sprintf("%s may record %d events a second", actor, annotationRate))
 }
 
-func (t *turns) of(actor string) *share {
+// enter returns the share of an actor, which is kept until leave.
+func (t *turns) enter(actor string) *share {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	s := t.actors[actor]
 	if s == nil {
-		s = &share{make(chan struct{}, followersShare), make(chan struct{}, searchesShare)}
+		s = &share{followers: make(chan struct{}, followersShare), searches: make(chan struct{}, searchesShare)}
 		t.actors[actor] = s
 	}
+	s.uses++
 	return s
+}
+
+func (t *turns) leave(actor string, s *share) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s.uses--; s.uses == 0 {
+		delete(t.actors, actor)
+	}
 }
 
 // follow takes a place among those who follow the events, which release ends.
 func (t *turns) follow(actor string) (release func(), err error) {
-	own := t.of(actor).followers
+	s := t.enter(actor)
+	defer func() {
+		if err != nil {
+			t.leave(actor, s)
+		}
+	}()
+	own := s.followers
 	select {
 	case own <- struct{}{}:
 	default:
@@ -124,7 +144,7 @@ func (t *turns) follow(actor string) (release func(), err error) {
 	}
 	select {
 	case t.followers <- struct{}{}:
-		return func() { <-t.followers; <-own }, nil
+		return func() { <-t.followers; <-own; t.leave(actor, s) }, nil
 	default:
 		<-own
 		return nil, t.busy(turnStream, actor, fault.Unavailable, turnPatience, "as many requests follow the events as may: end one, or ask for GET /v1/events")
@@ -133,7 +153,22 @@ func (t *turns) follow(actor string) (release func(), err error) {
 
 // search waits for a turn to search the events, which release ends.
 func (t *turns) search(ctx context.Context, actor string) (release func(), err error) {
-	return t.await(ctx, turnSearch, actor, t.of(actor).searches, "other searches of "+actor+" are running: try again when they have ended")
+	s := t.enter(actor)
+	defer func() {
+		if err != nil {
+			t.leave(actor, s)
+		}
+	}()
+	own, err := t.await(ctx, turnSearch, actor, s.searches, "other searches of "+actor+" are running: try again when they have ended")
+	if err != nil {
+		return nil, err
+	}
+	all, err := t.await(ctx, turnSearch, actor, t.searches, "other searches are running: try again when they have ended")
+	if err != nil {
+		own()
+		return nil, err
+	}
+	return func() { all(); own(); t.leave(actor, s) }, nil
 }
 
 // take waits for a turn to send a configuration, which release ends.

@@ -246,3 +246,65 @@ func (z *zeroes) Read(p []byte) (int, error) {
 	z.left -= n
 	return n, nil
 }
+
+// Whoever has no request under way is not remembered: a library's own proof of identity may
+// have any number of names.
+func TestTurns_AnActorIsForgottenWithItsLastRequest(t *testing.T) {
+	turns := newTurns(slog.New(slog.DiscardHandler))
+	first, err := turns.follow("ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := turns.search(t.Context(), "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first()
+	if len(turns.actors) != 1 {
+		t.Error("forgotten during a search")
+	}
+	second()
+	for range followersShare {
+		release, err := turns.follow("bob")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer release()
+	}
+	if _, err := turns.follow("bob"); !errors.Is(err, fault.Unavailable) {
+		t.Errorf("one more than bob's share: %v", err)
+	}
+	if s := turns.actors["bob"]; len(turns.actors) != 1 || s.uses != followersShare {
+		t.Errorf("%d actors are remembered, bob's uses are %+v", len(turns.actors), s)
+	}
+}
+
+func TestTurns_SearchesAreBoundedInAllAndForEachActor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		turns := newTurns(slog.New(slog.DiscardHandler))
+		var releases []func()
+		for i := range searchesAtOnce {
+			release, err := turns.search(t.Context(), string(rune('a'+i/searchesShare)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			releases = append(releases, release)
+		}
+		for _, actor := range []string{"a", "z"} { // of its share, of all
+			if _, err := turns.search(t.Context(), actor); !errors.Is(err, fault.Unavailable) {
+				t.Errorf("one more of %s: %v", actor, err)
+			}
+		}
+		releases[0]()
+		release, err := turns.search(t.Context(), "z")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, release := range append(releases[1:], release) {
+			release()
+		}
+		if len(turns.actors) != 0 {
+			t.Errorf("%d actors are remembered", len(turns.actors))
+		}
+	})
+}
