@@ -40,6 +40,17 @@ type attempt struct {
 // [Config.Retry], or once the token's outcome is known or its lease has expired. One
 // goroutine at a time makes the attempts: another that calls Retry meanwhile is told false.
 func (t *Token) Retry(ctx context.Context, o outcome.Outcome, err error) (again bool, last error) {
+	return t.retry(ctx, o, err, false)
+}
+
+// RetrySafe is [Token.Retry] for an attempt that the dependency has certainly not executed,
+// as where no connection could be made: also a call that is not idempotent has another one
+// then.
+func (t *Token) RetrySafe(ctx context.Context, o outcome.Outcome, err error) (again bool, last error) {
+	return t.retry(ctx, o, err, true)
+}
+
+func (t *Token) retry(ctx context.Context, o outcome.Outcome, err error, safe bool) (again bool, last error) {
 	if t == nil {
 		return false, err
 	}
@@ -53,7 +64,8 @@ func (t *Token) Retry(ctx context.Context, o outcome.Outcome, err error) (again 
 	}
 	defer t.endRetry()
 	g, call := a.visit.guard, a.call
-	r, asked := t.endAttempt(a, w, err)
+	call.Idempotent = call.Idempotent || safe
+	r, asked := t.endAttempt(a, &call, w, err)
 	if !asked {
 		return false, err
 	}
@@ -102,13 +114,13 @@ func (t *Token) vacate() {
 
 // endAttempt decides whether there is another attempt, and settles the one that has ended
 // if so.
-func (t *Token) endAttempt(a *accounts, w verdict, err error) (r retrial, asked bool) {
+func (t *Token) endAttempt(a *accounts, call *Call, w verdict, err error) (r retrial, asked bool) {
 	defer t.vacate() // also if a method of err panics, or a handler of the breaker's events ends the goroutine
 	v, now := &a.visit, clock.Now()
-	r, asked = v.further(a.ctx, &a.call, now, w, err)
+	r, asked = v.further(a.ctx, call, now, w, err)
 	if asked && r.granted() {
 		v.endAttempt(now, w, err, pool.Reuse)
-		r.reason = v.look(&a.call, now)
+		r.reason = v.look(call, now)
 	}
 	return r, asked
 }

@@ -189,3 +189,23 @@ func TestTokenRetry_RefusedAttemptEndsWithTheDependencysError(t *testing.T) {
 		t.Errorf("%v, the breaker %+v", err, b.Status().Totals)
 	}
 }
+
+// What was not executed may be made again whether the call is idempotent or not; what may have
+// been may not, also after that.
+func TestTokenRetry_WhatWasNotExecuted(t *testing.T) {
+	g := newGuard(t, guard.Config{Retry: prompt()})
+	tok := must(g.Enter(t.Context(), guard.Call{}))
+	defer tok.Close()
+	if again, last := tok.RetrySafe(t.Context(), outcome.Failure, errDown); !again || !errors.Is(last, errDown) {
+		t.Errorf("not executed: %v, %v", again, last)
+	}
+	if again, last := tok.Retry(t.Context(), outcome.Failure, errDown); again || retry.IsFinal(last) {
+		t.Errorf("perhaps executed: %v, %v", again, last)
+	}
+	if s := g.Status().Retries; s.Retried[retry.Failed] != 1 || s.Stopped[retry.NotIdempotent] != 1 {
+		t.Errorf("%+v", s)
+	}
+	if again, last := (*guard.Token)(nil).RetrySafe(t.Context(), outcome.Failure, errDown); again || !errors.Is(last, errDown) {
+		t.Errorf("no token: %v, %v", again, last)
+	}
+}

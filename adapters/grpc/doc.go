@@ -18,8 +18,9 @@
 //
 // # Retries
 //
-// The interceptors see what the application calls. The attempts of a retry policy
-// in the service config happen below them and count as one call.
+// Under a guard with retries, unary calls to methods that [Idempotent] names are made again
+// after a failure. gRPC has retries of its own, below the interceptors, which count as one call;
+// docs/retries.md says how the two go together. Use one of them.
 //
 // # Errors
 //

@@ -18,9 +18,10 @@ import (
 type Option func(*options)
 
 type options struct {
-	key      func(ctx context.Context, method string) ratelimit.Key
-	priority func(ctx context.Context, method string) guard.Priority
-	outcome  func(error) outcome.Outcome
+	key        func(ctx context.Context, method string) ratelimit.Key
+	priority   func(ctx context.Context, method string) guard.Priority
+	outcome    func(error) outcome.Outcome
+	idempotent func(ctx context.Context, method string) bool
 }
 
 func collect(opts []Option) options {
@@ -39,6 +40,9 @@ func (o *options) callOf(ctx context.Context, method string) guard.Call {
 	}
 	if o.priority != nil {
 		call.Priority = o.priority(ctx, method)
+	}
+	if o.idempotent != nil {
+		call.Idempotent = o.idempotent(ctx, method)
 	}
 	return call
 }

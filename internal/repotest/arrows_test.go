@@ -73,7 +73,7 @@ var arrows = map[string]string{
 	"internal/adminapi": "config fault",
 
 	"adapters":                      "",
-	"adapters/grpc":                 "fault guard health internal/errtree outcome protect ratelimit",
+	"adapters/grpc":                 "fault guard health internal/errtree outcome protect ratelimit retry",
 	"adapters/internal/groupcommit": "eventstore fault",
 	"adapters/internal/scan":        "eventstore",
 	"adapters/internal/pgdsn":       "internal/localfile",

@@ -18,11 +18,20 @@ import (
 // closed, with [DB.BeginTx] until the transaction ends. These two may be forgotten
 // and so are leases, see [guard.Config.Lease]: of a guard without a timeout, a call
 // that takes longer than 30 s needs a longer one, of the guard or by [DB.With].
+//
+// Under a guard with [guard.Config.Retry], a call is made again of which [NotExecuted] says
+// that it may be, and after any failure if it was described as idempotent:
+//
+//	rows, err := orders.With(guard.Call{Idempotent: true}).Query(ctx, "SELECT …")
+//
+// Of a transaction only its beginning is: what comes after it is its owner's to repeat, also
+// after a conflict with another one. A query is made again until it has rows.
 type DB struct {
-	db      *sql.DB
-	guard   *guard.Guard
-	call    guard.Call
-	outcome func(error) outcome.Outcome
+	db          *sql.DB
+	guard       *guard.Guard
+	call        guard.Call
+	outcome     func(error) outcome.Outcome
+	notExecuted func(error) bool
 }
 
 // Option changes how a [DB] judges errors.
@@ -43,11 +52,14 @@ func New(db *sql.DB, g *guard.Guard, opts ...Option) *DB {
 	if d.outcome == nil {
 		d.outcome = Outcome
 	}
+	if d.notExecuted == nil {
+		d.notExecuted = NotExecuted
+	}
 	return d
 }
 
 // With returns a DB whose calls are described so to the guard: the rate limit's
-// key and cost, the priority, the operation's name.
+// key and cost, the priority, the operation's name, whether they may be made twice.
 func (d *DB) With(call guard.Call) *DB {
 	described := *d
 	described.call = call
@@ -59,18 +71,10 @@ func (d *DB) Unwrap() *sql.DB { return d.db }
 
 // Do calls fn with the database as one guarded call. Whatever fn asks of db
 // should use the context that it gets. It is the general form: take one of the
-// other methods where one fits.
+// other methods where one fits. Under a guard with retries, fn as a whole is called again if
+// the call is idempotent.
 func (d *DB) Do(ctx context.Context, fn func(context.Context, *sql.DB) error) error {
-	call := d.call
-	if call.Lease == 0 {
-		call.Lease = -1 // the token is closed below, however long the call takes
-	}
-	tok, err := d.guard.Enter(ctx, call)
-	if err != nil {
-		return err
-	}
-	defer tok.Close()
-	return d.settle(tok, fn(tok.Context(), d.db))
+	return d.run(ctx, d.call, func(ctx context.Context, db *sql.DB) (bool, error) { return false, fn(ctx, db) })
 }
 
 func (d *DB) settle(tok *guard.Token, err error) error { return Settle(tok, d.outcome, err) }
@@ -117,7 +121,7 @@ func (i *interrupted) Unwrap() []error { return []error{i.reason, i.err} }
 // Exec is [sql.DB.ExecContext], guarded.
 func (d *DB) Exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
 	var result sql.Result
-	err := d.Do(ctx, func(ctx context.Context, db *sql.DB) (err error) {
+	err := d.statement(ctx, func(ctx context.Context, db *sql.DB) (err error) {
 		result, err = db.ExecContext(ctx, query, args...)
 		return err
 	})
@@ -126,7 +130,7 @@ func (d *DB) Exec(ctx context.Context, query string, args ...any) (sql.Result, e
 
 // Ping is [sql.DB.PingContext], guarded.
 func (d *DB) Ping(ctx context.Context) error {
-	return d.Do(ctx, func(ctx context.Context, db *sql.DB) error { return db.PingContext(ctx) })
+	return d.run(ctx, d.call, func(ctx context.Context, db *sql.DB) (bool, error) { return true, db.PingContext(ctx) })
 }
 
 // Query is [sql.DB.QueryContext], guarded. The call lasts until the rows have
@@ -139,12 +143,17 @@ func (d *DB) Query(ctx context.Context, query string, args ...any) (*Rows, error
 	}
 	r := &Rows{db: d, token: tok}
 	defer r.abandon()
-	rows, err := d.db.QueryContext(r.token.Context(), query, args...)
-	if err != nil {
-		return nil, d.settle(r.token, err)
+	for {
+		rows, err := d.db.QueryContext(tok.Context(), query, args...)
+		if err == nil {
+			r.Rows, r.handedOver = rows, true
+			return r, nil
+		}
+		again, last := Retry(ctx, tok, d.outcome, d.notExecuted(err), err)
+		if !again {
+			return nil, d.settle(tok, last)
+		}
 	}
-	r.Rows, r.handedOver = rows, true
-	return r, nil
 }
 
 // QueryRow is [sql.DB.QueryRowContext], guarded. The call lasts until Scan: call
@@ -157,32 +166,37 @@ func (d *DB) QueryRow(ctx context.Context, query string, args ...any) *Row {
 // BeginTx is [sql.DB.BeginTx], guarded. The call lasts until Commit or Rollback;
 // prefer [DB.InTx], which forgets neither.
 func (d *DB) BeginTx(ctx context.Context, opts *sql.TxOptions) (*Tx, error) {
-	tok, err := d.guard.Enter(ctx, d.call)
+	tok, err := d.guard.Enter(ctx, d.transaction())
 	if err != nil {
 		return nil, err
 	}
 	t := &Tx{db: d, token: tok}
 	defer t.abandon()
-	t.Tx, err = d.db.BeginTx(t.token.Context(), opts)
-	if err != nil {
-		return nil, d.settle(t.token, err)
+	for {
+		t.Tx, err = d.db.BeginTx(tok.Context(), opts)
+		if err == nil {
+			t.handedOver = true
+			return t, nil
+		}
+		again, last := Retry(ctx, tok, d.outcome, true, err)
+		if !again {
+			return nil, d.settle(tok, last)
+		}
 	}
-	t.handedOver = true
-	return t, nil
 }
 
 // InTx runs fn in a transaction as one guarded call: it commits if fn returns
 // nil and rolls back if fn returns an error, panics or ends its goroutine.
 func (d *DB) InTx(ctx context.Context, opts *sql.TxOptions, fn func(context.Context, *sql.Tx) error) error {
-	return d.Do(ctx, func(ctx context.Context, db *sql.DB) error {
+	return d.run(ctx, d.transaction(), func(ctx context.Context, db *sql.DB) (safe bool, err error) {
 		tx, err := db.BeginTx(ctx, opts)
 		if err != nil {
-			return err
+			return true, err
 		}
 		defer func() { _ = tx.Rollback() }() // sql.ErrTxDone after a commit
 		if err := fn(ctx, tx); err != nil {
-			return err
+			return false, err
 		}
-		return tx.Commit()
+		return false, tx.Commit()
 	})
 }

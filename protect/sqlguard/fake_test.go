@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"io"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -26,6 +27,31 @@ type fakeDB struct {
 	refuseDials atomic.Bool
 	opened      atomic.Int32
 	closed      atomic.Int32
+
+	told                       // what "told" meets
+	runs          atomic.Int32 // of "told"
+	begins, pings told
+}
+
+// told is a list of errors that are met in turn.
+type told struct {
+	mu   sync.Mutex
+	errs []error
+}
+
+func (m *told) meets(errs ...error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.errs = errs
+}
+
+func (m *told) next() (err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.errs) > 0 {
+		err, m.errs = m.errs[0], m.errs[1:]
+	}
+	return err
 }
 
 var errNoRoute = errors.New("no route to host")
@@ -44,17 +70,20 @@ type fakeConn struct{ db *fakeDB }
 func (c *fakeConn) Prepare(string) (driver.Stmt, error) { return nil, errors.ErrUnsupported }
 func (c *fakeConn) Close() error                        { c.db.closed.Add(1); return nil }
 func (c *fakeConn) Begin() (driver.Tx, error)           { return fakeTx{}, nil }
-func (c *fakeConn) Ping(context.Context) error          { return nil }
+func (c *fakeConn) Ping(context.Context) error          { return c.db.pings.next() }
 func (c *fakeConn) BeginTx(context.Context, driver.TxOptions) (driver.Tx, error) {
+	if err := c.db.begins.next(); err != nil {
+		return nil, err
+	}
 	return fakeTx{}, nil
 }
 func (c *fakeConn) CheckNamedValue(*driver.NamedValue) error { return nil }
 func (c *fakeConn) ExecContext(ctx context.Context, query string, _ []driver.NamedValue) (driver.Result, error) {
-	return driver.RowsAffected(1), perform(ctx, query)
+	return driver.RowsAffected(1), c.db.perform(ctx, query)
 }
 
 func (c *fakeConn) QueryContext(ctx context.Context, query string, _ []driver.NamedValue) (driver.Rows, error) {
-	if err := perform(ctx, query); err != nil {
+	if err := c.db.perform(ctx, query); err != nil {
 		return nil, err
 	}
 	return &fakeRows{query: query, left: map[string]int{"none": 0, "breaks": 1}[query] + map[bool]int{query == "three": 3}[true]}, nil
@@ -71,8 +100,11 @@ type stateError string
 func (e stateError) Error() string    { return "SQLSTATE " + string(e) }
 func (e stateError) SQLState() string { return string(e) }
 
-func perform(ctx context.Context, query string) error {
+func (f *fakeDB) perform(ctx context.Context, query string) error {
 	switch query {
+	case "told":
+		f.runs.Add(1)
+		return f.next()
 	case "unique":
 		return stateError("23505")
 	case "shutdown":

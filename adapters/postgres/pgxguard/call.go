@@ -20,8 +20,8 @@ type call struct {
 	worst error // the first error that the table calls a failure
 }
 
-func (d *DB) begin(ctx context.Context) (*call, error) {
-	tok, err := d.guard.Enter(ctx, d.call)
+func (d *DB) begin(ctx context.Context, described guard.Call) (*call, error) {
+	tok, err := d.guard.Enter(ctx, described)
 	if err != nil {
 		return nil, err
 	}

@@ -49,6 +49,15 @@ func outcomeOf(err error) outcome.Outcome {
 // [DB.SendBatch], may be forgotten and so are leases, see [guard.Config.Lease]: of a
 // guard without a timeout, a call that takes longer than 30 s needs a longer one, of
 // the guard or by [DB.With].
+//
+// Under a guard with [guard.Config.Retry], a call is made again of which [NotExecuted] says
+// that it may be, and after any failure if it was described as idempotent:
+//
+//	rows, err := orders.With(guard.Call{Idempotent: true}).Query(ctx, "SELECT …")
+//
+// Of a transaction only its beginning is: what comes after it is its owner's to repeat, also
+// after a conflict with another one. A query is made again until its first row has come, a
+// copy until its first row was taken, and a batch never.
 type DB struct {
 	db      Database
 	guard   *guard.Guard
@@ -72,25 +81,18 @@ func New(db Database, g *guard.Guard, opts ...Option) *DB {
 	return d
 }
 
-// With returns a DB whose calls are described so to the guard.
+// With returns a DB whose calls are described so to the guard: the rate limit's key and
+// cost, the priority, the operation's name, whether they may be made twice.
 func (d *DB) With(call guard.Call) *DB {
 	described := *d
 	described.call = call
 	return &described
 }
 
-// Do calls fn with the database as one guarded call, the general form.
+// Do calls fn with the database as one guarded call, the general form. Under a guard with
+// retries, fn as a whole is called again if the call is idempotent.
 func (d *DB) Do(ctx context.Context, fn func(context.Context, Database) error) error {
-	call := d.call
-	if call.Lease == 0 {
-		call.Lease = -1 // the token is closed below, however long the call takes
-	}
-	tok, err := d.guard.Enter(ctx, call)
-	if err != nil {
-		return err
-	}
-	defer tok.Close()
-	return d.settle(tok, fn(tok.Context(), d.db))
+	return d.run(ctx, d.call, func(ctx context.Context, db Database) (bool, error) { return false, fn(ctx, db) })
 }
 
 func (d *DB) settle(tok *guard.Token, err error) error {
@@ -100,9 +102,9 @@ func (d *DB) settle(tok *guard.Token, err error) error {
 // Exec is [pgx.Conn.Exec], guarded.
 func (d *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	var tag pgconn.CommandTag
-	err := d.Do(ctx, func(ctx context.Context, db Database) (err error) {
+	err := d.run(ctx, d.call, func(ctx context.Context, db Database) (safe bool, err error) {
 		tag, err = db.Exec(ctx, sql, args...)
-		return err
+		return NotExecuted(err), err
 	})
 	return tag, err
 }
@@ -110,40 +112,49 @@ func (d *DB) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandT
 // CopyFrom is [pgx.Conn.CopyFrom], guarded.
 func (d *DB) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error) {
 	var n int64
-	err := d.Do(ctx, func(ctx context.Context, db Database) (err error) {
-		n, err = db.CopyFrom(ctx, table, columns, src)
-		return err
+	watched := &watchedSource{CopyFromSource: src}
+	err := d.run(ctx, d.transaction(), func(ctx context.Context, db Database) (safe bool, err error) {
+		n, err = db.CopyFrom(ctx, table, columns, watched)
+		return !watched.taken && NotExecuted(err), err
 	})
 	return n, err
 }
 
 // Ping is [pgx.Conn.Ping], guarded.
 func (d *DB) Ping(ctx context.Context) error {
-	return d.Do(ctx, func(ctx context.Context, db Database) error { return db.Ping(ctx) })
+	return d.run(ctx, d.call, func(ctx context.Context, db Database) (bool, error) { return true, db.Ping(ctx) })
 }
 
 // InTx runs fn in a transaction as one guarded call: it commits if fn returns
 // nil and rolls back if fn returns an error, panics or ends its goroutine.
 func (d *DB) InTx(ctx context.Context, opts pgx.TxOptions, fn func(context.Context, pgx.Tx) error) error {
-	return d.Do(ctx, func(ctx context.Context, db Database) error {
-		return pgx.BeginTxFunc(ctx, db, opts, func(tx pgx.Tx) error { return fn(ctx, tx) })
+	return d.run(ctx, d.transaction(), func(ctx context.Context, db Database) (safe bool, err error) {
+		safe = true
+		err = pgx.BeginTxFunc(ctx, db, opts, func(tx pgx.Tx) error {
+			safe = false
+			return fn(ctx, tx)
+		})
+		return safe, err
 	})
 }
 
 // Query is [pgx.Conn.Query], guarded. The call lasts until the rows have been read
 // to their end or closed.
 func (d *DB) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	c, err := d.begin(ctx)
+	c, err := d.begin(ctx, d.call)
 	if err != nil {
 		return failedRows{err}, err // pgx.CollectRows is called without a look at the error
 	}
 	defer c.abandon()
-	rows, err := d.db.Query(c.token.Context(), sql, args...)
+	r := &guardedRows{call: c, ctx: ctx, sql: sql, args: args}
+	rows, err := r.query()
 	c.handedOver = true
 	if err != nil {
-		return rows, c.end(err)
+		err = c.end(err)
+		return failedRows{err}, err
 	}
-	return &guardedRows{Rows: rows, call: c}, nil
+	r.Rows = rows
+	return r, nil
 }
 
 // QueryRow is [pgx.Conn.QueryRow], guarded. The call lasts until Scan.
@@ -159,23 +170,29 @@ func (d *DB) Begin(ctx context.Context) (pgx.Tx, error) { return d.BeginTx(ctx, 
 // Rollback; prefer [DB.InTx], which forgets neither. The worst of what the
 // transaction's own Exec, Query and end meet decides the outcome.
 func (d *DB) BeginTx(ctx context.Context, opts pgx.TxOptions) (pgx.Tx, error) {
-	c, err := d.begin(ctx)
+	c, err := d.begin(ctx, d.transaction())
 	if err != nil {
 		return nil, err
 	}
 	defer c.abandon()
-	tx, err := d.db.BeginTx(c.token.Context(), opts)
-	c.handedOver = true
-	if err != nil {
-		return nil, c.end(err)
+	for {
+		tx, err := d.db.BeginTx(c.token.Context(), opts)
+		if err == nil {
+			c.handedOver = true
+			return &guardedTx{Tx: tx, call: c}, nil
+		}
+		again, last := sqlguard.Retry(ctx, c.token, d.outcome, true, err)
+		if !again {
+			c.handedOver = true
+			return nil, c.end(last)
+		}
 	}
-	return &guardedTx{Tx: tx, call: c}, nil
 }
 
 // SendBatch is [pgx.Conn.SendBatch], guarded. The call lasts until the results are
 // closed.
 func (d *DB) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
-	c, err := d.begin(ctx)
+	c, err := d.begin(ctx, d.transaction())
 	if err != nil {
 		return failedBatch{err}
 	}

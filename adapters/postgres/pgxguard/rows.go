@@ -6,21 +6,76 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/elixirscope/foundation/protect/sqlguard"
 )
 
-// guardedRows gives back the call's place when the rows end.
+// guardedRows gives back the call's place when the rows end. They can be asked for again
+// until the first of them has come: pgx meets most errors of a query only then.
 type guardedRows struct {
 	pgx.Rows
-	call *call
+	call  *call
+	begun bool  // a row was handed out, or there is none
+	last  error // of the last attempt that failed, as the guard has marked it
+
+	ctx  context.Context //nolint:containedctx // the query's, for another attempt
+	sql  string
+	args []any
+}
+
+// query makes the query, until the guard grants no further attempt.
+func (r *guardedRows) query() (pgx.Rows, error) {
+	d, tok := r.call.db, r.call.token
+	for {
+		rows, err := d.db.Query(tok.Context(), r.sql, r.args...)
+		if err == nil {
+			return rows, nil
+		}
+		again, last := r.again(err)
+		if !again {
+			return rows, last
+		}
+	}
+}
+
+func (r *guardedRows) again(err error) (again bool, last error) {
+	return sqlguard.Retry(r.ctx, r.call.token, r.call.db.outcome, NotExecuted(err), err)
 }
 
 // Next implements [pgx.Rows]: pgx closes the rows at their end.
 func (r *guardedRows) Next() bool {
-	if r.Rows.Next() {
-		return true
+	for {
+		if r.Rows.Next() {
+			r.begun = true
+			return true
+		}
+		if r.begun || !r.renew() {
+			_ = r.call.end(r.Err())
+			return false
+		}
 	}
-	_ = r.call.end(r.Err())
+}
+
+// renew replaces rows that failed before there was one, if the guard grants another attempt.
+func (r *guardedRows) renew() bool {
+	again, last := r.again(r.Rows.Err())
+	if again {
+		var rows pgx.Rows
+		if rows, last = r.query(); last == nil {
+			r.Rows = rows
+			return true
+		}
+	}
+	r.begun, r.last = true, last
 	return false
+}
+
+// Err implements [pgx.Rows].
+func (r *guardedRows) Err() error {
+	if r.last != nil {
+		return r.last
+	}
+	return r.Rows.Err()
 }
 
 // Close implements [pgx.Rows].
