@@ -330,7 +330,7 @@ func guardSentence(s *adminapi.Status, g *adminapi.Guard) string {
 		}
 		return text
 	}
-	return recentSentence(subject, r, guardReason(s, g)) + sinceText(r.Since, r.SinceSeconds)
+	return recentSentence(subject, r, guardReason(s, g)) + sinceText(r.Since, r.SinceSeconds) + spentText(g)
 }
 
 // recentSentence says what is wrong with a guard or a route by its last minute.

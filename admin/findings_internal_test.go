@@ -26,6 +26,14 @@ func sick(trouble, reason string, calls uint64) adminapi.Recent {
 	})
 }
 
+// retried are retries to a target whose budget has denied some.
+func retried(denied uint64) adminapi.Retries {
+	return adminapi.Retries{
+		Attempts: 3, Share: 0.2, Retried: 9000, RetriedFor: map[string]uint64{"failure": 8000, "timeout": 1000}, Stopped: 2100, StoppedBy: map[string]uint64{"budget": 2000, "attempts": 100, "deadline": 0},
+		Budgets: []adminapi.RetryBudget{{FirstAttempts: 0}, {Target: "10.0.0.2:80", FirstAttempts: 100, Retries: 1, Left: 29}, {Target: "10.0.0.1:80", FirstAttempts: 3412, Retries: 690, Denied: denied}},
+	}
+}
+
 func openBreaker(name string) adminapi.Breaker {
 	return adminapi.Breaker{
 		Name: name, Mode: "enforce", State: "open", OpenedBy: []adminapi.Fact{{Name: "failure_ratio", Value: 0.62, Limit: 0.5, Bounded: true}, {Name: "calls", Value: 118, Limit: 20, Bounded: true}},
@@ -70,6 +78,21 @@ func TestVerdict_OneOutageIsOneFinding(t *testing.T) {
 			s.Guards = []adminapi.Guard{{Name: "checkout", Recent: sick(troubleFails, "", 45)}}
 			s.Routes = []adminapi.Route{{Name: "pay", Guard: "checkout", Recent: sick(troubleFails, "status_5xx", 45)}}
 		}, []string{"guard checkout: 45 % of 100 calls fail in the last minute (status_5xx); it takes with it route pay | foundation why guard checkout"}},
+		"retries that are used up, of a guard that is well": {func(s *adminapi.Status) {
+			s.Guards = []adminapi.Guard{{Name: "checkout", Recent: sick(troubleFails, "", 4), Retries: retried(812)}, {Name: "few", Retries: retried(4)}}
+			s.Routes = []adminapi.Route{{Name: "pay", Guard: "checkout", Recent: sick(troubleFails, "", 6)}}
+		}, []string{
+			"retries of guard checkout to 10.0.0.1:80 are used up: 690 of 3412 first attempts in the last 10s (20 % and one a second are allowed), and 812 failures were not tried again | foundation why guard checkout",
+		}},
+		"retries that are used up, of a guard that fails": {func(s *adminapi.Status) {
+			s.Guards = []adminapi.Guard{{Name: "checkout", Recent: sick(troubleFails, "", 45), Retries: retried(812)}}
+		}, []string{
+			"guard checkout: 45 % of 100 calls fail in the last minute; its retries to 10.0.0.1:80 are used up: 690 of 3412 first attempts in the last 10s (20 % and one a second are allowed), and 812 failures were not tried again | foundation why guard checkout",
+		}},
+		"retries that are used up, of a guard whose breaker is open": {func(s *adminapi.Status) {
+			s.Breakers = []adminapi.Breaker{openBreaker("payments")}
+			s.Guards = []adminapi.Guard{{Name: "checkout", Breaker: "payments", Recent: sick(troubleRefuses, "circuit_open", 98), Retries: retried(812)}}
+		}, []string{"breaker payments is open for 12m: began 14:03:10Z with 62 % of 118 calls failed (dns); last probe failed 3s ago: refused; it takes with it guard checkout (98 % of 100 calls refused) | foundation why breaker payments"}},
 		"a full guard": {func(s *adminapi.Status) {
 			s.Guards = []adminapi.Guard{{Name: "checkout", InFlight: 10, Concurrency: 10, Recent: sick(troubleFull, "concurrency_limited", 83)}}
 			s.Routes = []adminapi.Route{{Name: "pay", Guard: "checkout", InFlight: 10}}

@@ -35,7 +35,7 @@ func retriesView(s *guard.Status) adminapi.Retries {
 		BudgetLeft: s.Retries.Left(), Budgets: make([]adminapi.RetryBudget, 0, len(s.Retries.Budgets)),
 	}
 	if policy := s.Config.Retry; policy != nil {
-		v.Attempts = policy.Attempts
+		v.Attempts, v.Share = policy.Attempts, max(0, policy.Budget)
 	}
 	for cause, n := range s.Retries.Retried {
 		v.RetriedFor[cause.String()] = n
@@ -46,7 +46,7 @@ func retriesView(s *guard.Status) adminapi.Retries {
 		v.Stopped += n
 	}
 	for _, b := range s.Retries.Budgets {
-		v.Budgets = append(v.Budgets, adminapi.RetryBudget{Target: b.Target, FirstAttempts: b.First, Retries: b.Retries, Left: b.Left})
+		v.Budgets = append(v.Budgets, adminapi.RetryBudget{Target: b.Target, FirstAttempts: b.First, Retries: b.Retries, Denied: b.Denied, Left: b.Left})
 	}
 	return v
 }

@@ -47,6 +47,7 @@ func (s *verdict) judge() {
 	s.judgeBreakers()
 	s.judgePools()
 	s.judgeGuards()
+	s.judgeRetries()
 	s.judgeRoutes()
 	s.judgeStorage()
 	s.judgeServices()

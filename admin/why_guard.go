@@ -29,8 +29,10 @@ func breakerName(v *adminapi.Breaker) string { return v.Name }
 func (e *explanation) guard(name string) {
 	g := partOf(e.status.Guards, name, guardName)
 	r := &g.Recent
-	e.Well, e.Since = r.Trouble == "", r.Since
+	e.Well, e.Since = r.Trouble == "" && spent(g) == nil, r.Since
 	switch {
+	case !e.Well && r.Trouble == "":
+		e.Verdict = spentSentence(g)
 	case e.Well && r.Source == sourceStart:
 		e.Verdict = fmt.Sprintf("guard %s: what it does now is not known, because nothing keeps the last minute while performance is off; %s", name, sinceStart(r))
 	case e.Well:
@@ -51,6 +53,7 @@ func (e *explanation) guard(name string) {
 		e.against("p99", r.P99Seconds, g.TimeoutSeconds, "seconds", r.TimedOut > 0 && r.Trouble == troubleFails, "against the timeout")
 	}
 	e.partsOfGuard(g)
+	e.retriesOf(g)
 	e.routesOf(g)
 	e.errorsOf(g)
 	e.deniedBy(g)

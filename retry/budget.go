@@ -36,13 +36,14 @@ type Budget struct {
 
 	mu      sync.Mutex // guards what follows; nothing is called under it
 	retries uint64     // ever
+	denied  uint64     // ever: those that were refused
 	refused int64      // the slice in which a retry was last refused, if any was
 	any     bool       // one was
 	marks   [sliceCount]mark
 }
 
 // mark holds the counts as they were when a slice began.
-type mark struct{ first, retries uint64 }
+type mark struct{ first, retries, denied uint64 }
 
 // First counts a first attempt that begins now.
 func (b *Budget) First(now clock.Instant) {
@@ -63,6 +64,7 @@ func (b *Budget) Take(now clock.Instant, share float64) bool {
 	b.roll(now)
 	if b.left(share) < 1 {
 		b.refused, b.any = b.slice(), true
+		b.denied++
 		return false
 	}
 	b.retries++
@@ -87,6 +89,7 @@ func (b *Budget) Return(taken, now clock.Instant) {
 type BudgetStatus struct {
 	First   uint64 // first attempts in the window
 	Retries uint64 // retries in the window
+	Denied  uint64 // retries in the window for which there was none left
 	Left    uint64 // how many more retries there may be now
 }
 
@@ -97,13 +100,17 @@ func (b *Budget) Status(now clock.Instant, share float64) BudgetStatus {
 	b.roll(now)
 	oldest := b.oldest()
 	return BudgetStatus{
-		First: b.first.Load() - oldest.first, Retries: b.retries - oldest.retries, Left: uint64(max(0, b.left(share))),
+		First: b.first.Load() - oldest.first, Retries: b.retries - oldest.retries, Denied: b.denied - oldest.denied,
+		Left: uint64(max(0, b.left(share))),
 	}
 }
 
 // Idle reports whether nothing is counted in the window: such a budget gives the same
 // answers as a new one.
-func (b *Budget) Idle(now clock.Instant) bool { s := b.Status(now, 0); return s.First+s.Retries == 0 }
+func (b *Budget) Idle(now clock.Instant) bool {
+	s := b.Status(now, 0)
+	return s.First+s.Retries+s.Denied == 0
+}
 
 // left is how many retries there may be now. REQUIRES: b.mu.
 func (b *Budget) left(share float64) float64 {
@@ -139,7 +146,7 @@ func (b *Budget) roll(now clock.Instant) {
 	if to < b.slice() {
 		b.any = false // of another clock
 	}
-	count := mark{b.first.Load(), b.retries}
+	count := mark{b.first.Load(), b.retries, b.denied}
 	for k := from + 1; k <= to; k++ {
 		*b.at(k) = count
 	}

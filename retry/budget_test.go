@@ -36,6 +36,9 @@ func TestBudget_AShareAndOnePerSecond(t *testing.T) {
 		if s := b.Status(start+second, 0.2); s.First != 100 || s.Retries != 30 || s.Left != 0 {
 			t.Errorf("%s: status %+v", name, s)
 		}
+		if s := b.Status(start+second, 0.2); s.Denied != 70 || b.Idle(start+second) {
+			t.Errorf("%s: %d denied, want the other 70", name, s.Denied)
+		}
 		if b.Idle(start + second) {
 			t.Errorf("%s: idle in the window", name)
 		}

@@ -142,6 +142,7 @@ type AdaptiveConcurrency struct {
 // Retries are those of a guard.
 type Retries struct {
 	Attempts   int               `json:"attempts"`    // that a call may have; 0 without a policy
+	Share      float64           `json:"share"`       // of the first attempts to a target that may be retried, beside one a second
 	Retried    uint64            `json:"retried"`     // attempts after the first
 	RetriedFor map[string]uint64 `json:"retried_for"` // by how the attempt before ended
 	Stopped    uint64            `json:"stopped"`     // calls that failed and were not tried again
@@ -156,6 +157,7 @@ type RetryBudget struct {
 	Target        string `json:"target"`
 	FirstAttempts uint64 `json:"first_attempts"`
 	Retries       uint64 `json:"retries"`
+	Denied        uint64 `json:"denied"` // failures that were not tried again, because nothing was left
 	Left          uint64 `json:"left"`
 }
 
