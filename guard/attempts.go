@@ -22,18 +22,17 @@ import (
 
 // retrying is what a revision knows of attempts; nil if every call is made once.
 type retrying struct {
-	policy  retry.Config // with its defaults filled in
-	budgets *budgets
+	policy retry.Config // with its defaults filled in
 	// expired is the cause of contexts that the time limit of an attempt ended.
 	expired *fault.Error
 }
 
-func newRetrying(name string, cfg *Config, b *budgets) *retrying {
+func newRetrying(name string, cfg *Config) *retrying {
 	if cfg.Retry == nil || cfg.Mode != mode.Enforce {
 		return nil
 	}
 	return &retrying{
-		policy: *cfg.Retry, budgets: b,
+		policy:  *cfg.Retry,
 		expired: fault.New(fault.Spec{Code: fault.CallTimeout, Component: component, Name: name, Message: "the attempt ran past its time limit"}),
 	}
 }
@@ -109,11 +108,11 @@ func (v *visit) further(ctx context.Context, c *Call, now clock.Instant, w verdi
 		After: retry.Delay(err), Final: retry.IsFinal(err), Random: v.guard.random(),
 	}, now)
 	r.reason, r.wait = d.Reason, d.Wait
-	switch budget := v.rev.retry.budgets.of(c.Target); {
+	switch budget := v.rev.budgets.of(c.Target); {
 	case !r.granted():
 	case !c.Idempotent:
 		r.reason = retry.NotIdempotent
-	case !budget.Take(now, p.Budget):
+	case !budget.Take(now, v.rev.share):
 		r.reason = retry.OutOfBudget
 	default:
 		r.budget, r.taken = budget, now
@@ -167,7 +166,7 @@ func (v *visit) endAttempt(now clock.Instant, w verdict, err error, fate pool.Fa
 		v.holds &^= worker
 		v.returnWorker(now, fate)
 	}
-	if v.rev.retry.policy.CountAttempts {
+	if v.rev.countsAttempts() {
 		v.refundFailure(now, w.outcome)
 		v.holds &^= tokensTaken
 		v.decision = ratelimit.Decision{}
@@ -222,7 +221,7 @@ func (v *visit) admitAgain(ctx context.Context, c *Call) retry.Reason {
 // belongs to the call.
 func (v *visit) undoAttempt() {
 	kept, decision := v.holds&slot, v.decision
-	if !v.rev.retry.policy.CountAttempts {
+	if !v.rev.countsAttempts() {
 		kept |= v.holds & tokensTaken
 	}
 	v.holds &^= kept

@@ -23,10 +23,15 @@ var (
 	descBound      = metric(telemetry.Gauge, "guard_concurrency_limit", "The concurrency bound, which adapts or is fixed; 0 means none.")
 	descDetached   = metric(telemetry.Gauge, "guard_detached", "Detached calls that ran past their time and have not ended.")
 	descDetachedN  = metric(telemetry.Counter, "guard_detached_total", "Detached calls that ran past their time.")
-	descPanics     = metric(telemetry.Counter, "guard_detached_panics_total", "Detached calls that panicked after their caller had gone.")
+	descPanics     = metric(telemetry.Counter, "guard_detached_panics_total", "Detached calls that panicked after their caller had gone, and attempts that panicked after another one of their call had won.")
 	descRetries    = metric(telemetry.Counter, "guard_retries_total", "Attempts after the first, by how the one before ended.", "reason")
 	descStopped    = metric(telemetry.Counter, "guard_retries_stopped_total", "Calls that failed and were not tried again, by reason.", "reason")
 	descBudget     = metric(telemetry.Gauge, "guard_retry_budget_left", "Retries that the target with the fewest left may have now.")
+	descHedges     = metric(telemetry.Counter, "guard_hedges_total", "Attempts that began beside a slow one of their call.")
+	descHedgesEnd  = metric(telemetry.Counter, "guard_hedges_ended_total", "The same, by how they ended: won (they gave the result), lost (another attempt was faster) or failed.", "outcome")
+	descUnhedged   = metric(telemetry.Counter, "guard_hedges_refused_total", "Calls and slow attempts that were not hedged, by reason.", "reason")
+	descHedgeDelay = metric(telemetry.Gauge, "guard_hedge_delay_seconds", "How long an attempt may take before it is hedged; 0 while that is not known.")
+	descLosers     = metric(telemetry.Gauge, "guard_hedge_losers", "Attempts that lost against another one of their call and have not returned.")
 	descLeases     = metric(telemetry.Counter, "guard_leases_expired_total", "Tokens that were taken back because their lease expired.")
 )
 
@@ -53,6 +58,9 @@ func (g *Guard) Collect(emit func(telemetry.Sample)) {
 	if g.budgets.Load() != nil {
 		c.retries(g.retryStatus(r))
 	}
+	if r.config.Hedge != nil || s.hedges.Load() > 0 {
+		c.hedges(g.hedgeStatus(r))
+	}
 }
 
 // collector passes the samples of one guard on.
@@ -78,6 +86,19 @@ func (c collector) retries(s RetryStatus) {
 		c.value(descStopped, float64(n), why.String())
 	}
 	c.value(descBudget, float64(s.Left()))
+}
+
+// hedges are the samples of a guard that has, or had, hedges.
+func (c collector) hedges(s HedgeStatus) {
+	c.value(descHedges, float64(s.Started))
+	c.value(descHedgesEnd, float64(s.Won), "won")
+	c.value(descHedgesEnd, float64(s.Lost), "lost")
+	c.value(descHedgesEnd, float64(s.Failed), "failed")
+	for why, n := range s.Refused {
+		c.value(descUnhedged, float64(n), why.String())
+	}
+	c.value(descHedgeDelay, s.Delay.Seconds())
+	c.value(descLosers, float64(s.Losers))
 }
 
 func (c collector) codes(desc *telemetry.Desc, counts *codeCounts, always []fault.Code) {

@@ -30,6 +30,10 @@ type Config struct {
 	// Retry makes calls with [Call.Idempotent] again that failed; by default every call is
 	// made once. Each target has a budget of its own, see [retry.Budget].
 	Retry *retry.Config `yaml:"-"`
+	// Hedge starts another attempt beside one that is slow, for idempotent calls made by
+	// DoHedged, and for GET and HEAD requests of protect.Transport and of the gateway; by
+	// default there is none. Retries and hedges have one budget.
+	Hedge *Hedge `yaml:"hedge"`
 	// Admission refuses calls by priority, before anything else is asked, while memory
 	// is short.
 	Admission Admitter `yaml:"-"`
@@ -67,7 +71,8 @@ type Config struct {
 	// RefundOnFailure gives the tokens of the rate limit back when a call fails.
 	RefundOnFailure bool `yaml:"refund_on_failure"`
 	// MaxDetached is how many detached calls may have run past their time and not
-	// ended before further ones are refused; 100 by default. Those that are in flight
+	// ended before further ones are refused, and how many attempts may have lost against
+	// others of their call and not ended before nothing is hedged; 100 by default. Those that are in flight
 	// by then can still join them: with Concurrency set, that is the hard bound.
 	MaxDetached int `yaml:"max_detached"`
 }
@@ -107,6 +112,7 @@ func (c *Config) problems() fault.Problems {
 	ps.Require(c.MaxDetached >= 0 && c.MaxDetached <= maxConcurrency, "max_detached", c.MaxDetached, "must be between 1 and %d", maxConcurrency)
 	ps = append(ps, c.adaptiveProblems()...)
 	ps = append(ps, c.retryProblems()...)
+	ps = append(ps, c.hedgeProblems()...)
 	ps.Require(c.Priority.Valid(), "priority", uint8(c.Priority), "must be critical, normal, best_effort or bulk")
 	ps.Require(c.Mode.Known(), "mode", uint8(c.Mode), "must be enforce, shadow or off")
 	return ps
@@ -144,6 +150,7 @@ func (c Config) Warnings() []fault.Problem {
 	if r := c.Retry; r != nil && c.Timeout > 0 && r.AttemptTimeout >= c.Timeout {
 		ps.Warn("retry", "", "its attempt_timeout %v is not shorter than timeout %v: an attempt that times out leaves no time for another", r.AttemptTimeout, c.Timeout)
 	}
+	c.warnHedge(&ps)
 	if c.Breaker != nil && c.Breaker.Status().Config.CallTimeout > 0 || c.Breakers != nil && c.Breakers.Status().Config.CallTimeout > 0 {
 		ps.Warn("breaker", "", "its call_timeout is not used below a guard: set the guard's timeout")
 	}
@@ -170,6 +177,10 @@ func (c Config) effective() Config {
 	if c.AdaptiveConcurrency != nil {
 		bounds := c.AdaptiveConcurrency.effective()
 		c.AdaptiveConcurrency = &bounds
+	}
+	if c.Hedge != nil {
+		hedge := c.Hedge.effective()
+		c.Hedge = &hedge
 	}
 	if c.Retry != nil {
 		policy := c.Retry.Effective()

@@ -103,7 +103,7 @@ func (d *detached[T]) work(ctx context.Context, g *Guard, hasSlot bool) {
 		}
 		g.detached.Add(-1)
 		if d.end == panicked {
-			g.tellPanic(ctx, op, d.cause)
+			g.tellPanic(ctx, "a detached call panicked after its caller had gone", op, d.cause)
 		}
 	}()
 	d.result, d.err = d.fn(ctx)
@@ -155,10 +155,10 @@ func (v *visit) given(limited context.Context, byGuard bool) time.Duration {
 	return v.rev.config.Timeout
 }
 
-func (g *Guard) tellPanic(ctx context.Context, op string, cause any) {
+func (g *Guard) tellPanic(ctx context.Context, message, op string, cause any) {
 	g.stats.panics.Add(1)
 	reason := fmt.Sprintf("%.200v", cause)
-	g.log.LogAttrs(ctx, slog.LevelError, "a detached call panicked after its caller had gone",
+	g.log.LogAttrs(ctx, slog.LevelError, message, //nolint:sloglint // one of two constants
 		slog.String("guard", g.name), slog.String("op", op), slog.String("panic", reason), slog.String("stack", string(debug.Stack())))
 	if g.panicked.Active() {
 		g.panicked.Emit(ctx, DetachedPanicked{Guard: g.name, Op: op, Reason: reason})

@@ -84,6 +84,19 @@ type Retried struct {
 // EventName implements [telemetry.Event].
 func (Retried) EventName() string { return telemetry.Prefix + "guard.retried" }
 
+// Hedged says that another attempt starts beside one that is slow. It is built only while
+// somebody listens.
+type Hedged struct {
+	Guard   string
+	Op      string
+	Target  string        // that the attempt goes to
+	Attempt int           // its number among those of the call, from 2
+	After   time.Duration // how long the attempts before were waited for
+}
+
+// EventName implements [telemetry.Event].
+func (Hedged) EventName() string { return telemetry.Prefix + "guard.hedged" }
+
 // LeasesExpired says that tokens were open for longer than their lease, were taken
 // back and counted as failures.
 type LeasesExpired struct {
@@ -97,7 +110,8 @@ func (e LeasesExpired) Edge() (string, fault.Severity) { return e.Guard, fault.S
 // EventName implements [telemetry.Event].
 func (LeasesExpired) EventName() string { return telemetry.Prefix + "guard.leases_expired" }
 
-// DetachedPanicked says that a detached call panicked when its caller had gone.
+// DetachedPanicked says that a detached call panicked when its caller had gone, or an attempt
+// when another one of its call had won.
 type DetachedPanicked struct {
 	Guard  string
 	Op     string

@@ -19,6 +19,7 @@ type Guard struct {
 	expired  telemetry.Topic[LeasesExpired]
 	panicked telemetry.Topic[DetachedPanicked]
 	retried  telemetry.Topic[Retried]
+	hedged   telemetry.Topic[Hedged]
 	random   func() float64
 
 	revision atomic.Pointer[revision]
@@ -26,8 +27,10 @@ type Guard struct {
 	// The accounts survive every change of settings.
 	slots    slots
 	detached atomic.Int64 // detached calls that ran past their time and have not ended
+	losers   atomic.Int64 // attempts that lost against another one of their call and have not ended
 	leases   leases
-	budgets  atomic.Pointer[budgets]  // nil until there is a policy of retries
+	budgets  atomic.Pointer[budgets]  // nil until there are retries or hedges
+	latency  atomic.Pointer[latency]  // nil until hedges follow it
 	follower atomic.Pointer[follower] // nil until a bound adapts
 	stats    stats
 
@@ -82,6 +85,7 @@ func New(name string, cfg Config, opts ...Option) (*Guard, error) {
 		expired:  telemetry.TopicOf[LeasesExpired](o.bus),
 		panicked: telemetry.TopicOf[DetachedPanicked](o.bus),
 		retried:  telemetry.TopicOf[Retried](o.bus),
+		hedged:   telemetry.TopicOf[Hedged](o.bus),
 		random:   o.random,
 	}
 	g.stats.init()
@@ -96,13 +100,15 @@ func check(name string, cfg *Config) error {
 	return ps.Err(component, name)
 }
 
-// newRevision makes the budgets of a guard whose calls are retried for the first time: they
+// newRevision makes the budgets of a guard whose calls are made again for the first time: they
 // take kilobytes.
 func (g *Guard) newRevision(cfg Config, number uint64) *revision {
-	if cfg.Retry != nil && g.budgets.Load() == nil {
-		g.budgets.Store(new(budgets))
+	r := newRevision(g.name, cfg, number)
+	r.hedge = g.newHedging(&r.config)
+	if cfg.Retry != nil || cfg.Hedge != nil {
+		g.budgets.CompareAndSwap(nil, new(budgets))
+		r.budgets, r.share = g.budgets.Load(), shareOf(&r.config)
 	}
-	r := newRevision(g.name, cfg, number, g.budgets.Load())
 	if r.follower = g.adapt(&r.config); r.follower != nil {
 		r.bounded = true
 	}

@@ -87,6 +87,23 @@ func BenchmarkDo(b *testing.B) {
 	both(b, "parts/breaker", func() { p := br.AllowAt(1); p.SettleAt(2, outcome.Success, nil) })
 }
 
+func BenchmarkDoHedged(b *testing.B) {
+	ctx := context.Background()
+	call := guard.Call{Idempotent: true}
+	for name, cfg := range map[string]guard.Config{
+		"no hedge":               {},
+		"not hedged in the time": {Hedge: after(time.Second, 1)},
+		"too few samples":        {Hedge: by(99)},
+	} {
+		g := newGuard(b, cfg)
+		both(b, name, func() {
+			if _, err := guard.DoHedged(ctx, g, call, func(context.Context) (int, error) { return 1, nil }); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+}
+
 func BenchmarkRefusal(b *testing.B) {
 	ctx := context.Background()
 	for name, cfg := range map[string]guard.Config{

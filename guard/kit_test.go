@@ -92,6 +92,7 @@ type stage struct {
 	next      uint64
 	checkouts int
 	discarded int
+	destroyed uint64 // the generation of the last one
 	suspects  int
 	last      pool.CheckoutOptions
 }
@@ -132,6 +133,7 @@ func (s *stage) Return(l pool.Loan, fate pool.Fate) {
 	switch fate {
 	case pool.Destroy:
 		s.discarded++
+		s.destroyed = l.Generation
 	case pool.Suspect:
 		s.suspects++
 	case pool.Reuse:

@@ -28,12 +28,12 @@ func (v *visit) limit(ctx context.Context, c *Call) context.Context {
 // attempt, whichever ends first.
 func (v *visit) allowed(c *Call) (time.Duration, *fault.Error) {
 	d, cause := v.rev.config.Timeout, v.rev.expired
+	if v.tries != nil && d > 0 {
+		d = max(1, d-v.began.Sub(v.tries.began))
+	}
 	r := v.rev.retry
 	if r == nil {
 		return d, cause
-	}
-	if v.tries != nil && d > 0 {
-		d = max(1, d-v.began.Sub(v.tries.began))
 	}
 	if a := r.policy.AttemptTimeout; a > 0 && c.Idempotent && !v.detached && (d == 0 || a < d) {
 		return a, r.expired

@@ -31,7 +31,10 @@ type revision struct {
 	bounded    bool      // in how many calls are in flight
 	follower   *follower // of the latency, which moves that bound; nil if it is fixed
 	hasPool    bool
-	retry      *retrying // nil if every call is made once
+	retry      *retrying // nil if no call that failed is made again
+	hedge      *hedging  // nil if no call is made twice at a time
+	budgets    *budgets  // of retries and hedges, nil if there are neither
+	share      float64   // of first attempts, that they may be
 	limitsTime bool      // calls or attempts are held to a time limit
 	// refusing is the word that is 0 while the admission need not be asked.
 	refusing *atomic.Uint32
@@ -53,14 +56,14 @@ func refusing(a Admitter) *atomic.Uint32 {
 	return cmp.Or(a.Refusing(), always)
 }
 
-func newRevision(name string, cfg Config, number uint64, b *budgets) *revision {
+func newRevision(name string, cfg Config, number uint64) *revision {
 	r := &revision{config: cfg.effective(), number: number}
 	r.expired = fault.New(fault.Spec{Code: fault.CallTimeout, Component: component, Name: name})
 	r.active = protectionsOf(&cfg)
 	r.refusing = refusing(cfg.Admission)
 	r.hasPool = cfg.Pool != nil
 	r.bounded = cfg.Concurrency > 0
-	r.retry = newRetrying(name, &r.config, b)
+	r.retry = newRetrying(name, &r.config)
 	r.limitsTime = cfg.Mode == mode.Enforce && (cfg.Timeout > 0 || r.retry != nil && r.retry.policy.AttemptTimeout > 0)
 	if cfg.PerTarget && cfg.Breakers != nil && cfg.Mode != mode.Off {
 		r.admits = func(member string) bool {

@@ -46,7 +46,11 @@ func (g *Guard) run(ctx context.Context, call *Call, worker *any, judge func(err
 // one, which can begin; else the call is settled, and the error is its own.
 func (v *visit) conclude(ctx, limited context.Context, call *Call, err error, judge func(error) outcome.Outcome) (again bool, _ error) {
 	now := clock.Now()
-	w := v.judge(ctx, limited, now, err, judge)
+	return v.concludeAs(ctx, limited, call, now, v.judge(ctx, limited, now, err, judge), err)
+}
+
+// concludeAs is conclude for an attempt that was judged.
+func (v *visit) concludeAs(ctx, limited context.Context, call *Call, now clock.Instant, w verdict, err error) (again bool, _ error) {
 	if w.late {
 		err = v.timedOut(now, w, err)
 	}

@@ -29,8 +29,8 @@ func (v *visit) admit(ctx context.Context, c *Call) error {
 	}
 	v.phase = running
 	v.guard.stats.admitted.Add(1)
-	if r := v.rev.retry; r != nil {
-		r.budgets.of(c.Target).First(v.began)
+	if b := v.rev.budgets; b != nil {
+		b.of(c.Target).First(v.began)
 	}
 	return nil
 }
@@ -193,7 +193,11 @@ func (v *visit) askLimit(ctx context.Context, l *ratelimit.Limiter, c *Call) err
 		}
 		return d.Code() // nobody sees the error: spare it the evidence
 	}
-	waited, err := l.Admit(ctx, d, v.start, &c.Key, c.cost(), v.rev.config.Timeout)
+	patience := v.rev.config.Timeout
+	if v.hedge {
+		patience = -1
+	}
+	waited, err := l.Admit(ctx, d, v.start, &c.Key, c.cost(), patience)
 	if waited {
 		v.began = clock.Now() // the wait is none of the dependency's
 		if err != nil || !v.rev.hasPool {
@@ -215,7 +219,9 @@ func (v *visit) checkout(ctx context.Context, c *Call, look breaker.Permit) (sta
 	}
 	if err := v.borrow(ctx, c); err != nil {
 		now := clock.Now()
-		v.waited(now)
+		if !v.hedge {
+			v.waited(now)
+		}
 		if dependencyFailed(err) {
 			look.SettleAt(now, outcome.Failure, err)
 		}

@@ -28,6 +28,8 @@ type stats struct {
 
 	retried [3]atomic.Uint64  // attempts by what ended the one before, a [retry.Cause]
 	stopped [16]atomic.Uint64 // calls that were not tried again, by [retry.Reason]
+
+	hedgeStats
 }
 
 func (s *stats) init() { s.took[Succeeded].make() }

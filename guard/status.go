@@ -31,6 +31,7 @@ type Status struct {
 	DetachedPanics uint64                // those that panicked afterwards
 	LeasesExpired  uint64
 	Retries        RetryStatus
+	Hedges         HedgeStatus
 	Duration       telemetry.Summary // of calls that succeeded, without waiting
 	Wait           telemetry.Summary // for a turn of a leaky bucket and for a worker, of calls that waited or were refused by the pool
 }
@@ -56,6 +57,7 @@ func (g *Guard) Status() Status {
 		Results: make(map[Result]uint64, resultCount), Refused: s.refused.list(reasons), WouldRefuse: s.would.list(shadowReasons),
 		DetachedTotal: s.detached.Load(), DetachedPanics: s.panics.Load(), LeasesExpired: s.leases.Load(),
 		Retries:  g.retryStatus(r),
+		Hedges:   g.hedgeStatus(r),
 		Duration: telemetry.Summarize(s.took[Succeeded].snapshot()), Wait: telemetry.Summarize(s.wait.snapshot()),
 	}
 	for i := range s.took {

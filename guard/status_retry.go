@@ -7,11 +7,11 @@ type RetryStatus struct {
 	Retried map[retry.Cause]uint64  // attempts after the first, by how the one before ended; every cause, also at 0
 	Stopped map[retry.Reason]uint64 // calls that ended otherwise than well, by why they were not tried again; the same
 	// Budgets are those of the targets that were called lately, in their order, from that
-	// of calls without one on; none without a policy.
+	// of calls without one on; none without a policy and without hedges, which the budgets bound too.
 	Budgets []TargetBudget
 }
 
-// Left is how many retries the target that has fewest may have now, 0 without a policy.
+// Left is how many retries the target that has fewest may have now, 0 if there are no budgets.
 func (s *RetryStatus) Left() uint64 {
 	if len(s.Budgets) == 0 {
 		return 0
@@ -31,8 +31,8 @@ func (g *Guard) retryStatus(r *revision) RetryStatus {
 	for _, why := range retry.Stops() {
 		s.Stopped[why] = g.stats.stopped[why].Load()
 	}
-	if policy := r.config.Retry; policy != nil {
-		s.Budgets = g.budgets.Load().status(policy.Budget)
+	if r.budgets != nil {
+		s.Budgets = r.budgets.status(r.share)
 	}
 	return s
 }

@@ -30,6 +30,7 @@ type visit struct {
 	holds    holds
 	bound    bool // the caller can use a worker
 	detached bool // the call runs in a goroutine of its own
+	hedge    bool // it is that of an attempt beside another, see [visit.beside]
 
 	start clock.Instant // of the admission, once the call is tried again that of the latest attempt
 	began clock.Instant // of the call itself, or of that attempt

@@ -43,7 +43,7 @@ retries:
 pools:
   orders_db: { worker: http, options: { base_url: "http://%[4]s" }, size: 2 }
 guards:
-  checkout: { rate_limit: per_client, breaker: payments, timeout: 2s, concurrency: 64, retry: standard }
+  checkout: { rate_limit: per_client, breaker: payments, timeout: 2s, concurrency: 64, retry: standard, hedge: { after: p95 } }
   search: { breaker: tenants, timeout: 1s }
   orders: { pool: orders_db, timeout: 1s }
 gateway:
