@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/elixirscope/foundation/admin/web"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/health/healthhttp"
 )
@@ -70,13 +71,16 @@ func (a *api) handler(access Access) http.Handler {
 	mux.Handle("GET /metrics", a.options.Metrics)
 	a.profiles(mux)
 	mux.HandleFunc("/", notFound(mux))
-	guarded := access.protect(mux, a.failures)
+	guarded, page := access.protect(mux, a.failures), access.show(web.Handler())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if healthhttp.Answers(r.URL.Path) { // load balancers have no token; metrics name every part, and need one
+		switch {
+		case healthhttp.Answers(r.URL.Path): // load balancers have no token; metrics name every part, and need one
 			a.probes.ServeHTTP(w, r)
-			return
+		case web.Answers(r.URL.Path):
+			page.ServeHTTP(w, r)
+		default:
+			guarded.ServeHTTP(w, r)
 		}
-		guarded.ServeHTTP(w, r)
 	})
 }
 

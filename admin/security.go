@@ -70,9 +70,6 @@ func local(r *http.Request) error {
 			return refuse(fault.Forbidden, "a proxy has passed this request on, and nobody has to prove who they are here: set admin.Options.Access")
 		}
 	}
-	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" { // reading costs as well
-		return refuse(fault.Forbidden, "the request comes from another origin")
-	}
 	switch at := r.Context().Value(http.LocalAddrContextKey).(type) {
 	case *net.UnixAddr:
 		return nil
@@ -82,6 +79,15 @@ func local(r *http.Request) error {
 		}
 	}
 	return refuse(fault.Forbidden, "nobody has to prove who they are here, so only a loopback address of this machine is answered: set admin.Options.Access")
+}
+
+// sameSite refuses a request that a page of another origin made: reading costs as well, and
+// nobody has to prove anything here.
+func sameSite(r *http.Request) error {
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "cross-site" || site == "same-site" {
+		return refuse(fault.Forbidden, "the request comes from another origin")
+	}
+	return nil
 }
 
 // isLoopback reports whether address can be reached from this machine only.
@@ -135,6 +141,19 @@ func (s Access) protect(h http.Handler, failures *authFailures) http.Handler {
 	})
 }
 
+// show puts the checks in front of the page that hold without a proof of identity: the page is
+// where a person gives one. It is the same for everybody, so a link from elsewhere may lead
+// to it; what it then asks of the API comes from its own origin.
+func (s Access) show(page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.reachable(r); err != nil {
+			writeError(w, err)
+			return
+		}
+		page.ServeHTTP(w, r)
+	})
+}
+
 // refuseToken answers a request without a valid token. One that has to wait
 // before it tries again pays with its connection, too.
 func refuseToken(w http.ResponseWriter, wait time.Duration) {
@@ -151,7 +170,8 @@ func refuseToken(w http.ResponseWriter, wait time.Duration) {
 
 func reads(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
-func (s Access) check(r *http.Request, origin *http.CrossOriginProtection) error {
+// reachable refuses a request that took a way to here on which nobody is let in.
+func (s Access) reachable(r *http.Request) error {
 	if !s.guarded() {
 		if err := local(r); err != nil {
 			return err
@@ -159,6 +179,18 @@ func (s Access) check(r *http.Request, origin *http.CrossOriginProtection) error
 	}
 	if !s.allowedHost(r) {
 		return refuse(fault.Forbidden, "the request names a host that this server does not know: add it to admin.allowed_hosts")
+	}
+	return nil
+}
+
+func (s Access) check(r *http.Request, origin *http.CrossOriginProtection) error {
+	if err := s.reachable(r); err != nil {
+		return err
+	}
+	if !s.guarded() {
+		if err := sameSite(r); err != nil {
+			return err
+		}
 	}
 	if err := origin.Check(r); err != nil {
 		return refuse(fault.Forbidden, "the request comes from another origin")

@@ -1,0 +1,106 @@
+// A table of parts: sorted by any column, worst first at the beginning, and only so many rows
+// as somebody can read; the rest is a button away.
+
+import { h, keyed, setAttr, setText } from "./dom.js";
+import { count } from "./format.js";
+
+/** How many rows a table has at first. */
+const few = 50;
+
+export class Table {
+  /**
+   * @param {string} caption
+   * @param {import("./columns.js").Column[]} columns
+   * @param {{sort: string, onSort: (text: string) => void}} options sort is "" or a key, with "-" before it for the greatest first
+   */
+  constructor(caption, columns, options) {
+    this.columns = columns;
+    this.options = options;
+    this.sort = columns.some((c) => c.key === options.sort.replace(/^-/, "")) ? options.sort : "";
+    this.most = few;
+    this.held = false; // somebody points at a row: it stays where it is
+    this.body = h("tbody", { on: { pointerenter: () => (this.held = true), pointerleave: () => (this.held = false) } });
+    this.heads = columns.map((c) => this.head(c));
+    this.more = h("button", { type: "button", class: "quiet", hidden: true, on: { click: () => this.showAll() } });
+    const table = h("table", { class: "parts" }, h("caption", { class: "unseen" }, caption), h("thead", null, h("tr", null, this.heads)), this.body);
+    this.el = h("div", { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" }, table);
+    this.rows = [];
+    this.model = null;
+  }
+
+  /** @param {import("./columns.js").Column} column */
+  head(column) {
+    const button = h("button", { type: "button", title: column.help, on: { click: () => this.sortBy(column.key) } }, column.title);
+    return h("th", { scope: "col", class: column.class }, button);
+  }
+
+  /** First the greatest, then the least, then as before: worst first. @param {string} key */
+  sortBy(key) {
+    this.sort = this.sort === `-${key}` ? key : this.sort === key ? "" : `-${key}`;
+    this.options.onSort(this.sort);
+    this.held = false;
+    this.show(this.rows, this.model);
+  }
+
+  showAll() {
+    this.most = Infinity;
+    this.show(this.rows, this.model);
+  }
+
+  /** @param {any[]} rows worst first @param {import("./model.js").Model} model */
+  show(rows, model) {
+    this.rows = rows;
+    this.model = model;
+    this.columns.forEach((c, i) => {
+      const dir = this.sort === c.key ? "ascending" : this.sort === `-${c.key}` ? "descending" : null;
+      setAttr(this.heads[i], "aria-sort", dir);
+    });
+    const shown = this.inOrder(rows).slice(0, this.most);
+    keyed(this.body, shown, (row) => row.id, () => this.make(), (tr, row) => this.update(tr, row));
+    this.more.hidden = rows.length <= this.most;
+    setText(this.more, `Show all ${count(rows.length)}`);
+  }
+
+  /** @param {any[]} rows */
+  inOrder(rows) {
+    if (this.held && this.body.keyedChildren) return this.asBefore(rows);
+    const column = this.columns.find((c) => c.key === this.sort.replace(/^-/, ""));
+    if (!column) return rows;
+    const sign = this.sort.startsWith("-") ? -1 : 1;
+    return rows.map((row, i) => [column.sort(row), i, row]).sort((a, b) => sign * compare(a[0], b[0]) || a[1] - b[1]).map((x) => x[2]);
+  }
+
+  /** The order in which rows are shown already, with new ones behind. @param {any[]} rows */
+  asBefore(rows) {
+    const of = new Map(rows.map((row) => [row.id, row]));
+    const before = [...this.body.keyedChildren.keys()].filter((id) => of.has(id));
+    const there = new Set(before);
+    return [...before.map((id) => of.get(id)), ...rows.filter((row) => !there.has(row.id))];
+  }
+
+  make() {
+    const cells = this.columns.map((c) => {
+      const inner = c.make ? c.make() : null;
+      const cell = h(c.key === "name" ? "th" : "td", { class: c.class, scope: c.key === "name" ? "row" : null }, inner);
+      cell.inner = inner || cell;
+      return cell;
+    });
+    return h("tr", { on: { click: open } }, cells);
+  }
+
+  update(tr, row) {
+    if (tr.level !== row.level) setAttr(tr, "class", (tr.level = row.level));
+    this.columns.forEach((c, i) => c.show(tr.cells[i].inner, row, this.model));
+  }
+}
+
+/** A click anywhere in a row opens it, but one that ends a selection of text does not. @param {MouseEvent} event */
+function open(event) {
+  const link = event.currentTarget.querySelector("a.open");
+  if (event.target.closest("a, button") || String(getSelection()) || !link) return;
+  link.click();
+}
+
+function compare(a, b) {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
