@@ -15,7 +15,7 @@ present = $(wildcard $(addsuffix /go.mod,$(1)))
 each    = $(patsubst %/go.mod,%,$(call present,$(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test race lint fmt fuzz mutants bench bench-quick bench-events bench-gateway experiments drill docs prove tidy ci clean
+.PHONY: help run build test test-system race lint fmt fuzz mutants bench bench-quick bench-events bench-gateway experiments drill docs prove tidy ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ build: ## compile every package and the binary bin/foundation
 
 test: ## run every test of every module, with the race detector, in random order
 	@.ci/test $(call each,$(MODULES))
+
+test-system: ## run the tests that take a browser; each suite starts what it needs
+	@FOUNDATION_SYSTEM=1 PACKAGES=./internal/pagetest .ci/test cmd
 
 race: ## run the tests ten times over, to find what happens rarely
 	@COUNT=10 .ci/test $(call each,$(MODULES))

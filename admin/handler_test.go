@@ -148,7 +148,7 @@ func TestOneOfEachKind(t *testing.T) {
 	for path, code := range map[string]int{
 		"/v1/guards": 200, "/v1/breakers": 200, "/v1/rate_limits": 200, "/v1/pools": 200,
 		"/v1/guards/checkout": 200, "/v1/breakers/payments": 200, "/v1/breakers/hosts": 200, "/v1/rate_limits/per_client": 200,
-		"/v1/guards/nope": 404, "/v1/breakers/nope": 404, "/v1/rate_limits/nope": 404, "/v1/pools/nope": 404, "/v1/nonsense": 404, "/": 404,
+		"/v1/guards/nope": 404, "/v1/breakers/nope": 404, "/v1/rate_limits/nope": 404, "/v1/pools/nope": 404, "/v1/nonsense": 404, "/nonsense": 404,
 		"/v1/breakers/hosts?member=unknown": 404, "/livez": 200, "/readyz": 503, "/startupz": 200,
 	} {
 		var answer map[string]any

@@ -72,9 +72,14 @@ func (a *api) resetKey(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	reason, err := reasonOf(r)
+	if err != nil {
+		return nil, err
+	}
 	key := ratelimit.ParseKey(r.PathValue("key"))
 	l.Reset(key, actorOf(r.Context()))
-	a.log(r, "reset", "rate_limit", l.Name(), slog.String("key", key.Text()))
+	a.log(r, "reset", "rate_limit", l.Name(), slog.String("key", key.Text()), slog.String("reason", reason))
+	a.note(r, "rate_limit.key_reset_requested", l.Name(), reason)
 	return decisionView(l, key, l.Peek(key)), nil
 }
 

@@ -161,8 +161,13 @@ func (a *api) release(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	reason, err := reasonOf(r)
+	if err != nil {
+		return nil, err
+	}
 	b.Automatic(actorOf(r.Context()))
-	a.log(r, "auto", "breaker", b.Name())
+	a.log(r, "auto", "breaker", b.Name(), slog.String("reason", reason))
+	a.note(r, "breaker.release_requested", b.Name(), reason)
 	return breakerView(b.Status()), nil
 }
 
@@ -171,8 +176,13 @@ func (a *api) reset(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	reason, err := reasonOf(r)
+	if err != nil {
+		return nil, err
+	}
 	b.Reset(actorOf(r.Context()))
-	a.log(r, "reset", "breaker", b.Name())
+	a.log(r, "reset", "breaker", b.Name(), slog.String("reason", reason))
+	a.note(r, "breaker.reset_requested", b.Name(), reason)
 	return breakerView(b.Status()), nil
 }
 

@@ -159,10 +159,15 @@ func (a *api) endSilence(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	reason, err := reasonOf(r)
+	if err != nil {
+		return nil, err
+	}
 	if err := a.layer.Performance().EndSilence(name, kind, actorOf(r.Context())); err != nil {
 		return nil, err
 	}
-	a.log(r, "end silence", "alert", name, slog.String("alert_kind", text))
+	a.log(r, "end silence", "alert", name, slog.String("alert_kind", text), slog.String("reason", reason))
+	a.note(r, "silence.end_requested", name, reason)
 	return a.listSilences(r)
 }
 

@@ -2,13 +2,11 @@ package admin
 
 import (
 	"cmp"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"slices"
 
 	foundation "github.com/elixirscope/foundation"
-	"github.com/elixirscope/foundation/eventstore"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/adminapi"
 	"github.com/elixirscope/foundation/registry"
@@ -77,24 +75,8 @@ func (a *api) restartService(r *http.Request) (any, error) {
 		return nil, err
 	}
 	a.log(r, "restart", "service", name, slog.String("reason", request.Reason))
-	a.noteRestart(r, name, request.Reason)
+	a.note(r, "service.restart_requested", name, request.Reason)
 	return a.service(name)
-}
-
-// noteRestart records who had a service restarted. The restart has begun: that it cannot
-// be recorded is for the log.
-func (a *api) noteRestart(r *http.Request, name, reason string) {
-	feed, err := a.feed()
-	if err != nil {
-		return // nothing is recorded here
-	}
-	data, err := json.Marshal(map[string]string{"actor": actorOf(r.Context()), "reason": reason})
-	if err == nil {
-		_, err = feed.Append(r.Context(), eventstore.Event{Type: "service.restart_requested", Component: annotation, Name: name, Data: data})
-	}
-	if err != nil {
-		a.options.Log.Warn("the restart of a service could not be recorded", slog.String("name", name), slog.String("error", err.Error()))
-	}
 }
 
 func storageView(s foundation.StorageStatus) adminapi.Storage {

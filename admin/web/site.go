@@ -92,7 +92,7 @@ func hashOf(names []string, texts map[string][]byte) string {
 func shell(text []byte, at string, names []string) []byte {
 	var links strings.Builder
 	for _, name := range names {
-		if path.Ext(name) == ".js" {
+		if strings.HasPrefix(name, "js/") {
 			fmt.Fprintf(&links, "  <link rel=\"modulepreload\" href=\"%s%s\">\n", at, html.EscapeString(name))
 		}
 	}

@@ -69,7 +69,8 @@ var arrows = map[string]string{
 	"config/internal/yamlx":    "internal/suggest",
 	".":                        "breaker clock config eventstore fault guard health internal/key internal/sampler internal/suggest memory mode perf pool ratelimit registry supervise telemetry",
 
-	"admin":             ". breaker config eventstore fault guard health health/healthhttp internal/adminapi internal/sampler internal/suggest memory perf pool priority protect ratelimit registry supervise telemetry",
+	"admin":             ". admin/web breaker config eventstore fault guard health health/healthhttp internal/adminapi internal/sampler internal/suggest memory perf pool priority protect ratelimit registry supervise telemetry",
+	"admin/web":         "",
 	"internal/adminapi": "config fault",
 
 	"adapters":                      "",
@@ -90,6 +91,7 @@ var arrows = map[string]string{
 	"cmd/internal/daemon":     ". adapters/postgres/pgstore adapters/prometheus adapters/sqlite admin clock cmd/internal/gateway cmd/internal/sdnotify cmd/internal/settings config fault guard health health/healthhttp internal/localfile internal/sampler memory pool supervise telemetry",
 	"cmd/internal/gateway":    "clock cmd/internal/settings fault guard internal/errclass internal/exhausted/dialing internal/histogram internal/hostname internal/key internal/localfile internal/routing internal/sampler internal/stripe outcome perf protect ratelimit retry telemetry",
 	"cmd/internal/logs":       "",
+	"cmd/internal/pagetest":   "",
 	"cmd/internal/quickstart": "clock cmd/internal/daemon",
 	"cmd/internal/sdnotify":   "",
 	"cmd/internal/settings":   "config fault guard health health/healthhttp internal/hostname internal/routing internal/suggest",

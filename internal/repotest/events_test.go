@@ -258,7 +258,8 @@ Written from the code by a test (` + "`make docs`" + ` renews it): every event o
 
 **Recorded** says whether a recorder keeps the event. What happens with every call is not: it is built only while a program listens. What guards refuse is recorded as
 ` + "`guard.refused`" + `, once in ten seconds for each guard and code. Events that were sent to ` + "`POST /v1/events`" + ` have the component ` + "`annotation`" + ` and any type; that of a restart by hand
-is ` + "`service.restart_requested`" + `.
+is ` + "`service.restart_requested`" + `, and what else was done by hand for a reason that was given is there as well: ` + "`breaker.release_requested`, `breaker.reset_requested`" + `,
+` + "`rate_limit.key_reset_requested`, `silence.end_requested`" + `.
 `
 
 func cataloguePage(events []catalogued) string {

@@ -1,9 +1,11 @@
 // A plot of series over time. A canvas tells nothing to those who cannot see it: so each plot
 // has a sentence that sums it up, and its numbers as a table.
 
-import uPlot from "../uplot/uPlot.esm.js";
 import { h, replace, setText } from "./dom.js";
 import { clock, inUnit } from "./format.js";
+
+/** The library is a script of the shell: it has no minified module. @type {any} */
+const uPlot = globalThis.uPlot;
 
 /**
  * @typedef {object} Line
