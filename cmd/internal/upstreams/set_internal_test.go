@@ -1,0 +1,307 @@
+package upstreams
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/internal/testkit"
+	"github.com/elixirscope/foundation/outcome"
+)
+
+func TestFailuresInARowEject(t *testing.T) {
+	k := newKit(t, usual, 3)
+	k.end(0, 4, outcome.Failure)
+	k.end(0, 1, outcome.Ignored)
+	k.wants(0, Active)
+	k.end(0, 1, outcome.Failure)
+	k.wants(0, Ejected)
+	if got := k.chosen(300); got[name(0)] != 0 || got[name(1)] < 100 || got[name(2)] < 100 {
+		t.Errorf("chosen: %v", got)
+	}
+	if len(k.changes) != 1 {
+		t.Fatalf("%d changes, want one: %+v", len(k.changes), k.changes)
+	}
+	c := k.changes[0]
+	if c.Kind != Ejecting || c.Host != name(0) || c.Row != 5 || c.Out != 1 || c.Hosts != 3 || c.Until.Sub(c.At).Round(time.Millisecond) != usual.For {
+		t.Errorf("the change is %+v", c)
+	}
+	if got := k.state(0).Cause; got != "5 failures in a row (refused)" {
+		t.Error(got)
+	}
+}
+
+func TestASuccessEndsTheRow(t *testing.T) {
+	k := newKit(t, usual, 3)
+	for range 3 { // beside too few attempts for a rate
+		k.end(0, 4, outcome.Failure)
+		k.end(0, 1, outcome.Success)
+	}
+	k.wants(0, Active)
+}
+
+func TestARateEjectsAHostThatIsWorseThanTheOthers(t *testing.T) {
+	k := newKit(t, usual, 3)
+	mixed := func(i int) {
+		for range 12 {
+			k.end(i, 1, outcome.Success)
+			k.end(i, 2, outcome.Failure)
+		}
+	}
+	mixed(0)
+	k.wants(0, Ejected)
+	if got := k.state(0).Cause; got != "13 of 20 attempts failed (refused)" {
+		t.Error(got)
+	}
+
+	all := newKit(t, usual, 3)
+	for range 12 { // what fails everywhere ejects nobody
+		for i := range 3 {
+			all.end(i, 1, outcome.Success)
+			all.end(i, 2, outcome.Failure)
+		}
+	}
+	for i := range 3 {
+		all.wants(i, Active)
+	}
+}
+
+func TestOldFailuresAreForgotten(t *testing.T) {
+	k := newKit(t, usual, 2)
+	for range 9 {
+		k.end(0, 2, outcome.Failure)
+		k.end(0, 1, outcome.Success)
+		k.pass(2 * time.Second)
+	}
+	k.wants(0, Active)
+}
+
+func TestNeverMoreThanHalfAreEjected(t *testing.T) {
+	for hosts, most := range map[int]int{1: 0, 2: 1, 3: 1, 4: 2, 5: 2} {
+		k := newKit(t, usual, hosts)
+		for i := range hosts {
+			k.end(i, 50, outcome.Failure)
+		}
+		ejected := 0
+		for _, h := range k.set.Status(k.now).Hosts {
+			if h.State == Ejected {
+				ejected++
+			}
+		}
+		if ejected != most {
+			t.Errorf("%d of %d are ejected, want %d", ejected, hosts, most)
+		}
+	}
+}
+
+func TestEjectionsGrowAndShrinkAgain(t *testing.T) {
+	k := newKit(t, usual, 2)
+	k.end(0, 5, outcome.Failure)
+	for _, want := range []time.Duration{10 * time.Second, 20 * time.Second, 30 * time.Second, 40 * time.Second, 50 * time.Second, time.Minute, time.Minute} {
+		s := k.state(0)
+		if s.State != Ejected || s.Until.Sub(s.Since).Round(time.Millisecond) != want {
+			t.Fatalf("%v for %v, want %v", s.State, s.Until.Sub(s.Since), want)
+		}
+		k.pass(want)
+		k.wants(0, SlowStart)
+		k.end(0, 1, outcome.Failure) // the first failure ejects again
+	}
+	k.pass(time.Minute)
+	k.wants(0, SlowStart)
+	k.end(0, 1, outcome.Success)
+	k.pass(50 * time.Second) // five good times take five ejections back
+	k.end(0, 5, outcome.Failure)
+	if s := k.state(0); s.Until.Sub(s.Since).Round(time.Millisecond) != 40*time.Second {
+		t.Errorf("ejected for %v, want 40s: five of eight are taken back", s.Until.Sub(s.Since))
+	}
+}
+
+func TestAnAttemptFromBeforeTheEjectionSaysNothingAfterIt(t *testing.T) {
+	k := newKit(t, usual, 2)
+	late, good := k.host(0).Begin(), k.host(0).Begin()
+	k.end(0, 5, outcome.Failure)
+	k.pass(usual.For)
+	k.wants(0, SlowStart)
+	k.settle(&good, outcome.Success)
+	k.settle(&late, outcome.Failure)
+	k.wants(0, SlowStart)
+	k.end(0, 1, outcome.Failure)
+	k.wants(0, Ejected)
+}
+
+func TestAReturningHostGetsAGrowingShare(t *testing.T) {
+	k := newKit(t, usual, 3)
+	k.end(0, 5, outcome.Failure)
+	k.pass(usual.For)
+	last := 0
+	for _, after := range []time.Duration{0, 3 * time.Second, 6 * time.Second, 9 * time.Second, 10 * time.Second} {
+		k.now = clock.Instant(usual.For + after)
+		got := k.chosen(9000)[name(0)]
+		want := 3000 * math.Max(leastShare, after.Seconds()/10)
+		if float64(got) < want*0.75 || float64(got) > want*1.6 || got <= last {
+			t.Errorf("%v after its return it got %d of 9000, want about %.0f", after, got, want)
+		}
+		last = got
+	}
+	k.wants(0, Active)
+}
+
+func TestTheHostWithFewerRequestsInFlightIsChosen(t *testing.T) {
+	k := newKit(t, usual, 3)
+	for range 10 {
+		k.host(1).Begin()
+	}
+	if got := k.chosen(300); got[name(1)] != 0 || got[name(0)] < 100 || got[name(2)] < 100 {
+		t.Errorf("chosen: %v", got)
+	}
+}
+
+func TestARetryGoesToAHostThatTheRequestHasNotTried(t *testing.T) {
+	k := newKit(t, usual, 3)
+	k.end(2, 5, outcome.Failure)
+	tried := []*Host{k.host(0)}
+	for range 50 {
+		if got := k.set.Next(k.now, tried, nil); got.Name() != name(1) {
+			t.Fatalf("chosen: %s", got.Name())
+		}
+	}
+	tried = append(tried, k.host(1))
+	for range 50 { // rather one that was tried than one that is ejected
+		if got := k.set.Next(k.now, tried, nil); got.Name() == name(2) {
+			t.Fatal("an ejected host was chosen")
+		}
+	}
+}
+
+func TestABreakerThatDoesNotAdmitIsAvoided(t *testing.T) {
+	k := newKit(t, usual, 4)
+	admits := func(member string) bool { return member == name(1) || member == name(3) }
+	for range 100 {
+		if got := k.set.Next(k.now, []*Host{k.host(3)}, admits); got.Name() != name(1) {
+			t.Fatalf("chosen: %s", got.Name())
+		}
+	}
+	if s := k.set.Status(k.now); s.Panicked != 0 {
+		t.Errorf("half of the hosts are out, which is no panic: %d", s.Panicked)
+	}
+	k.end(1, 5, outcome.Failure)
+	got := map[string]bool{}
+	for range 200 { // 0 and 2 do not admit, 1 is ejected: more than half
+		got[k.set.Next(k.now, nil, admits).Name()] = true
+	}
+	if !got[name(1)] || !got[name(3)] || got[name(0)] || got[name(2)] {
+		t.Errorf("chosen: %v, want what admits, ejected or not", got)
+	}
+	if s := k.set.Status(k.now); s.Panicked == 0 {
+		t.Error("no choice among all was counted")
+	}
+	for range 100 {
+		k.set.Next(k.now, nil, func(string) bool { return false }) // there is always a host
+	}
+}
+
+func TestWhereMoreThanHalfFailTheirCheckAllAreChosenFrom(t *testing.T) {
+	k := newKit(t, usual, 3)
+	k.set.Checked(name(0), false, "the answer is 503", k.now)
+	k.wants(0, Unwell)
+	if got := k.chosen(100); got[name(0)] != 0 {
+		t.Errorf("chosen: %v", got)
+	}
+	k.set.Checked(name(1), false, "the answer is 503", k.now)
+	if got := k.chosen(300); len(got) != 3 {
+		t.Errorf("chosen: %v, want all", got)
+	}
+	if s := k.set.Status(k.now); !s.Panics || s.Panicked != 300 {
+		t.Errorf("the status is %+v", s)
+	}
+	k.set.Checked(name(0), true, "", k.now)
+	k.wants(0, SlowStart)
+	if got := k.chosen(300); got[name(1)] != 0 || len(got) != 2 {
+		t.Errorf("chosen: %v", got)
+	}
+	kinds := []Kind{}
+	for _, c := range k.changes {
+		kinds = append(kinds, c.Kind)
+	}
+	if want := []Kind{CheckFailing, CheckFailing, Panicking, CheckPassing, Calm}; !equal(kinds, want) {
+		t.Errorf("changes %v, want %v", kinds, want)
+	}
+}
+
+func equal(a, b []Kind) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func TestAHostThatStaysKeepsItsState(t *testing.T) {
+	k := newKit(t, usual, 3)
+	k.end(0, 5, outcome.Failure)
+	running := k.host(2).Begin()
+	gone := k.host(1).Begin()
+	k.set.Use(usual, []Member{members(4)[3], members(3)[2], members(1)[0]}, k.now)
+	k.wants(0, Ejected)
+	k.wants(2, Active)
+	k.wants(3, SlowStart)
+	if got := k.state(2); got.InFlight != 1 {
+		t.Errorf("%d in flight", got.InFlight)
+	}
+	k.settle(&running, outcome.Success)
+	k.settle(&gone, outcome.Failure)
+	s := k.set.Status(k.now)
+	if s.Counts != (Counts{Successes: 1, Failures: 6, Ejections: 1}) {
+		t.Errorf("the counts are %+v", s.Counts)
+	}
+	// Two of three would be one too many of two.
+	k.set.Use(usual, []Member{members(1)[0]}, k.now)
+	k.wants(0, SlowStart)
+}
+
+func TestWithoutAPolicyNobodyIsEjected(t *testing.T) {
+	k := newKit(t, usual, 2)
+	k.end(0, 5, outcome.Failure)
+	k.set.Use(Policy{}, members(2), k.now)
+	k.wants(0, Active)
+	k.end(0, 500, outcome.Failure)
+	k.wants(0, Active)
+}
+
+func TestAChoiceDoesNotAllocate(t *testing.T) {
+	k := newKit(t, usual, 3)
+	tried := []*Host{k.host(0)}
+	second := name(1)
+	admits := func(member string) bool { return member != second }
+	n := testing.AllocsPerRun(1000, func() {
+		h := k.set.Next(k.now, tried, admits)
+		a := h.Begin()
+		a.Settle(outcome.Success, LastError{})
+		a.Leave()
+	})
+	if !testkit.Race && n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func BenchmarkNext(b *testing.B) {
+	for _, hosts := range []int{1, 3, 64} {
+		b.Run(name(hosts-1), func(b *testing.B) {
+			s := New(nil)
+			s.Use(usual, members(hosts), clock.Now())
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					a := s.Next(clock.Now(), nil, nil).Begin()
+					a.Settle(outcome.Success, LastError{})
+					a.Leave()
+				}
+			})
+		})
+	}
+}
