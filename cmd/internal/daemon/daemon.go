@@ -109,10 +109,15 @@ func (d *Daemon) openLayer(ctx context.Context) (err error) {
 		ConfigFile: d.options.ConfigFile, LookupEnv: d.options.LookupEnv, Logger: d.log, Kinds: d.options.Kinds,
 		Sections: d.sections(), Stores: d.stores(), Node: node(), Monitors: true, Cleaners: d.cleaners(), Webhook: sendWebhook, Checks: settings.Checks(),
 	})
-	if err == nil {
-		d.followRoutes()
+	if err != nil {
+		return err
 	}
-	return err
+	d.followRoutes()
+	d.gateway.Announce(d.layer.Bus())
+	if settings.GatewayOf(d.layer.Config().Current().Config) == nil {
+		return nil
+	}
+	return d.layer.Supervise("upstreams", d.gateway)
 }
 
 // followRoutes lets the monitor follow the routes in use.

@@ -130,6 +130,7 @@ func (d *Daemon) gatewayHealth(emit func(health.Component)) {
 		c.Status, c.Output = health.Fail, "this machine cannot connect to upstreams: "+lack
 	}
 	emit(c)
+	d.gateway.Health(emit)
 }
 
 type guardLookup = func(name string) (*guard.Guard, error)

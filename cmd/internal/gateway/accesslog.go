@@ -58,7 +58,7 @@ func (l *accessLog) write(info *requestInfo, took time.Duration) {
 	}
 	var route, guard, upstream, refused string
 	if info.route != nil {
-		route, guard, upstream = info.route.name, info.route.guardName, info.route.target.Host
+		route, guard, upstream = info.route.name, info.route.guardName, info.upstream()
 	}
 	if info.refusal != 0 {
 		refused = info.refusal.String()

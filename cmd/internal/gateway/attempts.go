@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/cmd/internal/upstreams"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/errclass"
 	"github.com/elixirscope/foundation/internal/exhausted/dialing"
@@ -36,34 +38,58 @@ func askedTwice(r *http.Request) bool {
 // made here, as many as the guard's policy of retries grants; it also counts what failed and
 // cannot be asked twice.
 func (rt *route) RoundTrip(r *http.Request) (*http.Response, error) {
-	if rt.guardName == "" {
-		return rt.send(r)
-	}
+	info := infoOf(r.Context())
 	for {
-		resp, err := rt.attempt(r)
-		if !again(r.Context(), resp, err) {
-			return resp, err
+		s := rt.attempt(r, info.aim.take(rt))
+		info.at = s.to
+		if rt.guardName == "" || !again(r.Context(), s.resp, s.err) {
+			info.account = s.account
+			return s.resp, s.err
 		}
 	}
 }
 
-// attempt sends r within the time limit of an attempt, if there is one. The context lives
+// sent is what came of one attempt. Its account with the host is open while an answer that
+// may be good is read, and closed if the attempt has failed.
+type sent struct {
+	to      *upstreams.Host
+	resp    *http.Response
+	err     error
+	account upstreams.Attempt
+}
+
+// attempt sends r to one host and settles what that says of the host. All that it knows is
+// its own: a request may have several at once.
+func (rt *route) attempt(r *http.Request, to *upstreams.Host) sent {
+	s := sent{to: to, account: to.Begin()}
+	returned := false
+	defer func() {
+		if !returned {
+			s.account.Leave()
+		}
+	}()
+	info, began := infoOf(r.Context()), clock.Now()
+	s.resp, s.err = rt.within(r, to.Peer())
+	info.settleAttempt(r.Context(), &s, clock.Now().Sub(began))
+	returned = true
+	return s
+}
+
+// within sends r within the time limit of an attempt, if there is one. The context lives
 // as long as the request's: what of it is left when the header has come bounds nothing.
-func (rt *route) attempt(r *http.Request) (*http.Response, error) {
+func (rt *route) within(r *http.Request, peer *upstreams.Peer) (*http.Response, error) {
 	limit := protect.AttemptTimeout(r.Context())
 	if limit == 0 {
-		return rt.send(r)
+		return send(r, r, peer)
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
 	timer := time.AfterFunc(limit, func() { cancel(context.DeadlineExceeded) })
-	resp, err := rt.send(r.WithContext(ctx))
+	resp, err := send(r, r.WithContext(ctx), peer)
 	if timer.Stop() {
 		if err != nil {
 			cancel(nil)
-			return nil, err
 		}
-		resp.Request = r
-		return resp, nil
+		return resp, err
 	}
 	if err == nil {
 		_ = resp.Body.Close()

@@ -22,6 +22,7 @@ type peerID struct {
 	http1        bool // and no other, for a change of protocol
 	serverName   string
 	files        pemFiles
+	address      string // to connect to in place of host; empty: host is looked up for each connection
 }
 
 // pemFiles is what the files of an upstream's tls settings hold. A file that was
@@ -63,9 +64,9 @@ func (c connections) to(id peerID, settings settings.UpstreamTLS, old connection
 
 // CloseIdle closes the connections to upstreams that serve no request.
 func (g *Gateway) CloseIdle() {
-	if t := g.table.Load(); t != nil {
-		t.connections.closeIdle(nil)
-	}
+	t := g.table.Load()
+	t.connections.closeIdle(nil)
+	t.leaveLookups(nil)
 }
 
 // closeIdle closes what nobody needs any more: all but what is kept. Connections

@@ -12,13 +12,17 @@ var Buffers = buffers
 // Intercept makes rt answer in place of the upstreams.
 func (t *Table) Intercept(rt http.RoundTripper) {
 	for _, r := range t.routes {
-		r.transport.RegisterProtocol("http", rt)
+		for _, m := range r.members {
+			m.Peer.Transport.RegisterProtocol("http", rt)
+		}
 	}
 }
 
 // DialWith makes rt reach its upstreams by dial.
 func (t *Table) DialWith(dial func(ctx context.Context, network, address string) (net.Conn, error)) {
 	for _, r := range t.routes {
-		r.transport.DialContext = dial
+		for _, m := range r.members {
+			m.Peer.Transport.DialContext = dial
+		}
 	}
 }

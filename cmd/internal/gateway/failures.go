@@ -88,6 +88,15 @@ func (f *failures) status() (s UpstreamFailures, found bool) {
 	return UpstreamFailures{Count: f.count.Load(), Last: f.last, Reason: f.reason}, !f.last.IsZero()
 }
 
+// shortReason is the reason of err, within its bound.
+func shortReason(err error) string {
+	reason := reasonOf(err)
+	if len(reason) > maxReason {
+		reason = reason[:maxReason] + "…"
+	}
+	return reason
+}
+
 // failedAs counts a failure of the upstream, and logs it unless one of its class has just
 // been. The first of a request counts.
 func (i *requestInfo) failedAs(class upstreamClass, err error) {
@@ -101,12 +110,9 @@ func (i *requestInfo) failedAs(class upstreamClass, err error) {
 	if !due {
 		return
 	}
-	reason := reasonOf(err)
-	if len(reason) > maxReason {
-		reason = reason[:maxReason] + "…"
-	}
+	reason := shortReason(err)
 	count.explain(reason)
 	rt.log.LogAttrs(i, slog.LevelWarn, "an upstream failed",
-		slog.String("route", rt.name), slog.String("upstream", rt.target.Host), slog.String("class", upstreamClassNames[class]), slog.String("error", reason),
+		slog.String("route", rt.name), slog.String("upstream", i.upstream()), slog.String("class", upstreamClassNames[class]), slog.String("error", reason),
 		slog.String("request_id", telemetry.Correlation(i)), slog.String("trace_id", telemetry.TraceID(i)), slog.Uint64("omitted", omitted))
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/cmd/internal/settings"
+	"github.com/elixirscope/foundation/cmd/internal/upstreams"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/hostname"
@@ -32,6 +33,8 @@ type Gateway struct {
 	unread   atomic.Uint64 // connections that were cut because their client read nothing
 	// exhaustion outlives every table: what this machine lacks, no reload brings.
 	exhaustion exhaustion
+	upkeep     upkeep
+	topics     atomic.Pointer[topics]
 }
 
 // Table is a prepared set of routes, see [Prepare].
@@ -39,9 +42,12 @@ type Table struct {
 	mux         *routing.Mux
 	routes      []*route
 	connections connections
-	held        map[string]*held    // by the route's match
-	traffic     map[string]*traffic // by its name
-	files       []string            // that the connections rest on
+	held        map[string]*held          // by the route's match
+	traffic     map[string]*traffic       // by its name
+	hosts       map[string]*upstreams.Set // just so
+	lookups     map[string]*lookup        // just so, of those that have one
+	gateway     *Gateway
+	files       []string // that the connections rest on
 	peers       peers
 	access      *accessLog
 	idle        time.Duration
@@ -50,7 +56,7 @@ type Table struct {
 
 // New returns a gateway without routes: it answers 404.
 func New(log *slog.Logger) *Gateway {
-	g := &Gateway{log: log, exhaustion: exhaustion{log: log}}
+	g := &Gateway{log: log, exhaustion: exhaustion{log: log}, upkeep: newUpkeep(log)}
 	defaults := settings.Gateway{}.WithDefaults()
 	g.table.Store(&Table{mux: routing.New(nil), access: newAccessLog(defaults.AccessLog, log), idle: defaults.Limits.BodyIdleTimeout})
 	return g
@@ -63,7 +69,7 @@ func New(log *slog.Logger) *Gateway {
 func (g *Gateway) Prepare(ctx context.Context, c settings.Gateway) (*Table, error) {
 	c = c.WithDefaults()
 	t := &Table{
-		mux: muxFor(c.Routes), connections: connections{}, held: map[string]*held{}, traffic: map[string]*traffic{}, access: newAccessLog(c.AccessLog, g.log), idle: c.Limits.BodyIdleTimeout,
+		gateway: g, mux: muxFor(c.Routes), connections: connections{}, held: map[string]*held{}, traffic: map[string]*traffic{}, hosts: map[string]*upstreams.Set{}, lookups: map[string]*lookup{}, access: newAccessLog(c.AccessLog, g.log), idle: c.Limits.BodyIdleTimeout,
 		perClient: c.Limits.MaxConnectionsPerClient,
 	}
 	old := g.table.Load()
@@ -74,7 +80,7 @@ func (g *Gateway) Prepare(ctx context.Context, c settings.Gateway) (*Table, erro
 		problems.Add("gateway.trusted_proxies", text, "is neither an address nor a network such as 10.0.0.0/8")
 	}
 	for i := range c.Routes {
-		if err := t.add(ctx, c.Routes[i], c, old); err != nil {
+		if err := g.add(ctx, t, c.Routes[i], c, old); err != nil {
 			problems.Add(fmt.Sprintf("gateway.routes[%d]", i), c.Routes[i].Match, "%v", err)
 		}
 	}
@@ -84,7 +90,7 @@ func (g *Gateway) Prepare(ctx context.Context, c settings.Gateway) (*Table, erro
 	return t, nil
 }
 
-func (t *Table) add(ctx context.Context, c settings.Route, defaults settings.Gateway, old *Table) error {
+func (g *Gateway) add(ctx context.Context, t *Table, c settings.Route, defaults settings.Gateway, old *Table) error {
 	rt, err := newRoute(c, defaults)
 	if err != nil {
 		return err
@@ -97,7 +103,11 @@ func (t *Table) add(ctx context.Context, c settings.Route, defaults settings.Gat
 		rt.traffic = before
 	}
 	t.traffic[rt.name] = rt.traffic
-	if err := t.connect(ctx, rt, c, old.connections); err != nil {
+	if rt.hosts = old.hosts[rt.name]; rt.hosts == nil {
+		rt.hosts = upstreams.New(g.teller(rt.name))
+	}
+	t.hosts[rt.name] = rt.hosts
+	if err := t.connect(ctx, rt, c, old); err != nil {
 		return err
 	}
 	if err := t.register(c.Match, rt); err != nil {
@@ -143,7 +153,17 @@ func (g *Gateway) Use(t *Table, guards func(name string) (*guard.Guard, error)) 
 		rt.exhaustion = &g.exhaustion
 		rt.bind(gd, &g.upgrades, g.log)
 	}
-	g.table.Swap(t).connections.closeIdle(t.connections)
+	now := clock.Now()
+	for _, rt := range t.routes {
+		rt.useHosts(now)
+	}
+	old := g.table.Swap(t)
+	old.connections.closeIdle(t.connections)
+	old.leaveLookups(t)
+	for _, rt := range t.routes {
+		rt.hosts.Tell()
+	}
+	g.upkeep.nudge()
 	return nil
 }
 
@@ -287,7 +307,7 @@ func (g *Gateway) Upgraded() int { return g.upgrades.count() }
 func (g *Gateway) Close(ctx context.Context) {
 	g.upgrades.wait(ctx)
 	g.upgrades.close()
-	g.table.Load().connections.closeIdle(nil)
+	g.CloseIdle()
 }
 
 // ServeHTTP sends the request through the guard to the upstream.
@@ -315,6 +335,7 @@ func (rt *route) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if info.upload != nil {
 		defer info.upload.leave()
 	}
+	defer info.leaveHost()
 	if rt.maxPerKey > 0 {
 		k := rt.heldKey.of(r)
 		hash := k.Hash(key.All)

@@ -11,7 +11,6 @@ import (
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/errclass"
-	"github.com/elixirscope/foundation/protect"
 )
 
 // grpcBody is the body of a gRPC answer, whose HTTP status is 200 whatever became of
@@ -65,7 +64,7 @@ func (b *grpcBody) Read(p []byte) (int, error) {
 // says nothing about the upstream: streams take as long as their clients want.
 func (b *grpcBody) endLate() {
 	infoOf(b.ctx).flag(flagClientDeadline)
-	protect.ReportError(b.ctx, guard.Neutral(context.DeadlineExceeded))
+	infoOf(b.ctx).tell(b.ctx, guard.Neutral(context.DeadlineExceeded))
 	if b.resp.Trailer == nil {
 		b.resp.Trailer = http.Header{}
 	}
@@ -82,21 +81,21 @@ func reportGRPC(ctx context.Context, code string) {
 	switch code {
 	case "4": // DeadlineExceeded, whose deadline it may have been
 		if clientGaveUp(ctx) {
-			protect.ReportError(ctx, guard.Neutral(badStatus(code)))
+			infoOf(ctx).tell(ctx, guard.Neutral(badStatus(code)))
 			return
 		}
 		reportFailure(ctx, code)
 	case "2", "14", "15": // Unknown, Unavailable, DataLoss
 		reportFailure(ctx, code)
 	case "1", "8", "10", "13": // Canceled, ResourceExhausted, Aborted, Internal
-		protect.ReportError(ctx, guard.Neutral(badStatus(code)))
+		infoOf(ctx).tell(ctx, guard.Neutral(badStatus(code)))
 	}
 }
 
 func reportFailure(ctx context.Context, code string) {
 	err := badStatus(code)
 	infoOf(ctx).failedAs(failedGRPC, err)
-	protect.ReportError(ctx, err)
+	infoOf(ctx).tell(ctx, err)
 }
 
 func badStatus(code string) error {

@@ -7,9 +7,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/cmd/internal/upstreams"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/telemetry"
@@ -32,6 +34,10 @@ type requestInfo struct {
 	ids       [1]string // the correlation id, as the value of a header
 	forwarded forwarded
 	route     *route
+	aim       aim
+	at        *upstreams.Host   // where the latest one went
+	account   upstreams.Attempt // of the attempt whose answer is read
+	told      atomic.Pointer[error]
 	upload    *uploadBody // nil where there is nothing to send
 	transfer  transfer
 	download  idleBody

@@ -14,6 +14,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/cmd/internal/settings"
+	"github.com/elixirscope/foundation/cmd/internal/upstreams"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/errclass"
@@ -25,7 +26,8 @@ import (
 type route struct {
 	name, match string
 	guardName   string
-	target      *url.URL
+	target      *url.URL // the first of those that there are
+	upstream    string   // how they are called
 	stripPrefix string
 	keepHost    bool
 	speaksHTTP2 bool // to the upstream, or may
@@ -42,8 +44,13 @@ type route struct {
 	traffic     *traffic
 	priority    priorityTemplate
 	h2c         bool
-	transport   *http.Transport
-	changes     *http.Transport // for requests that offer another protocol; nil: as all others
+	hosts       *upstreams.Set
+	policy      upstreams.Policy
+	members     []upstreams.Member // as configured
+	lookup      *lookup            // that finds the hosts; nil if they are listed
+	naming      naming             // for it
+	checks      *settings.UpstreamCheck
+	floor       time.Duration // how long a client's deadline must have been to say something of a host
 	upgrades    *upgrades
 	alarms      alarms
 	exhaustion  *exhaustion
@@ -72,7 +79,7 @@ func (p *bufferPool) Put(b []byte) {
 // newRoute makes the row without its guard, which exists only once the layer
 // has taken over the configuration, and without its connections.
 func newRoute(c settings.Route, defaults settings.Gateway) (*route, error) {
-	target, err := upstreamURL(c.Upstream)
+	target, err := upstreamURL(c.Targets()[0])
 	if err != nil {
 		return nil, err
 	}
@@ -85,44 +92,17 @@ func newRoute(c settings.Route, defaults settings.Gateway) (*route, error) {
 		return nil, err
 	}
 	rt := &route{
-		name: c.Label(), match: c.Match, guardName: c.Guard, target: target, stripPrefix: strings.TrimSuffix(c.StripPrefix, "/"), keepHost: c.PreserveHost, tellsQuota: c.RateLimitHeaders,
+		name: c.Label(), match: c.Match, guardName: c.Guard, target: target, upstream: upstreamLabel(target, c), stripPrefix: strings.TrimSuffix(c.StripPrefix, "/"), keepHost: c.PreserveHost, tellsQuota: c.RateLimitHeaders,
 		bodyIdle: c.IdleTimeout, streamIdle: c.IdleTimeout, maxBody: defaults.Limits.MaxBody, key: key, priority: priority,
 		h2c: c.H2C, speaksHTTP2: c.H2C || target.Scheme == "https",
 		heldKey: heldKey(key), maxPerKey: max(0, c.MaxInFlightPerKey), maxUpgraded: max(0, cmp.Or(c.MaxUpgraded, settings.DefaultMaxUpgraded)),
 		upgradeIdle: max(0, cmp.Or(c.IdleTimeout, defaults.Limits.UpgradeIdleTimeout)), held: &held{}, traffic: &traffic{},
+		policy: policyOf(c), checks: c.Check, floor: deadlineFloor,
 	}
 	if rt.bodyIdle == 0 {
 		rt.bodyIdle = defaults.Limits.BodyIdleTimeout
 	}
 	return rt, nil
-}
-
-// connect gives the route its connections.
-func (t *Table) connect(ctx context.Context, rt *route, c settings.Route, old connections) error {
-	var settings settings.UpstreamTLS
-	if c.TLS != nil {
-		settings = *c.TLS
-	}
-	files, err := readPEM(ctx, settings)
-	if err != nil {
-		return err
-	}
-	id := peerID{scheme: rt.target.Scheme, host: rt.target.Host, h2c: c.H2C, serverName: settings.ServerName, files: files}
-	if rt.transport, err = t.connections.to(id, settings, old); err != nil {
-		return err
-	}
-	if id.scheme == "https" && !id.h2c {
-		id.http1 = true
-		if rt.changes, err = t.connections.to(id, settings, old); err != nil {
-			return err
-		}
-	}
-	for _, path := range []string{settings.CAFile, settings.CertFile, settings.KeyFile} {
-		if path != "" {
-			t.files = append(t.files, path)
-		}
-	}
-	return nil
 }
 
 // bind puts the proxy behind the guard.
@@ -136,7 +116,13 @@ func (rt *route) bind(g *guard.Guard, up *upgrades, log *slog.Logger) {
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	})
 	if g != nil {
-		opts := []protect.Option{protect.KeyBy(rt.key.of), protect.Target(rt.target.Host), protect.RefuseWith(refuse), protect.IdempotentBy(askedTwice)}
+		rt.floor = g.Config().DeadlineFloor
+		opts := []protect.Option{protect.KeyBy(rt.key.of), protect.RefuseWith(refuse), protect.IdempotentBy(askedTwice)}
+		if rt.several() {
+			opts = append(opts, protect.Target(rt.name), protect.Targets(func(r *http.Request) guard.Balancer { return infoOf(r.Context()) }))
+		} else {
+			opts = append(opts, protect.Target(rt.target.Host))
+		}
 		if rt.tellsQuota {
 			opts = append(opts, protect.RateLimitHeaders())
 		}
@@ -153,11 +139,11 @@ func (rt *route) rewrite(pr *httputil.ProxyRequest) {
 		stripPrefix(pr.Out.URL, rt.stripPrefix)
 	}
 	pr.Out.URL.RawQuery = pr.In.URL.RawQuery // the proxy drops what Go cannot parse, as "a=1;b=2"
-	pr.SetURL(rt.target)
+	info := infoOf(pr.In.Context())
+	pr.SetURL(info.aim.next(rt).Peer().URL)
 	if rt.keepHost {
 		pr.Out.Host = pr.In.Host
 	}
-	info := infoOf(pr.In.Context())
 	if info.timed {
 		info.asked = clock.Now()
 	}
@@ -284,17 +270,17 @@ func (i *requestInfo) refuseTooLarge(w http.ResponseWriter, r *http.Request) {
 // the status alone would not.
 func (rt *route) answerError(w http.ResponseWriter, r *http.Request, err error) {
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
-		protect.ReportError(r.Context(), guard.Neutral(err))
+		infoOf(r.Context()).tell(r.Context(), guard.Neutral(err))
 		infoOf(r.Context()).refuseTooLarge(w, r)
 		return
 	}
 	if bad, is := clientsFault(err); is {
-		protect.ReportError(r.Context(), guard.Neutral(err))
+		infoOf(r.Context()).tell(r.Context(), guard.Neutral(err))
 		infoOf(r.Context()).refuseBad(r, bad)
 		return
 	}
-	if f, own := rt.exhaustion.ownFault(r.Context(), rt.target.Host, err); own {
-		protect.ReportError(r.Context(), guard.Neutral(f))
+	if f, own := rt.exhaustion.ownFault(r.Context(), infoOf(r.Context()).upstream(), err); own {
+		infoOf(r.Context()).tell(r.Context(), guard.Neutral(f))
 		refuse(w, r, f)
 		return
 	}
@@ -302,7 +288,7 @@ func (rt *route) answerError(w http.ResponseWriter, r *http.Request, err error) 
 		err = context.DeadlineExceeded
 	}
 	f := classify(r.Context(), err)
-	protect.ReportError(r.Context(), infoOf(r.Context()).verdict(r.Context(), f))
+	infoOf(r.Context()).tell(r.Context(), infoOf(r.Context()).verdict(r.Context(), f))
 	refuse(w, r, f)
 }
 
@@ -330,14 +316,24 @@ func (i *requestInfo) verdict(ctx context.Context, f *fault.Error) error {
 
 // unreached counts a failure of the upstream that came in place of its header.
 func (i *requestInfo) unreached(f *fault.Error) {
-	class, err := classOf(f), error(f)
+	class, err := classAndCause(f)
+	i.failedAs(class, err)
+}
+
+// classAndCause tells what kind of failure err is, and what is behind it.
+func classAndCause(err error) (upstreamClass, error) {
+	f, is := errors.AsType[*fault.Error](err)
+	if !is {
+		return classOf(err), err
+	}
+	class := classOf(f)
 	switch cause := errors.Unwrap(f); {
 	case f.Code() == fault.CallTimeout && class == failedOther:
-		class = failedTimeout
+		return failedTimeout, err
 	case f.Code() == fault.OperationFailed && cause != nil:
-		err = cause
+		return class, cause
 	}
-	i.failedAs(class, err)
+	return class, err
 }
 
 // classify says what an error of the round trip means.

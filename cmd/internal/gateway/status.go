@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/cmd/internal/upstreams"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -13,9 +14,12 @@ import (
 type RouteStatus struct {
 	// Name is the route's name, or its match where it was given none.
 	Name, Match, Guard string
-	Upstream           string // host and port, as configured
-	InFlight           int64
-	Oldest             time.Duration // of those in flight
+	Upstream           string // host and port, as configured; of several, the first and how many more
+	// Upstreams are the hosts, and Lookup how the latest of them were found: nil where they are listed.
+	Upstreams upstreams.Status
+	Lookup    *Lookup
+	InFlight  int64
+	Oldest    time.Duration // of those in flight
 	// Requests are those that have ended, by "1xx" to "5xx", or "canceled" if the client
 	// left before its answer was complete.
 	Requests map[string]uint64
@@ -72,10 +76,10 @@ func (g *Gateway) Routes() []RouteStatus {
 func (rt *route) status() RouteStatus {
 	t := rt.traffic
 	s := RouteStatus{
-		Name: rt.name, Match: rt.match, Guard: rt.guardName, Upstream: rt.target.Host, InFlight: t.inFlight(), Oldest: t.flights.oldest(clock.Now()),
+		Name: rt.name, Match: rt.match, Guard: rt.guardName, Upstream: rt.upstream, InFlight: t.inFlight(), Oldest: t.flights.oldest(clock.Now()),
 		Requests: map[string]uint64{}, Refused: map[string]uint64{}, Cut: map[string]uint64{}, Failures: t.failureList(),
 		NotReading: t.unread.Load(), Unfinished: t.unfinished.Load(), BytesIn: t.in.Load(), BytesOut: t.out.Load(),
-		MaxBody: rt.maxBody, MaxPerKey: rt.maxPerKey, traffic: t,
+		MaxBody: rt.maxBody, MaxPerKey: rt.maxPerKey, Upstreams: rt.hosts.Status(clock.Now()), Lookup: rt.lookup.status(), traffic: t,
 	}
 	for class := range t.ended {
 		s.Requests[statusClassNames[class]] = t.ended[class].Load()

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/guard"
-	"github.com/elixirscope/foundation/protect"
 )
 
 // transfer is what is known of the upstream's answer while its body is passed on.
@@ -69,7 +68,7 @@ func (i *requestInfo) brokeOff(err error) {
 // report tells the guard what became of a request whose answer has begun.
 func (i *requestInfo) report(err error) {
 	if i.transfer.ctx != nil {
-		protect.ReportError(i.transfer.ctx, err)
+		i.tell(i.transfer.ctx, err)
 	}
 }
 

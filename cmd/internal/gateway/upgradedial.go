@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -19,15 +20,15 @@ const http11 = "http/1.1"
 // speakHTTP1 makes t connect over TLS for HTTP/1.1 alone, and say with [errHTTP2Only]
 // where that fails because the upstream has HTTP/2 alone. Requests that offer another
 // protocol have connections of their own: where HTTP/2 was negotiated, none of the
-// others has a use for the offer.
-func speakHTTP1(t *http.Transport, dialer *net.Dialer, security *tls.Config) {
+// others has a use for the offer. instead is an address to connect to in place of the host's.
+func speakHTTP1(t *http.Transport, dialer *net.Dialer, security *tls.Config, instead string) {
 	t.Protocols = new(http.Protocols)
 	t.Protocols.SetHTTP1(true)
 	security = security.Clone()
 	security.NextProtos = []string{http11}
 	d := &tls.Dialer{NetDialer: dialer, Config: security}
 	t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := d.DialContext(ctx, network, address)
+		conn, err := d.DialContext(ctx, network, cmp.Or(instead, address))
 		if err != nil {
 			return nil, withoutHTTP1(err)
 		}

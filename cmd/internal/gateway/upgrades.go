@@ -13,7 +13,6 @@ import (
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
-	"github.com/elixirscope/foundation/protect"
 )
 
 // upgrades keeps the connections that left HTTP (WebSocket and the like). The
@@ -63,14 +62,6 @@ func hasToken(values []string, token string) bool {
 	return false
 }
 
-// send makes one attempt to have r answered by the upstream.
-func (rt *route) send(r *http.Request) (*http.Response, error) {
-	if rt.changes != nil && len(r.Header["Upgrade"]) > 0 {
-		return rt.changes.RoundTrip(r)
-	}
-	return rt.transport.RoundTrip(r)
-}
-
 // checkChange compares what the upstream changed to with what was offered.
 func checkChange(resp *http.Response) error {
 	if offer := resp.Request.Header.Get("Upgrade"); offer != "" && !strings.EqualFold(offer, resp.Header.Get("Upgrade")) {
@@ -107,7 +98,7 @@ func (rt *route) tooManyUpgraded(w http.ResponseWriter, r *http.Request) {
 		Message:  "too many connections of the route have left HTTP",
 		Evidence: []fault.Fact{fault.Measure("max_upgraded", float64(rt.maxUpgraded), "")},
 	})
-	protect.ReportError(r.Context(), guard.Neutral(f))
+	infoOf(r.Context()).tell(r.Context(), guard.Neutral(f))
 	refuse(w, r, f)
 }
 

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -71,8 +72,14 @@ func clientTLS(c settings.UpstreamTLS, files pemFiles) (*tls.Config, error) {
 // upstream is what the configuration says.
 func newTransport(id peerID, security *tls.Config) *http.Transport {
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}
+	dial := dialer.DialContext
+	if id.address != "" {
+		dial = func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, id.address)
+		}
+	}
 	t := &http.Transport{
-		DialContext:            dialer.DialContext,
+		DialContext:            dial,
 		TLSClientConfig:        security,
 		TLSHandshakeTimeout:    tlsHandshakeTimeout,
 		MaxIdleConnsPerHost:    maxIdlePerHost,
@@ -88,7 +95,7 @@ func newTransport(id peerID, security *tls.Config) *http.Transport {
 		t.Protocols = new(http.Protocols)
 		t.Protocols.SetUnencryptedHTTP2(true)
 	case id.http1:
-		speakHTTP1(t, dialer, security)
+		speakHTTP1(t, dialer, security, id.address)
 	}
 	return t
 }

@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -169,7 +168,7 @@ func (k *checker) where(at field) string {
 }
 
 func (k *checker) route(at field, r *Route) {
-	k.upstream(at, r)
+	k.upstreams(at, r)
 	if k.refersToGuard(at.key("guard"), r.Guard) && k.c.Guards[r.Guard].Pool != "" {
 		k.add(at.key("guard"), r.Guard, "the guard has a pool, whose workers a route cannot use; name a guard without one")
 	}
@@ -185,27 +184,6 @@ func (k *checker) route(at field, r *Route) {
 	}
 	if r.TLS != nil && (r.TLS.CertFile == "") != (r.TLS.KeyFile == "") {
 		k.add(at.key("tls"), "", "cert_file and key_file belong together")
-	}
-}
-
-func (k *checker) upstream(at field, r *Route) {
-	if r.Upstream == "" {
-		k.add(at.key("upstream"), "", `is missing: the URL that requests go to, as in "http://127.0.0.1:9000"`)
-		return
-	}
-	u, err := url.Parse(r.Upstream)
-	at = at.key("upstream")
-	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "":
-		k.add(at, r.Upstream, `must be an http or https URL with a host, as in "http://127.0.0.1:9000"`)
-	case u.RawQuery != "" || u.Fragment != "":
-		k.add(at, r.Upstream, "must have no query and no fragment")
-	case u.User != nil:
-		k.add(at, "", "must hold no user and password")
-	case r.TLS != nil && u.Scheme != "https":
-		k.add(at, r.Upstream, "has tls settings, so it must begin with https://")
-	case r.H2C && u.Scheme != "http":
-		k.add(at, r.Upstream, "h2c is HTTP/2 without TLS, so it must begin with http://")
 	}
 }
 

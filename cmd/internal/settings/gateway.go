@@ -97,8 +97,18 @@ type Route struct {
 	Name string `yaml:"name"`
 	// Match is a pattern of net/http's ServeMux, as in "/payments/" or "GET api.example.org/v1/{id}".
 	Match string `yaml:"match"`
-	// Upstream is the http or https URL that the requests go to; its path is put before theirs.
+	// Upstream is the http or https URL that the requests go to; its path is put before theirs. A route has one of upstream, upstreams and dns.
 	Upstream string `yaml:"upstream"`
+	// Upstreams are the URLs of several hosts that requests are spread over; they differ in host and port alone.
+	Upstreams []string `yaml:"upstreams"`
+	// DNS is a URL whose host is looked up again and again; requests are spread over all of its addresses.
+	DNS string `yaml:"dns"`
+	// DNSEvery is how often the addresses of dns are looked up; from 1s to 1h, default 30s.
+	DNSEvery time.Duration `yaml:"dns_every"`
+	// Eject says when one of several hosts gets no requests for a while; default on.
+	Eject Eject `yaml:"eject"`
+	// Check asks every host by itself whether it is well; default it is not asked.
+	Check *UpstreamCheck `yaml:"check"`
 	// Guard names the guard that the requests pass; default none.
 	Guard string `yaml:"guard"`
 	// Key says whose limit a request counts against, see ParseKey; default the rule's one shared bucket.
@@ -123,6 +133,41 @@ type Route struct {
 	IdleTimeout time.Duration `yaml:"idle_timeout"`
 }
 
+// Eject says when one of several hosts of a route gets no requests for a while. Never are more than
+// half of them ejected.
+type Eject struct {
+	// Off ejects nothing; default false.
+	Off bool `yaml:"off"`
+	// Failures is how many failures in a row eject a host; 0 (negative in Go) means none do; default 5.
+	Failures int `yaml:"failures" config:"zero"`
+	// Rate is the share of failed requests that ejects a host, if it is at least twice that of the other hosts; up to 1, 0 (negative in Go) means none does; default 0.5.
+	Rate float64 `yaml:"rate" config:"zero"`
+	// Volume is how many requests a host must have had within window before its rate counts; default 20.
+	Volume int `yaml:"volume"`
+	// Window is the time that rate and volume look back; from 1s to 10m, default 10s.
+	Window time.Duration `yaml:"window"`
+	// For is how long the first ejection takes; each further one takes that much longer, and a host that does well for so long has one taken back; at least 100ms, default 10s.
+	For time.Duration `yaml:"for"`
+	// MaxFor is how long an ejection takes at most; default 5m, or for if that is longer.
+	MaxFor time.Duration `yaml:"max_for"`
+	// SlowStart is how long the share of a host grows that returns or is new; 0 (negative in Go) means not at all; default 10s.
+	SlowStart time.Duration `yaml:"slow_start" config:"zero"`
+}
+
+// UpstreamCheck asks the hosts of a route by themselves, beside what their requests tell.
+type UpstreamCheck struct {
+	// Path is what GET must answer with a status below 400, as in "/healthz".
+	Path string `yaml:"path"`
+	// Every is the time from one check of a host to the next; from 100ms to 24h, default 10s.
+	Every time.Duration `yaml:"every"`
+	// Timeout bounds one check and is at most every; default 2s, or half of every if that is less.
+	Timeout time.Duration `yaml:"timeout"`
+	// FailAfter is the number of failed checks in a row after which a host gets no requests, up to 10; default 3.
+	FailAfter int `yaml:"fail_after"`
+	// PassAfter is the number of passed checks in a row after which it gets some again, up to 10; default 2.
+	PassAfter int `yaml:"pass_after"`
+}
+
 // Label is what the route is called where one has to be named: its name, or its match,
 // which no name can be taken for.
 func (r *Route) Label() string { return cmp.Or(r.Name, r.Match) }
@@ -139,7 +184,31 @@ const (
 	// DefaultUpgradeIdleTimeout lets a WebSocket be quiet for longer than anything on the way does.
 	DefaultUpgradeIdleTimeout = 15 * time.Minute
 	DefaultMaxUpgraded        = 1024
+	DefaultDNSEvery           = 30 * time.Second
 )
+
+// The defaults of ejections.
+const (
+	DefaultEjectFailures = 5
+	DefaultEjectRate     = 0.5
+	DefaultEjectVolume   = 20
+	DefaultEjectWindow   = 10 * time.Second
+	DefaultEjectFor      = 10 * time.Second
+	DefaultEjectMaxFor   = 5 * time.Minute
+	DefaultSlowStart     = 10 * time.Second
+)
+
+// WithDefaults returns e with its defaults filled in.
+func (e Eject) WithDefaults() Eject {
+	setDefault(&e.Failures, DefaultEjectFailures)
+	setDefault(&e.Rate, DefaultEjectRate)
+	setDefault(&e.Volume, DefaultEjectVolume)
+	setDefault(&e.Window, DefaultEjectWindow)
+	setDefault(&e.For, DefaultEjectFor)
+	setDefault(&e.MaxFor, max(DefaultEjectMaxFor, e.For))
+	setDefault(&e.SlowStart, DefaultSlowStart)
+	return e
+}
 
 // WithDefaults returns g with its defaults filled in.
 func (g Gateway) WithDefaults() Gateway {

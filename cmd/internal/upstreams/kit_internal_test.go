@@ -88,7 +88,7 @@ func (k *kit) wants(i int, want State) {
 func (k *kit) chosen(n int) map[string]int {
 	counts := map[string]int{}
 	for range n {
-		counts[k.set.Next(k.now, nil, nil).Name()]++
+		counts[k.next(nil, nil).Name()]++
 	}
 	return counts
 }
@@ -114,4 +114,8 @@ func (k *kit) ejectionOf(n string, p Policy) time.Duration {
 		taken++
 	}
 	return min(p.MaxFor, time.Duration(m.weight-taken+1)*p.For)
+}
+
+func (k *kit) next(tried []*Host, admits func(string) bool) *Host {
+	return k.set.next(k.set.view.Load(), k.now, tried, admits)
 }

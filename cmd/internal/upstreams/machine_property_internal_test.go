@@ -95,7 +95,7 @@ func TestProperty_TheSetFollowsThePlainModel(t *testing.T) {
 					h.returned, h.recovering = k.now, policy.SlowStart > 0
 				}
 				h.unwell = !passes
-				k.set.Checked(n, passes, "", k.now)
+				k.set.Checked(k.named(n), passes, "", k.now)
 			},
 			"choice": func(rt *rapid.T) {
 				admitted := map[string]bool{}
@@ -108,7 +108,7 @@ func TestProperty_TheSetFollowsThePlainModel(t *testing.T) {
 						tried = append(tried, k.named(n))
 					}
 				}
-				got := k.set.Next(k.now, tried, func(m string) bool { return admitted[m] })
+				got := k.next(tried, func(m string) bool { return admitted[m] })
 				expire()
 				checkChoice(rt, model, got, tried, admitted)
 			},

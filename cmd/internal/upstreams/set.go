@@ -2,6 +2,7 @@ package upstreams
 
 import (
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -76,6 +77,7 @@ type Change struct {
 	Out      int // hosts that get nothing now
 	Hosts    int
 	Error    LastError // of the host
+	Check    string    // why its check fails
 }
 
 // LastError is how the latest failed attempt at a host ended.
@@ -97,7 +99,8 @@ func New(tell func(Change)) *Set {
 }
 
 // Use makes the set one of these members, at least one, under this policy. A host whose name
-// stays keeps what is known of it; attempts at one that goes run on.
+// stays keeps what is known of it; attempts at one that goes run on. What is told of it is told
+// by [Set.Tell].
 func (s *Set) Use(policy Policy, members []Member, now clock.Instant) {
 	s.mu.Lock()
 	known := make(map[string]*Host, len(s.hosts))
@@ -124,17 +127,33 @@ func (s *Set) Use(policy Policy, members []Member, now clock.Instant) {
 	s.hosts = hosts
 	s.publish(s.machine.reshape(policy, was, now), now)
 	s.mu.Unlock()
-	s.deliver()
+}
+
+// Tell delivers what [Set.Use] has changed: the caller may hold a lock while it calls that.
+func (s *Set) Tell() { s.edges.Deliver(s.tell) }
+
+// Hosts returns the hosts of the set.
+func (s *Set) Hosts() []*Host {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.hosts)
 }
 
 // Next chooses the host of an attempt, see [view.choose]. It takes no lock that anybody else
 // waits under, and does not allocate.
-func (s *Set) Next(now clock.Instant, tried []*Host, admits func(member string) bool) *Host {
+func (s *Set) Next(tried []*Host, admits func(member string) bool) *Host {
 	v := s.view.Load()
+	if len(v.all) == 1 {
+		return v.all[0].Host
+	}
+	return s.next(v, clock.Now(), tried, admits)
+}
+
+func (s *Set) next(v *view, now clock.Instant, tried []*Host, admits func(member string) bool) *Host {
 	if now >= v.due && s.mu.TryLock() {
 		s.publish(s.machine.tick(now), now)
 		s.mu.Unlock()
-		s.deliver()
+		s.Tell()
 		v = s.view.Load()
 	}
 	h, panics := v.choose(now, tried, admits, s.random)
@@ -152,22 +171,20 @@ func (s *Set) Tick(now clock.Instant) {
 	s.mu.Lock()
 	s.publish(s.machine.tick(now), now)
 	s.mu.Unlock()
-	s.deliver()
+	s.Tell()
 }
 
 // Checked says whether the check of a host passes, and why not.
-func (s *Set) Checked(name string, passes bool, why string, now clock.Instant) {
+func (s *Set) Checked(h *Host, passes bool, why string, now clock.Instant) {
 	s.mu.Lock()
-	for i, h := range s.hosts {
-		if h.name == name {
-			h.check = why
-			if edges := s.machine.checked(i, passes, now); edges != nil {
-				s.publish(edges, now)
-			}
+	h.check = why
+	if h.index >= 0 {
+		if edges := s.machine.checked(h.index, passes, now); edges != nil {
+			s.publish(edges, now)
 		}
 	}
 	s.mu.Unlock()
-	s.deliver()
+	s.Tell()
 }
 
 // Begin counts an attempt in flight, until [Attempt.Leave].
@@ -220,7 +237,7 @@ func (s *Set) settle(h *Host, epoch uint32, o outcome.Outcome, last LastError, n
 		s.publish(edges, now)
 	}
 	s.mu.Unlock()
-	s.deliver()
+	s.Tell()
 }
 
 func one(o outcome.Outcome) Counts {
@@ -251,12 +268,10 @@ func (s *Set) publish(edges []edge, now clock.Instant) {
 		}
 		if e.host >= 0 {
 			h := s.hosts[e.host]
-			c.Host, c.Error = h.name, h.last
+			c.Host, c.Error, c.Check = h.name, h.last, h.check
 			h.epoch.Store(s.machine.members[e.host].epoch)
 		}
 		s.edges.Add(c)
 	}
 	s.view.Store(s.machine.view(s.hosts))
 }
-
-func (s *Set) deliver() { s.edges.Deliver(s.tell) }

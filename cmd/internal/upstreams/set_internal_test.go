@@ -162,13 +162,13 @@ func TestARetryGoesToAHostThatTheRequestHasNotTried(t *testing.T) {
 	k.end(2, 5, outcome.Failure)
 	tried := []*Host{k.host(0)}
 	for range 50 {
-		if got := k.set.Next(k.now, tried, nil); got.Name() != name(1) {
+		if got := k.next(tried, nil); got.Name() != name(1) {
 			t.Fatalf("chosen: %s", got.Name())
 		}
 	}
 	tried = append(tried, k.host(1))
 	for range 50 { // rather one that was tried than one that is ejected
-		if got := k.set.Next(k.now, tried, nil); got.Name() == name(2) {
+		if got := k.next(tried, nil); got.Name() == name(2) {
 			t.Fatal("an ejected host was chosen")
 		}
 	}
@@ -178,7 +178,7 @@ func TestABreakerThatDoesNotAdmitIsAvoided(t *testing.T) {
 	k := newKit(t, usual, 4)
 	admits := func(member string) bool { return member == name(1) || member == name(3) }
 	for range 100 {
-		if got := k.set.Next(k.now, []*Host{k.host(3)}, admits); got.Name() != name(1) {
+		if got := k.next([]*Host{k.host(3)}, admits); got.Name() != name(1) {
 			t.Fatalf("chosen: %s", got.Name())
 		}
 	}
@@ -188,7 +188,7 @@ func TestABreakerThatDoesNotAdmitIsAvoided(t *testing.T) {
 	k.end(1, 5, outcome.Failure)
 	got := map[string]bool{}
 	for range 200 { // 0 and 2 do not admit, 1 is ejected: more than half
-		got[k.set.Next(k.now, nil, admits).Name()] = true
+		got[k.next(nil, admits).Name()] = true
 	}
 	if !got[name(1)] || !got[name(3)] || got[name(0)] || got[name(2)] {
 		t.Errorf("chosen: %v, want what admits, ejected or not", got)
@@ -197,25 +197,25 @@ func TestABreakerThatDoesNotAdmitIsAvoided(t *testing.T) {
 		t.Error("no choice among all was counted")
 	}
 	for range 100 {
-		k.set.Next(k.now, nil, func(string) bool { return false }) // there is always a host
+		k.next(nil, func(string) bool { return false }) // there is always a host
 	}
 }
 
 func TestWhereMoreThanHalfFailTheirCheckAllAreChosenFrom(t *testing.T) {
 	k := newKit(t, usual, 3)
-	k.set.Checked(name(0), false, "the answer is 503", k.now)
+	k.set.Checked(k.host(0), false, "the answer is 503", k.now)
 	k.wants(0, Unwell)
 	if got := k.chosen(100); got[name(0)] != 0 {
 		t.Errorf("chosen: %v", got)
 	}
-	k.set.Checked(name(1), false, "the answer is 503", k.now)
+	k.set.Checked(k.host(1), false, "the answer is 503", k.now)
 	if got := k.chosen(300); len(got) != 3 {
 		t.Errorf("chosen: %v, want all", got)
 	}
 	if s := k.set.Status(k.now); !s.Panics || s.Panicked != 300 {
 		t.Errorf("the status is %+v", s)
 	}
-	k.set.Checked(name(0), true, "", k.now)
+	k.set.Checked(k.host(0), true, "", k.now)
 	k.wants(0, SlowStart)
 	if got := k.chosen(300); got[name(1)] != 0 || len(got) != 2 {
 		t.Errorf("chosen: %v", got)
@@ -279,7 +279,7 @@ func TestAChoiceDoesNotAllocate(t *testing.T) {
 	second := name(1)
 	admits := func(member string) bool { return member != second }
 	n := testing.AllocsPerRun(1000, func() {
-		h := k.set.Next(k.now, tried, admits)
+		h := k.next(tried, admits)
 		a := h.Begin()
 		a.Settle(outcome.Success, LastError{})
 		a.Leave()
@@ -297,7 +297,7 @@ func BenchmarkNext(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					a := s.Next(clock.Now(), nil, nil).Begin()
+					a := s.Next(nil, nil).Begin()
 					a.Settle(outcome.Success, LastError{})
 					a.Leave()
 				}

@@ -27,7 +27,7 @@ func TestStress_EveryAttemptIsCountedOnce(t *testing.T) {
 			for i := range rounds {
 				var tried []*Host
 				for range 1 + random.IntN(3) {
-					h := s.Next(clock.Now(), tried, nil)
+					h := s.Next(tried, nil)
 					tried = append(tried, h)
 					a := h.Begin()
 					a.Settle([]outcome.Outcome{outcome.Success, outcome.Failure, outcome.Failure, outcome.Ignored}[random.IntN(4)], LastError{})
@@ -39,7 +39,8 @@ func TestStress_EveryAttemptIsCountedOnce(t *testing.T) {
 				case w == 0 && i%50 == 0:
 					s.Use(policy, members(2+random.IntN(5)), clock.Now())
 				case w == 1:
-					s.Checked(name(random.IntN(6)), random.IntN(3) > 0, "", clock.Now())
+					hosts := s.Hosts()
+					s.Checked(hosts[random.IntN(len(hosts))], random.IntN(3) > 0, "", clock.Now())
 				case w == 2:
 					s.Status(clock.Now())
 				}

@@ -53,9 +53,6 @@ func (e *entry) share(now clock.Instant, ramp time.Duration) float64 {
 // that the request has not tried, and whose breaker admits, goes before one that has or does
 // not. It reports whether the host was chosen from among all, those that are out included.
 func (v *view) choose(now clock.Instant, tried []*Host, admits func(string) bool, random func() uint64) (_ *Host, panics bool) {
-	if len(v.usable) == 1 && len(v.all) == 1 {
-		return v.all[0].Host, false
-	}
 	a := v.draw(now, random, -1)
 	b := v.draw(now, random, a)
 	first, second := fits(v.usable[a].Host, tried, admits), a != b && fits(v.usable[b].Host, tried, admits)
