@@ -17,6 +17,7 @@ import (
 // Status is the whole layer at one moment, each list in the order of names.
 type Status struct {
 	Namespace string // "default" where the configuration names none
+	Node      string // as in [Options]
 	Revision  uint64
 	AppliedAt time.Time
 	Source    string // the file that the revision was read from, or "code"
@@ -37,7 +38,7 @@ type Status struct {
 func (f *Foundation) Status() Status {
 	a := f.assembly.Load()
 	s := Status{
-		Namespace: cmp.Or(a.Config.Namespace, "default"), Revision: a.Number, AppliedAt: a.At, Source: a.Source,
+		Namespace: cmp.Or(a.Config.Namespace, "default"), Node: f.options.Node, Revision: a.Number, AppliedAt: a.At, Source: a.Source,
 		ServerStatus: f.config.Status(), Services: f.services.Status(),
 	}
 	for _, section := range f.table {

@@ -21,15 +21,20 @@ func (a *api) status(*http.Request) (any, error) { return a.judgedStatus(), nil 
 
 // judgedStatus is the whole layer on one page, with its verdict.
 func (a *api) judgedStatus() adminapi.Status {
-	layer, of := a.layer.Status(), a.recents()
+	layer := a.layer.Status()
+	return a.judge(&layer, a.recents(), noMember)
+}
+
+// judge makes the page of a picture of the layer; lists chooses the members of groups that it shows.
+func (a *api) judge(layer *foundation.Status, of recents, lists func(*adminapi.Breaker) bool) adminapi.Status {
 	s := adminapi.Status{
 		APIVersion: adminapi.Version, Reasons: []string{}, Listeners: []adminapi.Listener{}, Routes: a.routeViews(of),
-		Guards: guardViews(layer.Guards, of), Breakers: a.breakerViews(&layer), RateLimits: rateLimitViews(layer.RateLimits), Pools: a.poolViews(layer.Pools),
+		Guards: guardViews(layer.Guards, of), Breakers: a.breakerViews(layer, lists), RateLimits: rateLimitViews(layer.RateLimits), Pools: a.poolViews(layer.Pools),
 		Services: serviceViews(layer.Services), Storage: storageView(layer.Storage), Memory: memoryView(layer.Memory),
 		Performance: performanceView(layer.Performance, a.layer.Performance().Alerts()),
 		Health:      healthSummary(a.layer.Health().Report()),
 	}
-	a.describe(&s, &layer)
+	a.describe(&s, layer)
 	(&verdict{Status: &s}).judge()
 	return s
 }
@@ -75,17 +80,17 @@ func list[T any](items []T) adminapi.List[T] {
 
 func (a *api) listBreakers(*http.Request) (any, error) {
 	layer := a.layer.Status()
-	return list(a.breakerViews(&layer)), nil
+	return list(a.breakerViews(&layer, noMember)), nil
 }
 
-func (a *api) breakerViews(s *foundation.Status) []adminapi.Breaker {
+func (a *api) breakerViews(s *foundation.Status, lists func(*adminapi.Breaker) bool) []adminapi.Breaker {
 	views := []adminapi.Breaker{}
 	for _, b := range s.Breakers {
 		views = append(views, breakerView(b))
 	}
 	for _, group := range s.BreakerGroups {
 		if g, err := a.layer.BreakerGroup(group.Name); err == nil {
-			views = append(views, groupView(g, false))
+			views = append(views, groupView(g, lists))
 		}
 	}
 	sortBreakers(views)
@@ -95,7 +100,7 @@ func (a *api) breakerViews(s *foundation.Status) []adminapi.Breaker {
 func (a *api) getBreaker(r *http.Request) (any, error) {
 	name := r.PathValue("name")
 	if g, err := a.layer.BreakerGroup(name); err == nil && r.URL.Query().Get("member") == "" {
-		return groupView(g, true), nil
+		return groupView(g, everyMember), nil
 	}
 	b, err := a.breaker(r)
 	if err != nil {

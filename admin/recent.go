@@ -22,19 +22,36 @@ const (
 // run.
 type recents struct {
 	monitor *perf.Monitor
-	of      map[string]*perf.OperationStatus
+	of      map[string]*glance
+	memo    *memo // what was found at the look before; nil without one
 }
 
-func (a *api) recents() recents {
-	m := a.layer.Performance()
-	if !m.Status().Running {
+// glance is what an operation did in the last minute, without its histogram: an operation has
+// 8 KiB of that, and there are thousands.
+type glance struct {
+	perf.Counts
+
+	name               string
+	from, to           time.Time
+	p50, p90, p95, p99 float64
+	latest             perf.Counts
+	reasons            []perf.ReasonCount
+}
+
+func (a *api) recents() recents { return a.recentsWith(nil) }
+
+func (a *api) recentsWith(m *memo) recents {
+	r := recents{monitor: a.layer.Performance(), of: map[string]*glance{}, memo: m}
+	if !r.monitor.Status().Running {
 		return recents{}
 	}
-	all := m.Operations(recentWindow)
-	r := recents{m, make(map[string]*perf.OperationStatus, len(all))}
-	for i := range all {
-		r.of[all[i].Name] = &all[i]
-	}
+	r.monitor.EachOperation(recentWindow, func(s *perf.OperationStatus) {
+		w := s.Window
+		q := func(share float64) float64 { return w.Quantile(share).Seconds() }
+		r.of[s.Name] = &glance{
+			Counts: w.Counts, name: s.Name, from: w.From, to: w.To, p50: q(0.5), p90: q(0.9), p95: q(0.95), p99: q(0.99), latest: s.Latest, reasons: s.Reasons,
+		}
+	})
 	return r
 }
 
@@ -53,8 +70,7 @@ func (r recents) guard(g *adminapi.Guard) adminapi.Recent {
 	}
 	v := recentOf(s)
 	if s != nil {
-		w := s.Window
-		v.Calls, v.Refused, v.Failed = w.Calls()+w.Ignored+w.Refused, w.Refused, w.Failed-min(w.Failed, v.TimedOut)
+		v.Calls, v.Refused, v.Failed = s.came(), s.Refused, s.Failed-min(s.Failed, v.TimedOut)
 	}
 	return r.judged(v, s)
 }
@@ -78,17 +94,20 @@ func (r recents) route(t *adminapi.Route) adminapi.Recent {
 	s := r.of[routeOperation+t.Name]
 	v := recentOf(s)
 	if s != nil {
-		w, refused := s.Window, uint64(0)
+		refused := uint64(0)
 		for code, n := range v.RefusedBy {
 			if v.Refused += n; statusOf(code) >= 500 {
 				refused += n
 			}
 		}
 		v.TimedOut = v.FailedBy["timeout"]
-		v.Calls, v.Failed = w.Calls()+w.Ignored+w.Refused, w.Failed-min(w.Failed, refused+v.TimedOut)
+		v.Calls, v.Failed = s.came(), s.Failed-min(s.Failed, refused+v.TimedOut)
 	}
 	return r.judged(v, s)
 }
+
+// came is how many calls there were, however they ended.
+func (s *glance) came() uint64 { return s.Calls() + s.Ignored + s.Refused }
 
 // statusOf is the status that a refusal with this code is answered with.
 func statusOf(code string) int {
@@ -101,15 +120,14 @@ func statusOf(code string) int {
 }
 
 // recentOf is what the monitor itself knows; nil is an operation that it does not.
-func recentOf(s *perf.OperationStatus) adminapi.Recent {
+func recentOf(s *glance) adminapi.Recent {
 	v := adminapi.Recent{Source: sourceMinute, RefusedBy: map[string]uint64{}, FailedBy: map[string]uint64{}, IgnoredBy: map[string]uint64{}, Requests: map[string]uint64{}}
 	if s == nil {
 		return v
 	}
-	w := s.Window
-	v.WindowSeconds, v.Succeeded = w.To.Sub(w.From).Seconds(), w.Succeeded
-	v.P50Seconds, v.P90Seconds, v.P99Seconds = w.Quantile(0.5).Seconds(), w.Quantile(0.9).Seconds(), w.Quantile(0.99).Seconds()
-	for _, reason := range s.Reasons {
+	v.WindowSeconds, v.Succeeded = s.to.Sub(s.from).Seconds(), s.Succeeded
+	v.P50Seconds, v.P90Seconds, v.P99Seconds = s.p50, s.p90, s.p99
+	for _, reason := range s.reasons {
 		switch {
 		case reason.Of == "refused":
 			v.RefusedBy[reason.Name] = reason.Calls
@@ -129,7 +147,7 @@ func recentOf(s *perf.OperationStatus) adminapi.Recent {
 }
 
 // judged adds the pace, what is usual, and what is wrong since when.
-func (r recents) judged(v adminapi.Recent, s *perf.OperationStatus) adminapi.Recent {
+func (r recents) judged(v adminapi.Recent, s *glance) adminapi.Recent {
 	if v.WindowSeconds > 0 {
 		v.Rate = float64(v.Calls) / v.WindowSeconds
 	}
@@ -137,33 +155,41 @@ func (r recents) judged(v adminapi.Recent, s *perf.OperationStatus) adminapi.Rec
 		return v
 	}
 	if v.Succeeded >= slowCalls {
-		usual, err := r.monitor.Window(s.Name, s.Window.From.Add(-usualWindow), s.Window.From)
-		if err == nil && usual.Measured() >= slowCalls && !usual.To.After(s.Window.From) {
-			v.UsualP90Seconds = usual.Quantile(0.9).Seconds()
-		}
+		v.UsualP90Seconds = r.memo.usual(s, r.usual)
 	}
-	if judgeRecent(&v); v.Trouble == "" {
-		return v
-	}
-	v.Since = r.since(s.Name, v.Trouble, s.Window)
+	judgeRecent(&v)
+	v.Since = r.memo.since(s, v.Trouble, r.since)
 	v.SinceSeconds = elapsed(v.Since)
 	return v
 }
 
+// usual is p90 in the ten minutes before the last one; 0 if it had too few calls.
+func (r recents) usual(s *glance) float64 {
+	usual, err := r.monitor.Window(s.name, s.from.Add(-usualWindow), s.from)
+	if err != nil || usual.Measured() < slowCalls || usual.To.After(s.from) {
+		return 0
+	}
+	return usual.Quantile(0.9).Seconds()
+}
+
 // since finds when a trouble began: to ten seconds, and to the second if that was of late.
-func (r recents) since(name, trouble string, w *perf.Snapshot) time.Time {
-	at := r.beginning(name, trouble, w.To.Add(-sinceWindow), w.To, 10*time.Second)
-	if at.IsZero() || w.To.Sub(at) > 4*time.Minute {
+func (r recents) since(s *glance, trouble string) time.Time {
+	at := r.beginning(s.name, trouble, s.to.Add(-sinceWindow), s.to, 10*time.Second)
+	if at.IsZero() || s.to.Sub(at) > 4*time.Minute {
 		return at
 	}
-	if exact := r.beginning(name, trouble, at, w.To, time.Second); !exact.IsZero() {
+	if exact := r.beginning(s.name, trouble, at, s.to, time.Second); !exact.IsZero() {
 		return exact
 	}
 	return at
 }
 
 func (r recents) beginning(name, trouble string, from, to time.Time, step time.Duration) time.Time {
-	s, err := r.monitor.Series(name, from, to, step, "calls", "failed", "ignored", "refused", "p90")
+	measures := []string{"calls", "failed", "ignored", "refused"}
+	if trouble == troubleSlow { // durations take most of the time that a series takes
+		measures = append(measures, "p90")
+	}
+	s, err := r.monitor.Series(name, from, to, step, measures...)
 	if err != nil {
 		return time.Time{}
 	}
@@ -175,8 +201,10 @@ func (r recents) beginning(name, trouble string, from, to time.Time, step time.D
 			}
 			return s.Values[k][i]
 		}
-		points[i] = point{at: s.Times[i], calls: v(0) + v(2) + v(3), p90: v(4)}
+		points[i] = point{at: s.Times[i], calls: v(0) + v(2) + v(3)}
 		switch trouble {
+		case troubleSlow:
+			points[i].p90 = v(4)
 		case troubleFull, troubleRefuses:
 			points[i].bad = v(1) + v(3) // what a route refuses has failed
 		case troubleFails:
@@ -202,11 +230,11 @@ const calmPoints = 3
 // those that are in trouble, counted back until there was none for some time. Steps without
 // calls say nothing.
 func begun(points []point, trouble string) (at time.Time) {
-	calm := 0
+	calm, last := 0, latest(points)
 	for i := len(points) - 1; i >= 0 && calm < calmPoints; i-- {
 		switch p := &points[i]; {
 		case p.calls == 0:
-		case p.troubled(trouble, latest(points)):
+		case p.troubled(trouble, last):
 			at, calm = p.at, 0
 		default:
 			calm++
@@ -235,4 +263,57 @@ func (p *point) troubled(trouble string, last float64) bool {
 		return last > 0 && p.p90 >= last/2
 	}
 	return p.bad >= refusedShare*p.calls
+}
+
+// memo remembers from one look to the next what is dear to find and changes seldom. It is for
+// whoever looks again and again without a pause, and not safe for concurrent use; nil remembers
+// nothing.
+type memo struct{ of map[string]*remembered }
+
+type remembered struct {
+	usualFrom time.Time // the beginning of the minute that usual is told beside
+	usualP90  float64
+	trouble   string
+	since     time.Time
+}
+
+func newMemo() *memo { return &memo{map[string]*remembered{}} }
+
+func (m *memo) operation(name string) *remembered {
+	o := m.of[name]
+	if o == nil {
+		o = new(remembered)
+		m.of[name] = o
+	}
+	return o
+}
+
+// usual finds what was usual anew when a step of ten seconds is over.
+func (m *memo) usual(s *glance, find func(*glance) float64) float64 {
+	if m == nil {
+		return find(s)
+	}
+	o := m.operation(s.name)
+	if !o.usualFrom.Equal(s.from) {
+		o.usualFrom, o.usualP90 = s.from, find(s)
+	}
+	return o.usualP90
+}
+
+// since finds when a trouble began; one that lasts from look to look began when it did.
+func (m *memo) since(s *glance, trouble string, find func(*glance, string) time.Time) time.Time {
+	if m == nil && trouble == "" {
+		return time.Time{}
+	}
+	if m == nil {
+		return find(s, trouble)
+	}
+	o := m.operation(s.name)
+	if o.trouble != trouble || o.since.IsZero() {
+		o.trouble, o.since = trouble, time.Time{}
+		if trouble != "" {
+			o.since = find(s, trouble)
+		}
+	}
+	return o.since
 }

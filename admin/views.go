@@ -62,8 +62,13 @@ func overrideView(o *breaker.OverrideStatus) adminapi.Override {
 	}
 }
 
+// Which members of a group a view lists.
+func noMember(*adminapi.Breaker) bool        { return false }
+func everyMember(*adminapi.Breaker) bool     { return true }
+func notableMember(b *adminapi.Breaker) bool { return severity(*b) > 0 }
+
 // groupView sums a group up: its state is that of its worst member.
-func groupView(g *breaker.Group, withMembers bool) adminapi.Breaker {
+func groupView(g *breaker.Group, lists func(*adminapi.Breaker) bool) adminapi.Breaker {
 	status := g.Status()
 	v := adminapi.Breaker{
 		Name: status.Name, Mode: status.Config.Mode.String(), State: breaker.StateClosed.String(), Group: true,
@@ -79,7 +84,7 @@ func groupView(g *breaker.Group, withMembers bool) adminapi.Breaker {
 			v.State, v.Since, v.SinceSeconds, v.RetryAfterSeconds = m.State, m.Since, m.SinceSeconds, m.RetryAfterSeconds
 			v.OpenedBy, v.Outage, v.LastErrors = m.OpenedBy, m.Outage, m.LastErrors
 		}
-		if withMembers {
+		if lists(&m) {
 			v.Members = append(v.Members, m)
 		}
 	}

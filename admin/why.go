@@ -217,7 +217,7 @@ func (a *api) why(r *http.Request) (any, error) {
 	}
 	if kind == "breaker" {
 		if g, err := a.layer.BreakerGroup(name); err == nil {
-			one := groupView(g, true)
+			one := groupView(g, everyMember)
 			f.one = &one
 		}
 	}

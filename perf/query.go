@@ -59,14 +59,11 @@ func (s *Snapshot) shift(by time.Duration) {
 }
 
 func (m *Monitor) windowLocked(o *operation, from, to time.Time, into *Snapshot) {
-	newest := m.now / slotSeconds
-	first := max(floorDiv(from.Unix(), slotSeconds), newest-slots+1)
-	last := min(floorDiv(to.Unix()-1, slotSeconds), newest)
-	if to.Before(from) || last < first || (last+1)*slotSeconds <= m.began {
+	first, last, kept := m.slotsLocked(from, to)
+	if !kept {
 		return
 	}
-	into.From = time.Unix(max(first*slotSeconds, m.began), 0)
-	into.To = time.Unix(min((last+1)*slotSeconds, m.now+1), 0)
+	into.From, into.To = m.spanLocked(first, last)
 	if o.data == nil {
 		return
 	}
@@ -77,6 +74,36 @@ func (m *Monitor) windowLocked(o *operation, from, to time.Time, into *Snapshot)
 			into.addSlot(s)
 		}
 	}
+}
+
+// slotsLocked are the numbers of the first and the last slot of a span; kept is false where
+// nothing is kept of it.
+func (m *Monitor) slotsLocked(from, to time.Time) (first, last int64, kept bool) {
+	newest := m.now / slotSeconds
+	first = max(floorDiv(from.Unix(), slotSeconds), newest-slots+1)
+	last = min(floorDiv(to.Unix()-1, slotSeconds), newest)
+	return first, last, !to.Before(from) && last >= first && (last+1)*slotSeconds > m.began
+}
+
+func (m *Monitor) spanLocked(first, last int64) (from, to time.Time) {
+	return time.Unix(max(first*slotSeconds, m.began), 0), time.Unix(min((last+1)*slotSeconds, m.now+1), 0)
+}
+
+// countsLocked is windowLocked without the durations, which take most of its time.
+func (m *Monitor) countsLocked(o *operation, from, to time.Time) (c Counts, span float64, kept bool) {
+	first, last, kept := m.slotsLocked(from, to)
+	if !kept {
+		return c, 0, false
+	}
+	begin, end := m.spanLocked(first, last)
+	for n := first; o.data != nil && n <= last; n++ {
+		if o.data.slots.open.number == n {
+			c = c.plus(o.data.slots.open.Counts)
+		} else if s := o.data.slots.find(n); s != nil {
+			c = c.plus(s.counts())
+		}
+	}
+	return c, end.Sub(begin).Seconds(), true
 }
 
 func floorDiv(a, b int64) int64 {
@@ -185,11 +212,29 @@ func (m *Monitor) pointLocked(o *operation, t, width int64, s *Series) {
 		}
 		return
 	}
+	from, to := time.Unix(t, 0), time.Unix(t+width, 0)
+	if !slices.ContainsFunc(s.Measures, ofDurations) {
+		c, span, kept := m.countsLocked(o, from, to)
+		for i, measure := range s.Measures {
+			value := math.NaN()
+			if kept {
+				value = c.measure(measure, span)
+			}
+			s.Values[i] = append(s.Values[i], value)
+		}
+		return
+	}
 	var w Snapshot
-	m.windowLocked(o, time.Unix(t, 0), time.Unix(t+width, 0), &w)
+	m.windowLocked(o, from, to, &w)
 	for i, measure := range s.Measures {
 		s.Values[i] = append(s.Values[i], w.measure(measure))
 	}
+}
+
+// ofDurations reports whether a measure is about how long calls took.
+func ofDurations(measure string) bool {
+	_, _, is := quantileOf(measure)
+	return is || measure == "mean"
 }
 
 func (c Counts) measure(name string, span float64) float64 {

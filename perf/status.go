@@ -48,6 +48,8 @@ type OperationStatus struct {
 	Objectives    []ObjectiveStatus
 	Alerts        []Alert // that are on
 	Window        *Snapshot
+	// Latest is what it did in the last [LatestSpan], as far as seconds are kept.
+	Latest Counts
 	// Reasons are why calls of the window did not succeed, as far as the source of the
 	// operation tells and for at most the last [ReasonsKept].
 	Reasons []ReasonCount
@@ -109,6 +111,27 @@ func (o *operation) standing() Standing {
 	return Normal
 }
 
+// LatestSpan is how far back [OperationStatus.Latest] reaches: long enough for a rate that does
+// not jump, short enough to be now.
+const LatestSpan = 5 * time.Second
+
+// EachOperation calls yield with each operation as [Monitor.Operations] lists them, in no
+// order. What it hands out is used again: it is valid until yield returns. So a look at a
+// thousand operations, once a second, makes no garbage of a thousand histograms.
+func (m *Monitor) EachOperation(window time.Duration, yield func(*OperationStatus)) {
+	m.mu.Lock()
+	order := m.order
+	m.mu.Unlock()
+	snapshot := new(Snapshot)
+	for _, o := range order {
+		*snapshot = Snapshot{}
+		m.mu.Lock()
+		s := m.statusLocked(o, window, snapshot)
+		m.mu.Unlock()
+		yield(&s)
+	}
+}
+
 // Operations lists all operations with what they did in the last window, in the order of
 // their names.
 func (m *Monitor) Operations(window time.Duration) []OperationStatus {
@@ -116,7 +139,7 @@ func (m *Monitor) Operations(window time.Duration) []OperationStatus {
 	defer m.mu.Unlock()
 	out := make([]OperationStatus, 0, len(m.order))
 	for _, o := range m.order {
-		out = append(out, m.statusLocked(o, window))
+		out = append(out, m.statusLocked(o, window, new(Snapshot)))
 	}
 	slices.SortFunc(out, func(a, b OperationStatus) int { return cmp.Compare(a.Name, b.Name) })
 	return out
@@ -130,12 +153,13 @@ func (m *Monitor) OperationStatus(name string, window time.Duration) (OperationS
 	if err != nil {
 		return OperationStatus{}, err
 	}
-	return m.statusLocked(o, window), nil
+	return m.statusLocked(o, window, new(Snapshot)), nil
 }
 
-func (m *Monitor) statusLocked(o *operation, window time.Duration) OperationStatus {
+// statusLocked fills the empty snapshot with the window.
+func (m *Monitor) statusLocked(o *operation, window time.Duration, into *Snapshot) OperationStatus {
 	w := &o.watches
-	s := OperationStatus{Name: o.Name, Kind: o.Kind, Within: slices.Clone(o.Within), State: o.standing(), Window: new(Snapshot)}
+	s := OperationStatus{Name: o.Name, Kind: o.Kind, Within: slices.Clone(o.Within), State: o.standing(), Window: into, Latest: m.latestLocked(o)}
 	to := time.Unix(m.now+1, 0)
 	m.windowLocked(o, to.Add(-window), to, s.Window)
 	s.Reasons = m.reasonsLocked(o, to.Add(-window), to)
@@ -165,6 +189,18 @@ func (m *Monitor) statusLocked(o *operation, window time.Duration) OperationStat
 		}
 	}
 	return s
+}
+
+func (m *Monitor) latestLocked(o *operation) (c Counts) {
+	if o.data == nil {
+		return c
+	}
+	for t := m.now - int64(LatestSpan/time.Second) + 1; t <= m.now; t++ {
+		if s, kept := o.data.seconds.get(t, m.now); kept {
+			c = c.plus(s.counts())
+		}
+	}
+	return c
 }
 
 func (p *promise) status(second int64) ObjectiveStatus {

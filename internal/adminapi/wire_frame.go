@@ -25,7 +25,8 @@ type Frame struct {
 	Draining      bool      `json:"draining"`
 
 	Verdict    string      `json:"verdict"`    // "ok", "attention" or "draining"
-	Findings   []Finding   `json:"findings"`   // root causes in words, the worst first; Command tells more
+	Findings   []Finding   `json:"findings"`   // root causes in words, the worst first, at most 50; Command tells more
+	More       int         `json:"more"`       // findings that are not shown
 	Score      int         `json:"score"`      // of health, from 0 to 100
 	Deductions []Deduction `json:"deductions"` // why it is not 100
 	Totals     FrameTotals `json:"totals"`
@@ -64,7 +65,8 @@ type ReasonRate struct {
 }
 
 // FrameRow is one part of the layer. All kinds have the same fields; what a kind does not know
-// is zero. Numbers of calls are of the last WindowSeconds, and ratios of the calls that ran.
+// is zero. Numbers of calls are of the last WindowSeconds, and ratios of the calls that ran. Those
+// of breakers and rules are of the guards that use them; those of pools are of the waits for a worker.
 type FrameRow struct {
 	ID   string `json:"id"`   // kind and name, as in "guard/checkout": unique, the same in each frame
 	Kind string `json:"kind"` // "guard", "breaker", "rate_limit", "pool", "route" or "upstream": as in /v1/why/{kind}/{name}
@@ -186,7 +188,7 @@ type FrameOverride struct {
 }
 
 // FrameStorage says where events are recorded. A greater Newest than before says that there
-// are new ones.
+// are new ones, for GET /v1/events?after=: who watches frames needs no second stream for them.
 type FrameStorage struct {
 	Kind   string `json:"kind"` // "" where nothing is recorded
 	Away   string `json:"away"` // why the storage does not answer
