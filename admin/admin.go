@@ -60,6 +60,11 @@ type Program struct {
 	// Reload reads the file of the configuration again. Nil reloads the layer's, see
 	// [config.Server.Reload].
 	Reload func(context.Context, config.By) (config.Applied, error)
+	// Switches are what of the program can be put into one of several states by hand, as the
+	// way in which a sample upstream answers; Switch puts one into a state. Nil is that there
+	// are none.
+	Switches func() []Switch
+	Switch   func(ctx context.Context, name, state string) error
 	// Backup makes a consistent copy of what the layer records. Nil is that there is none.
 	Backup func(context.Context) (Copy, error)
 }
@@ -72,6 +77,9 @@ type Route = adminapi.Route
 
 // UpstreamFailure are the failures of the upstream of a route that are of one class.
 type UpstreamFailure = adminapi.UpstreamFailure
+
+// Switch is something of a program that can be put into one of several states.
+type Switch = adminapi.Switch
 
 // Copy is a copy of what a layer records. It is read once and closed.
 type Copy struct {
@@ -92,6 +100,7 @@ type API struct {
 	failures *authFailures
 	turns    *turns
 	level    *logLevel
+	frames   *frames
 	// recording holds one while a profile is recorded.
 	recording chan struct{}
 	probes    http.Handler
@@ -125,6 +134,7 @@ func New(layer *foundation.Foundation, o Options) *API {
 		layer: layer, options: o, failures: newAuthFailures(o.Log), turns: newTurns(o.Log),
 		level: newLogLevel(o.LogLevel, layer.Bus(), o.Log), recording: make(chan struct{}, 1),
 	}
+	a.frames = newFrames((&api{API: a}).frame, o.Log)
 	a.probes = healthhttp.Handler(layer.Health(), healthhttp.Options{NotReady: o.Program.NotReady})
 	a.Use(o.Access)
 	return a
@@ -142,20 +152,21 @@ func (a *API) Use(access Access) {
 	if a.closed {
 		end()
 	}
-	before := a.current.Swap(&admitted{(&api{API: a, ended: ended.Done()}).handler(access), end})
+	before := a.current.Swap(&admitted{(&api{API: a, ended: ended.Done(), guarded: access.guarded()}).handler(access), end})
 	if before != nil {
 		before.end()
 	}
 }
 
 // Close ends the requests that have no end of their own. It does not wait for them, as the
-// server that runs them does; later ones end at once. The level of the log goes back to what
-// it was.
+// server that runs them does; later ones end at once. It waits for the frame that is being made
+// for them. The level of the log goes back to what it was.
 func (a *API) Close() {
 	a.changing.Lock()
 	a.closed = true
 	a.current.Load().end()
 	a.changing.Unlock()
+	a.frames.close()
 	a.level.close()
 }
 

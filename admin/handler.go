@@ -20,7 +20,8 @@ import (
 type api struct {
 	*API
 
-	ended <-chan struct{} // closed when requests without an end of their own must end
+	ended   <-chan struct{} // closed when requests without an end of their own must end
+	guarded bool            // requests prove who sends them
 }
 
 // handler is the API with its protection in front.
@@ -66,6 +67,7 @@ func (a *api) handler(access Access) http.Handler {
 	handle("POST /v1/memory/simulate", a.simulateMemory)
 	a.configuration(handle)
 	mux.HandleFunc("GET /v1/events/stream", a.streamEvents)
+	a.watching(mux, handle)
 	mux.HandleFunc("POST /v1/storage/backup", a.backup)
 	mux.HandleFunc("GET /v1/config", a.getConfig)
 	mux.Handle("GET /metrics", a.options.Metrics)
@@ -82,6 +84,16 @@ func (a *api) handler(access Access) http.Handler {
 			guarded.ServeHTTP(w, r)
 		}
 	})
+}
+
+// watching are the requests of those who watch the layer: a page, and the command top.
+func (a *api) watching(mux *http.ServeMux, handle func(pattern string, fn func(*http.Request) (any, error))) {
+	mux.HandleFunc("GET /v1/frames", a.streamFrames)
+	mux.HandleFunc("GET /v1/frame", a.getFrame)
+	handle("GET /v1/me", a.getMe)
+	handle("GET /v1/sparklines", a.getSparklines)
+	handle("GET /v1/breakers/{name}/states", a.getBreakerStates)
+	handle("PUT /v1/switches/{name}", a.putSwitch)
 }
 
 // configuration are the requests for the configuration, and for the level of the log.

@@ -21,8 +21,8 @@ import (
 // and logs. Make one with [newTurns]; it outlives the handlers that share it. It is safe
 // for concurrent use.
 type turns struct {
-	places, followers, searches chan struct{}
-	annotations                 *ratelimit.Limiter
+	places, followers, watchers, searches chan struct{}
+	annotations                           *ratelimit.Limiter
 
 	log     *slog.Logger
 	sampler sampler.Sampler
@@ -51,16 +51,20 @@ var descBusy = &telemetry.Desc{
 
 // share is what one actor holds.
 type share struct {
-	followers, searches chan struct{}
-	uses                int // requests that hold a place, or wait for one
+	followers, watchers, searches chan struct{}
+	uses                          int // requests that hold a place, or wait for one
 }
 
 const (
 	turnsAtOnce     = 2
 	followersAtOnce = 64
 	followersShare  = followersAtOnce / 2
-	searchesAtOnce  = 8
-	searchesShare   = 2 // a storage directory has four readers
+	// Whoever watches frames costs a goroutine and its connection: what is sent is the same for
+	// all of them.
+	watchersAtOnce = 512
+	watchersShare  = watchersAtOnce / 2
+	searchesAtOnce = 8
+	searchesShare  = 2 // a storage directory has four readers
 	// turnPatience is how long one waits for its turn, and is told to wait before the
 	// next try.
 	turnPatience = 5 * time.Second
@@ -76,7 +80,8 @@ func newTurns(log *slog.Logger) *turns {
 		panic(err) // the settings are constants
 	}
 	return &turns{
-		places: make(chan struct{}, turnsAtOnce), followers: make(chan struct{}, followersAtOnce), searches: make(chan struct{}, searchesAtOnce),
+		places: make(chan struct{}, turnsAtOnce), followers: make(chan struct{}, followersAtOnce), watchers: make(chan struct{}, watchersAtOnce),
+		searches:    make(chan struct{}, searchesAtOnce),
 		annotations: limiter, log: log, actors: map[string]*share{},
 	}
 }
@@ -113,7 +118,7 @@ func (t *turns) enter(actor string) *share {
 	defer t.mu.Unlock()
 	s := t.actors[actor]
 	if s == nil {
-		s = &share{followers: make(chan struct{}, followersShare), searches: make(chan struct{}, searchesShare)}
+		s = &share{followers: make(chan struct{}, followersShare), watchers: make(chan struct{}, watchersShare), searches: make(chan struct{}, searchesShare)}
 		t.actors[actor] = s
 	}
 	s.uses++
@@ -130,24 +135,35 @@ func (t *turns) leave(actor string, s *share) {
 
 // follow takes a place among those who follow the events, which release ends.
 func (t *turns) follow(actor string) (release func(), err error) {
+	return t.hold(actor, t.followers, func(s *share) chan struct{} { return s.followers }, "follow the events", "GET /v1/events")
+}
+
+// watch takes a place among those who watch frames, which release ends.
+func (t *turns) watch(actor string) (release func(), err error) {
+	return t.hold(actor, t.watchers, func(s *share) chan struct{} { return s.watchers }, "watch the frames", "GET /v1/frame")
+}
+
+// hold takes a place of an actor and one of all for a request that has no end, which release
+// ends.
+func (t *turns) hold(actor string, all chan struct{}, of func(*share) chan struct{}, do, instead string) (release func(), err error) {
 	s := t.enter(actor)
 	defer func() {
 		if err != nil {
 			t.leave(actor, s)
 		}
 	}()
-	own := s.followers
+	own := of(s)
 	select {
 	case own <- struct{}{}:
 	default:
-		return nil, t.busy(turnStream, actor, fault.Unavailable, turnPatience, "as many requests of "+actor+" follow the events as may: end one, or ask for GET /v1/events")
+		return nil, t.busy(turnStream, actor, fault.Unavailable, turnPatience, "as many requests of "+actor+" "+do+" as may: end one, or ask for "+instead)
 	}
 	select {
-	case t.followers <- struct{}{}:
-		return func() { <-t.followers; <-own; t.leave(actor, s) }, nil
+	case all <- struct{}{}:
+		return func() { <-all; <-own; t.leave(actor, s) }, nil
 	default:
 		<-own
-		return nil, t.busy(turnStream, actor, fault.Unavailable, turnPatience, "as many requests follow the events as may: end one, or ask for GET /v1/events")
+		return nil, t.busy(turnStream, actor, fault.Unavailable, turnPatience, "as many requests "+do+" as may: end one, or ask for "+instead)
 	}
 }
 

@@ -91,10 +91,10 @@ type FrameRow struct {
 	Share    float64   `json:"share"`    // of the calls, that are in trouble
 	Reason   string    `json:"reason"`   // of the trouble: a code or a class of errors
 
-	WindowSeconds float64 `json:"window_seconds"`
-	Calls         uint64  `json:"calls"`    // that came, refused ones among them
-	Rate          float64 `json:"rate"`     // of them a second
-	NowRate       float64 `json:"now_rate"` // in the last five seconds
+	WindowSeconds float64 `json:"window_seconds"` // about a minute; 0 without calls
+	Calls         uint64  `json:"calls"`          // that came, refused ones among them
+	Rate          float64 `json:"rate"`           // of them a second
+	NowRate       float64 `json:"now_rate"`       // in the last five seconds
 	SuccessRatio  float64 `json:"success_ratio"`
 	FailureRatio  float64 `json:"failure_ratio"`
 	FailureLimit  float64 `json:"failure_limit"` // the threshold, 0 without one
