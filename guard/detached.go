@@ -140,7 +140,7 @@ func (d *detached[T]) leave(ctx, limited context.Context) (error, bool) { //noli
 	v.decide(now, w, cause)
 	v.leave(ctx, &d.call, pool.Destroy)
 	if errors.Is(cause, context.DeadlineExceeded) {
-		return g.timedOut(cause, now.Sub(v.began), v.given(limited, w.late)), true
+		return g.timedOut(cause, now.Sub(v.began), v.given(limited, w.late())), true
 	}
 	return fault.New(fault.Spec{
 		Code: fault.Canceled, Component: component, Name: g.name, Cause: cause, Message: "the caller gave up while the call ran",

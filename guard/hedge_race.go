@@ -233,7 +233,7 @@ func (r *race[T]) forget(s *side[T], w verdict) {
 		fate = fateAfter(s.ctx, err)
 	}
 	now := clock.Now()
-	if w.late {
+	if w.late() {
 		err = own.timedOut(now, w, err)
 	}
 	own.settleHedge(now, w, err, fate)

@@ -36,14 +36,26 @@ type neutral struct{ error }
 // Unwrap returns the marked error.
 func (n *neutral) Unwrap() error { return n.error }
 
-// verdict is what a call's end means.
+// verdict is what a call's end means. It has few fields on purpose: with a fifth one the
+// compiler would no longer keep it in registers, which every token would pay for.
 type verdict struct {
 	outcome outcome.Outcome
 	result  Result
-	late    bool // the guard's time limit ended it
-	attempt bool // it was that of the attempt
-	shadow  bool // the guard's time limit would have ended it, had the guard enforced
+	past    timeLimit // which of the guard's time limits ended it
 }
+
+// timeLimit is a time limit of a guard.
+type timeLimit uint8
+
+const (
+	noLimit      timeLimit = iota
+	callLimit              // that of the call ended it
+	attemptLimit           // that of the attempt did
+	shadowLimit            // that of the call would have, had the guard enforced
+)
+
+// late reports whether a time limit of the guard ended the call.
+func (w verdict) late() bool { return w.past == callLimit || w.past == attemptLimit }
 
 var (
 	// good is the verdict on nearly every call.
@@ -51,7 +63,7 @@ var (
 	// abandoned is the verdict on a call that ended without one.
 	abandoned = verdict{outcome: outcome.Failure, result: Failed}
 	// pastLimit is the verdict on a call that shadow mode let run past the time limit.
-	pastLimit = verdict{outcome: outcome.Failure, result: TimedOut, shadow: true}
+	pastLimit = verdict{outcome: outcome.Failure, result: TimedOut, past: shadowLimit}
 )
 
 // judge says what the end of a call means. ctx is the caller's context, limited
@@ -103,8 +115,8 @@ func (v *visit) pastShadow(ctx context.Context, now clock.Instant) bool {
 
 // judgeTime tells the errors that are about time or about the caller.
 func (v *visit) judgeTime(ctx, limited context.Context, now clock.Instant, err error) (verdict, bool) {
-	if late, attempt := v.ranOut(limited); late {
-		return verdict{outcome: outcome.Failure, result: TimedOut, late: true, attempt: attempt}, true
+	if past := v.ranOut(limited); past != noLimit {
+		return verdict{outcome: outcome.Failure, result: TimedOut, past: past}, true
 	}
 	gone := ctx.Err()
 	if gone == nil || !errors.Is(err, gone) && !errors.Is(err, context.Cause(ctx)) {
@@ -119,15 +131,20 @@ func (v *visit) judgeTime(ctx, limited context.Context, now clock.Instant, err e
 	return verdict{outcome: outcome.Failure, result: TimedOut}, true
 }
 
-// ranOut reports whether the guard's own time limit ended limited, and whether it was that of
-// the attempt. Identity is meant: the limit of a guard further out is another error.
-func (v *visit) ranOut(limited context.Context) (late, attempt bool) {
+// ranOut returns which of the guard's own time limits ended limited. Identity is meant: the
+// limit of a guard further out is another error.
+func (v *visit) ranOut(limited context.Context) timeLimit {
 	if !v.timed {
-		return false, false
+		return noLimit
 	}
 	cause := context.Cause(limited)
-	attempt = v.rev.retry != nil && cause == error(v.rev.retry.expired) //nolint:errorlint // see above
-	return attempt || cause == error(v.rev.expired), attempt            //nolint:errorlint // see above
+	switch {
+	case v.rev.retry != nil && cause == error(v.rev.retry.expired): //nolint:errorlint // see above
+		return attemptLimit
+	case cause == error(v.rev.expired): //nolint:errorlint // see above
+		return callLimit
+	}
+	return noLimit
 }
 
 // quiet reports whether err, which joins no others, says nothing about the dependency:

@@ -93,7 +93,7 @@ func (g *Guard) tooManyDetached(bound int) error {
 // timedOut wraps the error of a call that ran past the guard's limit, or of an attempt that
 // ran past its own.
 func (v *visit) timedOut(now clock.Instant, w verdict, cause error) error {
-	if w.attempt {
+	if w.past == attemptLimit {
 		return v.guard.timedOut(cause, now.Sub(v.began), v.rev.retry.policy.AttemptTimeout)
 	}
 	return v.guard.timedOut(cause, now.Sub(v.callBegan()), v.rev.config.Timeout)

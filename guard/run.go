@@ -51,7 +51,7 @@ func (v *visit) conclude(ctx, limited context.Context, call *Call, err error, ju
 
 // concludeAs is conclude for an attempt that was judged.
 func (v *visit) concludeAs(ctx, limited context.Context, call *Call, now clock.Instant, w verdict, err error) (again bool, _ error) {
-	if w.late {
+	if w.late() {
 		err = v.timedOut(now, w, err)
 	}
 	fate, last := fateAfter(limited, err), err

@@ -186,12 +186,13 @@ func (t *Token) Done(err error) {
 			t.Close()
 		}
 	}()
-	now, limited := clock.Now(), t.Context()
+	now := clock.Now()
+	var limited context.Context
+	if err != nil && !between { // else the times of the attempts are another goroutine's
+		limited = t.Context()
+	}
 	judge := a.visit.judgeError
-	switch {
-	case between: // attempts, the times of which are another goroutine's
-		limited = nil
-	case first: // how long the call took no longer matters once its outcome is known
+	if first && !between { // how long the call took no longer matters once its outcome is known
 		judge = a.visit.judge
 	}
 	w := judge(a.ctx, limited, now, err, nil)

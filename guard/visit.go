@@ -141,7 +141,7 @@ func (v *visit) decide(now clock.Instant, w verdict, err error) {
 	}
 	v.result, v.took = w.result, max(0, now.Sub(v.began))
 	v.guard.stats.ended(w.result, v.took)
-	if w.shadow {
+	if w.past == shadowLimit {
 		v.guard.stats.would.add(fault.CallTimeout)
 	}
 	v.refundFailure(now, w.outcome)
