@@ -160,7 +160,7 @@ func (t *transport) retryAnswer(x *flight, resp *http.Response) (late bool, next
 	if !x.limit.disarm() {
 		return true, nil
 	}
-	next, _ = x.again(resp, how, statusError(resp))
+	next, _ = x.again(resp, how, x.statusError(resp))
 	return false, next
 }
 
@@ -195,6 +195,7 @@ func (x *flight) again(resp *http.Response, how outcome.Outcome, err error) (nex
 	}
 	again, last := x.token.Retry(ctx, how, err)
 	if !again {
+		tellRetried(ctx, last)
 		if body != nil {
 			_ = body.Close()
 		}
@@ -208,10 +209,13 @@ func (x *flight) again(resp *http.Response, how outcome.Outcome, err error) (nex
 	return &flight{token: x.token, request: x.request, repeats: x.repeats, sends: body, resends: true}, nil
 }
 
-// statusError is the error of an answer that failed by its status, with the time that its
-// sender asked to wait.
-func statusError(resp *http.Response) error {
+// statusError is the error of an answer that failed by its status, with its mark, or with the
+// time that its sender asked to wait.
+func (x *flight) statusError(resp *http.Response) error {
 	err := errclass.Status(resp.StatusCode)
+	if x.retried {
+		return retry.Final(err)
+	}
 	if d, ok := ParseRetryAfter(resp.Header.Get("Retry-After"), time.Now()); ok {
 		return retry.After(err, d)
 	}
@@ -261,7 +265,11 @@ func Retry(ctx context.Context, o outcome.Outcome, err error) (again bool, last 
 	if !ok {
 		return false, err
 	}
-	return r.exchange.token.Retry(ctx, o, err)
+	again, last = r.exchange.token.Retry(ctx, o, err)
+	if !again {
+		tellRetried(ctx, last)
+	}
+	return again, last
 }
 
 // AttemptTimeout returns the time limit of the attempt under way, for handlers that call

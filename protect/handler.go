@@ -27,6 +27,9 @@ import (
 // connection that next hijacks or switches to another protocol counts as answered and
 // has no limit of time.
 //
+// A failed answer gets the [RetriedHeader] if a call below was retried in vain, as by a
+// [Transport] under the request's context or by [Retry]; no other answer that failed has it.
+//
 // A valid traceparent of the request is carried by the context that next gets, and by
 // events; see [telemetry.TraceID]. One that is malformed is not trusted.
 //
@@ -168,6 +171,7 @@ func (e *exchange) close() {
 // answerLate sends the timeout in place of what the handler came up with.
 func (e *exchange) answerLate() {
 	e.late = true
+	e.markRetried(http.StatusGatewayTimeout)
 	e.handler.refuse(e.ResponseWriter, e.request, e.limit.err)
 	e.status = http.StatusGatewayTimeout
 }
@@ -224,6 +228,7 @@ type reportKey struct{}
 type report struct {
 	context.Context //nolint:containedctx // it is a context: the request's, with a place for errors
 	first           atomic.Pointer[error]
+	retried         atomic.Bool // a call below was retried in vain
 	exchange        *exchange
 }
 

@@ -27,6 +27,8 @@ type options struct {
 	targets  func(*http.Request) guard.Balancer
 	bodyIdle time.Duration
 	quota    bool // tell admitted clients what is left
+
+	trustsRetried bool
 }
 
 func collect(opts []Option) options {

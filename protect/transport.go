@@ -36,8 +36,11 @@ import (
 // [guard.Config.Retry] a request is sent again after an error or a failed status, if its
 // method is idempotent or it has an Idempotency-Key, and its body can be sent again: it has
 // none, or GetBody, or a known length of at most 64 KiB, and is then read before it is sent.
-// Retry-After is heeded. The answer or error of the last attempt is the result. Remember that http.Transport keeps two idle connections for a host
-// unless MaxIdleConnsPerHost says otherwise.
+// Retry-After is heeded, and so is the [RetriedHeader] with [TrustRetried]. The answer or error of
+// the last attempt is the result.
+//
+// Remember that http.Transport keeps two idle connections for a host unless
+// MaxIdleConnsPerHost says otherwise.
 func Transport(base http.RoundTripper, g *guard.Guard, opts ...Option) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
@@ -73,6 +76,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	for {
 		out := t.limited(x, req)
 		resp, err := t.base.RoundTrip(out)
+		x.retried = resp != nil && t.retriedBelow(resp)
 		next, resp, err := t.end(x, out, resp, err)
 		if next == nil {
 			return resp, err
@@ -119,6 +123,9 @@ func (t *transport) answer(x *flight, out *http.Request, resp *http.Response) (*
 		x.fail(context.DeadlineExceeded)
 		return nil, x.limit.err
 	}
+	if x.retried {
+		noteRetried(x.request.Context())
+	}
 	x.body = resp.Body
 	if resp.Request == out {
 		resp.Request = x.request // its context does not end with the body
@@ -158,6 +165,7 @@ type flight struct {
 	repeats    *repeats      // nil if nothing is retried
 	sends      io.ReadCloser // the body of this attempt, if resends
 	resends    bool
+	retried    bool        // the answer says that it was retried further in
 	handedOver bool        // the body's end settles the call
 	ended      atomic.Bool // a body's end and its Close may come from two goroutines
 }

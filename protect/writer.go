@@ -105,6 +105,7 @@ func (e *exchange) begin(status int) bool {
 	e.status = status
 	e.token.Answered()
 	e.tellQuota()
+	e.markRetried(status)
 	switch {
 	case status == http.StatusSwitchingProtocols:
 		e.upgraded()
