@@ -45,7 +45,7 @@ func (a *api) putSwitch(r *http.Request) (any, error) {
 	}
 	a.log(r, "switch", "switch", name, slog.String("state", request.State), slog.String("reason", request.Reason))
 	a.recordSwitch(r, name, &request)
-	return a.switches(), nil
+	return list(a.switches()), nil
 }
 
 // recordSwitch records a change that is made already: without a record of events it is only

@@ -92,7 +92,7 @@ var arrows = map[string]string{
 	"cmd/internal/gateway":    "clock cmd/internal/settings cmd/internal/upstreams fault guard health internal/errclass internal/exhausted/dialing internal/histogram internal/hostname internal/key internal/localfile internal/routing internal/sampler internal/stripe outcome perf protect ratelimit retry telemetry",
 	"cmd/internal/logs":       "",
 	"cmd/internal/pagetest":   "",
-	"cmd/internal/quickstart": "clock cmd/internal/daemon",
+	"cmd/internal/quickstart": "admin clock cmd/internal/daemon",
 	"cmd/internal/sdnotify":   "",
 	"cmd/internal/upstreams":  "clock internal/enum internal/ordered outcome",
 	"cmd/internal/settings":   "config fault guard health health/healthhttp internal/hostname internal/routing internal/suggest",

@@ -39,6 +39,10 @@ type Options struct {
 	// WatchEvery is the pause between two looks at the files; 0 means 2 s and a
 	// negative one that they are not watched.
 	WatchEvery time.Duration
+	// Switches and Switch are what else the admin API may put into other states; nil is nothing.
+	// See [admin.Program].
+	Switches func() []admin.Switch
+	Switch   func(ctx context.Context, name, state string) error
 }
 
 const defaultWatch = 2 * time.Second

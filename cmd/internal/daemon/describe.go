@@ -12,6 +12,7 @@ func (d *Daemon) program() admin.Program {
 	return admin.Program{
 		Build: d.options.Build, Started: d.started, NotReady: d.notReady, Draining: d.draining.Load, Attention: d.attention,
 		Listeners: d.listeners, Routes: d.routes, Check: d.check, Change: d.changing, Reload: d.Reload, Backup: d.Backup,
+		Switches: d.options.Switches, Switch: d.options.Switch,
 	}
 }
 

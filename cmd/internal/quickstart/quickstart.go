@@ -58,33 +58,36 @@ func Run(ctx context.Context, o Options) error {
 		return fmt.Errorf("make a temporary directory: %w", err)
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // a temporary directory is the system's to clear
+	options := daemon.Options{
+		LookupEnv: o.LookupEnv, Build: o.Build,
+		Log: slog.New(slog.DiscardHandler), // the page that is printed is the output
+	}
 	upstream := o.Upstream
 	if upstream == "" {
-		url, stop, err := startSample(ctx)
+		sample := NewUpstream()
+		url, stop, err := startSample(ctx, sample)
 		if err != nil {
 			return err
 		}
 		defer stop()
-		upstream = url
+		upstream, options.Switches, options.Switch = url, sample.Switches, sample.Switch
 	}
 	file := filepath.Join(dir, "foundation.yaml")
 	if err := os.WriteFile(file, []byte(Config(freeAddress(ctx, wantGateway), freeAddress(ctx, wantAdmin), upstream)), 0o600); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
 	}
-	return daemon.Run(ctx, daemon.Options{
-		ConfigFile: file, LookupEnv: o.LookupEnv, Build: o.Build,
-		Log: slog.New(slog.DiscardHandler), // the page that is printed is the output
-	}, nil, func(d *daemon.Daemon) { o.greet(d, file, upstream) })
+	options.ConfigFile = file
+	return daemon.Run(ctx, options, nil, func(d *daemon.Daemon) { o.greet(d, file, upstream) })
 }
 
 // startSample serves the sample upstream.
-func startSample(ctx context.Context) (url string, stop func(), err error) {
+func startSample(ctx context.Context, sample *Upstream) (url string, stop func(), err error) {
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", freeAddress(ctx, wantUpstream))
 	if err != nil {
 		return "", nil, fmt.Errorf("start the sample service: %w", err)
 	}
-	srv := &http.Server{Handler: NewUpstream(), ReadHeaderTimeout: time.Second}
+	srv := &http.Server{Handler: sample, ReadHeaderTimeout: time.Second}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -150,8 +153,8 @@ func (o Options) page(a Addresses, file string) string {
 		addr = " --addr " + a.Admin
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n  %s http://%s\n  %s %s\n  %s http://%s\n  %s %s\n", o.Bold("gateway "), a.Gateway, o.Bold("upstream"), a.Upstream,
-		o.Bold("admin   "), a.Admin, o.Bold("config  "), file)
+	fmt.Fprintf(&b, "\n  %s http://%s/    in a browser: all that follows, seen at a glance\n", o.Bold("page    "), a.Admin)
+	fmt.Fprintf(&b, "  %s http://%s\n  %s %s\n  %s %s\n", o.Bold("gateway "), a.Gateway, o.Bold("upstream"), a.Upstream, o.Bold("config  "), file)
 	b.WriteString("\n  5 requests a minute for each user; 3 failures within 10 s open the breaker for 5 s.\n")
 	section := func(title string, commands ...string) {
 		fmt.Fprintf(&b, "\n  %s\n", o.Bold(title))
@@ -167,10 +170,10 @@ func (o Options) page(a Addresses, file string) string {
 	section("Hit the limit: five pass, the sixth is told when to come back", many("alice", 6), get+" -H 'X-User: alice'")
 	section("Another user is not touched", get+" -H 'X-User: bob'")
 	if a.Sample {
-		section("Break the upstream: three failures, then it is left in peace", "curl -X POST "+a.Upstream+"/-/break", many("carol", 5))
+		section("Break the upstream, here or on the page: three failures, then it is left in peace", "curl -X POST "+a.Upstream+"/-/break", many("carol", 5))
 		section("Heal it: five seconds later requests pass again", "curl -X POST "+a.Upstream+"/-/heal", get+" -H 'X-User: dave'")
 	}
-	section("See what happened, and why", o.Program+" status"+addr, o.Program+" get breaker demo"+addr,
+	section("See what happened, and why", o.Program+" status"+addr, o.Program+" top"+addr, o.Program+" get breaker demo"+addr,
 		o.Program+" rate-limit denied per_user"+addr, o.Program+" events"+addr, "curl -s http://"+a.Admin+"/metrics | grep ^foundation_")
 	section("Take it in hand", o.Program+" breaker force-open demo --for 1m --reason 'trying it out'"+addr, o.Program+" breaker auto demo"+addr)
 	b.WriteString("\n  Ctrl-C ends it.\n\n")

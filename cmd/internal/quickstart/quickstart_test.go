@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/elixirscope/foundation/cmd/internal/quickstart"
+	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
 // run runs a quickstart until the test has seen enough of it.
@@ -77,11 +78,40 @@ func TestWhatThePagePromises(t *testing.T) {
 			t.Errorf("admin: %d", got)
 		}
 	})
-	for _, want := range []string{"curl -i http://", "/-/break", "/-/heal", "foundation status", "Ctrl-C"} {
+	for _, want := range []string{"page     http://127.0.0.1:", "foundation top", "curl -i http://", "/-/break", "/-/heal", "foundation status", "Ctrl-C"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("%q is not on the page\n%s", want, page)
 		}
 	}
+}
+
+// TestSwitch: the page has a switch for the sample upstream, and what is switched is recorded.
+func TestSwitch(t *testing.T) {
+	run(t, "", func(a quickstart.Addresses, c *http.Client) {
+		client := adminapi.Client{Address: a.Admin, HTTP: c}
+		var f adminapi.Frame
+		if err := client.Get(t.Context(), "/v1/frame", &f); err != nil || len(f.Switches) != 1 || f.Switches[0].State != "ok" || f.Switches[0].Name != "upstream" {
+			t.Fatalf("%v %+v", err, f.Switches)
+		}
+		for _, state := range f.Switches[0].States {
+			var now adminapi.List[adminapi.Switch]
+			err := client.Send(t.Context(), http.MethodPut, "/v1/switches/upstream", adminapi.SwitchRequest{State: state, Reason: "a test"}, &now)
+			if err != nil || len(now.Items) != 1 || now.Items[0].State != state {
+				t.Errorf("%s: %v %+v", state, err, now)
+			}
+		}
+		for _, bad := range []struct{ name, state, reason string }{{"upstream", "asleep", "x"}, {"upstream", "ok", ""}, {"gateway", "ok", "x"}} {
+			if err := client.Send(t.Context(), http.MethodPut, "/v1/switches/"+bad.name, adminapi.SwitchRequest{State: bad.state, Reason: bad.reason}, nil); err == nil {
+				t.Errorf("%+v was taken", bad)
+			}
+		}
+		var events adminapi.Events
+		if err := client.Get(t.Context(), "/v1/events?type=switch.changed", &events); err != nil || len(events.Items) != len(f.Switches[0].States) {
+			t.Errorf("%v %+v", err, events.Items)
+		} else if data := string(events.Items[0].Data); !strings.Contains(data, `"a test"`) || !strings.Contains(data, `"local"`) {
+			t.Error(data)
+		}
+	})
 }
 
 func TestUpstreamOfOnesOwn(t *testing.T) {
@@ -90,6 +120,10 @@ func TestUpstreamOfOnesOwn(t *testing.T) {
 	page := run(t, own.URL, func(a quickstart.Addresses, c *http.Client) {
 		if got := status(t, c, "GET", "http://"+a.Gateway, "alice"); got != http.StatusTeapot {
 			t.Errorf("got %d", got)
+		}
+		var f adminapi.Frame
+		if err := (&adminapi.Client{Address: a.Admin, HTTP: c}).Get(t.Context(), "/v1/frame", &f); err != nil || len(f.Switches) != 0 {
+			t.Errorf("%v %+v", err, f.Switches)
 		}
 	})
 	if strings.Contains(page, "/-/break") {
@@ -110,11 +144,14 @@ func TestSampleUpstream(t *testing.T) {
 	defer server.Close()
 	c := server.Client()
 	for _, step := range []struct {
-		path string
-		want int
-	}{{"/", 200}, {"/-/fail", 200}, {"/", 500}, {"/-/heal", 200}, {"/any/path", 200}, {"/-/seen", 200}} {
-		if got := status(t, c, "GET", server.URL+step.path, ""); got != step.want {
-			t.Errorf("%s: %d, want %d", step.path, got, step.want)
+		method, path string
+		want         int
+	}{
+		{"GET", "/", 200}, {"POST", "/-/fail", 200}, {"GET", "/", 500}, {"POST", "/-/heal", 200}, {"GET", "/any/path", 200}, {"GET", "/-/seen", 200},
+		{"GET", "/-/fail", 404}, {"POST", "/-/other", 404}, {"POST", "/-/ok", 200},
+	} {
+		if got := status(t, c, step.method, server.URL+step.path, ""); got != step.want {
+			t.Errorf("%s %s: %d, want %d", step.method, step.path, got, step.want)
 		}
 	}
 	if u.Seen() != 3 {

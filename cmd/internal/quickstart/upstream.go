@@ -1,11 +1,15 @@
 package quickstart
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/elixirscope/foundation/admin"
 	"github.com/elixirscope/foundation/clock"
 )
 
@@ -15,17 +19,21 @@ type behaviour int32
 const (
 	healthy behaviour = iota
 	failing           // answers 500
-	gone              // cuts the connection, as a dead server does
 	slow              // answers after slowAnswer
+	hanging           // answers nothing until the client leaves
+	gone              // cuts the connection, as a dead server does
+	behaviours
 )
 
-var behaviourNames = map[behaviour]string{healthy: "healthy", failing: "failing", gone: "gone", slow: "slow"}
+// behaviourNames are the states of the switch.
+var behaviourNames = [behaviours]string{healthy: "ok", failing: "failing", slow: "slow", hanging: "hanging", gone: "gone"}
 
 // slowAnswer is longer than the timeout of the sample guard.
 const slowAnswer = 5 * time.Second
 
 // Upstream is the sample service that stands behind a quickstart gateway. Its
-// failures are switched on and off under /-/. It is safe for concurrent use.
+// failures are switched on and off by POST requests below /-/, and by the switch of the admin
+// API. It is safe for concurrent use.
 type Upstream struct {
 	mode atomic.Int32
 	seen atomic.Int64
@@ -36,10 +44,11 @@ type Upstream struct {
 func NewUpstream() *Upstream {
 	u := &Upstream{mux: http.NewServeMux()}
 	u.mux.HandleFunc("/", u.answer)
-	u.mux.HandleFunc("/-/heal", u.become(healthy))
-	u.mux.HandleFunc("/-/break", u.become(gone))
-	u.mux.HandleFunc("/-/fail", u.become(failing))
-	u.mux.HandleFunc("/-/slow", u.become(slow))
+	origin := http.NewCrossOriginProtection() // no page of another site breaks it
+	for path, b := range map[string]behaviour{"heal": healthy, "ok": healthy, "fail": failing, "slow": slow, "hang": hanging, "break": gone} {
+		u.mux.Handle("POST /-/"+path, origin.Handler(u.become(b)))
+	}
+	u.mux.HandleFunc("/-/{word}", http.NotFound)
 	u.mux.HandleFunc("GET /-/seen", u.report)
 	return u
 }
@@ -57,8 +66,26 @@ func (u *Upstream) become(b behaviour) http.HandlerFunc {
 	}
 }
 
+// switchName is the name of the one switch.
+const switchName = "upstream"
+
+// Switches lists the switch of the service, for the admin API.
+func (u *Upstream) Switches() []admin.Switch {
+	return []admin.Switch{{Name: switchName, Title: "Sample upstream", State: behaviourNames[u.mode.Load()], States: behaviourNames[:]}}
+}
+
+// Switch puts the service into a state that [Upstream.Switches] lists.
+func (u *Upstream) Switch(_ context.Context, name, state string) error {
+	i := slices.Index(behaviourNames[:], state)
+	if name != switchName || i < 0 {
+		return fmt.Errorf("there is no switch %s with a state %s", name, state)
+	}
+	u.mode.Store(int32(i))
+	return nil
+}
+
 func (u *Upstream) report(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, map[string]any{"upstream": behaviourNames[behaviour(u.mode.Load())], "requests_seen": u.seen.Load()})
+	writeJSON(w, http.StatusOK, map[string]any{"upstream": behaviourNames[u.mode.Load()], "requests_seen": u.seen.Load()})
 }
 
 func (u *Upstream) answer(w http.ResponseWriter, r *http.Request) {
@@ -73,7 +100,10 @@ func (u *Upstream) answer(w http.ResponseWriter, r *http.Request) {
 		if !clock.Sleep(r.Context(), slowAnswer) {
 			return
 		}
-	case healthy:
+	case hanging:
+		<-r.Context().Done()
+		return
+	case healthy, behaviours:
 	}
 	writeJSON(w, http.StatusOK, map[string]any{"hello": "from the sample upstream", "path": r.URL.Path, "requests_seen": n})
 }
