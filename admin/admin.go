@@ -75,6 +75,18 @@ type Listener = adminapi.Listener
 // Route is one path that a program serves through a guard.
 type Route = adminapi.Route
 
+// Upstream is one host that the requests of a route go to.
+type Upstream = adminapi.Upstream
+
+// UpstreamError is the latest failure of a host.
+type UpstreamError = adminapi.UpstreamError
+
+// Panic says whether so many hosts of a route are out that all of them get requests.
+type Panic = adminapi.Panic
+
+// Lookup is how the hosts of a route were found in the DNS.
+type Lookup = adminapi.Lookup
+
 // UpstreamFailure are the failures of the upstream of a route that are of one class.
 type UpstreamFailure = adminapi.UpstreamFailure
 

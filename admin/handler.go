@@ -33,6 +33,8 @@ func (a *api) handler(access Access) http.Handler {
 	handle("GET /v1/status", a.status)
 	handle("GET /v1/routes", a.listRoutes)
 	handle("GET /v1/routes/{name}", a.getRoute)
+	handle("GET /v1/upstreams", a.listUpstreams)
+	handle("GET /v1/upstreams/{name...}", a.getUpstream)
 	handle("GET /v1/guards", a.listGuards)
 	handle("GET /v1/guards/{name}", a.getGuard)
 	handle("GET /v1/breakers", a.listBreakers)

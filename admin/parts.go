@@ -48,6 +48,7 @@ func (a *api) routeViews(of recents) []adminapi.Route {
 	for i := range views {
 		v := &views[i]
 		v.Recent = of.route(v)
+		completeUpstreams(v)
 		v.Requests, v.RefusedBy, v.CutBy, v.Failures = nonNilMap(v.Requests), nonNilMap(v.RefusedBy), nonNilMap(v.CutBy), nonNil(v.Failures)
 	}
 	slices.SortStableFunc(views, func(x, y adminapi.Route) int { return byTrouble(&x.Recent, &y.Recent) })

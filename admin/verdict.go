@@ -49,6 +49,7 @@ func (s *verdict) judge() {
 	s.judgeGuards()
 	s.judgeRetries()
 	s.judgeRoutes()
+	s.judgeUpstreams()
 	s.judgeStorage()
 	s.judgeServices()
 	s.judgeConfig()

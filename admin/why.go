@@ -22,7 +22,7 @@ type facts struct {
 }
 
 // kindsOfWhy are what can be explained, in the order in which a name is looked for.
-var kindsOfWhy = []string{"guard", "breaker", "rate_limit", "pool", "route", "service", "check", "memory"}
+var kindsOfWhy = []string{"guard", "breaker", "rate_limit", "pool", "route", "upstream", "service", "check", "memory"}
 
 // names lists the parts of a kind.
 func (f *facts) names(kind string) (list []string) {
@@ -38,6 +38,8 @@ func (f *facts) names(kind string) (list []string) {
 		list = namesOf(s.Pools, func(v *adminapi.Pool) string { return v.Name })
 	case "route":
 		list = namesOf(s.Routes, func(v *adminapi.Route) string { return v.Name })
+	case "upstream":
+		list = upstreamNames(s.Routes)
 	case "service":
 		list = namesOf(s.Services, func(v *adminapi.Service) string { return v.Name })
 	case "check":
@@ -146,6 +148,8 @@ func (f *facts) explain(kind, name string) adminapi.Why {
 		e.pool(name)
 	case "route":
 		e.route(name)
+	case "upstream":
+		e.upstream(name)
 	case "service":
 		e.service(name)
 	case "check":

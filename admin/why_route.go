@@ -44,6 +44,7 @@ func (e *explanation) route(name string) {
 	}
 	e.failuresOf(t)
 	e.latestErrors()
+	e.hostsOf(t)
 	if !e.Well {
 		e.tryForRoute(t, g)
 	}

@@ -144,6 +144,10 @@ func (e *explanation) tryUpstreams(g *adminapi.Guard) {
 // tryUpstream says how to see for oneself what is wrong with an upstream, by the class of its
 // last failure.
 func (e *explanation) tryUpstream(t *adminapi.Route) {
+	if len(t.Upstreams) > 1 {
+		e.tryWorstHost(t)
+		return
+	}
 	class := ""
 	if t.Recent.Trouble == troubleFails {
 		class = routeReason(t)

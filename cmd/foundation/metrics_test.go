@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -51,6 +52,8 @@ gateway:
   routes:
     - { name: pay, match: "/payments/", upstream: "http://%[4]s", guard: checkout, key: "{remote_ip}", max_in_flight_per_key: 16 }
     - { name: search, match: "/search/", upstream: "http://%[4]s", guard: search, key: "{remote_ip}" }
+    - { name: shop, match: "/shop/", upstreams: [ "http://%[4]s", "http://localhost:%[6]s" ], check: { path: / } }
+    - { name: mail, match: "/mail/", dns: "http://localhost:%[6]s" }
 `
 
 // full runs a daemon with fullConfig that has served a request of each route.
@@ -60,9 +63,10 @@ func full(t *testing.T) (d *daemon, probes string) {
 	startUpstream(t, upstream)
 	data := filepath.Join(t.TempDir(), "data")
 	d = serve(t, func(gateway, admin string) string {
-		return fmt.Sprintf(fullConfig, gateway, admin, probes, upstream, data)
+		_, port, _ := net.SplitHostPort(upstream)
+		return fmt.Sprintf(fullConfig, gateway, admin, probes, upstream, data, port)
 	})
-	for _, path := range []string{"/payments/", "/search/"} {
+	for _, path := range []string{"/payments/", "/search/", "/shop/", "/mail/"} {
 		if got := d.status("http://" + d.gateway + path); got != http.StatusOK {
 			t.Fatalf("%s answers %d", path, got)
 		}
@@ -125,7 +129,7 @@ func scrape(t *testing.T) map[string]*metric {
 
 // configured are the labels whose values come from the configuration, or from the build.
 var configured = []string{
-	"breaker", "check", "cleaner", "db", "goversion", "guard", "limiter", "operation", "pool", "revision", "route", "service", "version",
+	"breaker", "check", "cleaner", "db", "goversion", "guard", "limiter", "operation", "pool", "revision", "route", "service", "upstream", "version",
 }
 
 // TestTheListOfMetricsIsCurrent compares docs/metrics.md with what a daemon exports.

@@ -63,7 +63,10 @@ type Route struct {
 	Name          string            `json:"name"` // or its match, where it was given none
 	Match         string            `json:"match"`
 	Guard         string            `json:"guard"`
-	Upstream      string            `json:"upstream"` // host and port
+	Upstream      string            `json:"upstream"`  // host and port; of several, the first and how many more
+	Upstreams     []Upstream        `json:"upstreams"` // the hosts, the worst first
+	Panic         Panic             `json:"panic"`
+	Lookup        Lookup            `json:"lookup"`
 	InFlight      int64             `json:"in_flight"`
 	OldestSeconds float64           `json:"oldest_seconds"` // of those in flight
 	Requests      map[string]uint64 `json:"requests"`       // that have ended, by "1xx" to "5xx", or "canceled"

@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func answers() map[string]any {
 	return map[string]any{
 		"status": adminapi.Status{}, "guards": adminapi.List[adminapi.Guard]{}, "breakers": adminapi.List[adminapi.Breaker]{},
-		"rate_limits": adminapi.List[adminapi.RateLimit]{}, "pools": adminapi.List[adminapi.Pool]{}, "decision": adminapi.Decision{}, "why": adminapi.Why{},
+		"rate_limits": adminapi.List[adminapi.RateLimit]{}, "pools": adminapi.List[adminapi.Pool]{}, "decision": adminapi.Decision{}, "why": adminapi.Why{}, "upstreams": adminapi.List[adminapi.Upstream]{},
 		"config": adminapi.Config{}, "config_status": adminapi.ConfigState{},
 		"log_level": adminapi.LogLevel{}, "log_level_request": adminapi.LogLevelRequest{}, "applied": adminapi.Applied{}, "problem": adminapi.Problem{},
 		"events": adminapi.Events{}, "services": adminapi.List[adminapi.Service]{},

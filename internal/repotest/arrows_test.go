@@ -88,7 +88,7 @@ var arrows = map[string]string{
 	"cmd":                     "",
 	"cmd/foundation":          "cmd/internal/cli",
 	"cmd/internal/cli":        "adapters/postgres adapters/sqlite clock internal/adminapi cmd/internal/daemon cmd/internal/logs cmd/internal/quickstart cmd/internal/sdnotify cmd/internal/settings config fault internal/localfile perf pool pool/httpworker pool/sqlworker protect",
-	"cmd/internal/daemon":     ". adapters/postgres/pgstore adapters/prometheus adapters/sqlite admin clock cmd/internal/gateway cmd/internal/sdnotify cmd/internal/settings config fault guard health health/healthhttp internal/localfile internal/sampler memory pool supervise telemetry",
+	"cmd/internal/daemon":     ". adapters/postgres/pgstore adapters/prometheus adapters/sqlite admin clock cmd/internal/gateway cmd/internal/sdnotify cmd/internal/settings cmd/internal/upstreams config fault guard health health/healthhttp internal/localfile internal/sampler memory pool supervise telemetry",
 	"cmd/internal/gateway":    "clock cmd/internal/settings cmd/internal/upstreams fault guard health internal/errclass internal/exhausted/dialing internal/histogram internal/hostname internal/key internal/localfile internal/routing internal/sampler internal/stripe outcome perf protect ratelimit retry telemetry",
 	"cmd/internal/logs":       "",
 	"cmd/internal/pagetest":   "",

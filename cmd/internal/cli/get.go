@@ -13,7 +13,7 @@ import (
 func (a *app) getCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "get", Short: "List the parts of one kind, or show one part", GroupID: groupLook,
-		Long: "List the routes, guards, breakers, rate limits, pools, operations or services, worst first, or\nshow one of them by its name; or the memory, or how everything is, root causes first.",
+		Long: "List the routes, upstreams, guards, breakers, rate limits, pools, operations or services, worst first, or\nshow one of them by its name; or the memory, or how everything is, root causes first.",
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	routes := getKind(a, "routes", "route", routeTable, func(r adminapi.Route) string { return r.Name })
@@ -21,8 +21,13 @@ func (a *app) getCommand() *cobra.Command {
 		"class of their status, whoever answered, and how many clients left; what the guard, a limit of\n" +
 		"the route or the gateway itself refused, by reason; failures of the upstream, by class; bytes\n" +
 		"of bodies, answers that were cut off, and clients that were cut because they read nothing."
+	hosts := getKind(a, "upstreams", "upstream", upstreamTable, func(u adminapi.Upstream) string { return u.Name })
+	hosts.Long = "Show the hosts that the requests of each route go to, the worst first: which of them are ejected\n" +
+		"or fail their check, for how long still, and what part of its usual requests each one gets. NAME\n" +
+		"is host and port; where several routes go to a host, ROUTE/HOST:PORT is the one of a route."
 	cmd.AddCommand(
 		routes,
+		hosts,
 		getKind(a, "guards", "guard", guardTable, func(g adminapi.Guard) string { return g.Name }),
 		getKind(a, "breakers", "breaker", breakerTable, func(b adminapi.Breaker) string { return b.Name }),
 		getKind(a, "rate_limits", "rate_limit", rateLimitTable, func(r adminapi.RateLimit) string { return r.Name }),

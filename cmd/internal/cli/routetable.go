@@ -12,11 +12,11 @@ import (
 
 // routeTable shows each route in two lines: what it did in the last minute, and since the start.
 func routeTable(routes []adminapi.Route) *table {
-	t := newTable("NAME", "TIME", ">REQUESTS", ">1XX", ">2XX", ">3XX", ">4XX", ">5XX", ">LEFT", ">IN FLIGHT", ">BYTES IN", ">BYTES OUT", ">CUT", ">UNREAD", "REFUSED BY", "FAILED")
+	t := newTable("NAME", "TIME", "HOSTS", ">REQUESTS", ">1XX", ">2XX", ">3XX", ">4XX", ">5XX", ">LEFT", ">IN FLIGHT", ">BYTES IN", ">BYTES OUT", ">CUT", ">UNREAD", "REFUSED BY", "FAILED")
 	for i := range routes {
 		r := &routes[i]
 		if r.Recent.Source == "minute" {
-			routeRow(t, r.Name, "last "+since(r.Recent.WindowSeconds), r.Recent.Requests, r.InFlight, "", "", "", "", listed(r.Recent.RefusedBy), listed(r.Recent.FailedBy))
+			routeRow(t, r.Name, "last "+since(r.Recent.WindowSeconds), cell{}, r.Recent.Requests, r.InFlight, "", "", "", "", listed(r.Recent.RefusedBy), listed(r.Recent.FailedBy))
 		}
 		failed := map[string]uint64{}
 		for _, f := range r.Failures {
@@ -26,18 +26,18 @@ func routeTable(routes []adminapi.Route) *table {
 		for _, n := range r.CutBy {
 			cut += n
 		}
-		routeRow(t, r.Name, "since the start", r.Requests, r.InFlight, byteText(int64(r.BytesIn)), byteText(int64(r.BytesOut)), count(cut, warn), count(r.NotReading, warn), listed(r.RefusedBy), listed(failed))
+		routeRow(t, r.Name, "since the start", hostsCell(r), r.Requests, r.InFlight, byteText(int64(r.BytesIn)), byteText(int64(r.BytesOut)), count(cut, warn), count(r.NotReading, warn), listed(r.RefusedBy), listed(failed))
 	}
 	return t
 }
 
-func routeRow(t *table, name, span string, requests map[string]uint64, more ...any) {
+func routeRow(t *table, name, span string, hosts cell, requests map[string]uint64, more ...any) {
 	all := uint64(0)
 	for _, n := range requests {
 		all += n
 	}
 	t.row(append([]any{
-		name, span, all, requests["1xx"], requests["2xx"], requests["3xx"], requests["4xx"], count(requests["5xx"], bad), count(requests["canceled"], warn),
+		name, span, hosts, all, requests["1xx"], requests["2xx"], requests["3xx"], requests["4xx"], count(requests["5xx"], bad), count(requests["canceled"], warn),
 	}, more...)...)
 }
 

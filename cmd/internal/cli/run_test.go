@@ -62,7 +62,12 @@ func canned() adminapi.Status {
 					RefusedBy: map[string]uint64{"body_too_large": 1819, "bad_request": 3}, FailedBy: map[string]uint64{}, IgnoredBy: map[string]uint64{"4xx": 120}, Requests: map[string]uint64{"2xx": 1750, "4xx": 1942},
 				},
 			},
-			{Name: "pay", Match: "/pay/", Guard: "checkout", InFlight: 3, Recent: adminapi.Recent{
+			{Name: "pay", Match: "/pay/", Guard: "checkout", InFlight: 3, Upstreams: []adminapi.Upstream{
+				{Name: "10.0.0.2:80", Route: "pay", State: "ejected", SinceSeconds: 12.3, RemainingSeconds: 7.7, Requests: 1204, Failures: 5, Ejections: 1, ConsecutiveFailures: 5, LastError: adminapi.UpstreamError{Class: "refused", Reason: "connection refused"}},
+				{Name: "10.0.0.3:80", Route: "pay", State: "check_failed", SinceSeconds: 93784, Requests: 7, Check: "the answer is 503"},
+				{Name: "[2001:db8::1]:8443", Route: "pay", State: "slow_start", SinceSeconds: 3, Share: 0.31, InFlight: 1, Requests: 13},
+				{Name: "10.0.0.1:80", Route: "pay", State: "active", SinceSeconds: 93784, Share: 1, InFlight: 2, Requests: 123456},
+			}, Recent: adminapi.Recent{
 				Source: "minute", WindowSeconds: 64, Calls: 1204, Rate: 18.8, Succeeded: 20, Failed: 1, TimedOut: 3, Refused: 1180, Trouble: "refuses", Share: 0.98,
 				RefusedBy: map[string]uint64{"circuit_open": 1180}, FailedBy: map[string]uint64{"timeout": 3}, P50Seconds: 0.0123, P99Seconds: 1.5,
 			}},
@@ -180,6 +185,8 @@ func daemon(t *testing.T) (addr string, requests *[]string) {
 	mux.HandleFunc("GET /v1/services", reply(adminapi.List[adminapi.Service]{APIVersion: "v1", Items: s.Services}))
 	mux.HandleFunc("POST /v1/services/{name}/restart", reply(s.Services[0]))
 	mux.HandleFunc("GET /v1/events", reply(adminapi.Events{APIVersion: "v1", Items: events(), Next: 3, More: true}))
+	mux.HandleFunc("GET /v1/upstreams", reply(adminapi.List[adminapi.Upstream]{APIVersion: "v1", Items: s.Routes[1].Upstreams}))
+	mux.HandleFunc("GET /v1/upstreams/{name...}", reply(s.Routes[1].Upstreams[0]))
 	mux.HandleFunc("GET /v1/routes", reply(adminapi.List[adminapi.Route]{APIVersion: "v1", Items: s.Routes[:2]}))
 	mux.HandleFunc("GET /v1/routes/{name}", reply(s.Routes[0]))
 	mux.HandleFunc("GET /v1/breakers", reply(adminapi.List[adminapi.Breaker]{APIVersion: "v1", Items: s.Breakers}))
@@ -225,6 +232,8 @@ func TestWhatPeopleSee(t *testing.T) {
 		"status.yaml":      {"status", "-o", "yaml"},
 		"why.txt":          {"why", "breaker", "payments"},
 		"get_routes.txt":   {"get", "routes"},
+		"get_hosts.txt":    {"get", "upstreams"},
+		"get_host.txt":     {"get", "upstream", "10.0.0.2:80"},
 		"get_route.txt":    {"get", "route", "orders"},
 		"get_breakers.txt": {"get", "breakers"},
 		"get_guard.txt":    {"get", "guard", "checkout"},

@@ -5,6 +5,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/elixirscope/foundation/admin"
+	"github.com/elixirscope/foundation/cmd/internal/gateway"
+	"github.com/elixirscope/foundation/cmd/internal/upstreams"
 )
 
 // program is what the admin API shows and drives of the daemon.
@@ -40,6 +42,7 @@ func (d *Daemon) routes() (list []admin.Route) {
 			Failures: []admin.UpstreamFailure{}, RefusedBy: r.Refused, CutBy: r.Cut, NotReading: r.NotReading, Unfinished: r.Unfinished,
 			BytesIn: r.BytesIn, BytesOut: r.BytesOut, MaxBody: r.MaxBody, MaxPerKey: r.MaxPerKey,
 		}
+		v.Upstreams, v.Panic, v.Lookup = hosts(&r), admin.Panic{On: r.Upstreams.Panics, Since: r.Upstreams.Since, Requests: r.Upstreams.Panicked}, lookup(r.Lookup)
 		for _, f := range r.Failures {
 			v.Failures = append(v.Failures, admin.UpstreamFailure{Class: f.Class, Count: f.Count, Last: f.Last, Reason: f.Reason})
 		}
@@ -49,6 +52,32 @@ func (d *Daemon) routes() (list []admin.Route) {
 		list = append(list, v)
 	}
 	return list
+}
+
+// hosts shows the hosts of a route.
+func hosts(r *gateway.RouteStatus) (list []admin.Upstream) {
+	for _, h := range r.Upstreams.Hosts {
+		v := admin.Upstream{
+			Name: h.Name, Route: r.Name, State: h.State.String(), Reason: h.Cause, Since: h.Since, Until: h.Until, Share: h.Share, InFlight: h.InFlight,
+			Requests: h.Counts.Ended(), Failures: h.Counts.Failures, Ignored: h.Counts.Ignored, ConsecutiveFailures: h.Row, Ejections: h.Counts.Ejections,
+			LastError: admin.UpstreamError{Class: h.Last.Class, Reason: h.Last.Reason, At: h.Last.At}, Check: h.Check,
+		}
+		if h.State == upstreams.Unwell {
+			v.Reason = h.Check
+		}
+		list = append(list, v)
+	}
+	return list
+}
+
+// lookup shows how the hosts of a route were found.
+func lookup(l *gateway.Lookup) admin.Lookup {
+	if l == nil {
+		return admin.Lookup{}
+	}
+	return admin.Lookup{
+		Name: l.Name, EverySeconds: l.Every.Seconds(), At: l.At, Answers: l.Answers, Left: l.Left, Lookups: l.Lookups, Failures: l.Failures, Error: l.Err, Since: l.Since,
+	}
 }
 
 // processCollectors describe the process beside the layer.

@@ -34,6 +34,9 @@ func (g *Gateway) Collect(emit func(telemetry.Sample)) {
 	emit(telemetry.Sample{Desc: descConnectionsUnread, Value: float64(g.unread.Load())})
 	for _, rt := range g.table.Load().routes {
 		collector{rt.name, emit}.collect(rt.traffic)
+		if rt.several() {
+			collector{rt.name, emit}.hosts(rt)
+		}
 	}
 }
 

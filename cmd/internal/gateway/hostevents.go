@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/elixirscope/foundation/cmd/internal/upstreams"
@@ -145,24 +146,58 @@ func (g *Gateway) events() *topics {
 	return &topics{}
 }
 
-// teller emits the changes of the hosts of a route.
+// teller emits the changes of the hosts of a route, and logs each in a line.
 func (g *Gateway) teller(route string) func(upstreams.Change) {
 	return func(c upstreams.Change) {
 		t, ctx := g.events(), context.Background()
 		switch c.Kind {
 		case upstreams.Ejecting:
+			g.tellHost(slog.LevelWarn, "an upstream is ejected", route, &c, slog.String("cause", c.Cause), slog.Int("failures_in_a_row", c.Row),
+				slog.Time("until", c.Until), slog.String("class", c.Error.Class), slog.String("error", c.Error.Reason))
 			t.ejected.Emit(ctx, UpstreamEjected{
 				Route: route, Upstream: c.Host, Cause: c.Cause, Row: c.Row, Failures: c.Failures, Attempts: c.Attempts, Until: c.Until,
 				Class: c.Error.Class, Error: c.Error.Reason, Out: c.Out, Hosts: c.Hosts,
 			})
-		case upstreams.Returning:
-			t.returned.Emit(ctx, UpstreamReturned{Route: route, Upstream: c.Host, Cause: "ejection_over", Out: c.Out, Hosts: c.Hosts})
-		case upstreams.CheckPassing:
-			t.returned.Emit(ctx, UpstreamReturned{Route: route, Upstream: c.Host, Cause: "check_passed", Out: c.Out, Hosts: c.Hosts})
+		case upstreams.Returning, upstreams.CheckPassing:
+			cause := map[upstreams.Kind]string{upstreams.Returning: "ejection_over", upstreams.CheckPassing: "check_passed"}[c.Kind]
+			g.tellHost(slog.LevelInfo, "an upstream has returned", route, &c, slog.String("cause", cause))
+			t.returned.Emit(ctx, UpstreamReturned{Route: route, Upstream: c.Host, Cause: cause, Out: c.Out, Hosts: c.Hosts})
 		case upstreams.CheckFailing:
+			g.tellHost(slog.LevelWarn, "an upstream fails its check", route, &c, slog.String("error", c.Check))
 			t.unwell.Emit(ctx, UpstreamCheckFailed{Route: route, Upstream: c.Host, Error: c.Check, Out: c.Out, Hosts: c.Hosts})
-		case upstreams.Panicking, upstreams.Calm:
-			t.panicked.Emit(ctx, UpstreamsPanicked{Route: route, Over: c.Kind == upstreams.Calm, Out: c.Out, Hosts: c.Hosts})
+		case upstreams.Panicking:
+			g.tellHost(slog.LevelError, "most upstreams of a route are out: all of them get requests", route, &c)
+			t.panicked.Emit(ctx, UpstreamsPanicked{Route: route, Out: c.Out, Hosts: c.Hosts})
+		case upstreams.Calm:
+			g.tellHost(slog.LevelInfo, "enough upstreams of a route are back", route, &c)
+			t.panicked.Emit(ctx, UpstreamsPanicked{Route: route, Over: true, Out: c.Out, Hosts: c.Hosts})
 		}
 	}
+}
+
+func (g *Gateway) tellHost(level slog.Level, message, route string, c *upstreams.Change, more ...slog.Attr) {
+	attrs := []slog.Attr{slog.String("route", route)}
+	if c.Host != "" {
+		attrs = append(attrs, slog.String("upstream", c.Host))
+	}
+	attrs = append(attrs, more...)
+	g.log.LogAttrs(context.Background(), level, message, append(attrs, slog.Int("out", c.Out), slog.Int("hosts", c.Hosts))...) //nolint:sloglint // one of this file's
+}
+
+// tellLookupFailed logs and emits that a name cannot be looked up.
+func (g *Gateway) tellLookupFailed(e LookupFailed) {
+	g.log.LogAttrs(context.Background(), slog.LevelWarn, "the upstreams of a route cannot be looked up: those that were found last stay",
+		slog.String("route", e.Route), slog.String("name", e.Name), slog.Int("hosts", e.Hosts), slog.String("error", e.Error))
+	g.events().failed.Emit(context.Background(), e)
+}
+
+// tellLookupChanged logs and emits that the hosts of a name are others, or found again.
+func (g *Gateway) tellLookupChanged(e LookupChanged) {
+	level := slog.LevelInfo
+	if e.Left > 0 {
+		level = slog.LevelWarn
+	}
+	g.log.LogAttrs(context.Background(), level, "the upstreams of a route were looked up", slog.String("route", e.Route), slog.String("name", e.Name),
+		slog.Int("hosts", e.Hosts), slog.Int("added", e.Added), slog.Int("removed", e.Removed), slog.Int("unused", e.Left), slog.Float64("recovered_after_seconds", e.Recovered.Seconds()))
+	g.events().changed.Emit(context.Background(), e)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -459,7 +460,7 @@ func TestUpstreams_AnUpgradeHoldsItsHost(t *testing.T) {
 }
 
 func TestUpstreams_ThePrepareNamesWhatIsWrong(t *testing.T) {
-	g := gateway.New(nil)
+	g := gateway.New(slog.New(slog.DiscardHandler))
 	_, err := g.Prepare(t.Context(), settings.Gateway{Routes: []settings.Route{{Match: "/", Upstreams: []string{"http://a", "ftp://b"}}}})
 	if err == nil || !strings.Contains(err.Error(), "http://HOST:PORT") {
 		t.Error(err)

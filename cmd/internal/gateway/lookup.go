@@ -230,7 +230,7 @@ func (l *lookup) failed(n naming, err error) {
 	e := LookupFailed{Route: l.route, Name: n.url.Host, Hosts: len(l.peers), Error: l.state.Err}
 	l.mu.Unlock()
 	if first {
-		l.gateway.events().failed.Emit(context.Background(), e)
+		l.gateway.tellLookupFailed(e)
 	}
 }
 
@@ -278,7 +278,7 @@ func (l *lookup) found(n naming, all []netip.Addr) {
 	l.mu.Unlock()
 	closePeers(gone)
 	if changed || grew || e.Recovered > 0 {
-		l.gateway.events().changed.Emit(context.Background(), e)
+		l.gateway.tellLookupChanged(e)
 	}
 	if changed {
 		l.hosts.Tell()

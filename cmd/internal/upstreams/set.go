@@ -31,6 +31,9 @@ type Set struct {
 // Counts are the attempts that have ended, and the ejections.
 type Counts struct{ Successes, Failures, Ignored, Ejections uint64 }
 
+// Ended is how many attempts have ended.
+func (c Counts) Ended() uint64 { return c.Successes + c.Failures + c.Ignored }
+
 func (c Counts) plus(d Counts) Counts {
 	return Counts{c.Successes + d.Successes, c.Failures + d.Failures, c.Ignored + d.Ignored, c.Ejections + d.Ejections}
 }
