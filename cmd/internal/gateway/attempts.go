@@ -116,6 +116,9 @@ func again(ctx context.Context, resp *http.Response, err error) bool {
 		if d, ok := protect.ParseRetryAfter(resp.Header.Get("Retry-After"), time.Now()); ok {
 			err = retry.After(err, d)
 		}
+		if _, marked := resp.Header[protect.RetriedHeader]; marked && infoOf(ctx).route.trustsMark {
+			err = retry.Final(err)
+		}
 	case !upstreamFailed(err):
 		return false
 	}

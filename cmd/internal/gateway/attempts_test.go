@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/protect"
 	"github.com/elixirscope/foundation/retry"
 )
 
@@ -103,6 +104,65 @@ func TestAttempts_RetryAfterBeyondItsBoundEndsThem(t *testing.T) {
 	r := newRig(t, up, retrying(nil))
 	if status, _ := r.send(http.MethodGet, ""); status != http.StatusServiceUnavailable || up.asked.Load() != 1 || r.guard.Status().Retries.Stopped[retry.AskedTooLong] != 1 {
 		t.Errorf("%d after %d attempts", status, up.asked.Load())
+	}
+}
+
+// What an upstream says of its own retries counts if it is trusted, and is not passed on
+// otherwise; what this gateway retried in vain it marks itself.
+func TestAttempts_TheMarkOfAnAnswerThatWasRetried(t *testing.T) {
+	for about, c := range map[string]struct {
+		trusted, guarded, retries bool
+		says                      bool // the upstream
+		status                    int
+		asked                     int32
+		marked                    bool
+	}{
+		"not trusted":                {guarded: true, retries: true, says: true, status: 503, asked: 3, marked: true},
+		"trusted":                    {trusted: true, guarded: true, retries: true, says: true, status: 503, asked: 1, marked: true},
+		"trusted, and says nothing":  {trusted: true, guarded: true, retries: true, status: 503, asked: 3, marked: true},
+		"no failure":                 {trusted: true, guarded: true, retries: true, says: true, status: 404, asked: 1},
+		"not trusted, no retries":    {guarded: true, says: true, status: 503, asked: 1},
+		"trusted, no retries":        {trusted: true, guarded: true, says: true, status: 503, asked: 1, marked: true},
+		"not trusted, no guard":      {says: true, status: 503, asked: 1},
+		"trusted, no guard":          {trusted: true, says: true, status: 503, asked: 1, marked: true},
+		"not trusted, a good answer": {guarded: true, retries: true, says: true, status: 200, asked: 1},
+	} {
+		var asked atomic.Int32
+		up := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked.Add(1)
+			for name := range r.Header {
+				if strings.Contains(strings.ToLower(name), "retried") {
+					t.Errorf("%s: the client's %s came through", about, name)
+				}
+			}
+			if c.says {
+				w.Header().Set(protect.RetriedHeader, "1")
+			}
+			w.WriteHeader(c.status)
+		})
+		r := newRig(t, up, func(s *setup) {
+			if c.retries {
+				retrying(nil)(s)
+			}
+			if !c.guarded {
+				s.route.Guard = ""
+			}
+			s.route.TrustRetried = c.trusted
+		})
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, r.server.URL+"/x", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set(protect.RetriedHeader, "1")
+		req.Header["Foundation_retried"] = []string{"1"}
+		resp, err := r.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if marked := resp.Header.Get(protect.RetriedHeader) != ""; resp.StatusCode != c.status || asked.Load() != c.asked || marked != c.marked {
+			t.Errorf("%s: %d after %d attempts, marked %v", about, resp.StatusCode, asked.Load(), marked)
+		}
 	}
 }
 

@@ -34,10 +34,11 @@ func (i *requestInfo) forward(out http.Header, in *http.Request) {
 }
 
 // dropClaims takes away what a client says of the way that its request has come:
-// X-Forwarded-Port, -Prefix and whatever else upstreams believe, and X-Real-Ip.
+// X-Forwarded-Port, -Prefix and whatever else upstreams believe, and X-Real-Ip; and the mark of
+// an answer, which an upstream might send back.
 func dropClaims(out http.Header) {
 	for name := range out {
-		if begins(name, "x-forwarded-") || begins(name, "x-real-ip") {
+		if begins(name, "x-forwarded-") || begins(name, "x-real-ip") || begins(name, "foundation-retried") {
 			delete(out, name)
 		}
 	}

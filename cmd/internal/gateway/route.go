@@ -32,6 +32,7 @@ type route struct {
 	keepHost    bool
 	speaksHTTP2 bool // to the upstream, or may
 	tellsQuota  bool
+	trustsMark  bool // that an answer was retried further in
 	bodyIdle    time.Duration
 	streamIdle  time.Duration // of event streams and gRPC: only what the route itself says; 0: none
 	maxBody     int64
@@ -92,7 +93,7 @@ func newRoute(c settings.Route, defaults settings.Gateway) (*route, error) {
 		return nil, err
 	}
 	rt := &route{
-		name: c.Label(), match: c.Match, guardName: c.Guard, target: target, upstream: upstreamLabel(target, c), stripPrefix: strings.TrimSuffix(c.StripPrefix, "/"), keepHost: c.PreserveHost, tellsQuota: c.RateLimitHeaders,
+		name: c.Label(), match: c.Match, guardName: c.Guard, target: target, upstream: upstreamLabel(target, c), stripPrefix: strings.TrimSuffix(c.StripPrefix, "/"), keepHost: c.PreserveHost, tellsQuota: c.RateLimitHeaders, trustsMark: c.TrustRetried,
 		bodyIdle: c.IdleTimeout, streamIdle: c.IdleTimeout, maxBody: defaults.Limits.MaxBody, key: key, priority: priority,
 		h2c: c.H2C, speaksHTTP2: c.H2C || target.Scheme == "https",
 		heldKey: heldKey(key), maxPerKey: max(0, c.MaxInFlightPerKey), maxUpgraded: max(0, cmp.Or(c.MaxUpgraded, settings.DefaultMaxUpgraded)),
@@ -164,9 +165,13 @@ func (rt *route) rewrite(pr *httputil.ProxyRequest) {
 var errBodyIdle error = &errclass.NamedError{Class: errclass.Timeout, Text: "the body stood still for too long"}
 
 // watch keeps an eye on a response. The request has one id, the gateway's: what an
-// upstream sends back would stand beside it.
+// upstream sends back would stand beside it. That an answer was retried is passed on only if
+// the upstream is trusted: it would switch off the retries of everybody further out.
 func (rt *route) watch(resp *http.Response) error {
 	delete(resp.Header, requestIDHeader)
+	if !rt.trustsMark {
+		delete(resp.Header, protect.RetriedHeader)
+	}
 	info := infoOf(resp.Request.Context())
 	info.heard(resp.StatusCode)
 	if resp.StatusCode == http.StatusSwitchingProtocols {

@@ -52,6 +52,7 @@ var descriptions = map[string]string{
 	"settings.Route.RateLimitHeaders":         "Tells also admitted clients what the guard's rate limit has left, in RateLimit and RateLimit-Policy; default false: refusals alone carry them.",
 	"settings.Route.StripPrefix":              "Removed from the path before the request is forwarded.",
 	"settings.Route.TLS":                      "Says how an https upstream is checked.",
+	"settings.Route.TrustRetried":             "Believes the upstream where it marks a failed answer with Foundation-Retried, as one that was retried further in, and passes the field on; default false: the field is removed.",
 	"settings.Route.Upstream":                 "The http or https URL that the requests go to; its path is put before theirs. A route has one of upstream, upstreams and dns.",
 	"settings.Route.Upstreams":                "The URLs of several hosts that requests are spread over; they differ in host and port alone.",
 	"settings.TLS.CertFile":                   "The path of the certificate chain, PEM.",

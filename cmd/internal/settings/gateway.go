@@ -127,6 +127,8 @@ type Route struct {
 	H2C bool `yaml:"h2c"`
 	// RateLimitHeaders tells also admitted clients what the guard's rate limit has left, in RateLimit and RateLimit-Policy; default false: refusals alone carry them.
 	RateLimitHeaders bool `yaml:"rate_limit_headers"`
+	// TrustRetried believes the upstream where it marks a failed answer with Foundation-Retried, as one that was retried further in, and passes the field on; default false: the field is removed.
+	TrustRetried bool `yaml:"trust_retried"`
 	// TLS says how an https upstream is checked.
 	TLS *UpstreamTLS `yaml:"tls"`
 	// IdleTimeout is how long a body may stand still; default the gateway's body_idle_timeout, upgrade_idle_timeout for connections that left HTTP, and no limit for event streams and gRPC.
