@@ -13,7 +13,7 @@ export function button(text, click, kind = "") {
 export function actionsOf(row, app, done) {
   const then = (promise) => promise.then((answer) => (done(), answer));
   if (row.kind === "breaker" && !row.members) return breaker(row, app, then);
-  if (row.kind === "rate_limit") return [button("Forget a key …", () => forget(row, app, then))];
+  if (row.kind === "rate_limit") return [button("Reset a key …", () => forget(row, app, then))];
   if (row.operation) return [button("Silence alerts …", () => silence(row.operation, app, then))];
   return [];
 }
@@ -48,7 +48,7 @@ export function release(name, member, app, then) {
 /** @param {any} row @param {import("./app.js").App} app @param {(p: Promise<any>) => Promise<any>} then */
 function forget(row, app, then) {
   ask(app, {
-    title: "Forget a key", text: `The key has all of ${row.name} again.`, verb: "Forget", fields: [{ name: "key", label: "Key" }], done: "The key was forgotten",
+    title: "Reset a key", text: `What the key has used of ${row.name} is forgotten.`, verb: "Reset", fields: [{ name: "key", label: "Key" }], done: "The key was reset",
     run: (v) => then(change("DELETE", because(`${path("v1/rate_limits", row.name, "keys")}/${v.key.split("/").map(encodeURIComponent).join("/")}`, v.reason))),
   });
 }

@@ -22,7 +22,7 @@ import { kinds } from "./words.js";
 /** The views that have a link of their own. */
 const views = [
   ["", "Overview", Overview], ["memory", "Memory", Memory], ["health", "Health", Health], ["alerts", "Alerts", Alerts],
-  ["events", "Events", Events], ["config", "Configuration", Config], ["overrides", "In hand", Overrides],
+  ["events", "Events", Events], ["config", "Configuration", Config], ["overrides", "Overrides", Overrides],
 ];
 
 /** @param {string} id */
@@ -119,12 +119,13 @@ export class App {
   /** Shows the view of the address. @param {boolean} [focus] */
   go(focus = true) {
     if (!this.model.known) return;
-    if (!this.verdict) this.verdict = new Verdict(byId("verdict"), (text) => this.said(text));
+    if (!this.verdict) this.verdict = new Verdict(byId("verdict"), (text) => setText(byId("said"), text));
     if (this.view && this.view.close) this.view.close();
     const place = here();
     const View = kinds[place.view] && place.name ? Detail : (views.find(([path]) => path === place.view) || views[0])[2];
     this.view = new View(place, this);
     for (const a of byId("nav").children) setAttr(a, "aria-current", a.dataset.view === place.view ? "page" : null);
+    document.body.dataset.view = place.view;
     replace(this.main, this.view.el);
     this.view.show(this.model);
     if (focus) {
@@ -140,7 +141,7 @@ export class App {
     if (this.live.state === "denied") askToken(this);
   }
 
-  /** Says something to people, and to screen readers. @param {string} text */
+  /** Says what was done, to people and to screen readers. @param {string} text */
   said(text) {
     setText(byId("said"), text);
     this.link.note(text);

@@ -23,7 +23,7 @@ import { Problem } from "./api.js";
  * @property {string} [value]
  */
 
-/** How long something may be in hand. @type {Field} */
+/** How long a change may last. @type {Field} */
 export const howLong = {
   name: "for", label: "For", value: "600",
   options: [["60", "1 minute"], ["600", "10 minutes"], ["3600", "1 hour"], ["14400", "4 hours"], ["86400", "1 day"]],

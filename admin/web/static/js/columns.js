@@ -57,7 +57,7 @@ const spark = {
 const idle = (row) => row.level === "idle" && !row.calls;
 const ran = (fn) => (row) => (idle(row) || !row.calls ? none : fn(row));
 
-const pace = text("rate", "Rate", (row) => (idle(row) ? "no traffic" : rate(row.now_rate)), (row) => row.now_rate, { help: "calls in the last five seconds" });
+const pace = text("rate", "Rate", (row) => (idle(row) ? none : rate(row.now_rate)), (row) => row.now_rate, { help: "calls in the last five seconds" });
 const success = text("success", "Success", ran((r) => percent(r.success_ratio)), (r) => (r.calls ? r.success_ratio : 2), { class: "num mid" });
 const failure = text("failure", "Failed", ran((r) => against(r.failure_ratio, r.failure_limit)), (r) => r.failure_ratio, { help: "of the calls that ran in the last minute, against the threshold" });
 const slow = text("slow", "Slow", ran((r) => (r.slow_limit ? against(r.slow_ratio, r.slow_limit) : none)), (r) => r.slow_ratio, { class: "num far" });

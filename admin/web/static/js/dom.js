@@ -35,7 +35,7 @@ function fill(el, props, children) {
 
 /** @param {Element} el @param {any[]} children */
 function append(el, children) {
-  for (const child of children.flat()) {
+  for (const child of children.flat(Infinity)) {
     if (child !== null && child !== undefined && child !== false) el.append(child instanceof Node ? child : String(child));
   }
 }

@@ -99,7 +99,7 @@ export class Events {
 
   /** @param {import("./model.js").Model} model */
   show(model) {
-    if (this.app.me.write && !this.actions.firstChild) this.actions.append(button("Note something …", () => this.note()));
+    if (this.app.me.write && !this.actions.firstChild) this.actions.append(button("Annotate …", () => this.note()));
     const newest = model.frame.storage.newest;
     if (this.newest === 0) this.newest = this.asking ? 0 : newest;
     else if (newest > this.newest && !this.asking) {
@@ -111,9 +111,9 @@ export class Events {
 
   note() {
     ask(this.app, {
-      title: "Note something", text: "It is recorded beside the events of the layer, and drawn into every plot: a deploy, a change elsewhere.", verb: "Note",
+      title: "Annotate", text: "It is recorded beside the events of the layer, and drawn into every plot: a deploy, a change elsewhere.", verb: "Annotate",
       fields: [{ name: "type", label: "Type", value: "deploy" }, { name: "name", label: "Name" }],
-      run: (v) => change("POST", "v1/events", { type: v.type, name: v.name, data: { reason: v.reason } }), done: "Noted",
+      run: (v) => change("POST", "v1/events", { type: v.type, name: v.name, data: { reason: v.reason } }), done: "The annotation is recorded",
     });
   }
 

@@ -18,7 +18,7 @@ export class Graphs {
     this.series = null;
     /** @type {any[]} */
     this.marks = [];
-    this.plots = { rate: new Plot("Calls", "per_second"), errors: new Plot("Errors", "ratio"), latency: new Plot("Latency", "seconds"), held: new Plot("In flight", "") };
+    this.plots = { rate: new Plot("Calls", "per_second"), errors: new Plot("Errors", "ratio"), latency: new Plot("Latency", "seconds"), held: new Plot("In flight, last 5 minutes", "") };
     this.whose = h("p", { class: "quiet" });
     this.nothing = h("p", { class: "calm", hidden: true });
     this.el = h("div", { class: "plots" }, this.whose, this.nothing, Object.values(this.plots).map((p) => p.el));

@@ -37,7 +37,7 @@ export class Health {
         x.deductions.length ? table(["Deduction", "Points", "Because"], x.deductions.map((d) => [d.component, `−${d.points}`, d.why])) : null),
       panel("Root causes", roots.length ? h("ul", { class: "tree" }, roots.map((c) => branch(c, x.components, new Set()))) : h("p", { class: "calm" }, `All of ${plural(x.components.length, "component")} are well.`)),
       panel("Checks", table(["Check", "Status", "Last run", "Took", "Every", "In a row", "Criticality", "Depends on"], checks.map(check), "No checks are configured.")),
-      panel("Well", h("p", { class: "flow" }, well.map((c) => h("span", null, badge("ok", "pass", c.name), " ")))),
+      panel("Passing", h("p", { class: "flow" }, well.map((c) => h("span", null, badge("ok", "pass", c.name), " ")))),
     );
   }
 

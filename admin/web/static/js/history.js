@@ -41,7 +41,7 @@ export class History {
     const body = h("div");
     const here = r.revision === this.app.model.frame.config.revision, applied = r.outcome === "applied";
     return h("li", null, h("time", { datetime: r.at }, moment(millis(r.at))), badge(levelOf(r.outcome), r.outcome, applied ? `revision ${r.revision}` : "refused"),
-      h("span", { class: "text" }, r.changes.join("; ") || r.error || "no change"), h("span", { class: "quiet" }, `by ${r.actor || r.source}${r.reason ? `: ${r.reason}` : ""}`),
+      h("span", { class: "text" }, r.changes.join("; ") || r.error || "no change"), h("span", { class: "quiet" }, `${r.actor ? `by ${r.actor}` : `from ${r.source}`}${r.reason ? `: ${r.reason}` : ""}`),
       h("span", { class: "actions" }, applied && !here ? button("Compare", () => this.compare(r, body), "quiet") : null, applied && !here && this.app.me.write ? button("Roll back …", () => this.rollback(r), "quiet") : null), body);
   }
 

@@ -1,4 +1,4 @@
-// What somebody has taken in hand, why, and until when.
+// What somebody has overridden, why, and until when.
 
 import { button, release } from "./actions.js";
 import { change } from "./api.js";
@@ -14,9 +14,9 @@ export class Overrides {
   constructor(_place, app) {
     this.app = app;
     this.list = h("ul", { class: "overrides" });
-    this.none = h("p", { class: "calm" }, "Nothing is in hand: every part decides by itself.");
+    this.none = h("p", { class: "calm" }, "There are no overrides: every part decides by itself.");
     this.actions = h("div", { class: "actions" });
-    this.el = h("div", { class: "view" }, h("div", { class: "title" }, h("h2", null, "In hand"), this.actions), this.none, this.list);
+    this.el = h("div", { class: "view" }, h("div", { class: "title" }, h("h2", null, "Overrides"), this.actions), this.none, this.list);
   }
 
   /** @param {import("./model.js").Model} model */

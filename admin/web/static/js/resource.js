@@ -37,13 +37,15 @@ export class Resource {
     this.asking = true;
     this.at = performance.now();
     this.asked = path;
+    let answer = null;
     try {
-      const answer = await get(path, this.stop.signal);
-      if (!this.stop.signal.aborted && path === this.path()) this.take(answer);
+      answer = await get(path, this.stop.signal);
     } catch (err) {
       if (!this.stop.signal.aborted) this.failed(err);
+    } finally {
+      this.asking = false;
     }
-    this.asking = false;
+    if (answer && !this.stop.signal.aborted && path === this.path()) this.take(answer);
   }
 
   close() {

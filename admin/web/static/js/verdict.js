@@ -25,11 +25,12 @@ export class Verdict {
   /** @param {import("./model.js").Model} model */
   show(model) {
     const f = model.frame;
-    setAttr(this.el, "data-verdict", f.verdict);
+    const level = levelOfAll(model);
+    setAttr(this.el, "data-verdict", level);
     const word = { ok: "All is well", attention: `${plural(f.findings.length, "thing")} ${f.findings.length === 1 ? "needs" : "need"} attention`, draining: "Draining: no new requests" }[f.verdict] || f.verdict;
-    if (this.word.dataset.word !== word) {
-      this.word.dataset.word = word;
-      replace(this.word, badge(f.verdict === "attention" ? "bad" : levelOf(f.verdict), f.verdict, word));
+    if (this.word.dataset.word !== word + level) {
+      this.word.dataset.word = word + level;
+      replace(this.word, badge(level, f.verdict, word));
     }
     const shown = f.findings.slice(0, few);
     keyed(this.list, shown, keyOf, makeFinding, (el, finding) => showFinding(el, finding, model));
@@ -47,6 +48,14 @@ export class Verdict {
     this.told = now;
     if (!first || f.verdict !== "ok") this.say(f.findings.length ? `${word}: ${f.findings[0].text}` : word);
   }
+}
+
+/** How bad it is: "bad" if calls are hurt now. @param {import("./model.js").Model} model */
+function levelOfAll(model) {
+  const f = model.frame;
+  if (f.verdict !== "attention") return levelOf(f.verdict);
+  const hurts = model.order.some((row) => row.level === "bad") || f.health.status === "fail" || !f.health.live || levelOf(f.memory.level) === "bad";
+  return hurts ? "bad" : "warn";
 }
 
 /** @param {any} f */
@@ -89,7 +98,7 @@ function factsOf(model) {
     { name: "Memory", value: m.level, level: levelOf(m.level), more: m.simulated ? "simulated" : m.limit ? `${percent(m.ratio)} of ${bytes(m.limit)}` : "", href: "#/memory" },
     { name: "Alerts", value: f.alerts.firing ? `${f.alerts.firing} firing` : "none", level: f.alerts.firing ? "bad" : "ok", more: f.alerts.silenced ? `${f.alerts.silenced} silenced` : "", href: "#/alerts" },
     { name: "Revision", value: `${c.revision}${c.drifted ? ", drifted" : ""}`, level: failed ? "bad" : c.drifted ? "warn" : "ok", more: failed ? `reload at ${clock(millis(c.last_reload_at))} refused` : age, href: "#/config" },
-    { name: "In hand", value: f.overrides.length ? plural(f.overrides.length, "override") : "none", level: f.overrides.length ? "warn" : "ok", more: f.overrides.length ? f.overrides[0].reason : "", href: "#/overrides" },
+    { name: "Overrides", value: f.overrides.length ? `${f.overrides.length} in force` : "none", level: f.overrides.length ? "warn" : "ok", more: f.overrides.length ? f.overrides[0].reason : "", href: "#/overrides" },
   ];
 }
 

@@ -37,7 +37,7 @@ function numbers(list) {
 
 /** @param {any[]} list */
 function belongs(list) {
-  return block("Belongs to it", list, (p) => h("li", null, badge(p.well ? "ok" : "bad", "", p.well ? "" : "not well"), h("a", { href: hrefOf(p.kind, p.name) }, `${p.kind.replace("_", " ")} ${p.name}`), " ", h("span", { class: "quiet" }, p.state)));
+  return block("Related parts", list, (p) => h("li", null, badge(p.well ? "ok" : "bad", "", p.well ? "" : "not well"), h("a", { href: hrefOf(p.kind, p.name) }, `${p.kind.replace("_", " ")} ${p.name}`), " ", h("span", { class: "quiet" }, p.state)));
 }
 
 /** @param {any[]} list */
@@ -47,7 +47,7 @@ function errors(list) {
 
 /** @param {any[]} list */
 function holders(list) {
-  return block("Holds places", list, (x) => h("li", null, h("a", { href: hrefOf(x.kind, x.name) }, `${x.kind} ${x.name}`), ` ${count(x.held)}`, x.oldest_seconds ? `, the oldest for ${span(x.oldest_seconds)}` : ""));
+  return block("Held by", list, (x) => h("li", null, h("a", { href: hrefOf(x.kind, x.name) }, `${x.kind} ${x.name}`), ` ${count(x.held)}`, x.oldest_seconds ? `, the oldest for ${span(x.oldest_seconds)}` : ""));
 }
 
 /** @param {any[]} list */
@@ -58,7 +58,7 @@ function denied(list) {
 /** @param {any} w */
 function before(w) {
   const note = w.before_note ? h("p", { class: "quiet" }, w.before_note) : null;
-  const list = block("Changed before it", w.before, (b) => h("li", null, h("time", null, clock(millis(b.at))), ` ${b.text}`, h("span", { class: "quiet" }, ` ${span(b.earlier_seconds)} before it began${b.actor ? `, by ${b.actor}` : ""}`)));
+  const list = block("Changed before", w.before, (b) => h("li", null, h("time", null, clock(millis(b.at))), ` ${b.text}`, h("span", { class: "quiet" }, ` ${span(b.earlier_seconds)} before it began${b.actor ? `, by ${b.actor}` : ""}`)));
   return list || note ? h("div", null, list, note) : null;
 }
 

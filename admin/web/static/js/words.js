@@ -8,7 +8,7 @@ const levelGlyphs = { bad: "✖", warn: "▲", note: "◆", ok: "●", idle: "�
 
 /** The word for a state, where it is another than the API's. */
 const words = {
-  open: "OPEN", "forced-open": "forced open", "forced-closed": "forced closed", leave: "callers leave", idle: "no traffic", half: "half-open",
+  open: "OPEN", "forced-open": "forced open", "forced-closed": "forced closed", leave: "callers give up", idle: "no traffic", half: "half-open",
 };
 
 /** The order of levels, the worst first. */
