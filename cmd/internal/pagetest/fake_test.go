@@ -47,6 +47,7 @@ func newFake(t *testing.T) *fake {
 	mux := http.NewServeMux()
 	mux.Handle("/", web.Handler())
 	mux.HandleFunc("/v1/", f.api)
+	mux.Handle("/ops/foundation/", http.StripPrefix("/ops/foundation", mux))
 	f.Server = httptest.NewServer(mux)
 	t.Cleanup(func() {
 		f.end()
@@ -164,6 +165,22 @@ func (f *fake) requests() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return strings.Join(f.asked, "\n")
+}
+
+// until waits until a condition of the server holds.
+func (f *fake) until(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	over := time.NewTimer(patience)
+	defer over.Stop()
+	for !holds() {
+		select {
+		case <-ticker.C:
+		case <-over.C:
+			t.Fatalf("not: %s", what)
+		}
+	}
 }
 
 // beat sends a frame every so often until the test ends, as a living layer does.

@@ -59,7 +59,7 @@ export class App {
   async knowMe() {
     try {
       this.me = await get("v1/me");
-      document.body.classList.toggle("writes", this.me.write);
+      this.link.show();
       if (this.view) this.go(false);
     } catch {
       // the stream says what is wrong
@@ -69,8 +69,8 @@ export class App {
   /** A token was given, or another one. */
   async signedIn() {
     this.live.last = "";
-    await this.knowMe();
     this.live.resume();
+    await this.knowMe();
   }
 
   /** Takes a frame over, and shows it with the next picture. @param {any} frame */

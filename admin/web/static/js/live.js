@@ -84,7 +84,7 @@ export class Live {
         this.why = "the server has ended the stream";
       } catch (err) {
         if (this.abort !== mine) return;
-        if (!this.failed(err, mine)) return;
+        if (!this.failed(err)) return;
       }
       if (this.abort !== mine) return;
       if (this.state === "live") this.become("lost");
@@ -92,14 +92,14 @@ export class Live {
     }
   }
 
-  /** Notes a failure; false ends the attempts. @param {any} err @param {AbortController} mine */
-  failed(err, mine) {
+  /** Notes a failure; false ends the attempts. @param {any} err */
+  failed(err) {
     if (err instanceof Problem && err.status === 401) {
       this.abort = null;
       this.become("denied");
       return false;
     }
-    this.why = err instanceof Problem ? err.message : mine.signal.reason === "silent" ? "the stream is silent" : "the server cannot be reached";
+    this.why = err instanceof TypeError || !err.message ? "the server cannot be reached" : err.message; // fetch throws a TypeError
     return true;
   }
 
@@ -126,7 +126,7 @@ export class Live {
         this.take(message);
       });
     } catch (err) {
-      if (one.signal.aborted && !mine.signal.aborted) this.why = "the stream is silent";
+      if (one.signal.aborted && !mine.signal.aborted) throw new Error("the stream is silent");
       if (err instanceof Problem && err.status === 503) return await this.once(err);
       throw err;
     } finally {

@@ -23,7 +23,7 @@ export class Table {
     this.heads = columns.map((c) => this.head(c));
     this.more = h("button", { type: "button", class: "quiet", hidden: true, on: { click: () => this.showAll() } });
     const table = h("table", { class: "parts" }, h("caption", { class: "unseen" }, caption), h("thead", null, h("tr", null, this.heads)), this.body);
-    this.el = h("div", { class: "scroll", role: "region", "aria-label": caption, tabindex: "0" }, table);
+    this.el = h("div", { class: "scroll", role: "region", "aria-label": `Table: ${caption}`, tabindex: "0" }, table);
     this.rows = [];
     this.model = null;
   }

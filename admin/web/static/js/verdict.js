@@ -27,15 +27,16 @@ export class Verdict {
     const f = model.frame;
     const level = levelOfAll(model);
     setAttr(this.el, "data-verdict", level);
-    const word = { ok: "All is well", attention: `${plural(f.findings.length, "thing")} ${f.findings.length === 1 ? "needs" : "need"} attention`, draining: "Draining: no new requests" }[f.verdict] || f.verdict;
+    const word = { ok: "All is well", attention: needs(f.findings.length + (f.more || 0)), draining: "Draining: no new requests" }[f.verdict] || f.verdict;
     if (this.word.dataset.word !== word + level) {
       this.word.dataset.word = word + level;
       replace(this.word, badge(level, f.verdict, word));
     }
     const shown = f.findings.slice(0, few);
     keyed(this.list, shown, keyOf, makeFinding, (el, finding) => showFinding(el, finding, model));
-    this.more.hidden = f.findings.length <= few;
-    setText(this.more, `and ${f.findings.length - few} more: foundation status`);
+    const hidden = f.findings.length - shown.length + (f.more || 0);
+    this.more.hidden = hidden === 0;
+    setText(this.more, `and ${count(hidden)} more: foundation status`);
     keyed(this.facts, factsOf(model), (x) => x.name, makeFact, showFact);
     this.tell(f, word);
   }
@@ -48,6 +49,11 @@ export class Verdict {
     this.told = now;
     if (!first || f.verdict !== "ok") this.say(f.findings.length ? `${word}: ${f.findings[0].text}` : word);
   }
+}
+
+/** @param {number} n */
+function needs(n) {
+  return `${plural(n, "thing")} ${n === 1 ? "needs" : "need"} attention`;
 }
 
 /** How bad it is: "bad" if calls are hurt now. @param {import("./model.js").Model} model */

@@ -20,7 +20,7 @@ function parts(w) {
   const since = millis(w.since) ? `since ${clock(millis(w.since))}, ${span(w.since_seconds)}` : "";
   return [
     h("div", { class: "head" }, badge(w.well ? "ok" : "bad", "", w.well ? "well" : "not well"), h("p", { class: "sentence" }, w.verdict), h("span", { class: "quiet" }, since)),
-    h("div", { class: "columns" }, numbers(w.numbers), belongs(w.parts), errors(w.errors), holders(w.holders), denied(w.denied), before(w), todo(w.try)),
+    h("div", { class: "columns" }, numbers(w.numbers), before(w), todo(w.try), related(w.parts), errors(w.errors), holders(w.holders), denied(w.denied)),
   ];
 }
 
@@ -36,7 +36,7 @@ function numbers(list) {
 }
 
 /** @param {any[]} list */
-function belongs(list) {
+function related(list) {
   return block("Related parts", list, (p) => h("li", null, badge(p.well ? "ok" : "bad", "", p.well ? "" : "not well"), h("a", { href: hrefOf(p.kind, p.name) }, `${p.kind.replace("_", " ")} ${p.name}`), " ", h("span", { class: "quiet" }, p.state)));
 }
 
