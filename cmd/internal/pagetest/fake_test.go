@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/admin/web"
+	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
@@ -31,6 +32,7 @@ type fake struct {
 	changed chan struct{}  // closed when there is another frame, or the streams are to end
 	cut     bool           // streams end at once
 	silent  bool           // streams say nothing
+	refused *adminapi.Problem
 }
 
 // newFake returns an API with the frame of the incident that the data of package adminapi has.
@@ -55,6 +57,28 @@ func newFake(t *testing.T) *fake {
 		f.Close()
 	})
 	return f
+}
+
+// refuse refuses all changes from now on, with a detail; "" accepts them again.
+func (f *fake) refuse(detail string, problems []fault.Problem) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.refused = nil
+	if detail != "" {
+		f.refused = &adminapi.Problem{Title: "invalid", Status: http.StatusBadRequest, Detail: detail, Code: "invalid_config", Problems: problems}
+	}
+}
+
+// accept answers a change as the API does, as far as the page reads it.
+func (f *fake) accept(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case strings.HasPrefix(r.URL.Path, "/v1/memory"):
+		writeJSON(w, http.StatusOK, f.answers["memory"])
+	default:
+		writeJSON(w, http.StatusOK, adminapi.Applied{Revision: 4, DryRun: r.URL.Query().Has("dry_run"), Changes: []adminapi.Change{}, Warnings: []fault.Problem{}})
+	}
 }
 
 // end cuts all streams and answers no other.
@@ -99,8 +123,13 @@ func (f *fake) api(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewDecoder(r.Body).Decode(&body) // some have none
 		f.mu.Lock()
 		f.asked = append(f.asked, fmt.Sprintf("%s %s %s", r.Method, r.URL.RequestURI(), body))
+		refused := f.refused
 		f.mu.Unlock()
-		writeJSON(w, http.StatusOK, map[string]any{"api_version": "v1"})
+		if refused != nil {
+			writeJSON(w, refused.Status, refused)
+			return
+		}
+		f.accept(w, r)
 	default:
 		f.answer(w, r)
 	}

@@ -20,7 +20,7 @@ var views = []struct {
 		"Guards", "refuses 62 %", "circuit open", "no traffic", "Breakers", "OPEN", "forced closed", "failures 3 of 3", "0.8 % of 50 %", "Rate limits", "denies 3.3 %", "5 per 1m",
 		"Pools", "overflow", "6 of 7", "Routes", "Sample upstream", "failing",
 	}},
-	{"#/breaker/demo", "breaker", []string{"OPEN", "3 failures within 10s reached the threshold of 3", "status_5xx", "deploy.finished shop: version 1.4.2", "foundation breaker force-open demo", "States", "of guard demo", "Calls", "Latency"}},
+	{"#/breaker/demo", "breaker", []string{"OPEN", "3 failures within 10s reached the threshold of 3", "status_5xx", "deploy.finished shop: version 1.4.2", "foundation breaker force-open demo", "States", "Calls of guard demo", "Calls", "Latency"}},
 	{"#/guard/demo", "guard", []string{"refuses 62 %", "breaker demo", "Held by", "the oldest for 1s", "p99", "usual 6 ms", "objective 12 ms", "In flight"}},
 	{"#/rate_limit/per_user", "limit", []string{"Denied most", "127.0.0.1/alice", "31 times", "<img src=x onerror=alert(1)>"}},
 	{"#/pool/orders_db", "pool", []string{"overflow", "6 of 7", "wait p99", "In flight"}},
@@ -84,6 +84,26 @@ func TestPlots_CanBeReadWithoutSight(t *testing.T) {
 	}
 	b.click(".plot button", "Show data")
 	b.shows(".plot table", "Time", "refused", "11:59:50Z", "revision 3 by ops")
+}
+
+// TestOwnParts_AreShownOnRequest, and whenever they are not well.
+func TestOwnParts_AreShownOnRequest(t *testing.T) {
+	t.Parallel()
+	f := newFake(t)
+	f.set(func() {
+		f.frame.Rows = append(f.frame.Rows, adminapi.FrameRow{ID: "guard/foundation.events", Kind: "guard", Name: "foundation.events", Level: "ok", State: "ok", Counted: []adminapi.Fact{}})
+	})
+	f.beat(t, time.Second/2)
+	b := open(t, f.URL, "/", desktop)
+	b.shows(".guard", "search")
+	if strings.Contains(b.text(".guard"), "foundation.events") {
+		t.Error("what Foundation uses itself is shown unasked")
+	}
+	b.do("document.getElementById('own').click()")
+	b.shows(".guard", "foundation.events")
+	b.do("document.getElementById('own').click()")
+	f.set(func() { f.row("guard/foundation.events").Level = "bad" })
+	b.shows(".guard", "foundation.events")
 }
 
 // TestAddress_HoldsTheView: a link shows somebody else the same.

@@ -68,7 +68,7 @@ export class Detail {
     this.why.show(why);
     for (const p of why.parts) this.names.add(p.name);
     const guard = this.kind === "breaker" || this.kind === "rate_limit" ? why.parts.find((p) => p.kind === "guard") : null;
-    if (guard) this.graphs.watch(this.app.model.find("guard", guard.name), `of guard ${guard.name}`);
+    if (guard) this.graphs.watch(this.app.model.find("guard", guard.name), `Calls of guard ${guard.name}, which it protects:`);
   }
 
   /** @param {import("./model.js").Model} model */

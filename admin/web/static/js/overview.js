@@ -8,6 +8,9 @@ import { Table } from "./table.js";
 import { switchPanel } from "./switches.js";
 import { kinds, levels } from "./words.js";
 
+/** Begins the names of the parts that Foundation uses itself: those that are well are on request. */
+const reserved = "foundation.";
+
 /** The panels, in their order. */
 const shown = ["guard", "breaker", "rate_limit", "pool", "route"];
 
@@ -17,6 +20,7 @@ export class Overview {
     this.app = app;
     this.filter = place.query.get("q") || "";
     this.troubled = place.query.has("trouble");
+    this.internal = place.query.has("own");
     this.panels = shown.map((kind) => this.panel(kind, place.query.get(`sort.${kind}`) || ""));
     this.switches = switchPanel(app);
     this.nothing = h("p", { class: "calm", hidden: true }, "No part matches.");
@@ -27,12 +31,17 @@ export class Overview {
     this.input = h("input", { type: "search", id: "filter", placeholder: "Filter by name, state or error  ( / )", "aria-label": "Filter the parts", value: this.filter, on: { input: () => this.changed() } });
     this.only = h("input", { type: "checkbox", id: "trouble", on: { change: () => this.changed() } });
     this.only.checked = this.troubled;
-    return h("form", { class: "tools", role: "search", on: { submit: (e) => e.preventDefault() } }, this.input, h("label", { class: "check" }, this.only, "Only in trouble"));
+    this.own = h("input", { type: "checkbox", id: "own", on: { change: () => this.changed() } });
+    this.own.checked = this.internal;
+    return h("form", { class: "tools", role: "search", on: { submit: (e) => e.preventDefault() } }, this.input,
+      h("label", { class: "check" }, this.only, "Only in trouble"), h("label", { class: "check" }, this.own, "Also the parts of Foundation itself"));
   }
 
   changed() {
     this.filter = this.input.value;
     this.troubled = this.only.checked;
+    this.internal = this.own.checked;
+    remember("own", this.internal ? "1" : "");
     remember("q", this.filter);
     remember("trouble", this.troubled ? "1" : "");
     this.show(this.app.model);
@@ -57,7 +66,7 @@ export class Overview {
       any = any || rows.length > 0;
       p.el.hidden = rows.length === 0;
       if (rows.length) p.table.show(rows, model);
-      setText(p.sum, summary(all, rows.length));
+      setText(p.sum, summary(all.filter((row) => this.internal || !row.name.startsWith(reserved)), rows.length));
     }
     this.nothing.hidden = any;
     setText(this.nothing, this.filter || this.troubled ? "No part matches." : "No parts are configured.");
@@ -68,7 +77,8 @@ export class Overview {
   filtered(rows) {
     const words = this.filter.toLowerCase().split(/\s+/).filter(Boolean);
     return rows.filter((row) => {
-      if (this.troubled && (row.level === "ok" || row.level === "idle") && !row.override) return false;
+      const well = (row.level === "ok" || row.level === "idle") && !row.override;
+      if (well && (this.troubled || (!this.internal && row.name.startsWith(reserved)))) return false;
       return words.every((w) => `${row.kind} ${row.name} ${row.of} ${row.state} ${row.override} ${row.reason} ${row.last_error}`.toLowerCase().includes(w));
     });
   }
