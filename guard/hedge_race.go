@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,7 +51,8 @@ type race[T any] struct {
 // side is one of the attempts that race.
 type side[T any] struct {
 	own     *visit // its accounts, nil while the visit of the call has them
-	number  int    // in the race, from 0
+	attempt Attempt
+	number  int // in the race, from 0
 	began   clock.Instant
 	item    *pool.Item      // its worker, nil without a pool
 	limited context.Context // with the time limit
@@ -62,6 +64,7 @@ type side[T any] struct {
 	seen   bool        // the caller knows that it has ended
 	result T
 	err    error
+	reason error // what the breaker is told of it, if it is judged
 	end    ending
 	cause  any // of a panic
 
@@ -71,11 +74,12 @@ type side[T any] struct {
 // run makes an attempt, and others beside it once it has taken the delay. It returns the
 // one that the call goes on with: the first good one, else the last one that ended. All
 // others are left to themselves, canceled.
-func (r *race[T]) run(ctx context.Context, first *visit, limited context.Context, delay time.Duration) *side[T] {
+func (r *race[T]) run(ctx context.Context, first *side[T], delay time.Duration) *side[T] {
 	most := r.rev.hedge.Max
 	r.ended = make(chan *side[T], 1+most)
 	defer r.leave()
-	r.holder = r.start(first, limited)
+	r.holder = first
+	r.start(first)
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	for {
@@ -92,18 +96,20 @@ func (r *race[T]) run(ctx context.Context, first *visit, limited context.Context
 	}
 }
 
-// start begins an attempt in a goroutine of its own, with the accounts that v has: the first
-// one's are the call's.
-func (r *race[T]) start(v *visit, limited context.Context) *side[T] {
-	s := &side[T]{number: len(r.sides), began: v.began, item: v.loan.Item, limited: limited}
-	if s.number > 0 {
-		s.own = v
-	}
-	s.ctx, s.cancel = context.WithCancelCause(limited)
+// start begins an attempt in a goroutine of its own.
+func (r *race[T]) start(s *side[T]) {
+	s.ctx, s.cancel = context.WithCancelCause(s.limited)
 	r.sides = append(r.sides, s)
 	r.running++
 	go r.work(s)
-	return s
+}
+
+// sideOf is the attempt that v stands for.
+func sideOf[T any](v *visit, ctx, limited context.Context, c *Call) *side[T] {
+	return &side[T]{
+		began: v.began, item: v.loan.Item, limited: limited,
+		attempt: Attempt{Number: v.attempted(), Target: v.member, Timeout: v.attemptAllowance(ctx, c)},
+	}
 }
 
 // hedge starts another attempt, if there may be one.
@@ -114,28 +120,21 @@ func (r *race[T]) hedge(ctx context.Context, delay time.Duration) bool {
 		g.stats.unhedged[why].Add(1)
 		return false
 	}
-	number, member := h.attempted(), h.member
 	begun := false
 	defer func() {
 		if !begun { // a context of the caller's panicked
 			h.settleHedge(clock.Now(), lost, errLost, pool.Reuse)
 		}
 	}()
-	limited := h.limit(ctx, &r.call)
+	s := sideOf[T](h, ctx, h.limit(ctx, &r.call), &r.call)
+	s.own, s.number = h, len(r.sides)
 	begun = true
-	r.start(h, limited)
+	r.start(s)
 	g.stats.hedges.Add(1)
 	if g.hedged.Active() {
-		g.hedged.Emit(ctx, Hedged{Guard: g.name, Op: r.call.Op, Target: targetOf(&r.call, member), Attempt: number, After: delay})
+		g.hedged.Emit(ctx, Hedged{Guard: g.name, Op: r.call.Op, Target: cmp.Or(s.attempt.Target, r.call.Target), Attempt: s.attempt.Number, After: delay})
 	}
 	return true
-}
-
-func targetOf(c *Call, member string) string {
-	if member != "" {
-		return member
-	}
-	return c.Target
 }
 
 // work makes an attempt and hands its end to the caller, unless that has left it.
@@ -165,6 +164,7 @@ func (r *race[T]) over(s *side[T]) bool {
 	r.running--
 	decisive := true
 	if s.end == returned {
+		s.reason = s.err
 		s.verdict, decisive = r.judge(s)
 	} else {
 		s.verdict = abandoned
@@ -228,9 +228,9 @@ func (r *race[T]) forget(s *side[T], w verdict) {
 	if s.own = nil; own == nil {
 		return
 	}
-	fate, err := pool.Destroy, s.err
+	fate, err := pool.Destroy, s.reason
 	if s.end == returned {
-		fate = fateAfter(s.ctx, err)
+		fate = fateAfter(s.ctx, s.err)
 	}
 	now := clock.Now()
 	if w.late() {
