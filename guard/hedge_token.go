@@ -73,6 +73,17 @@ func (a Attempts[T]) Run(ctx context.Context, t *Token) (T, error) {
 	return s.result, s.err
 }
 
+// Hedges reports whether [Attempts] may make more than one attempt of the call at a time, or
+// counts why they do not: the guard has hedges, and the call has not ended.
+func (t *Token) Hedges() bool {
+	if t == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.progress == open && t.accounts.visit.rev.hedge != nil
+}
+
 // beginHedged looks at the call of t before an attempt. The race is nil if the call cannot
 // be hedged, the first attempt too if t has ended, and the delay is 0 while it is not known.
 func beginHedged[T any](a Attempts[T], ctx context.Context, t *Token) (r *race[T], first *side[T], delay time.Duration) {

@@ -32,8 +32,8 @@ type repeats struct {
 
 // repeatsOf says how req is sent again; nil if the guard retries nothing. A body that nobody
 // can make again is kept while it is sent, if its length is known and small.
-func (t *transport) repeatsOf(req *http.Request) *repeats {
-	if t.measures || t.guard.Config().Retry == nil {
+func (t *transport) repeatsOf(cfg *guard.Config, req *http.Request) *repeats {
+	if t.measures || cfg.Retry == nil {
 		return nil
 	}
 	r := &repeats{may: idempotent(req)}
@@ -167,8 +167,16 @@ func (t *transport) retryAnswer(x *flight, resp *http.Response) (late bool, next
 // judge says what an error without an answer means for another attempt, and whether to ask
 // for one: not if it says nothing about the dependency.
 func (t *transport) judge(x *flight, err error) (how outcome.Outcome, may bool) {
+	if x.repeats == nil {
+		return outcome.Ignored, false
+	}
+	return t.judgeError(x, err)
+}
+
+// judgeError is judge whether or not there are retries.
+func (t *transport) judgeError(x *flight, err error) (how outcome.Outcome, may bool) {
 	switch {
-	case x.repeats == nil || guard.IsNeutral(unasked(err)):
+	case guard.IsNeutral(unasked(err)):
 		return outcome.Ignored, false
 	case fault.IsRefusal(err):
 		return outcome.Ignored, true
@@ -204,9 +212,8 @@ func (x *flight) again(resp *http.Response, how outcome.Outcome, err error) (nex
 	if resp != nil {
 		closeAnswer(resp) // before the context is canceled, as in Close
 	}
-	x.limit.release()
-	x.idle.release()
-	return &flight{token: x.token, request: x.request, repeats: x.repeats, sends: body, resends: true}, nil
+	x.release()
+	return &flight{token: x.token, request: x.request, repeats: x.repeats, sends: body, resends: true, hedges: x.hedges}, nil
 }
 
 // statusError is the error of an answer that failed by its status, with its mark, or with the

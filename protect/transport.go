@@ -1,12 +1,12 @@
 package protect
 
 import (
-	"cmp"
 	"context"
 	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/outcome"
@@ -39,6 +39,10 @@ import (
 // Retry-After is heeded, and so is the [RetriedHeader] with [TrustRetried]. The answer or error of
 // the last attempt is the result.
 //
+// Under a guard with [guard.Config.Hedge] a GET or HEAD without a body that is slow is sent
+// again beside the first: the first good answer is the result, the other request is canceled,
+// and its body closed. Base must be safe for that, as every RoundTripper is to be.
+//
 // Remember that http.Transport keeps two idle connections for a host unless
 // MaxIdleConnsPerHost says otherwise.
 func Transport(base http.RoundTripper, g *guard.Guard, opts ...Option) http.RoundTripper {
@@ -61,8 +65,10 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if call.Target == "" {
 		call.Target = strings.ToLower(req.URL.Host)
 	}
-	repeats := t.repeatsOf(req)
-	call.Idempotent = repeats != nil && repeats.may
+	cfg := t.guard.Config()
+	repeats := t.repeatsOf(&cfg, req)
+	hedged := cfg.Hedge != nil && mayHedge(req) && !t.measures
+	call.Idempotent = hedged || repeats != nil && repeats.may
 	tok, err := t.guard.Enter(req.Context(), call)
 	switch {
 	case err != nil && t.measures:
@@ -72,12 +78,12 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	x := newFlight(tok, req, repeats)
+	x.hedges = cfg.Hedge != nil && !t.measures && (hedged || !call.Idempotent)
 	defer func() { x.abandon() }()
 	for {
-		out := t.limited(x, req)
-		resp, err := t.base.RoundTrip(out)
-		x.retried = resp != nil && t.retriedBelow(resp)
-		next, resp, err := t.end(x, out, resp, err)
+		s, err := t.attempt(x)
+		x = s.flight
+		next, resp, err := t.end(x, s.out, s.resp, err)
 		if next == nil {
 			return resp, err
 		}
@@ -92,11 +98,11 @@ func (t *transport) CloseIdleConnections() {
 	}
 }
 
-// limited returns the request to send: a copy with a context of our own where
-// something may have to cancel it, else the caller's.
-func (t *transport) limited(x *flight, req *http.Request) *http.Request {
-	ctx := x.token.Context()
-	if d := cmp.Or(x.token.AttemptTimeout(), x.token.Timeout()); d > 0 {
+// limited returns the request to send within ctx and d: a copy with a context of our own
+// where something may have to cancel it, else the caller's.
+func (t *transport) limited(x *flight, ctx context.Context, d time.Duration) *http.Request {
+	req := x.request
+	if d > 0 {
 		ctx = x.limit.arm(ctx, t.guard.Name(), d)
 	}
 	if t.bodyIdle > 0 {
@@ -166,6 +172,7 @@ type flight struct {
 	sends      io.ReadCloser // the body of this attempt, if resends
 	resends    bool
 	retried    bool        // the answer says that it was retried further in
+	hedges     bool        // it may be sent again while it is under way, or is counted
 	handedOver bool        // the body's end settles the call
 	ended      atomic.Bool // a body's end and its Close may come from two goroutines
 }
@@ -178,6 +185,12 @@ func (x *flight) fail(err error) {
 	} else {
 		x.token.Done(unasked(err))
 	}
+}
+
+// release gives back what the time limits hold, and ends their contexts.
+func (x *flight) release() {
+	x.limit.release()
+	x.idle.release()
 }
 
 // abandon runs also when the RoundTripper below, or a function that judges, panicked
@@ -198,8 +211,7 @@ func (x *flight) end(err error) {
 	if !x.ended.CompareAndSwap(false, true) {
 		return
 	}
-	defer x.limit.release() // all of them also if a method of err panics
-	defer x.idle.release()
+	defer x.release() // all of them also if a method of err panics
 	defer x.token.Close()
 	if err != nil && x.request.Context().Err() == nil {
 		x.token.Settle(outcome.Failure, err)
