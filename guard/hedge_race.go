@@ -3,7 +3,6 @@ package guard
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -16,7 +15,7 @@ import (
 )
 
 // errLost is the cause of contexts of attempts that lost.
-var errLost = errors.New("guard: another attempt of the call was faster")
+var errLost = fmt.Errorf("guard: another attempt of the call was faster: %w", context.Canceled)
 
 // raced is the call whose attempts race. Its methods are called by the goroutine of the
 // caller.

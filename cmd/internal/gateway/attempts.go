@@ -22,9 +22,10 @@ import (
 const maxDiscarded = 4 << 10
 
 // askedTwice reports whether r can be sent to its upstream again, and does no harm then: its
-// method is idempotent, it has no body, and it does not change the protocol.
+// method is idempotent, it has no body, and it does not change the protocol. A request over
+// HTTP/2 has a Body also if it has none, and then a length of 0.
 func askedTwice(r *http.Request) bool {
-	if r.Body != nil && r.Body != http.NoBody || r.ContentLength != 0 || len(r.Header["Upgrade"]) > 0 {
+	if r.ContentLength != 0 || len(r.Header["Upgrade"]) > 0 {
 		return false
 	}
 	switch r.Method {
@@ -40,9 +41,9 @@ func askedTwice(r *http.Request) bool {
 func (rt *route) RoundTrip(r *http.Request) (*http.Response, error) {
 	info := infoOf(r.Context())
 	for {
-		s := rt.attempt(r, info.aim.take(rt))
+		s := rt.attempts(r, info)
 		info.at = s.to
-		if rt.guardName == "" || !again(r.Context(), s.resp, s.err) {
+		if rt.guardName == "" || !again(r.Context(), &s) {
 			info.account = s.account
 			return s.resp, s.err
 		}
@@ -58,9 +59,9 @@ type sent struct {
 	account upstreams.Attempt
 }
 
-// attempt sends r to one host and settles what that says of the host. All that it knows is
+// attempt sends r to one host, within a time limit unless that is 0, and settles what that says of the host. All that it knows is
 // its own: a request may have several at once.
-func (rt *route) attempt(r *http.Request, to *upstreams.Host) sent {
+func (rt *route) attempt(r *http.Request, to *upstreams.Host, limit time.Duration) sent {
 	s := sent{to: to, account: to.Begin()}
 	returned := false
 	defer func() {
@@ -69,16 +70,15 @@ func (rt *route) attempt(r *http.Request, to *upstreams.Host) sent {
 		}
 	}()
 	info, began := infoOf(r.Context()), clock.Now()
-	s.resp, s.err = rt.within(r, to.Peer())
+	s.resp, s.err = rt.within(r, to.Peer(), limit)
 	info.settleAttempt(r.Context(), &s, clock.Now().Sub(began))
 	returned = true
 	return s
 }
 
-// within sends r within the time limit of an attempt, if there is one. The context lives
+// within sends r within a time limit, unless that is 0. The context lives
 // as long as the request's: what of it is left when the header has come bounds nothing.
-func (rt *route) within(r *http.Request, peer *upstreams.Peer) (*http.Response, error) {
-	limit := protect.AttemptTimeout(r.Context())
+func (rt *route) within(r *http.Request, peer *upstreams.Peer, limit time.Duration) (*http.Response, error) {
 	if limit == 0 {
 		return send(r, r, peer)
 	}
@@ -103,30 +103,39 @@ func (rt *route) within(r *http.Request, peer *upstreams.Peer) (*http.Response, 
 
 // again asks the guard for another attempt after one that failed, and throws its answer
 // away if there is one.
-func again(ctx context.Context, resp *http.Response, err error) bool {
-	how := outcome.Failure
-	switch {
-	case ctx.Err() != nil:
-		return false
-	case err == nil:
-		if how = protect.StatusOutcome(resp.StatusCode); how == outcome.Success {
-			return false
-		}
-		err = errclass.Status(resp.StatusCode)
-		if d, ok := protect.ParseRetryAfter(resp.Header.Get("Retry-After"), time.Now()); ok {
-			err = retry.After(err, d)
-		}
-		if _, marked := resp.Header[protect.RetriedHeader]; marked && infoOf(ctx).route.trustsMark {
-			err = retry.Final(err)
-		}
-	case !upstreamFailed(err):
+func again(ctx context.Context, s *sent) bool {
+	how, err := s.fate()
+	if ctx.Err() != nil || how == outcome.Success || s.err != nil && how != outcome.Failure {
 		return false
 	}
 	granted, _ := protect.Retry(ctx, how, err)
-	if granted && resp != nil {
-		discard(resp)
+	if granted && s.resp != nil {
+		discard(s.resp)
 	}
 	return granted
+}
+
+// fate is what an attempt means for the guard, and why if it did not end well: what is not the
+// upstream's doing means nothing.
+func (s *sent) fate() (outcome.Outcome, error) {
+	if s.err != nil {
+		if upstreamFailed(s.err) {
+			return outcome.Failure, s.err
+		}
+		return outcome.Ignored, s.err
+	}
+	how := protect.StatusOutcome(s.resp.StatusCode)
+	if how == outcome.Success {
+		return how, nil
+	}
+	err := errclass.Status(s.resp.StatusCode)
+	if d, ok := protect.ParseRetryAfter(s.resp.Header.Get("Retry-After"), time.Now()); ok {
+		err = retry.After(err, d)
+	}
+	if _, marked := s.resp.Header[protect.RetriedHeader]; marked && infoOf(s.resp.Request.Context()).route.trustsMark {
+		err = retry.Final(err)
+	}
+	return how, err
 }
 
 // upstreamFailed reports whether err is the upstream's doing, and not that of the client,

@@ -193,3 +193,17 @@ func TestAttempts_EachHasItsTime(t *testing.T) {
 		t.Errorf("%v, retries %+v", s.Results, s.Retries)
 	}
 }
+
+// A request without a body has one of no length over HTTP/2, and is retried as over HTTP/1.
+func TestRetry_OverHTTP2(t *testing.T) {
+	up := &unsteady{first: 1}
+	r := newRig(t, up, retrying(nil))
+	resp, err := r.http2().Get(r.server.URL + "/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || up.asked.Load() != 2 {
+		t.Errorf("%d after %d requests", resp.StatusCode, up.asked.Load())
+	}
+}
