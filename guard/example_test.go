@@ -14,6 +14,7 @@ import (
 	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/retry"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -260,4 +261,28 @@ func ExampleGuard_Collect() {
 		}
 	})
 	// Output: foundation_calls_total checkout success 1
+}
+
+// Every protection of a call in one guard: a rate limit, a bulkhead, a time limit for all
+// attempts and one for each, a breaker, and retries.
+func Example_allProtections() {
+	perSecond, _ := ratelimit.New("orders", ratelimit.Config{Algorithm: ratelimit.FixedWindow, Limit: 100, Per: time.Second})
+	dependency, _ := breaker.New("orders", breaker.Config{FailureThreshold: 5, Window: 10 * time.Second, Cooldown: 30 * time.Second})
+	orders, err := guard.New("orders", guard.Config{
+		RateLimit: perSecond, Concurrency: 64, Breaker: dependency, Timeout: 2 * time.Second,
+		Retry: &retry.Config{Attempts: 3, Backoff: time.Millisecond, AttemptTimeout: 500 * time.Millisecond},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	attempts := 0
+	order, err := guard.Do(ctx, orders, guard.Call{Idempotent: true}, func(context.Context) (string, error) {
+		if attempts++; attempts < 3 {
+			return "", errors.New("connection reset")
+		}
+		return "order 7", nil
+	})
+	fmt.Println(order, err, attempts)
+	// Output: order 7 <nil> 3
 }

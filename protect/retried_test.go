@@ -132,16 +132,16 @@ func TestRetried_TheHandlerAnswersForItself(t *testing.T) {
 		next   func(http.ResponseWriter, *http.Request)
 		marked bool
 	}{
-		"retried in vain": {func(w http.ResponseWriter, r *http.Request) { final(r); w.WriteHeader(502) }, true},
+		"retried in vain": {func(w http.ResponseWriter, r *http.Request) { final(r); w.WriteHeader(http.StatusBadGateway) }, true},
 		"recovered":       {func(w http.ResponseWriter, r *http.Request) { final(r); _, _ = w.Write([]byte("from the cache")) }, false},
-		"failed at once":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }, false},
+		"failed at once":  {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) }, false},
 		"a mark of somebody else": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set(protect.RetriedHeader, "1")
-			w.WriteHeader(502)
+			w.WriteHeader(http.StatusBadGateway)
 		}, false},
 		"an error that is not final": {func(w http.ResponseWriter, r *http.Request) {
 			_, _ = protect.Retry(r.Context(), outcome.Failure, errors.New("down"))
-			w.WriteHeader(502)
+			w.WriteHeader(http.StatusBadGateway)
 		}, false},
 	} {
 		w := httptest.NewRecorder()
