@@ -39,7 +39,10 @@ func (p plan) start(ctx context.Context) (all []contender, stop func(), err erro
 		s.proxy("ReverseProxy, 1024 idle connections", func(addr string) { s.itself(connected, addr, "") }),
 		s.proxy("ReverseProxy as it comes", func(addr string) { s.itself(asItComes, addr, "") }),
 		s.proxy("foundation serve", func(addr string) {
-			s.run(exec.CommandContext(ctx, p.foundation, "serve", "--config", s.write("foundation.yaml", s.ours(addr))))
+			s.run(exec.CommandContext(ctx, p.foundation, "serve", "--config", s.write("foundation.yaml", s.ours(addr, s.upstream))))
+		}),
+		s.proxy("foundation serve, 3 upstreams", func(addr string) {
+			s.run(exec.CommandContext(ctx, p.foundation, "serve", "--config", s.write("upstreams.yaml", s.ours(addr, s.threeHosts()...))))
 		}),
 	}
 	if caddy, err := exec.LookPath("caddy"); err == nil {
@@ -117,8 +120,17 @@ func (s *starter) write(name, text string) string {
 	return path
 }
 
+// threeHosts are three addresses of the one upstream, so that what they cost is the choice
+// among them and not two more processes.
+func (s *starter) threeHosts() (urls []string) {
+	for _, host := range hosts {
+		urls = append(urls, strings.Replace(s.upstream, hosts[0], host, 1))
+	}
+	return urls
+}
+
 // ours has what a usual route has, and limits that nobody reaches.
-func (s *starter) ours(addr string) string {
+func (s *starter) ours(addr string, upstreams ...string) string {
 	return fmt.Sprintf(`version: 1
 admin: { listen: "off" }
 breakers: { b: {} }
@@ -126,8 +138,8 @@ rate_limits: { l: { limit: 10000000, per: 1s } }
 guards: { g: { breaker: b, rate_limit: l, timeout: 5s, concurrency: 1000 } }
 gateway:
   listen: %q
-  routes: [ { match: "/", upstream: %q, guard: g, key: "{remote_ip}" } ]
-`, addr, s.upstream)
+  routes: [ { match: "/", upstreams: [ %s ], guard: g, key: "{remote_ip}" } ]
+`, addr, strings.Join(upstreams, ", "))
 }
 
 func (s *starter) caddyfile(addr string) string {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -28,8 +30,29 @@ func play(role string) error {
 		}
 		handler = proxy(role, target)
 	}
-	server := &http.Server{Addr: os.Getenv(listenVariable), Handler: handler, ReadHeaderTimeout: time.Minute}
-	return server.ListenAndServe()
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+	addr := os.Getenv(listenVariable)
+	if role == upstream {
+		for _, host := range hosts[1:] {
+			ln, err := listen(strings.Replace(addr, hosts[0], host, 1))
+			if err != nil {
+				return err
+			}
+			go func() { _ = server.Serve(ln) }() // ends with the process
+		}
+	}
+	ln, err := listen(addr)
+	if err != nil {
+		return err
+	}
+	return server.Serve(ln)
+}
+
+// hosts are the addresses of the upstream, which all have one port.
+var hosts = []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"}
+
+func listen(addr string) (net.Listener, error) {
+	return new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 }
 
 // answer sends as many bytes as the path says.

@@ -108,3 +108,53 @@ func TestMetrics_SayWhatTheStatusSays(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// docs/gateway.md tells the numbers.
+func TestMetrics_OfHosts(t *testing.T) {
+	c := newCluster(t, 3)
+	r := c.rig(nil)
+	for range 30 {
+		r.get("/x")
+	}
+	r.outcomes(30)
+	values, all := map[string]float64{}, 0
+	r.gateway.Collect(func(s telemetry.Sample) {
+		if name, is := strings.CutPrefix(s.Desc.Name, "foundation_upstream_"); is {
+			values[name+" "+strings.Join(s.Labels, " ")] = s.Value
+			all++
+		}
+	})
+	if all != 1+9*3 || len(values) != all {
+		t.Errorf("%d series, %d of them different: %v", all, len(values), values)
+	}
+	sum := 0.0
+	for _, m := range c.hosts {
+		sum += values["attempts_total all "+m.address()+" success"]
+		if values["hosts all "+m.address()+" active"] != 1 {
+			t.Errorf("%s is not active: %v", m.address(), values)
+		}
+	}
+	if sum != 30 {
+		t.Errorf("%v attempts of 30", sum)
+	}
+}
+
+// What the DNS gave is no label.
+func TestMetrics_OfALookup(t *testing.T) {
+	d := newDNSRig(t, 2, "127.0.0.1", "127.0.0.2")
+	d.until("the first answer", func() bool { return len(d.hosts()) == 2 })
+	for range 10 {
+		d.get("/x")
+	}
+	d.gateway.Collect(func(s telemetry.Sample) {
+		if !strings.HasPrefix(s.Desc.Name, "foundation_upstream_") {
+			return
+		}
+		if len(s.Labels) > 1 && s.Labels[1] != "shop.test:"+d.port {
+			t.Errorf("%s has the label %q", s.Desc.Name, s.Labels[1])
+		}
+		if s.Desc.Name == "foundation_upstream_hosts" && s.Labels[2] == "active" && s.Value != 2 {
+			t.Errorf("%v active hosts", s.Value)
+		}
+	})
+}

@@ -147,10 +147,10 @@ func (n *naming) hostPort(a netip.Addr) string {
 func (n *naming) peer(a netip.Addr) *upstreams.Peer {
 	id := n.id
 	id.address = n.hostPort(a)
-	p := &upstreams.Peer{URL: n.url, Transport: newTransport(id, n.tls)}
+	p := &upstreams.Peer{URL: n.url, Transport: newTransport(id, n.tls.Clone())} // a transport writes into its settings
 	if id.scheme == "https" && !id.h2c {
 		id.http1 = true
-		p.Changes = newTransport(id, n.tls)
+		p.Changes = newTransport(id, n.tls.Clone())
 	}
 	return p
 }

@@ -199,6 +199,11 @@ func TestLookup_NoAnswerLeavesTheLastGoodOne(t *testing.T) {
 		d.names.say(nil, "127.0.0.1", "127.0.0.2")
 		d.until("an answer after "+name, func() bool { return d.lookup().Err == "" })
 	}
+	d.until("the last event", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(changed) >= 5
+	})
 	mu.Lock()
 	defer mu.Unlock()
 	if len(failed) != 5 || failed[0].Hosts != 2 || failed[0].Error == "" || len(changed) != 5 || changed[0].Recovered <= 0 || changed[0].Added != 0 {

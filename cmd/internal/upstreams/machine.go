@@ -1,6 +1,7 @@
 package upstreams
 
 import (
+	"slices"
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
@@ -225,7 +226,7 @@ func (m *machine) checked(i int, passes bool, now clock.Instant) []edge {
 // reshape makes the set one of other members and another policy: was[i] is the index that
 // member i had, or -1 if it is new.
 func (m *machine) reshape(policy Policy, was []int, now clock.Instant) []edge {
-	first := len(m.members) == 0
+	others := slices.ContainsFunc(was, func(old int) bool { return old >= 0 }) // that have the requests meanwhile
 	before := m.members
 	m.policy, m.members = policy, make([]member, len(was))
 	for i, old := range was {
@@ -234,7 +235,7 @@ func (m *machine) reshape(policy Policy, was []int, now clock.Instant) []edge {
 			continue
 		}
 		m.members[i].since = now
-		if !first {
+		if others {
 			m.recover(&m.members[i], now)
 		}
 	}
