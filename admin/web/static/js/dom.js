@@ -40,14 +40,20 @@ function append(el, children) {
   }
 }
 
+/** What setText has written where: to read it back from the document would cost more than to write it. */
+const written = Symbol("text");
+
 /**
- * Sets the text of an element, and touches nothing that is right already.
- * @param {Element} el
+ * Sets the text of an element, and touches nothing that is right already. It owns the text of
+ * that element from then on.
+ * @param {any} el
  * @param {any} text
  */
 export function setText(el, text) {
-  const value = String(text);
-  if (el.textContent !== value) el.textContent = value;
+  if (el[written] === text) return;
+  el[written] = text;
+  if (el.firstChild && !el.firstChild.nextSibling && el.firstChild.nodeType === 3) el.firstChild.nodeValue = text;
+  else el.textContent = text;
 }
 
 /** @param {Element} el @param {string} name @param {string|null} value */

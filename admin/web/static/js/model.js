@@ -13,12 +13,14 @@ export class Past {
   constructor() {
     this.values = new Float32Array(points).fill(NaN);
     this.at = 0;
+    this.pushed = 0; // how many there ever were
   }
 
   /** @param {number} value */
   push(value) {
     this.values[this.at] = value;
     this.at = (this.at + 1) % points;
+    this.pushed++;
   }
 
   /** @param {(value: number, i: number) => void} each */

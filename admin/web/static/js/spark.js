@@ -1,6 +1,6 @@
 // The small plot in a row: the rate of the last five minutes.
 
-import { svg, setAttr } from "./dom.js";
+import { svg } from "./dom.js";
 
 const width = 72, height = 18;
 
@@ -9,9 +9,12 @@ export function sparkEl() {
   return svg("svg", { class: "spark", viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" }, svg("path", { d: "" }));
 }
 
-/** @param {Element} el @param {import("./model.js").Past} past */
+/** @param {any} el @param {import("./model.js").Past} past */
 export function showSpark(el, past) {
-  setAttr(el.firstChild, "d", path(past));
+  if (el.past === past && el.pushed === past.pushed) return;
+  el.past = past;
+  el.pushed = past.pushed;
+  el.firstChild.setAttribute("d", path(past));
 }
 
 /** @param {import("./model.js").Past} past */
@@ -23,9 +26,14 @@ function path(past) {
   past.forEach((v, i) => {
     if (Number.isNaN(v)) pen = false;
     else {
-      d += `${pen ? "L" : "M"}${((i / n) * width).toFixed(1)} ${(height - 1 - (most ? v / most : 0) * (height - 2)).toFixed(1)}`;
+      d += `${pen ? "L" : "M"}${tenth((i / n) * width)} ${tenth(height - 1 - (most ? v / most : 0) * (height - 2))}`;
       pen = true;
     }
   });
   return d;
+}
+
+/** @param {number} n */
+function tenth(n) {
+  return Math.round(n * 10) / 10;
 }

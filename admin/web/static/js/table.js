@@ -82,15 +82,17 @@ export class Table {
     const cells = this.columns.map((c) => {
       const inner = c.make ? c.make() : null;
       const cell = h(c.key === "name" ? "th" : "td", { class: c.class, scope: c.key === "name" ? "row" : null }, inner);
-      cell.inner = inner || cell;
-      return cell;
+      return [cell, inner || cell];
     });
-    return h("tr", { on: { click: open } }, cells);
+    const tr = h("tr", { on: { click: open } }, cells.map(([cell]) => cell));
+    tr.inner = cells.map(([, inner]) => inner); // where each column writes
+    return tr;
   }
 
   update(tr, row) {
     if (tr.level !== row.level) setAttr(tr, "class", (tr.level = row.level));
-    this.columns.forEach((c, i) => c.show(tr.cells[i].inner, row, this.model));
+    const { columns, model } = this;
+    for (let i = 0; i < columns.length; i++) columns[i].show(tr.inner[i], row, model);
   }
 }
 

@@ -35,10 +35,9 @@ export function stateEl() {
   return h("span", { class: "state" }, h("span", { "aria-hidden": "true", class: "glyph" }), h("span", { class: "word" }));
 }
 
-/** @param {HTMLElement} el @param {string} level @param {string} state @param {string} [text] in place of the word for the state */
+/** @param {any} el @param {string} level @param {string} state @param {string} [text] in place of the word for the state */
 export function showState(el, level, state, text) {
-  const name = `state ${level}`;
-  if (el.className !== name) el.className = name;
+  if (el.level !== level) el.className = `state ${(el.level = level)}`;
   setText(el.firstChild, glyphOf(state, level));
   setText(el.lastChild, text || wordOf(state));
 }
