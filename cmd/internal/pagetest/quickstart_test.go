@@ -90,7 +90,7 @@ func TestQuickstart_TheIncident(t *testing.T) {
 	b.shows(".guard", "refuses")
 	b.shoot("quickstart-incident")
 	b.click(".breaker a.open", "demo")
-	b.shows("#main", "status_5xx", "States", "Calls", "What to try")
+	b.shows("#main", "status_500", "States", "Calls", "What to try")
 	b.until("the transition is on the plots", "document.querySelector('.canvas[role=img]')?.ariaLabel.includes('closed → open')")
 	b.pictures("quickstart-breaker")
 	b.click("button", "Force open")

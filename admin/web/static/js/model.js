@@ -114,7 +114,7 @@ export class Model {
 
   /** @param {string} kind @param {string} name */
   find(kind, name) {
-    return this.rows.get(`${kind}/${name}`);
+    return this.rows.get(`${kind}/${name}`) || this.order.find((row) => row.kind === kind && row.name === name); // hosts are named within their routes
   }
 }
 
