@@ -30,7 +30,8 @@ function show(states, { picture, table, note, title }) {
   const bands = states.bands.map((b) => ({ ...b, a: Math.max(from, millis(b.from)), z: Math.min(to, millis(b.to) || to) }));
   const rects = bands.map((b) => {
     const high = heights[b.state] || 8;
-    return svg("rect", { class: `${b.state}${b.forced ? " forced" : ""}`, x: x(b.a).toFixed(1), width: Math.max(1.5, x(b.z) - x(b.a)).toFixed(1), y: height - high, height: high },
+    const wide = Math.max(2, x(b.z) - x(b.a)); // an outage of a second is to be seen
+    return svg("rect", { class: `${b.state}${b.forced ? " forced" : ""}`, x: Math.min(x(b.a), width - wide).toFixed(1), width: wide.toFixed(1), y: height - high, height: high },
       svg("title", null, `${wordOf(b.state)} ${clock(b.a)} to ${clock(b.z)}${b.reason ? `: ${b.reason}` : ""}`));
   });
   replace(picture, svg("svg", { viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "none", role: "img", "aria-label": sentence(title, bands, from, to) }, rects),

@@ -27,7 +27,7 @@ const none = "–";
 function stateText(row, model) {
   const parts = [wordOf(row.override || row.state)];
   if (row.override) parts.push(millis(row.until) ? `, ${span((millis(row.until) - model.now) / 1000)} left` : ", until released");
-  else if (row.level !== "idle" && row.share > 0) parts.push(` ${percent(row.share)}`);
+  else if (row.kind !== "breaker" && row.level !== "idle" && row.share > 0) parts.push(` ${percent(row.share)}`);
   if (row.mode === "shadow") parts.push(" (shadow)");
   if (row.mode === "off") parts.push(" (off)");
   return parts.join("");

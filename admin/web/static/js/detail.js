@@ -16,13 +16,20 @@ import { whyEl } from "./whyview.js";
 /** The spans that can be looked at, with the steps of their plots. */
 const windows = [["5m", "5 minutes", "1s"], ["15m", "15 minutes", "10s"], ["1h", "1 hour", "10s"]];
 
+/** The span that is shown unasked: the whole hour, or as much as there is. @param {import("./model.js").Model} model */
+function usual(model) {
+  const up = model.frame.uptime_seconds;
+  return windows[up < 300 ? 0 : up < 900 ? 1 : 2];
+}
+
 export class Detail {
   /** @param {import("./address.js").Place} place @param {import("./app.js").App} app */
   constructor(place, app) {
     this.app = app;
     this.kind = place.view;
     this.name = place.name;
-    this.window = windows.find(([w]) => w === place.query.get("window")) || windows[2];
+    this.usual = usual(app.model);
+    this.window = windows.find(([w]) => w === place.query.get("window")) || this.usual;
     this.state = stateEl();
     this.actions = h("div", { class: "actions" });
     this.shown = ""; // what the actions were made for
@@ -50,7 +57,7 @@ export class Detail {
   /** @param {string[]} w */
   look(w) {
     this.window = w;
-    remember("window", w[0] === "1h" ? "" : w[0]);
+    remember("window", w === this.usual ? "" : w[0]);
     this.show(this.app.model);
   }
 
