@@ -14,7 +14,19 @@ import (
 // Follow calls show with the events of a stream until it ends, show fails, or ctx ends.
 // A stream that the server has ended is no error.
 func (c *Client) Follow(ctx context.Context, path string, show func(Event) error) error {
-	resp, err := c.send(ctx, http.MethodGet, path, nil)
+	return c.messages(ctx, path, nil, 8<<20, func(kind, data string) error { // an event may hold a megabyte of data, escaped
+		var e Event
+		more, err := followed(kind, data, &e)
+		if err != nil || !more {
+			return err
+		}
+		return show(e)
+	})
+}
+
+// messages reads a stream of server-sent events, whose lines have at most so many bytes.
+func (c *Client) messages(ctx context.Context, path string, header http.Header, most int, each func(kind, data string) error) error {
+	resp, err := c.sendWith(ctx, http.MethodGet, path, nil, header)
 	if err != nil {
 		return err
 	}
@@ -23,7 +35,7 @@ func (c *Client) Follow(ctx context.Context, path string, show func(Event) error
 		return decode(resp, nil)
 	}
 	lines := bufio.NewScanner(resp.Body)
-	lines.Buffer(make([]byte, 0, 64<<10), 8<<20) // an event may hold a megabyte of data, escaped
+	lines.Buffer(make([]byte, 0, 64<<10), most)
 	kind := ""
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), ": ")
@@ -33,7 +45,7 @@ func (c *Client) Follow(ctx context.Context, path string, show func(Event) error
 		case "event":
 			kind = value
 		case "data":
-			if err := followed(kind, value, show); err != nil {
+			if err := each(kind, value); err != nil {
 				return err
 			}
 		}
@@ -42,30 +54,29 @@ func (c *Client) Follow(ctx context.Context, path string, show func(Event) error
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, bufio.ErrTooLong):
-		return fmt.Errorf("an event of the stream is too long to be read: %w", err)
+		return fmt.Errorf("a message of the stream is too long to be read: %w", err)
 	case err != nil:
 		return fmt.Errorf("%w any more: %w", ErrUnreachable, err)
 	}
 	return nil
 }
 
-// followed handles the data of one message of a stream.
-func followed(kind, data string, show func(Event) error) error {
+// followed reads the data of one message of a stream; more is false where it is the end.
+func followed(kind, data string, into any) (more bool, err error) {
 	if kind == "problem" {
 		p := new(Problem)
 		if json.Unmarshal([]byte(data), p) != nil {
-			return errors.New("the server ended the stream and gave no reason that can be read")
+			return false, errors.New("the server ended the stream and gave no reason that can be read")
 		}
 		if p.Code == "closed" { // the daemon stops, and may come back
-			return nil
+			return false, nil
 		}
-		return p
+		return false, p
 	}
-	var e Event
-	if err := json.Unmarshal([]byte(data), &e); err != nil {
-		return fmt.Errorf("the stream holds something else than events: %w", err)
+	if err := json.Unmarshal([]byte(data), into); err != nil {
+		return false, fmt.Errorf("the stream holds something else than was asked for: %w", err)
 	}
-	return show(e)
+	return true, nil
 }
 
 // Download writes the answer to a POST to w, after it has said how long it is. An answer

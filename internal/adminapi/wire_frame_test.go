@@ -85,13 +85,13 @@ func exampleRows(never float64) []adminapi.FrameRow {
 			InFlight: 3, LastError: "status_5xx", LastErrorAt: at(2), Counted: none,
 		},
 		{
+			ID: "pool/orders_db", Kind: "pool", Name: "orders_db", Operation: "pool:orders_db:wait", Level: "warn", Weight: 3_000_000_000_009, State: "overflow", WindowSeconds: 60, Calls: 300, Rate: 5, NowRate: 5.2,
+			SuccessRatio: 1, P50Seconds: 0, P95Seconds: 0.004, P99Seconds: 0.012, InFlight: 6, Limit: 7, Waiting: 1, Counted: none,
+		},
+		{
 			ID: "breaker/payments", Kind: "breaker", Name: "payments", Level: "warn", Weight: 3_000_000_000_000, State: "closed", Since: at(420), Override: "forced-closed", Until: at(-180), Mode: "enforce",
 			WindowSeconds: 60, Calls: 612, Rate: 10.2, NowRate: 10.4, SuccessRatio: 0.992, FailureRatio: 0.008, FailureLimit: 0.5, SlowRatio: 0.02, SlowLimit: 0.8,
 			Counted: []adminapi.Fact{{Name: "failure_ratio", Value: 0.008, Limit: 0.5, Bounded: true, Unit: "ratio"}, {Name: "slow_ratio", Value: 0.02, Limit: 0.8, Bounded: true, Unit: "ratio"}, {Name: "calls", Value: 102, Limit: 20, Bounded: true}},
-		},
-		{
-			ID: "pool/orders_db", Kind: "pool", Name: "orders_db", Operation: "pool:orders_db:wait", Level: "warn", Weight: 3_000_000_000_009, State: "overflow", WindowSeconds: 60, Calls: 300, Rate: 5, NowRate: 5.2,
-			SuccessRatio: 1, P50Seconds: 0, P95Seconds: 0.004, P99Seconds: 0.012, InFlight: 6, Limit: 7, Waiting: 1, Counted: none,
 		},
 		{
 			ID: "rate_limit/per_user", Kind: "rate_limit", Name: "per_user", Level: "ok", Weight: 1_033_000_000_004, State: "denies", Mode: "enforce", Share: 0.033, Reason: "rate_limited",

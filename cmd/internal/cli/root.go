@@ -45,7 +45,7 @@ func (a *app) root() *cobra.Command {
 	)
 	root.AddCommand(a.speaks(
 		a.healthcheckCommand(),
-		a.statusCommand(), a.whyCommand(), a.getCommand(), a.alertsCommand(), a.eventsCommand(), a.checkCommand(), a.bundleCommand(),
+		a.statusCommand(), a.topCommand(), a.whyCommand(), a.getCommand(), a.alertsCommand(), a.eventsCommand(), a.checkCommand(), a.bundleCommand(),
 		a.breakerCommand(), a.rateLimitCommand(), a.serviceCommand(), a.memoryCommand(), a.reloadCommand(), a.logLevelCommand(),
 	)...)
 	setHelp(root)

@@ -169,6 +169,7 @@ func daemon(t *testing.T) (addr string, requests *[]string) {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", reply(s))
+	mux.HandleFunc("GET /v1/frame", reply(watched()))
 	mux.HandleFunc("GET /v1/why/{kind}/{name}", reply(explained()))
 	mux.HandleFunc("GET /v1/why/{name}", reply(explained()))
 	mux.HandleFunc("GET /v1/config/history", reply(adminapi.List[adminapi.Revision]{APIVersion: "v1", Items: revisions()}))

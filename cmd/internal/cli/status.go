@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/elixirscope/foundation/cmd/internal/cells"
 	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
@@ -166,21 +167,8 @@ func (a *app) sayWrapped(first, text string) {
 	}
 }
 
-// wrapped breaks a text between its words. A word that is longer than a line has one.
-func wrapped(text string, most int) (lines []string) {
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		if line != "" && width(line)+1+width(word) > most {
-			lines = append(lines, line)
-			line = ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return append(lines, line)
-}
+// wrapped is [cells.Wrap].
+func wrapped(text string, most int) []string { return cells.Wrap(text, most) }
 
 // notRunning are the services to look at: those that have done their work are not among
 // them.

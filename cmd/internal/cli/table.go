@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/elixirscope/foundation/cmd/internal/cells"
 )
 
 // table prints rows in aligned columns. It counts columns and colours a cell only
@@ -84,20 +84,8 @@ func (t *table) row(values ...any) {
 	t.rows = append(t.rows, cells)
 }
 
-// printable replaces what could move the cursor or show the rest of the line in another
-// order: keys come from traffic.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if misleads(r) {
-			return '.'
-		}
-		return r
-	}, s)
-}
-
-func misleads(r rune) bool {
-	return r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == utf8.RuneError || r == 0x2028 || r == 0x2029 || unicode.Is(unicode.Bidi_Control, r)
-}
+// printable is [cells.Printable].
+func printable(s string) string { return cells.Printable(s) }
 
 // printableLines is printable for a text of several lines.
 func printableLines(s string) string {
@@ -117,7 +105,7 @@ func printableLines(s string) string {
 func escaped(raw []byte) string {
 	var b strings.Builder
 	for _, r := range string(raw) {
-		if r >= 0x7f && misleads(r) {
+		if r >= 0x7f && cells.Misleads(r) {
 			fmt.Fprintf(&b, `\u%04x`, r)
 		} else {
 			b.WriteRune(r)
@@ -154,44 +142,11 @@ func (t *table) fit(most int) *table {
 func (t *table) cut(column, most int) {
 	for _, row := range t.rows {
 		if t.flex[column] == flexName {
-			row[column].text = shortened(row[column].text, most)
+			row[column].text = cells.Shorten(row[column].text, most)
 		} else {
-			row[column].text = clipped(row[column].text, most)
+			row[column].text = cells.Clip(row[column].text, most)
 		}
 	}
-}
-
-// clipped leaves the end of a text out that is too long.
-func clipped(text string, most int) string {
-	if width(text) <= most {
-		return text
-	}
-	runes := []rune(text)
-	for len(runes) > 0 && width(string(runes)) > most-1 {
-		runes = runes[:len(runes)-1]
-	}
-	return string(runes) + "…"
-}
-
-// shortened takes out of the middle of a text what is too much: names differ at both ends.
-func shortened(text string, most int) string {
-	if width(text) <= most {
-		return text
-	}
-	runes := []rune(text)
-	head, tail := most/2, (most-1)/2
-	for head+tail > 0 {
-		out := string(runes[:min(head, len(runes))]) + "…" + string(runes[max(0, len(runes)-tail):])
-		if width(out) <= most {
-			return out
-		}
-		if head > tail {
-			head--
-		} else {
-			tail--
-		}
-	}
-	return "…"
 }
 
 func (t *table) widths() []int {
@@ -246,34 +201,5 @@ func paint(text string, s style, colour bool) string {
 	return string(s) + text + resetStyle
 }
 
-// width is how many columns of a terminal s takes: two for each letter of the scripts
-// of East Asia and each emoji, none for marks that go with the letter before.
-func width(s string) int {
-	n := 0
-	for _, r := range s {
-		switch {
-		case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
-		case unicode.Is(wide, r):
-			n += 2
-		default:
-			n++
-		}
-	}
-	return n
-}
-
-// wide are the blocks whose letters take two columns (Unicode, UAX #11).
-var wide = &unicode.RangeTable{
-	R16: []unicode.Range16{
-		{0x1100, 0x115f, 1},
-		{0x2e80, 0x303e, 1},
-		{0x3041, 0xa4cf, 1},
-		{0xa960, 0xa97c, 1},
-		{0xac00, 0xd7a3, 1},
-		{0xf900, 0xfaff, 1},
-		{0xfe30, 0xfe6f, 1},
-		{0xff01, 0xff60, 1},
-		{0xffe0, 0xffe6, 1},
-	},
-	R32: []unicode.Range32{{0x1b000, 0x1b2ff, 1}, {0x1f300, 0x1f64f, 1}, {0x1f680, 0x1f6ff, 1}, {0x1f900, 0x1faff, 1}, {0x20000, 0x3fffd, 1}},
-}
+// width is [cells.Width].
+func width(s string) int { return cells.Width(s) }
