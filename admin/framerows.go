@@ -43,7 +43,11 @@ func frameRows(s *adminapi.Status, of recents, now time.Time) []adminapi.FrameRo
 		rows = append(rows, poolRow(&s.Pools[i], of, used["pool/"+s.Pools[i].Name], now))
 	}
 	for i := range s.Routes {
-		rows = append(rows, routeRow(&s.Routes[i], of))
+		t := &s.Routes[i]
+		rows = append(rows, routeRow(t, of))
+		for j := range t.Upstreams {
+			rows = append(rows, upstreamRow(t, &t.Upstreams[j], nameOf(s.Routes, &t.Upstreams[j])))
+		}
 	}
 	for i := range rows {
 		finish(&rows[i])
@@ -59,7 +63,9 @@ func byWeight(x, y adminapi.FrameRow) int {
 // finish fills in what follows from the other fields, and rounds what nobody reads further: a
 // row that says the same is not sent again.
 func finish(r *adminapi.FrameRow) {
-	r.ID = r.Kind + "/" + r.Name
+	if r.ID == "" {
+		r.ID = r.Kind + "/" + r.Name
+	}
 	rank := uint64(max(0, slices.Index(levels, r.Level)))
 	bad := uint64(r.RefusedRate*60) + uint64(r.FailureRatio*float64(r.Calls))
 	r.Weight = rank*1e12 + uint64(math.Round(1000*min(1, r.Share)))*1e9 + min(bad, 1e9-1)
@@ -276,6 +282,26 @@ func routeRow(t *adminapi.Route, of recents) adminapi.FrameRow {
 	fillRecent(&r, &t.Recent, s)
 	if len(t.Failures) > 0 {
 		r.LastError, r.LastErrorAt = t.Failures[0].Class, t.Failures[0].Last
+	}
+	return r
+}
+
+// upstreamRow is one host of a route, of which only what is so now is known: its requests are
+// counted since the start.
+func upstreamRow(t *adminapi.Route, u *adminapi.Upstream, name string) adminapi.FrameRow {
+	r := adminapi.FrameRow{
+		ID: "upstream/" + t.Name + "/" + u.Name, Kind: "upstream", Name: name, Of: t.Name, State: u.State, Level: levelOK, Since: u.Since, NextAt: u.Until,
+		Reason: u.Reason, InFlight: u.InFlight, LastError: u.LastError.Class, LastErrorAt: u.LastError.At,
+	}
+	switch {
+	case out(u) && t.Panic.On:
+		r.Level = levelBad
+	case out(u):
+		r.Level = levelWarn
+	case u.State == hostSlowStart:
+		r.Level = levelNote
+	case u.Requests == 0 && u.InFlight == 0:
+		r.State, r.Level = stateIdle, levelIdle
 	}
 	return r
 }

@@ -63,10 +63,14 @@ func (a *api) bands(r *http.Request, v *adminapi.BreakerStates, now *breaker.Sta
 		return nil, "", err
 	}
 	note := ""
+	list, from := transitions(page.Events, v.Member), v.From
+	if started := a.options.Program.Started; from.Before(started) && (len(list) == 0 || !list[0].at.Before(started)) {
+		from, note = started, "the program began to run at "+clockText(started)+": there was no such breaker before"
+	}
 	if page.More {
 		note = "there are more transitions than are shown, which are the latest"
 	}
-	return bandsOf(transitions(page.Events, v.Member), now, v.From, v.To), note, nil
+	return bandsOf(list, now, from, v.To), note, nil
 }
 
 // transition is an event of a breaker, as it is recorded: what is zero is left out.

@@ -68,7 +68,7 @@ type ReasonRate struct {
 // is zero. Numbers of calls are of the last WindowSeconds, and ratios of the calls that ran. Those
 // of breakers and rules are of the guards that use them; those of pools are of the waits for a worker.
 type FrameRow struct {
-	ID   string `json:"id"`   // kind and name, as in "guard/checkout": unique, the same in each frame
+	ID   string `json:"id"`   // kind and name, as in "guard/checkout", of an upstream with its route between: unique, the same in each frame
 	Kind string `json:"kind"` // "guard", "breaker", "rate_limit", "pool", "route" or "upstream": as in /v1/why/{kind}/{name}
 	Name string `json:"name"`
 	Of   string `json:"of"` // of an upstream the route, of a route its guard, else ""
@@ -80,11 +80,11 @@ type FrameRow struct {
 	// Weight orders rows: the greatest first, and of equals by ID.
 	Weight uint64 `json:"weight"`
 	// State is a word: of a breaker "closed", "open" or "half-open" (of a group its worst
-	// member's); of a pool "ready", "overflow", "full" or "degraded"; of a rule "allows" or "denies"; of guards and routes the
+	// member's); of a pool "ready", "overflow", "full" or "degraded"; of a rule "allows" or "denies"; of an upstream "active", "slow_start", "check_failed" or "ejected"; of guards and routes the
 	// trouble "full", "refuses", "fails", "leave" or "slow", and "ok"; "idle" where nothing came.
 	State    string    `json:"state"`
 	Since    time.Time `json:"since"`    // of State; zero where that is not known
-	NextAt   time.Time `json:"next_at"`  // when a breaker probes next, or a pool tries again; zero: nothing is due
+	NextAt   time.Time `json:"next_at"`  // when a breaker probes next, a pool tries again, or an upstream gets requests; zero: nothing is due
 	Override string    `json:"override"` // "forced-open" or "forced-closed", "" without one
 	Until    time.Time `json:"until"`    // of Override; zero: until it is released
 	Mode     string    `json:"mode"`     // "enforce", "shadow" or "off"; "" where the kind has none

@@ -192,12 +192,8 @@ func (m model) open() (tea.Model, tea.Cmd) {
 }
 
 func (m model) ask(r adminapi.FrameRow) tea.Cmd {
-	kind, name := r.Kind, r.Name
-	if kind == "upstream" {
-		kind, name = "route", r.Of
-	}
 	return func() tea.Msg {
-		text, err := m.why(m.ctx, kind, name)
+		text, err := m.why(m.ctx, r.Kind, r.Name)
 		return whyMsg{r.ID, text, err}
 	}
 }
