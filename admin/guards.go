@@ -26,6 +26,7 @@ func guardView(s guard.Status) adminapi.Guard {
 	v.RefusedBy, v.Refused = byCode(s.Refused)
 	v.WouldRefuseBy, v.WouldRefuse = byCode(s.WouldRefuse)
 	v.Retries = retriesView(&s)
+	v.Hedges = hedgesView(&s)
 	return v
 }
 
@@ -46,7 +47,7 @@ func retriesView(s *guard.Status) adminapi.Retries {
 		v.Stopped += n
 	}
 	for _, b := range s.Retries.Budgets {
-		v.Budgets = append(v.Budgets, adminapi.RetryBudget{Target: b.Target, FirstAttempts: b.First, Retries: b.Retries, Denied: b.Denied, Left: b.Left})
+		v.Budgets = append(v.Budgets, adminapi.RetryBudget{Target: b.Target, FirstAttempts: b.First, Retries: b.Retries, Denied: b.Denied, HedgesDenied: b.HedgesDenied, Left: b.Left})
 	}
 	return v
 }

@@ -54,6 +54,7 @@ func (e *explanation) guard(name string) {
 	}
 	e.partsOfGuard(g)
 	e.retriesOf(g)
+	e.hedgesOf(g)
 	e.routesOf(g)
 	e.errorsOf(g)
 	e.deniedBy(g)

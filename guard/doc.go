@@ -16,6 +16,8 @@
 //     something to fall back to.
 //   - [Guard.Enter] where a call does not fit in a function: a stream, an
 //     interceptor with two hooks.
+//   - [DoHedged] for an idempotent call that should not wait for a slow attempt: another one
+//     starts beside it, and the first good one gives the result.
 //   - [DoDetached] for a function that ignores its context: the caller is answered
 //     on time nevertheless, at the price of a goroutine.
 //
@@ -38,7 +40,7 @@
 //
 // Everything is safe for concurrent use. A call blocks only for a turn
 // of a leaky bucket, for a worker of the pool, and between two attempts. A guard starts no goroutine, except
-// that [DoDetached] runs its function in one and that a timer takes back expired leases. [Guard.Reconfigure] replaces the settings of all calls that begin later;
+// that [DoDetached] and hedged calls run their functions in some and that a timer takes back expired leases. [Guard.Reconfigure] replaces the settings of all calls that begin later;
 // every call sees one revision whole.
 //
 // # Errors

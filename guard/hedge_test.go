@@ -423,6 +423,9 @@ func TestHedge_TheBudgetIsThatOfRetries(t *testing.T) {
 		if h.Started+h.Refused[guard.HedgeNoBudget] != calls || h.Started > calls/10+10 || h.Started < calls/10 {
 			t.Errorf("hedges %+v", h)
 		}
+		if b := g.Status().Retries.Budgets[0]; b.HedgesDenied != h.Refused[guard.HedgeNoBudget] || b.Denied != 0 || b.Retries != h.Started {
+			t.Errorf("budget %+v", b)
+		}
 		if r := g.Status().Retries; r.Left() > 1 {
 			t.Errorf("%+v", r)
 		}

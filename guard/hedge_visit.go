@@ -29,7 +29,7 @@ func (v *visit) beside(ctx context.Context, c *Call, delay time.Duration) (*visi
 		return nil, HedgeNoTime
 	case g.losers.Load() >= int64(v.rev.config.MaxDetached):
 		return nil, HedgeLosersLate
-	case !budget.Take(now, v.rev.share):
+	case !budget.TakeHedge(now, v.rev.share):
 		return nil, HedgeNoBudget
 	}
 	h := v.newHedge(now)

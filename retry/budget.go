@@ -37,13 +37,14 @@ type Budget struct {
 	mu      sync.Mutex // guards what follows; nothing is called under it
 	retries uint64     // ever
 	denied  uint64     // ever: those that were refused
-	refused int64      // the slice in which a retry was last refused, if any was
+	slow    uint64     // ever: hedges that were refused
+	refused int64      // the slice in which a retry or a hedge was last refused, if any was
 	any     bool       // one was
 	marks   [sliceCount]mark
 }
 
 // mark holds the counts as they were when a slice began.
-type mark struct{ first, retries, denied uint64 }
+type mark struct{ first, retries, denied, slow uint64 }
 
 // First counts a first attempt that begins now.
 func (b *Budget) First(now clock.Instant) {
@@ -58,13 +59,19 @@ func (b *Budget) First(now clock.Instant) {
 
 // Take takes one retry out of the budget, and reports whether there was one. share is
 // [Config.Budget].
-func (b *Budget) Take(now clock.Instant, share float64) bool {
+func (b *Budget) Take(now clock.Instant, share float64) bool { return b.take(now, share, &b.denied) }
+
+// TakeHedge is Take for a hedge, an attempt beside one that is slow and has not failed. Retries
+// and hedges have one budget; only those that were refused are told apart.
+func (b *Budget) TakeHedge(now clock.Instant, share float64) bool { return b.take(now, share, &b.slow) }
+
+func (b *Budget) take(now clock.Instant, share float64, denied *uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.roll(now)
 	if b.left(share) < 1 {
 		b.refused, b.any = b.slice(), true
-		b.denied++
+		*denied++
 		return false
 	}
 	b.retries++
@@ -88,9 +95,11 @@ func (b *Budget) Return(taken, now clock.Instant) {
 // BudgetStatus describes a [Budget] at one moment.
 type BudgetStatus struct {
 	First   uint64 // first attempts in the window
-	Retries uint64 // retries in the window
+	Retries uint64 // retries and hedges in the window
 	Denied  uint64 // retries in the window for which there was none left
-	Left    uint64 // how many more retries there may be now
+	// HedgesDenied is how many hedges there were in the window for which there was none left.
+	HedgesDenied uint64
+	Left         uint64 // how many more retries and hedges there may be now
 }
 
 // Status returns a picture of the budget. share is [Config.Budget].
@@ -101,7 +110,7 @@ func (b *Budget) Status(now clock.Instant, share float64) BudgetStatus {
 	oldest := b.oldest()
 	return BudgetStatus{
 		First: b.first.Load() - oldest.first, Retries: b.retries - oldest.retries, Denied: b.denied - oldest.denied,
-		Left: uint64(max(0, b.left(share))),
+		HedgesDenied: b.slow - oldest.slow, Left: uint64(max(0, b.left(share))),
 	}
 }
 
@@ -109,7 +118,7 @@ func (b *Budget) Status(now clock.Instant, share float64) BudgetStatus {
 // answers as a new one.
 func (b *Budget) Idle(now clock.Instant) bool {
 	s := b.Status(now, 0)
-	return s.First+s.Retries+s.Denied == 0
+	return s.First+s.Retries+s.Denied+s.HedgesDenied == 0
 }
 
 // left is how many retries there may be now. REQUIRES: b.mu.
@@ -146,7 +155,7 @@ func (b *Budget) roll(now clock.Instant) {
 	if to < b.slice() {
 		b.any = false // of another clock
 	}
-	count := mark{b.first.Load(), b.retries, b.denied}
+	count := mark{b.first.Load(), b.retries, b.denied, b.slow}
 	for k := from + 1; k <= to; k++ {
 		*b.at(k) = count
 	}

@@ -123,6 +123,7 @@ type Guard struct {
 	WouldRefuseBy       map[string]uint64   `json:"would_refuse_by"`
 	LeasesExpired       uint64              `json:"leases_expired"`
 	Retries             Retries             `json:"retries"`
+	Hedges              Hedges              `json:"hedges"`
 	P50Seconds          float64             `json:"p50_seconds"` // of calls that succeeded
 	P95Seconds          float64             `json:"p95_seconds"`
 	P99Seconds          float64             `json:"p99_seconds"`
@@ -154,13 +155,30 @@ type Retries struct {
 	Budgets    []RetryBudget     `json:"budgets"`     // by target, "" first: the calls without one
 }
 
+// Hedges are those of a guard. After is "" without, and all else is then what was counted before.
+type Hedges struct {
+	After        string            `json:"after"`         // as it is set: a duration, or a percentile as p95
+	Max          int               `json:"max"`           // beside one attempt
+	DelaySeconds float64           `json:"delay_seconds"` // in force now; 0 while it is not known
+	Samples      int               `json:"samples"`       // attempts of the last minute that a percentile is taken of
+	MinSamples   int               `json:"min_samples"`   // that it takes; 0 if the delay is fixed
+	Started      uint64            `json:"started"`
+	Won          uint64            `json:"won"`    // they gave the result of their call
+	Lost         uint64            `json:"lost"`   // another attempt was faster
+	Failed       uint64            `json:"failed"` // by themselves
+	Refused      uint64            `json:"refused"`
+	RefusedBy    map[string]uint64 `json:"refused_by"` // by reason
+	Losers       int64             `json:"losers"`     // attempts that lost and have not returned
+}
+
 // RetryBudget is what is counted of one target in the last ten seconds, and what it may
 // have now.
 type RetryBudget struct {
 	Target        string `json:"target"`
 	FirstAttempts uint64 `json:"first_attempts"`
 	Retries       uint64 `json:"retries"`
-	Denied        uint64 `json:"denied"` // failures that were not tried again, because nothing was left
+	Denied        uint64 `json:"denied"`        // failures that were not tried again, because nothing was left
+	HedgesDenied  uint64 `json:"hedges_denied"` // slow attempts that were not hedged, for the same reason
 	Left          uint64 `json:"left"`
 }
 
