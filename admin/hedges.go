@@ -34,7 +34,10 @@ func (e *explanation) hedgesOf(g *adminapi.Guard) {
 		return
 	}
 	e.number("hedged after", h.DelaySeconds, "seconds", false, delayNote(h))
-	e.number("hedges", float64(h.Started), "", false, fmt.Sprintf("since the start: %d gave the result, %d were too late, %d failed%s", h.Won, h.Lost, h.Failed, split(h.RefusedBy, 0)))
+	e.number("hedges", float64(h.Started), "", false, fmt.Sprintf("since the start: %d won, %d lost, %d failed", h.Won, h.Lost, h.Failed))
+	if h.Refused > 0 {
+		e.number("without", float64(h.Refused), "", false, "since the start"+split(h.RefusedBy, 0))
+	}
 	if h.Losers > 0 {
 		e.number("losers", float64(h.Losers), "", true, "attempts that lost against others of their call and do not return")
 	}
@@ -46,7 +49,7 @@ func (e *explanation) hedgesOf(g *adminapi.Guard) {
 		return
 	}
 	bad := denied >= deniedHedges
-	e.number("not hedged", float64(denied), "", bad, fmt.Sprintf("slow attempts of %s %s, for which the budget had nothing left", counted(first, "first attempt", "first attempts"), budgetWindow))
+	e.number("not hedged", float64(denied), "", bad, fmt.Sprintf("of %s %s: the budget is used up", counted(first, "first attempt", "first attempts"), budgetWindow))
 	if bad {
 		e.try("", "find out why so many calls are slow: hedges hide a few slow ones, and would add to the load of a dependency that is slow altogether")
 	}

@@ -17,18 +17,18 @@ func TestExplain_HedgesOfAGuard(t *testing.T) {
 	}{
 		"none": {notes: map[string]string{}},
 		"a percentile": {
-			hedges: adminapi.Hedges{After: "p95", DelaySeconds: 0.02, Samples: 512, MinSamples: 100, Started: 9, Won: 5, Lost: 3, Failed: 1, RefusedBy: map[string]uint64{"few_samples": 100}},
-			notes:  map[string]string{"hedged after": "p95 of 512 attempts in the last minute", "hedges": "since the start: 5 gave the result, 3 were too late, 1 failed: few_samples 100"},
+			hedges: adminapi.Hedges{After: "p95", DelaySeconds: 0.02, Samples: 512, MinSamples: 100, Started: 9, Won: 5, Lost: 3, Failed: 1, Refused: 100, RefusedBy: map[string]uint64{"few_samples": 100}},
+			notes:  map[string]string{"hedged after": "p95 of 512 attempts in the last minute", "hedges": "since the start: 5 won, 3 lost, 1 failed", "without": "since the start: few_samples 100"},
 		},
 		"one that is not known": {
 			hedges: adminapi.Hedges{After: "p95", Samples: 12, MinSamples: 100},
-			notes:  map[string]string{"hedged after": "p95 is not known: 12 attempts in the last minute, and it takes 100", "hedges": "since the start: 0 gave the result, 0 were too late, 0 failed"},
+			notes:  map[string]string{"hedged after": "p95 is not known: 12 attempts in the last minute, and it takes 100", "hedges": "since the start: 0 won, 0 lost, 0 failed"},
 		},
 		"out of the budget": {
 			hedges: adminapi.Hedges{After: "50ms", DelaySeconds: 0.05, Losers: 2}, denied: 700,
 			notes: map[string]string{
-				"hedged after": "as it is set", "hedges": "since the start: 0 gave the result, 0 were too late, 0 failed", "losers": "attempts that lost against others of their call and do not return",
-				"not hedged": "slow attempts of 3000 first attempts in the last 10s, for which the budget had nothing left",
+				"hedged after": "as it is set", "hedges": "since the start: 0 won, 0 lost, 0 failed", "losers": "attempts that lost against others of their call and do not return",
+				"not hedged": "of 3000 first attempts in the last 10s: the budget is used up",
 			},
 			bad: []string{"losers", "not hedged"},
 		},
@@ -40,7 +40,7 @@ func TestExplain_HedgesOfAGuard(t *testing.T) {
 		w := (&facts{now: noon, status: &s}).explain("guard", "checkout")
 		notes, bad := map[string]string{}, []string(nil)
 		for _, n := range w.Numbers {
-			if slices.Contains([]string{"hedged after", "hedges", "losers", "not hedged"}, n.Name) {
+			if slices.Contains([]string{"hedged after", "hedges", "without", "losers", "not hedged"}, n.Name) {
 				notes[n.Name] = n.Note
 				if n.Bad {
 					bad = append(bad, n.Name)
