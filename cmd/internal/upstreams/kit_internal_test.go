@@ -110,7 +110,7 @@ func (k *kit) named(n string) *Host {
 func (k *kit) ejectionOf(n string, p Policy) time.Duration {
 	m := k.set.machine.members[k.named(n).index]
 	taken := 0
-	for at := m.freed.Add(p.For); at <= k.now && taken < m.weight; at = at.Add(p.For) {
+	for at := m.good.Add(p.For); !m.probation && at <= k.now && taken < m.weight; at = at.Add(p.For) {
 		taken++
 	}
 	return min(p.MaxFor, time.Duration(m.weight-taken+1)*p.For)

@@ -25,7 +25,8 @@ type member struct {
 	recovering bool          // it is in slow start
 	until      clock.Instant // the ejection's end
 	from       clock.Instant // the slow start's beginning
-	freed      clock.Instant // the last ejection's end
+	probation  bool          // no attempt has succeeded since the last ejection
+	good       clock.Instant // since when it does well: the first success after the last ejection
 	weight     int           // ejections that make the next one longer
 	epoch      uint32        // how often it was ejected: an attempt of before says nothing of what is now
 	row        int           // failures in a row
@@ -104,6 +105,9 @@ func (m *machine) ended(i int, epoch uint32, o outcome.Outcome, now clock.Instan
 	h.attempts.add(now, m.policy.Window, o == outcome.Failure)
 	if o == outcome.Success {
 		h.row = 0
+		if h.probation && !h.ejected {
+			h.probation, h.good = false, now
+		}
 		return nil
 	}
 	h.row++
@@ -120,7 +124,7 @@ func (m *machine) ended(i int, epoch uint32, o outcome.Outcome, now clock.Instan
 // cause says why a host that has just failed is to be ejected, "" if it is not.
 func (m *machine) cause(i int, now clock.Instant) string {
 	p, h := &m.policy, &m.members[i]
-	if p.Failures > 0 && h.row >= p.Failures {
+	if p.Failures > 0 && (h.row >= p.Failures || h.probation) {
 		return byFailures
 	}
 	bad, all := h.attempts.count(now, p.Window)
@@ -144,8 +148,8 @@ func (m *machine) cause(i int, now clock.Instant) string {
 
 func (m *machine) eject(i int, cause string, now clock.Instant) edge {
 	p, h := &m.policy, &m.members[i]
-	if h.weight > 0 && p.For > 0 {
-		h.weight = max(0, h.weight-int(min(now.Sub(h.freed)/p.For, time.Duration(h.weight))))
+	if h.weight > 0 && p.For > 0 && !h.probation { // time without a success proves nothing
+		h.weight = max(0, h.weight-int(min(now.Sub(h.good)/p.For, time.Duration(h.weight))))
 	}
 	h.weight++
 	length := p.MaxFor
@@ -153,7 +157,7 @@ func (m *machine) eject(i int, cause string, now clock.Instant) edge {
 		length = time.Duration(h.weight) * p.For
 	}
 	bad, all := h.attempts.count(now, p.Window)
-	h.ejected, h.recovering, h.since, h.until = true, false, now, now.Add(length)
+	h.ejected, h.probation, h.recovering, h.since, h.until = true, true, false, now, now.Add(length)
 	h.epoch++
 	e := edge{kind: Ejecting, host: i, cause: cause, until: h.until, row: h.row, bad: bad, all: all}
 	h.attempts = window{}
@@ -163,8 +167,7 @@ func (m *machine) eject(i int, cause string, now clock.Instant) edge {
 // release ends an ejection. The first failure afterwards begins another one.
 func (m *machine) release(i int, now clock.Instant) edge {
 	h := &m.members[i]
-	h.ejected, h.freed = false, now
-	h.row = max(0, m.policy.Failures-1)
+	h.ejected = false
 	m.recover(h, now)
 	return edge{kind: Returning, host: i}
 }

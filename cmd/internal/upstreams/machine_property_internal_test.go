@@ -16,6 +16,7 @@ import (
 // plain is what a host should be, told in the plainest way: from the whole list of what happened.
 type plain struct {
 	row        int
+	probation  bool
 	ejected    bool
 	until      clock.Instant
 	unwell     bool
@@ -52,7 +53,7 @@ func TestProperty_TheSetFollowsThePlainModel(t *testing.T) {
 		expire := func() {
 			for _, h := range model {
 				if h.ejected && k.now >= h.until {
-					h.ejected, h.row, h.returned, h.recovering = false, policy.Failures-1, k.now, policy.SlowStart > 0
+					h.ejected, h.returned, h.recovering = false, k.now, policy.SlowStart > 0
 				}
 				if h.recovering && k.now >= h.returned.Add(policy.SlowStart) {
 					h.recovering = false
@@ -72,11 +73,12 @@ func TestProperty_TheSetFollowsThePlainModel(t *testing.T) {
 				switch o {
 				case outcome.Success:
 					h.row = 0
+					h.probation = h.probation && h.ejected
 				case outcome.Failure:
 					h.row++
 					ejected, _ := outOf(model)
-					if !h.ejected && h.row >= policy.Failures && (ejected+1)*2 <= len(model) {
-						h.ejected, h.recovering = true, false
+					if !h.ejected && (h.row >= policy.Failures || h.probation) && (ejected+1)*2 <= len(model) {
+						h.ejected, h.recovering, h.probation = true, false, true
 						h.until = k.now.Add(k.ejectionOf(n, policy))
 					}
 				}

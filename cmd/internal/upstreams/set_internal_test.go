@@ -109,6 +109,7 @@ func TestEjectionsGrowAndShrinkAgain(t *testing.T) {
 	}
 	k.pass(time.Minute)
 	k.wants(0, SlowStart)
+	k.pass(time.Hour) // nothing succeeds in that time
 	k.end(0, 1, outcome.Success)
 	k.pass(50 * time.Second) // five good times take five ejections back
 	k.end(0, 5, outcome.Failure)
