@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/elixirscope/foundation/cmd/internal/settings"
+	"github.com/elixirscope/foundation/cmd/internal/upstreams"
 	"github.com/elixirscope/foundation/guard"
 )
 
@@ -46,6 +48,7 @@ type ending struct {
 	*rig
 
 	over   string
+	before upstreams.Counts        // of the host, before the one request
 	calls  map[guard.Result]uint64 // that came before
 	got    string
 	client *http.Client
@@ -108,11 +111,30 @@ func (b blamed) test(t *testing.T, over string) {
 	if got := e.counted(); got != b.counted {
 		t.Errorf("counted as %s, want %s", got, b.counted)
 	}
+	if got, want := e.countedOfHost(), map[string]string{"timeout": "failure", "canceled": "ignored"}[b.counted]; got != cmp.Or(want, b.counted) {
+		t.Errorf("the host counts it as %s, want as %s", got, b.counted)
+	}
 	b.checkFlags(t, e, &log)
 }
 
+// countedOfHost says as what the host counts the request: as its breaker would.
+func (e *ending) countedOfHost() string {
+	switch n := e.gateway.Routes()[0].Upstreams.Hosts[0].Counts; {
+	case n.Failures > e.before.Failures:
+		return "failure"
+	case n.Ignored > e.before.Ignored:
+		return "ignored"
+	case n.Successes > e.before.Successes:
+		return "success"
+	}
+	return "no call"
+}
+
 // begin notes the calls that came before the one that counts.
-func (e *ending) begin() { e.calls = maps.Clone(e.settled()) }
+func (e *ending) begin() {
+	e.calls = maps.Clone(e.settled())
+	e.before = e.gateway.Routes()[0].Upstreams.Hosts[0].Counts
+}
 
 func (e *ending) settled() map[guard.Result]uint64 {
 	e.eventually("the end of all calls", func() bool { return e.guard.Status().InFlight == 0 })

@@ -192,12 +192,9 @@ func (i *requestInfo) settleAttempt(ctx context.Context, s *sent, took time.Dura
 		s.account.Leave()
 		return
 	}
-	switch o := protect.StatusOutcome(s.resp.StatusCode); {
-	case o != outcome.Success:
+	if o := protect.StatusOutcome(s.resp.StatusCode); o != outcome.Success {
 		s.account.Settle(o, lastError(o, failedStatus, errclass.Status(s.resp.StatusCode)))
 		s.account.Leave()
-	case s.resp.StatusCode == http.StatusSwitchingProtocols: // whatever becomes of the connection
-		s.account.Settle(o, upstreams.LastError{})
 	}
 }
 
@@ -228,7 +225,7 @@ func (i *requestInfo) outcomeOf(ctx context.Context, err error, took time.Durati
 	}
 	f := classify(ctx, err)
 	switch {
-	case f.Code() == fault.Canceled, errors.Is(err, context.Canceled), errclass.Leaving(err):
+	case f.Code() == fault.Canceled, f.Code() != fault.CallTimeout && errors.Is(err, context.Canceled), errclass.Leaving(err):
 		return outcome.Ignored
 	case i.upload != nil && i.upload.blames(f, time.Now()):
 		return outcome.Ignored

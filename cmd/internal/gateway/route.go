@@ -178,6 +178,7 @@ func (rt *route) watch(resp *http.Response) error {
 		if err := checkChange(resp); err != nil {
 			return err
 		}
+		info.account.Settle(outcome.Success, upstreams.LastError{}) // whatever becomes of the connection
 		rt.watchUpgrade(resp)
 	} else {
 		if resp.Body != http.NoBody && resp.ContentLength != 0 {
