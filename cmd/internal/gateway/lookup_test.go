@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -329,4 +330,43 @@ func TestChecks_AHostThatFailsItsCheckGetsNothing(t *testing.T) {
 	r.config.Routes[0].Check = nil // nobody asks any more
 	r.reload()
 	r.until("the host to return", func() bool { return r.host(bad).State == upstreams.SlowStart })
+}
+
+// The name is what the certificate must be for, whatever the address; also over the connections
+// of those who change the protocol.
+func TestLookup_OverTLS(t *testing.T) {
+	url, change := upstreamOver(t, overTLS, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Upgrade") != "" {
+			w.Header().Set("Connection", "Upgrade")
+			w.Header().Set("Upgrade", "echo")
+			w.WriteHeader(http.StatusSwitchingProtocols)
+			return
+		}
+		_, _ = fmt.Fprint(w, r.Proto, " ", r.Host)
+	}))
+	_, port, _ := net.SplitHostPort(strings.TrimPrefix(url, "https://"))
+	for name, want := range map[string]int{"example.com": http.StatusOK, "other.test": http.StatusBadGateway} {
+		names := &names{}
+		names.say(nil, "127.0.0.1")
+		r := newRigTo(t, "", func(s *setup) {
+			change(s)
+			s.route.TLS.ServerName = "" // it follows from the name
+			s.route.DNS, s.route.DNSEvery = "https://"+name+":"+port, time.Second
+		})
+		r.gateway.ResolveWith(names)
+		r.serve()
+		r.until("the answer", func() bool { return r.gateway.Routes()[0].Upstreams.Hosts[0].Name == "127.0.0.1:"+port })
+		got := r.get("/x")
+		if got.StatusCode != want || want == http.StatusOK && got.body != "HTTP/2.0 example.com:"+port {
+			t.Errorf("%s: answered %d %q", name, got.StatusCode, got.body)
+		}
+		if want != http.StatusOK {
+			continue
+		}
+		conn, answers := r.raw("GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		if resp, err := http.ReadResponse(answers, nil); err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
+			t.Errorf("the upgrade: %v, %v", resp, err)
+		}
+		_ = conn.Close()
+	}
 }

@@ -104,7 +104,10 @@ func gatewayAloneTo(tb testing.TB, log io.Writer, route settings.Route, upstream
 func gatewayAloneWith(tb testing.TB, log slog.Handler, access string, route settings.Route, cfg guard.Config, upstream http.RoundTripper) http.Handler {
 	tb.Helper()
 	g := gateway.New(slog.New(log))
-	route.Match, route.Upstream = "/", "http://upstream"
+	route.Match = "/"
+	if len(route.Upstreams) == 0 {
+		route.Upstream = "http://upstream"
+	}
 	table, err := g.Prepare(tb.Context(), settings.Gateway{Routes: []settings.Route{route}, AccessLog: settings.AccessLog{Mode: access}})
 	if err != nil {
 		tb.Fatal(err)
@@ -122,6 +125,9 @@ func gatewayAloneWith(tb testing.TB, log slog.Handler, access string, route sett
 
 // guarded is a route as most are.
 var guarded = settings.Route{Guard: "g", Key: "{remote_ip}"}
+
+// spreading is one that has several upstreams.
+var spreading = settings.Route{Guard: "g", Key: "{remote_ip}", Upstreams: []string{"http://upstream", "http://upstream:81", "http://upstream:82"}}
 
 // fullGuard has everything that a usual route has.
 func fullGuard(tb testing.TB, timeout time.Duration) guard.Config {
@@ -147,6 +153,10 @@ func TestTheGatewayAddsFewAllocations(t *testing.T) {
 	if !testkit.Race && ours > bare+bound {
 		t.Errorf("a bare proxy allocates %v times, the gateway %v: more than %d on top", bare, ours, bound)
 	}
+	spread := testing.AllocsPerRun(1000, alone(t.Context(), gatewayAlone(t, spreading, fullGuard(t, 5*time.Second), atOnce{})))
+	if !testkit.Race && spread > ours {
+		t.Errorf("with one upstream there are %v allocations, with three %v", ours, spread)
+	}
 }
 
 func BenchmarkAlone(b *testing.B) {
@@ -158,6 +168,7 @@ func BenchmarkAlone(b *testing.B) {
 		{"no guard", gatewayAlone(b, settings.Route{}, guard.Config{}, atOnce{})},
 		{"guard", gatewayAlone(b, guarded, fullGuard(b, 0), atOnce{})},
 		{"guard with a timeout", gatewayAlone(b, guarded, fullGuard(b, 5*time.Second), atOnce{})},
+		{"and three upstreams", gatewayAlone(b, spreading, fullGuard(b, 5*time.Second), atOnce{})},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
