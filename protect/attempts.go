@@ -6,27 +6,23 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/errclass"
+	"github.com/elixirscope/foundation/internal/resend"
 	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/retry"
 )
 
-// The bounds of what is kept in memory, of a request that may be sent again and of a failed
-// answer while another attempt is waited for.
-const (
-	maxKeptBody   = 64 << 10
-	maxKeptAnswer = 4 << 10
-)
+// maxKeptAnswer bounds what is kept of a failed answer while another attempt is waited for.
+const maxKeptAnswer = 4 << 10
 
 // repeats is what a request under a policy of retries needs to be sent again.
 type repeats struct {
 	may  bool                          // it can be sent again, and that does no harm
-	kept *keptBody                     // its body, if that is kept while it is sent
+	kept *resend.Body                  // its body, if that is kept while it is sent
 	get  func() (io.ReadCloser, error) // or what makes the body again; both are nil without one
 }
 
@@ -36,66 +32,20 @@ func (t *transport) repeatsOf(cfg *guard.Config, req *http.Request) *repeats {
 	if t.measures || cfg.Retry == nil {
 		return nil
 	}
-	r := &repeats{may: idempotent(req)}
+	r := &repeats{may: resend.Idempotent(req)}
 	switch {
 	case !r.may || req.Body == nil || req.Body == http.NoBody:
 	case req.GetBody != nil:
 		r.get = req.GetBody
-	case req.ContentLength <= 0 || req.ContentLength > maxKeptBody:
+	case !resend.Keepable(req):
 		r.may = false
 	default:
-		r.kept = &keptBody{ReadCloser: req.Body, length: req.ContentLength}
+		r.kept = resend.Keep(req.Body, req.ContentLength)
 	}
 	return r
 }
 
-// keptBody is a body that is kept while it is sent: it is read only once the guard has admitted
-// the request, at the pace of the dependency, and within the time limits of the attempt. Base
-// may read on after it has answered.
-type keptBody struct {
-	io.ReadCloser
-
-	length int64
-
-	mu   sync.Mutex // guards sent
-	sent []byte
-}
-
-// Read implements io.Reader.
-func (b *keptBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if int64(len(b.sent)+n) <= b.length { // base refuses to send more
-		b.sent = append(b.sent, p[:n]...)
-	}
-	return n, err
-}
-
 var errNotWhole = errors.New("the request's body was not sent to its end, and cannot be sent again")
-
-// again returns the body once more, if all of it has come.
-func (b *keptBody) again() (io.ReadCloser, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if int64(len(b.sent)) < b.length {
-		return nil, errNotWhole
-	}
-	return io.NopCloser(bytes.NewReader(b.sent)), nil
-}
-
-// idempotent reports whether req may be sent twice, by its method (RFC 9110, section 9.2.2)
-// or because its client says so. One that switches protocols may not.
-func idempotent(req *http.Request) bool {
-	if len(req.Header["Upgrade"]) > 0 {
-		return false
-	}
-	switch req.Method {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
-		return true
-	}
-	return len(req.Header["Idempotency-Key"]) > 0 || len(req.Header["X-Idempotency-Key"]) > 0
-}
 
 // newFlight is the first attempt of a request.
 func newFlight(tok *guard.Token, req *http.Request, r *repeats) *flight {
@@ -110,7 +60,10 @@ func newFlight(tok *guard.Token, req *http.Request, r *repeats) *flight {
 func (r *repeats) body() (io.ReadCloser, error) {
 	switch {
 	case r.kept != nil:
-		return r.kept.again()
+		if body, ok := r.kept.Again(); ok {
+			return body, nil
+		}
+		return nil, errNotWhole
 	case r.get != nil:
 		return r.get()
 	}

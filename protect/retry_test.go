@@ -76,6 +76,33 @@ func textOf(t *testing.T, resp *http.Response) string {
 	return string(text)
 }
 
+// An attempt that could not connect has read nothing of a body that nobody can make again, and
+// closed it: the next one has all of it. It is closed in the end, whatever comes.
+func TestTransportRetry_ABodyThatWasNotAskedFor(t *testing.T) {
+	for _, connects := range []bool{true, false} {
+		body, sent, attempts := &closeCounter{Reader: strings.NewReader("text")}, "", 0
+		base := roundTrip(func(r *http.Request) (*http.Response, error) {
+			if attempts++; attempts < 3 || !connects {
+				_ = r.Body.Close()
+				return nil, errors.New("connection refused")
+			}
+			text, _ := io.ReadAll(r.Body)
+			sent = string(text)
+			_ = r.Body.Close()
+			return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+		})
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPut, "http://upstream.test/", body)
+		r.ContentLength = 4
+		resp, err := protect.Transport(base, newGuard(t, guard.Config{Retry: prompt()})).RoundTrip(r)
+		if err == nil {
+			_ = resp.Body.Close()
+		}
+		if (err == nil) != connects || attempts != 3 || connects && sent != "text" || body.closed.Load() == 0 {
+			t.Errorf("connects %v: %v after %d attempts, %q was sent, closed %d times", connects, err, attempts, sent, body.closed.Load())
+		}
+	}
+}
+
 func TestTransportRetry_AFailedStatusIsTriedAgain(t *testing.T) {
 	b := newBreaker(t, 100)
 	g := newGuard(t, guard.Config{Retry: prompt(), Breaker: b, Concurrency: 1, Timeout: time.Hour})

@@ -35,7 +35,7 @@ import (
 // refused. Every hop of a redirect is a request of its own. Under a guard with
 // [guard.Config.Retry] a request is sent again after an error or a failed status, if its
 // method is idempotent or it has an Idempotency-Key, and its body can be sent again: it has
-// none, or GetBody, or a known length of at most 64 KiB, and is then read before it is sent.
+// none, or GetBody, or a known length of at most 64 KiB, and is then kept while it is sent.
 // Retry-After is heeded, and so is the [RetriedHeader] with [TrustRetried]. The answer or error of
 // the last attempt is the result.
 //
@@ -80,6 +80,9 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := newFlight(tok, req, repeats)
 	x.hedges = cfg.Hedge != nil && !t.measures && (hedged || !call.Idempotent)
 	defer func() { x.abandon() }()
+	if repeats != nil && repeats.kept != nil {
+		defer repeats.kept.Release()
+	}
 	for {
 		s, err := t.attempt(x)
 		x = s.flight

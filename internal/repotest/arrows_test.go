@@ -14,6 +14,7 @@ var arrows = map[string]string{
 	"internal/adaptive":          "internal/enum",
 	"internal/enum":              "",
 	"internal/errclass":          "internal/errtree",
+	"internal/resend":            "",
 	"internal/errtree":           "",
 	"internal/exhausted":         "",
 	"internal/exhausted/dialing": "internal/exhausted",
@@ -60,7 +61,7 @@ var arrows = map[string]string{
 
 	"guard":            "breaker clock fault internal/adaptive internal/enum internal/errtree internal/exhausted internal/histogram internal/stripe mode outcome pool priority ratelimit retry telemetry",
 	"guard/guardtest":  "fault guard pool",
-	"protect":          "fault guard internal/errclass internal/exhausted/dialing mode outcome ratelimit retry telemetry",
+	"protect":          "fault guard internal/errclass internal/exhausted/dialing internal/resend mode outcome ratelimit retry telemetry",
 	"protect/sqlguard": "fault guard internal/errtree internal/exhausted/dialing outcome pool telemetry",
 
 	"config":                   "breaker clock config/internal/jsontree config/internal/yamlx fault guard health internal/localfile internal/ordered internal/suggest memory perf pool ratelimit retry telemetry",
@@ -89,7 +90,7 @@ var arrows = map[string]string{
 	"cmd/foundation":          "cmd/internal/cli",
 	"cmd/internal/cli":        "adapters/postgres adapters/sqlite clock internal/adminapi cmd/internal/cells cmd/internal/daemon cmd/internal/logs cmd/internal/quickstart cmd/internal/sdnotify cmd/internal/settings cmd/internal/top config fault internal/localfile perf pool pool/httpworker pool/sqlworker protect",
 	"cmd/internal/daemon":     ". adapters/postgres/pgstore adapters/prometheus adapters/sqlite admin clock cmd/internal/gateway cmd/internal/sdnotify cmd/internal/settings cmd/internal/upstreams config fault guard health health/healthhttp internal/localfile internal/sampler memory pool supervise telemetry",
-	"cmd/internal/gateway":    "clock cmd/internal/settings cmd/internal/upstreams fault guard health internal/errclass internal/exhausted/dialing internal/histogram internal/hostname internal/key internal/localfile internal/routing internal/sampler internal/stripe outcome perf protect ratelimit retry telemetry",
+	"cmd/internal/gateway":    "clock cmd/internal/settings cmd/internal/upstreams fault guard health internal/errclass internal/exhausted/dialing internal/histogram internal/hostname internal/key internal/localfile internal/resend internal/routing internal/sampler internal/stripe outcome perf protect ratelimit retry telemetry",
 	"cmd/internal/logs":       "",
 	"cmd/internal/pagetest":   "",
 	"cmd/internal/quickstart": "admin clock cmd/internal/daemon",

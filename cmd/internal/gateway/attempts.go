@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
@@ -12,6 +13,7 @@ import (
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/errclass"
 	"github.com/elixirscope/foundation/internal/exhausted/dialing"
+	"github.com/elixirscope/foundation/internal/resend"
 	"github.com/elixirscope/foundation/outcome"
 	"github.com/elixirscope/foundation/protect"
 	"github.com/elixirscope/foundation/retry"
@@ -21,18 +23,11 @@ import (
 // connection can be used again.
 const maxDiscarded = 4 << 10
 
-// askedTwice reports whether r can be sent to its upstream again, and does no harm then: its
-// method is idempotent, it has no body, and it does not change the protocol. A request over
-// HTTP/2 has a Body also if it has none, and then a length of 0.
+// askedTwice reports whether r can be sent to its upstream again, and does no harm then: it is
+// idempotent, and has no body or one that can be kept. A request over HTTP/2 has a Body also if
+// it has none, and then a length of 0.
 func askedTwice(r *http.Request) bool {
-	if r.ContentLength != 0 || len(r.Header["Upgrade"]) > 0 {
-		return false
-	}
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
-		return true
-	}
-	return false
+	return resend.Idempotent(r) && (r.ContentLength == 0 || resend.Keepable(r))
 }
 
 // RoundTrip implements http.RoundTripper. The call is the handler's, and the attempts are
@@ -40,12 +35,22 @@ func askedTwice(r *http.Request) bool {
 // cannot be asked twice.
 func (rt *route) RoundTrip(r *http.Request) (*http.Response, error) {
 	info := infoOf(r.Context())
+	kept := rt.keep(r)
+	if kept != nil {
+		defer kept.Release()
+		r = withBody(r, kept)
+	}
 	for {
 		s := rt.attempts(r, info)
 		info.at = s.to
-		if rt.guardName == "" || !again(r.Context(), &s) {
+		body, may := info.resent(r.Context(), kept, &s)
+		if !may || !again(r.Context(), &s) {
+			giveBack(body)
 			info.account = s.account
 			return s.resp, s.err
+		}
+		if kept != nil {
+			r = withBody(r, body)
 		}
 	}
 }
@@ -83,9 +88,15 @@ func (rt *route) within(r *http.Request, peer *upstreams.Peer, limit time.Durati
 		return send(r, r, peer)
 	}
 	ctx, cancel := context.WithCancelCause(r.Context())
-	timer := time.AfterFunc(limit, func() { cancel(context.DeadlineExceeded) })
+	var passed atomic.Bool
+	timer := time.AfterFunc(limit, func() {
+		if upload := infoOf(r.Context()).upload; upload == nil || upload.ended.Load() { // else it may be the client that is slow
+			passed.Store(true)
+			cancel(context.DeadlineExceeded)
+		}
+	})
 	resp, err := send(r, r.WithContext(ctx), peer)
-	if timer.Stop() {
+	if timer.Stop() || !passed.Load() {
 		if err != nil {
 			cancel(nil)
 		}

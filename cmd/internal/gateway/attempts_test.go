@@ -4,12 +4,17 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/guard"
+	"github.com/elixirscope/foundation/internal/resend"
 	"github.com/elixirscope/foundation/protect"
 	"github.com/elixirscope/foundation/retry"
 )
@@ -74,7 +79,7 @@ func TestAttempts_WhatCanBeAskedTwiceIsTriedAgain(t *testing.T) {
 		"GET":               {http.MethodGet, "", 3},
 		"DELETE":            {http.MethodDelete, "", 3},
 		"POST":              {http.MethodPost, "", 1},
-		"PUT that has body": {http.MethodPut, "text", 1},
+		"PUT that has body": {http.MethodPut, "text", 3},
 	} {
 		up := &unsteady{first: 2}
 		r := newRig(t, up, retrying(nil))
@@ -206,4 +211,152 @@ func TestRetry_OverHTTP2(t *testing.T) {
 	if resp.StatusCode != http.StatusOK || up.asked.Load() != 2 {
 		t.Errorf("%d after %d requests", resp.StatusCode, up.asked.Load())
 	}
+}
+
+// receiver notes what the upstream is sent, and fails the first requests after it has read them.
+type receiver struct {
+	first int32
+	asked atomic.Int32
+	mu    sync.Mutex
+	got   []string
+}
+
+func (b *receiver) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	text, err := io.ReadAll(r.Body)
+	b.mu.Lock()
+	b.got = append(b.got, string(text))
+	b.mu.Unlock()
+	if n := b.asked.Add(1); n <= b.first || err != nil {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = io.WriteString(w, "good")
+}
+
+func (b *receiver) all() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.got)
+}
+
+// A body up to a bound is kept while it is sent, and sent again.
+func TestAttempts_BodiesAreSentAgain(t *testing.T) {
+	large := strings.Repeat("x", resend.MaxBody)
+	for about, c := range map[string]struct {
+		method, body, key string
+		chunked           bool
+		asked             int
+	}{
+		"PUT":                       {method: http.MethodPut, body: "text", asked: 3},
+		"DELETE":                    {method: http.MethodDelete, body: "text", asked: 3},
+		"at the bound":              {method: http.MethodPut, body: large, asked: 3},
+		"beyond the bound":          {method: http.MethodPut, body: large + "x", asked: 1},
+		"of unknown length":         {method: http.MethodPut, body: "text", chunked: true, asked: 1},
+		"POST":                      {method: http.MethodPost, body: "text", asked: 1},
+		"POST that has a key":       {method: http.MethodPost, body: "text", key: "7", asked: 3},
+		"POST that has a key alone": {method: http.MethodPost, key: "7", asked: 3},
+	} {
+		for _, h2 := range []bool{false, true} {
+			up := &receiver{first: 2}
+			r := h2cRig(t, up, func(s *setup) { retrying(nil)(s); s.route.H2C = h2 })
+			var reader io.Reader = strings.NewReader(c.body)
+			if c.chunked {
+				reader = io.MultiReader(reader)
+			}
+			req, err := http.NewRequestWithContext(t.Context(), c.method, r.server.URL+"/x", reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.key != "" {
+				req.Header.Set("Idempotency-Key", c.key)
+			}
+			resp, err := r.client.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = resp.Body.Close()
+			got := up.all()
+			if len(got) != c.asked || (resp.StatusCode == http.StatusOK) != (c.asked == 3) {
+				t.Errorf("%s, to HTTP/2 %v: %d after %d attempts", about, h2, resp.StatusCode, len(got))
+			}
+			for _, text := range got {
+				if text != c.body {
+					t.Errorf("%s, to HTTP/2 %v: the upstream got %d bytes of %d", about, h2, len(text), len(c.body))
+				}
+			}
+			if s := r.guard.Status(); c.asked == 1 && s.Retries.Stopped[retry.NotIdempotent] != 1 || s.InFlight != 0 {
+				t.Errorf("%s: stopped %v, %d in flight", about, s.Retries.Stopped, s.InFlight)
+			}
+		}
+	}
+}
+
+// Of two hosts one does not listen: it has read nothing of the body, which the other one gets.
+func TestAttempts_ABodyThatNobodyHasReadGoesToAnotherHost(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead := l.Addr().String()
+	_ = l.Close()
+	up := &receiver{}
+	live := httptest.NewServer(up)
+	t.Cleanup(live.Close)
+	r := newRigTo(t, "", func(s *setup) {
+		retrying(nil)(s)
+		s.route.Upstream, s.route.Upstreams = "", []string{"http://" + dead, live.URL}
+	})
+	for range 8 { // of which some go to the dead one first
+		if status, _ := r.send(http.MethodPut, "text"); status != http.StatusOK {
+			t.Errorf("answered %d", status)
+		}
+	}
+	if got := up.all(); len(got) != 8 || slices.ContainsFunc(got, func(text string) bool { return text != "text" }) {
+		t.Errorf("the upstream got %q", got)
+	}
+}
+
+// A client that stops in the middle of its body, or is slow, is not the upstream's doing, and no
+// reason to try again. The time limit of an attempt does not run while it sends.
+func TestAttempts_AClientThatIsSlowWithItsBody(t *testing.T) {
+	up := &receiver{}
+	r := newRig(t, up, retrying(func(p *retry.Config) { p.AttemptTimeout = 50 * time.Millisecond }))
+	conn, answers := r.raw("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nte")
+	<-time.NewTimer(150 * time.Millisecond).C
+	_, _ = io.WriteString(conn, "xt")
+	if code := nextStatus(t, answers); code != http.StatusOK {
+		t.Errorf("a slow client: %d", code)
+	}
+	conn, _ = r.raw("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nte")
+	_ = conn.Close()
+	if c := r.outcomes(2); c != (breaker.Counts{Successes: 1, Ignored: 1}) {
+		t.Errorf("counted %+v", c)
+	}
+	if s := r.guard.Status(); s.Retries.Retried[retry.Failed]+s.Retries.Retried[retry.TimedOut] != 0 {
+		t.Errorf("retries %v", s.Retries.Retried)
+	}
+}
+
+// A client that asks first is asked for its body once, also if the first attempt did not want it.
+func TestAttempts_AClientThatAsksFirst(t *testing.T) {
+	var asked atomic.Int32
+	overBoth(t, func(w http.ResponseWriter, r *http.Request) {
+		if asked.Add(1) == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable) // without a look at the body
+			return
+		}
+		body, _ := io.ReadAll(r.Body)
+		_, _ = w.Write(body)
+	}, retrying(nil), func(t *testing.T, r *rig) {
+		asked.Store(0)
+		conn, answers := r.raw(strings.Replace(expecting, "POST", "PUT", 1))
+		code := nextStatus(t, answers)
+		if code == http.StatusContinue {
+			_, _ = io.WriteString(conn, "body")
+			code = nextStatus(t, answers)
+		}
+		if s := r.guard.Status(); code != http.StatusOK && code != http.StatusServiceUnavailable || s.InFlight != 0 || asked.Load() == 2 != (code == http.StatusOK) {
+			t.Errorf("%d after %d attempts, %d in flight", code, asked.Load(), s.InFlight)
+		}
+	})
 }

@@ -12,7 +12,7 @@ import (
 
 // mayHedge reports whether r may be under way twice at once: it only reads.
 func mayHedge(r *http.Request) bool {
-	return askedTwice(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead)
+	return r.ContentLength == 0 && askedTwice(r) && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 }
 
 // hedged reports whether the guard is to make the attempts at r: it hedges, and r may be

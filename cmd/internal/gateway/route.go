@@ -33,6 +33,7 @@ type route struct {
 	speaksHTTP2 bool // to the upstream, or may
 	tellsQuota  bool
 	trustsMark  bool // that an answer was retried further in
+	retries     bool // the guard's policy does
 	bodyIdle    time.Duration
 	streamIdle  time.Duration // of event streams and gRPC: only what the route itself says; 0: none
 	maxBody     int64
@@ -117,7 +118,8 @@ func (rt *route) bind(g *guard.Guard, up *upgrades, log *slog.Logger) {
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	})
 	if g != nil {
-		rt.floor = g.Config().DeadlineFloor
+		cfg := g.Config()
+		rt.floor, rt.retries = cfg.DeadlineFloor, cfg.Retry != nil
 		opts := []protect.Option{protect.KeyBy(rt.key.of), protect.RefuseWith(refuse), protect.IdempotentBy(askedTwice)}
 		if rt.several() {
 			opts = append(opts, protect.Target(rt.name), protect.Targets(func(r *http.Request) guard.Balancer { return infoOf(r.Context()) }))
