@@ -137,6 +137,7 @@ func (k *checker) gateway(g *Gateway) {
 		k.route(field("gateway.routes").index(i), &g.Routes[i])
 	}
 	k.patterns(g.Routes)
+	k.hedges(g.Routes)
 	k.routeNames(g.Routes)
 }
 
