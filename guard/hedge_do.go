@@ -106,7 +106,7 @@ func (d *hedged[T]) attempt(ctx context.Context) (result T, again bool, err erro
 		fn:    func(ctx context.Context, s *side[T]) (T, error) { return d.fn(ctx, s.item) },
 		judge: func(s *side[T]) (verdict, bool) { return d.judge(ctx, s) },
 	}
-	s := r.run(ctx, sideOf[T](v, ctx, limited, &d.call), delay)
+	s := r.run(ctx, sideOf[T](ctx, limited, v, &d.call), delay)
 	defer s.cancel(nil)
 	switch s.end {
 	case panicked:

@@ -54,8 +54,8 @@ type side[T any] struct {
 	number  int // in the race, from 0
 	began   clock.Instant
 	item    *pool.Item      // its worker, nil without a pool
-	limited context.Context // with the time limit
-	ctx     context.Context // which also ends when it loses
+	limited context.Context //nolint:containedctx // it is the attempt: with its time limit
+	ctx     context.Context //nolint:containedctx // which also ends when it loses
 	cancel  context.CancelCauseFunc
 	verdict verdict
 
@@ -104,7 +104,7 @@ func (r *race[T]) start(s *side[T]) {
 }
 
 // sideOf is the attempt that v stands for.
-func sideOf[T any](v *visit, ctx, limited context.Context, c *Call) *side[T] {
+func sideOf[T any](ctx, limited context.Context, v *visit, c *Call) *side[T] {
 	return &side[T]{
 		began: v.began, item: v.loan.Item, limited: limited,
 		attempt: Attempt{Number: v.attempted(), Target: v.member, Timeout: v.attemptAllowance(ctx, c)},
@@ -125,7 +125,7 @@ func (r *race[T]) hedge(ctx context.Context, delay time.Duration) bool {
 			h.settleHedge(clock.Now(), lost, errLost, pool.Reuse)
 		}
 	}()
-	s := sideOf[T](h, ctx, h.limit(ctx, &r.call), &r.call)
+	s := sideOf[T](ctx, h.limit(ctx, &r.call), h, &r.call)
 	s.own, s.number = h, len(r.sides)
 	begun = true
 	r.start(s)
@@ -149,7 +149,7 @@ func (r *race[T]) work(s *side[T]) {
 			return
 		}
 		defer r.guard.losers.Add(-1)
-		defer r.tellHandlersPanic(s)
+		defer func() { r.tellHandlersPanic(s, recover()) }()
 		r.lose(s)
 	}()
 	s.result, s.err = r.fn(s.ctx, s)
@@ -294,8 +294,8 @@ func (r *race[T]) part(s *side[T]) {
 
 // tellHandlersPanic keeps what panics while a lost attempt is settled, a handler of events
 // or a method of a worker, from ending the process: nobody is there for it to go on to.
-func (r *race[T]) tellHandlersPanic(s *side[T]) {
-	if cause := recover(); cause != nil {
+func (r *race[T]) tellHandlersPanic(s *side[T], cause any) {
+	if cause != nil {
 		r.guard.log.LogAttrs(context.WithoutCancel(s.ctx), slog.LevelError, "a handler panicked when an attempt was settled that had lost",
 			slog.String("guard", r.guard.name), slog.String("panic", fmt.Sprintf("%.200v", cause)), slog.String("stack", string(debug.Stack())))
 	}

@@ -46,7 +46,7 @@ type Attempts[T any] struct {
 // If the call is not hedged, Run calls Make and no more. Calls with [Call.Idempotent] under
 // [Config.Hedge] are.
 func (a Attempts[T]) Run(ctx context.Context, t *Token) (T, error) {
-	r, first, delay := beginHedged(a, ctx, t)
+	r, first, delay := beginHedged(ctx, a, t)
 	if delay == 0 {
 		attempt := Attempt{Number: 1, Timeout: cmp.Or(t.AttemptTimeout(), t.Timeout())}
 		if first != nil {
@@ -86,14 +86,14 @@ func (t *Token) Hedges() bool {
 
 // beginHedged looks at the call of t before an attempt. The race is nil if the call cannot
 // be hedged, the first attempt too if t has ended, and the delay is 0 while it is not known.
-func beginHedged[T any](a Attempts[T], ctx context.Context, t *Token) (r *race[T], first *side[T], delay time.Duration) {
+func beginHedged[T any](ctx context.Context, a Attempts[T], t *Token) (r *race[T], first *side[T], delay time.Duration) {
 	acc := t.seize()
 	if acc == nil {
 		return nil, nil, 0
 	}
 	defer t.vacate()
 	v := &acc.visit
-	first = sideOf[T](v, acc.ctx, ctx, &acc.call)
+	first = sideOf[T](acc.ctx, ctx, v, &acc.call)
 	if delay = v.hedgeDelay(&acc.call); v.rev.hedge == nil || !acc.call.Idempotent {
 		return nil, first, 0
 	}

@@ -77,8 +77,10 @@ func TestAttempts_TheFirstGoodOneIsTheTokens(t *testing.T) {
 		"the hedge loses":        {parts: []part{{takes: 20 * time.Millisecond}, {takes: time.Hour}}, result: 1, counts: breaker.Counts{Successes: 1, Ignored: 1}, dropped: 1},
 		"the first one fails":    {parts: []part{{takes: 20 * time.Millisecond, err: errDown}, {takes: time.Second}}, result: 2, counts: breaker.Counts{Successes: 1, Failures: 1}, dropped: 1},
 		"both fail, and a third": {parts: []part{{takes: 20 * time.Millisecond, err: errDown}, {takes: 20 * time.Millisecond, err: errDown}, {takes: time.Millisecond}}, result: 3, counts: breaker.Counts{Successes: 1, Failures: 2}, dropped: 1},
-		"all fail": {parts: []part{{takes: 20 * time.Millisecond, err: errDown}, {takes: 20 * time.Millisecond, err: errDown}, {takes: time.Millisecond, err: errDown}},
-			result: 3, err: errDown, counts: breaker.Counts{Failures: 3}, dropped: 1},
+		"all fail": {
+			parts:  []part{{takes: 20 * time.Millisecond, err: errDown}, {takes: 20 * time.Millisecond, err: errDown}, {takes: time.Millisecond, err: errDown}},
+			result: 3, err: errDown, counts: breaker.Counts{Failures: 3}, dropped: 1,
+		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			b, rec := newBreaker(t, breaker.Config{FailureThreshold: 100}), &recorder{}

@@ -30,11 +30,11 @@ type sent struct {
 // counted by the guard, unless it could be retried.
 func (t *transport) attempt(x *flight) (sent, error) {
 	if !x.hedges {
-		return t.send(x, x.token.Context(), guard.Attempt{Timeout: cmp.Or(x.token.AttemptTimeout(), x.token.Timeout())})
+		return t.send(x.token.Context(), x, guard.Attempt{Timeout: cmp.Or(x.token.AttemptTimeout(), x.token.Timeout())})
 	}
 	return guard.Attempts[sent]{
 		Make: func(ctx context.Context, a guard.Attempt) (sent, error) {
-			return t.send(&flight{token: x.token, request: x.request, repeats: x.repeats, sends: x.sends, resends: x.resends, hedges: true}, ctx, a)
+			return t.send(ctx, &flight{token: x.token, request: x.request, repeats: x.repeats, sends: x.sends, resends: x.resends, hedges: true}, a)
 		},
 		Judge: t.judgeSent,
 		Drop:  drop,
@@ -42,15 +42,15 @@ func (t *transport) attempt(x *flight) (sent, error) {
 }
 
 // send makes one round trip.
-func (t *transport) send(x *flight, ctx context.Context, a guard.Attempt) (sent, error) {
-	s := sent{flight: x, out: t.limited(x, ctx, a.Timeout)}
+func (t *transport) send(ctx context.Context, x *flight, a guard.Attempt) (sent, error) {
+	s := sent{flight: x, out: t.limited(ctx, x, a.Timeout)}
 	returned := false
 	defer func() {
 		if !returned {
 			x.release()
 		}
 	}()
-	resp, err := t.base.RoundTrip(s.out)
+	resp, err := t.base.RoundTrip(s.out) //nolint:bodyclose // the caller's, or closed by drop
 	x.retried = resp != nil && t.retriedBelow(resp)
 	s.resp, returned = resp, true
 	return s, err

@@ -112,10 +112,14 @@ func TestTransport_Hedges(t *testing.T) {
 		"one that says not now":  {replies: []reply{{takes: 30 * time.Millisecond, status: 200}, {status: 429}}, body: "answer 1", status: 200, took: 30 * time.Millisecond, counts: [3]uint64{1, 0, 1}},
 		"an error waits":         {replies: []reply{{takes: 20 * time.Millisecond, err: broken}, {takes: 30 * time.Millisecond, status: 200}}, body: "answer 2", status: 200, took: 40 * time.Millisecond, counts: [3]uint64{1, 1, 0}},
 		"both fail, and a third": {replies: []reply{{takes: 20 * time.Millisecond, status: 500}, {takes: 20 * time.Millisecond, err: broken}, {status: 200}}, body: "answer 3", status: 200, took: 30 * time.Millisecond, counts: [3]uint64{1, 2, 0}},
-		"all fail": {replies: []reply{{takes: 20 * time.Millisecond, status: 500}, {takes: 20 * time.Millisecond, err: broken}, {status: 502}},
-			body: "answer 3", status: 502, took: 30 * time.Millisecond, counts: [3]uint64{0, 3, 0}},
-		"the last one is an error": {replies: []reply{{takes: 20 * time.Millisecond, status: 500}, {takes: 20 * time.Millisecond, err: broken}, {err: broken}},
-			err: broken, took: 30 * time.Millisecond, counts: [3]uint64{0, 3, 0}},
+		"all fail": {
+			replies: []reply{{takes: 20 * time.Millisecond, status: 500}, {takes: 20 * time.Millisecond, err: broken}, {status: 502}},
+			body:    "answer 3", status: 502, took: 30 * time.Millisecond, counts: [3]uint64{0, 3, 0},
+		},
+		"the last one is an error": {
+			replies: []reply{{takes: 20 * time.Millisecond, status: 500}, {takes: 20 * time.Millisecond, err: broken}, {err: broken}},
+			err:     broken, took: 30 * time.Millisecond, counts: [3]uint64{0, 3, 0},
+		},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			u, b := &replies{all: tc.replies}, newBreaker(t, 100)

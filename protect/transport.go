@@ -103,7 +103,7 @@ func (t *transport) CloseIdleConnections() {
 
 // limited returns the request to send within ctx and d: a copy with a context of our own
 // where something may have to cancel it, else the caller's.
-func (t *transport) limited(x *flight, ctx context.Context, d time.Duration) *http.Request {
+func (t *transport) limited(ctx context.Context, x *flight, d time.Duration) *http.Request {
 	req := x.request
 	if d > 0 {
 		ctx = x.limit.arm(ctx, t.guard.Name(), d)
