@@ -18,6 +18,8 @@ var actions = []action{
 	{"#/breaker/demo", "Force closed", nil, `PUT /v1/breakers/demo/override {"state":"forced-closed","reason":"REASON","for_seconds":600}`},
 	{"#/breaker/demo", "Reset", nil, "POST /v1/breakers/demo/reset?reason=REASON"},
 	{"#/breaker/payments", "Release", nil, "DELETE /v1/breakers/payments/override?reason=REASON"},
+	{"#/breaker/hosts", "Force open", nil, `PUT /v1/breakers/hosts/override?member=10.0.0.9%3A80 {"state":"forced-open","reason":"REASON","for_seconds":600}`},
+	{"#/breaker/hosts", "Release", nil, "DELETE /v1/breakers/hosts/override?member=10.0.0.8%3A80&reason=REASON"},
 	{"#/rate_limit/per_user", "Reset a key", map[string]string{"input[name=key]": "10.0.0.1/a b"}, "DELETE /v1/rate_limits/per_user/keys/10.0.0.1/a%20b?reason=REASON"},
 	{"#/guard/demo", "Silence alerts", nil, `PUT /v1/silences/demo {"kind":"","for_seconds":600,"reason":"REASON"}`},
 	{"#/route/%2F", "Silence alerts", nil, `PUT /v1/silences/route%3A%2F {"kind":"","for_seconds":600,"reason":"REASON"}`},

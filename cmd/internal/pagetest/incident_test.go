@@ -18,6 +18,7 @@ func (f *fake) tell() {
 	f.answers = map[string]any{
 		"why/breaker/demo": whyBreaker(now), "why/guard/demo": whyGuard(now), "why/rate_limit/per_user": whyLimit(now), "why/pool/orders_db": whyPool(now),
 		"why/route//": whyGuard(now), "breakers/demo/states": states(now), "breakers/payments/states": states(now),
+		"routes//": routeAnswer(now), "breakers/hosts": group(now), "why/breaker/hosts": whyBreaker(now), "breakers/hosts/states": states(now),
 		"series": series(now), "operations/demo": operation(), "operations/route:/": operation(), "operations/pool:orders_db:use": operation(),
 		"sparklines": sparklines(now), "events": events(now), "memory": memoryAnswer(now), "health": healthAnswer(now), "alerts": alerts(now), "silences": silences(now),
 		"services": adminapi.List[adminapi.Service]{Items: []adminapi.Service{
@@ -85,6 +86,25 @@ func whyPool(now time.Time) adminapi.Why {
 		Kind: "pool", Name: "orders_db", At: now, Verdict: "pool orders_db lends 6 of 7 workers, and 1 call waits", Since: ago(now, 30), SinceSeconds: 30,
 		Numbers: []adminapi.Number{{Name: "lent", Value: 6, Limit: 7, Bounded: true, Bad: true}, {Name: "wait p99", Value: 0.21, Unit: "seconds"}},
 		Holders: []adminapi.Holder{{Kind: "guard", Name: "demo", Held: 6, OldestSeconds: 14}},
+	}
+}
+
+func routeAnswer(now time.Time) adminapi.Route {
+	return adminapi.Route{
+		Name: "/", Match: "/", Guard: "demo", Panic: adminapi.Panic{On: true, SinceSeconds: 40}, Lookup: adminapi.Lookup{Name: "shop.internal:9000", EverySeconds: 10, Answers: 2, Error: "no such host", SinceSeconds: 61},
+		Upstreams: []adminapi.Upstream{
+			{Name: "10.0.0.1:9000", State: "ejected", Reason: "5 failures in a row", SinceSeconds: 20, RemainingSeconds: 10, Failures: 41, Requests: 90, Ejections: 2, LastError: adminapi.UpstreamError{Class: "refused", At: now}},
+			{Name: "10.0.0.2:9000", State: "active", Share: 1, SinceSeconds: 3600, Requests: 120, InFlight: 3},
+		},
+	}
+}
+
+func group(now time.Time) adminapi.Breaker {
+	return adminapi.Breaker{
+		Name: "hosts", Group: true, MemberCount: 2, MaxMembers: 1000, State: "open", Members: []adminapi.Breaker{
+			{Name: "hosts", Member: "10.0.0.9:80", State: "open", SinceSeconds: 12, Counted: []adminapi.Fact{{Name: "failures", Value: 5, Limit: 5, Bounded: true}}, LastErrors: []adminapi.ErrorClass{{Class: "reset", Count: 5, Last: now}}},
+			{Name: "hosts", Member: "10.0.0.8:80", State: "closed", SinceSeconds: 900, Override: adminapi.Override{State: "forced-closed", Actor: "ops", Reason: "known"}},
+		},
 	}
 }
 

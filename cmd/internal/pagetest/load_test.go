@@ -70,7 +70,7 @@ func TestThousandGuards(t *testing.T) {
 	f.many(200)
 	f.set(func() { f.frame.Full = true })
 	b.until("200", "foundation.model.order.length === 200")
-	b.cost("200 guards, all shown", 100)
+	b.cost("200 guards, all shown", 60)
 }
 
 // cost logs what the script of a frame takes in which every row changes.

@@ -18,13 +18,14 @@ var views = []struct {
 }{
 	{"#/", "overview", []string{
 		"Guards", "refuses 62 %", "circuit open", "no traffic", "Breakers", "OPEN", "forced closed", "failures 3 of 3", "0.8 % of 50 %", "Rate limits", "denies 3.3 %", "5 per 1m",
-		"Pools", "overflow", "6 of 7", "Routes", "Sample upstream", "failing",
+		"hosts", "Pools", "overflow", "6 of 7", "Routes", "10.0.0.1:9000", "ejected", "Sample upstream", "failing",
 	}},
 	{"#/breaker/demo", "breaker", []string{"OPEN", "3 failures within 10s reached the threshold of 3", "status_5xx", "deploy.finished shop: version 1.4.2", "foundation breaker force-open demo", "States", "Calls of guard demo", "Calls", "Latency"}},
 	{"#/guard/demo", "guard", []string{"refuses 62 %", "breaker demo", "Held by", "the oldest for 1s", "p99", "usual 6 ms", "objective 12 ms", "In flight"}},
 	{"#/rate_limit/per_user", "limit", []string{"Denied most", "127.0.0.1/alice", "31 times", "<img src=x onerror=alert(1)>"}},
 	{"#/pool/orders_db", "pool", []string{"overflow", "6 of 7", "wait p99", "In flight"}},
-	{"#/route/%2F", "route", []string{"refuses 62 %", "to 127.0.0.1:9000"}},
+	{"#/route/%2F", "route", []string{"refuses 62 %", "to 127.0.0.1:9000", "More than half of the hosts are out", "no good answer for 1m1s: no such host", "10.0.0.1:9000", "ejected", "5 failures in a row", "in 10s"}},
+	{"#/breaker/hosts", "group", []string{"10.0.0.9:80", "failures 5 of 5", "reset, 5 times", "10.0.0.8:80", "forced closed", "2 of at most 1,000"}},
 	{"#/memory", "memory", []string{"high", "simulated by local", "game day", "cgroup memory.max: 192 MiB of 512 MiB", "left below 88 %", "best effort", "50 %", "Cleaners", "4 MiB"}},
 	{"#/health", "health", []string{"68 of 100", "−30", "Root causes", "orders_db", "connection refused", "checkout", "Services", "backing off"}},
 	{"#/alerts", "alerts", []string{"errors 35 %, usually 0.2 %", "stands behind route:/", "silenced by ops: migration", "Ended", "Silences"}},
@@ -36,11 +37,22 @@ var views = []struct {
 // incident is a page that shows it.
 func incident(t *testing.T, hash string, l look) (*fake, *tab) {
 	t.Helper()
+	f := scene(t)
+	return f, open(t, f.URL, "/"+hash, l)
+}
+
+// scene is an API in the middle of the incident.
+func scene(t *testing.T) *fake {
+	t.Helper()
 	f := newFake(t)
 	f.tell()
-	f.set(func() { f.frame.Config.LastReloadProblems = faults() })
+	f.set(func() {
+		f.frame.Config.LastReloadProblems = faults()
+		f.frame.Rows = append(f.frame.Rows, adminapi.FrameRow{ID: "breaker/hosts", Kind: "breaker", Name: "hosts", State: "open", Level: "bad", Members: 2, Counted: []adminapi.Fact{}},
+			adminapi.FrameRow{ID: "upstream///10.0.0.1:9000", Kind: "upstream", Name: "10.0.0.1:9000", Of: "/", State: "ejected", Level: "warn", Counted: []adminapi.Fact{}})
+	})
 	f.beat(t, time.Second/2)
-	return f, open(t, f.URL, "/"+hash, l)
+	return f
 }
 
 // TestViews_ShowTheIncident looks at each panel, and takes its pictures.
@@ -223,10 +235,8 @@ func TestToken(t *testing.T) {
 // TestReadToken_SeesNoButtons that change anything.
 func TestReadToken_SeesNoButtons(t *testing.T) {
 	t.Parallel()
-	f := newFake(t)
-	f.tell()
-	f.me = adminapi.Me{Actor: "viewer"}
-	f.beat(t, time.Second/2)
+	f := scene(t)
+	f.set(func() { f.me = adminapi.Me{Actor: "viewer"} })
 	b := open(t, f.URL, "/", desktop)
 	b.shows("#link", "viewer (read)")
 	for _, v := range views {

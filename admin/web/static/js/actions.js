@@ -20,15 +20,10 @@ export function actionsOf(row, app, done) {
 
 /** @param {any} row @param {import("./app.js").App} app @param {(p: Promise<any>) => Promise<any>} then */
 function breaker(row, app, then) {
-  const at = path("v1/breakers", row.name, "override");
-  const force = (state, title, text) => () => ask(app, {
-    title, text, verb: title, danger: true, fields: [howLongOrEver], done: `Breaker ${row.name} is ${state}`,
-    run: (v) => then(change("PUT", at, { state, reason: v.reason, for_seconds: Number(v.for) })),
-  });
   return [
     row.override ? button("Release …", () => release(row.name, "", app, then), "main") : null,
-    button("Force open …", force("forced-open", "Force open", `Every call through breaker ${row.name} is refused until then.`)),
-    button("Force closed …", force("forced-closed", "Force closed", `No call is refused by breaker ${row.name} until then, whatever fails.`)),
+    button("Force open …", () => force(row.name, "", "forced-open", app, then)),
+    button("Force closed …", () => force(row.name, "", "forced-closed", app, then)),
     button("Reset …", () => ask(app, {
       title: "Reset", text: `Closes breaker ${row.name} and empties its counts.`, verb: "Reset", done: `Breaker ${row.name} was reset`,
       run: (v) => then(change("POST", because(path("v1/breakers", row.name, "reset"), v.reason))),
@@ -36,11 +31,37 @@ function breaker(row, app, then) {
   ];
 }
 
+/** @param {string} name @param {string} member "" unless it is one of a group */
+function overrideOf(name, member) {
+  return path("v1/breakers", name, "override") + (member ? `?member=${encodeURIComponent(member)}` : "");
+}
+
+/** @param {string} name @param {string} member */
+function called(name, member) {
+  return `breaker ${name}${member ? ` (${member})` : ""}`;
+}
+
+/**
+ * @param {string} name
+ * @param {string} member
+ * @param {"forced-open"|"forced-closed"} state
+ * @param {import("./app.js").App} app
+ * @param {(p: Promise<any>) => Promise<any>} then
+ */
+export function force(name, member, state, app, then) {
+  const open = state === "forced-open", title = open ? "Force open" : "Force closed";
+  ask(app, {
+    title, verb: title, danger: true, fields: [howLongOrEver], done: `The ${called(name, member)} is ${open ? "forced open" : "forced closed"}`,
+    text: open ? `Every call through ${called(name, member)} is refused until then.` : `No call is refused by ${called(name, member)} until then, whatever fails.`,
+    run: (v) => then(change("PUT", overrideOf(name, member), { state, reason: v.reason, for_seconds: Number(v.for) })),
+  });
+}
+
 /** @param {string} name @param {string} member @param {import("./app.js").App} app @param {(p: Promise<any>) => Promise<any>} then */
 export function release(name, member, app, then) {
-  const at = path("v1/breakers", name, "override") + (member ? `?member=${encodeURIComponent(member)}` : "");
+  const at = overrideOf(name, member);
   ask(app, {
-    title: "Release", text: `Breaker ${name}${member ? ` (${member})` : ""} decides by itself again.`, verb: "Release", done: `Breaker ${name} decides by itself`,
+    title: "Release", text: `The ${called(name, member)} decides by itself again.`, verb: "Release", done: `Breaker ${name} decides by itself`,
     run: (v) => then(change("DELETE", because(at, v.reason))),
   });
 }

@@ -37,9 +37,15 @@ export function annotations(app, since, names, changed) {
 
 /** @param {any} e @param {Set<string>} names */
 function belongs(e, names) {
-  if (e.component === "circuit_breaker" || e.component === "performance_monitor") return names.has(e.name) || names.has(`route:${e.name}`);
+  if (e.component === "performance_monitor") return names.has(e.name) || names.has(e.name.replace(/^route:/, ""));
+  if (e.component === "circuit_breaker") return names.has(e.name) && notable(e.data || {});
   if (e.component === "supervisor") return e.severity !== "info";
   return e.type !== "memory_manager.cleanup_executed";
+}
+
+/** Whether a transition begins or ends something: probes that fail are in the band. @param {any} d */
+function notable(d) {
+  return Boolean(d.actor || d.forced) || (d.from || "closed") === "closed" || (d.to || "closed") === "closed";
 }
 
 /** @param {any} e */
@@ -55,7 +61,7 @@ export function sentence(e) {
   const why = d.reason ? ` (${d.reason})` : "";
   switch (e.type) {
     case "circuit_breaker.state_change":
-      return `${e.name}: ${d.from || "closed"} → ${d.to || "closed"}, ${String(d.cause || "").replaceAll("_", " ")}${evidence(d.evidence)}${by}${why}`;
+      return `${e.name}: ${d.from || "closed"} → ${d.forced ? "forced " : ""}${d.to || "closed"}, ${String(d.cause || "").replaceAll("_", " ")}${evidence(d.evidence)}${by}${why}`;
     case "config_server.applied":
       return `revision ${d.revision || ""}${by}${why}`;
     case "config_server.rejected":
@@ -64,10 +70,19 @@ export function sentence(e) {
       return `rolled back to revision ${d.to || d.revision || ""}${by}${why}`;
     case "memory_manager.pressure_changed":
       return `memory ${d.from || "normal"} → ${d.to || "normal"}`;
+    case "health_aggregator.status_changed":
+      return `${e.name}: ${d.from || "unknown"} → ${d.to || "pass"}${d.output ? `: ${d.output}` : ""}`;
     case "guard.refused":
       return `${e.name}: ${d.refused || d.count || ""} refused ${String(d.code || "").replaceAll("_", " ")}`;
   }
-  return `${e.type.replace(/^[a-z_]+\./, (c) => (e.component === "annotation" ? c : "")).replaceAll("_", " ")} ${e.name}${d.text ? `: ${d.text}` : ""}${by}${why}`.trim();
+  if (e.component === "annotation") return `${e.type} ${e.name}${rest(d)}${by}${why}`;
+  return `${e.type.replace(/^[a-z_]+\./, "").replaceAll("_", " ")} ${e.name}${d.text ? `: ${d.text}` : ""}${by}${why}`.trim();
+}
+
+/** What else an annotation says: version 1.4.2, build 77. @param {Record<string, any>} data */
+function rest(data) {
+  const parts = Object.entries(data).filter(([name, v]) => name !== "actor" && name !== "reason" && typeof v !== "object").map(([name, v]) => `${name} ${v}`);
+  return parts.length ? `: ${parts.join(", ")}` : "";
 }
 
 /** @param {any[]} [facts] */

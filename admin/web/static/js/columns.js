@@ -13,6 +13,7 @@ import { hrefOf, levels, showState, stateEl, wordOf } from "./words.js";
  * @property {string} [class] "num" for numbers; "mid" and "far" are left out on narrow screens
  * @property {(row: any) => number|string} sort
  * @property {() => Element} [make] makes what is in the cell, where it is more than text
+ * @property {(row: any) => any} [has] whether a row has something to say here; where none has, the column is left out
  * @property {(el: any, row: any, model: import("./model.js").Model) => void} show
  */
 
@@ -60,19 +61,19 @@ const ran = (fn) => (row) => (idle(row) || !row.calls ? none : fn(row));
 const pace = text("rate", "Rate", (row) => (idle(row) ? none : rate(row.now_rate)), (row) => row.now_rate, { help: "calls in the last five seconds" });
 const success = text("success", "Success", ran((r) => percent(r.success_ratio)), (r) => (r.calls ? r.success_ratio : 2), { class: "num mid" });
 const failure = text("failure", "Failed", ran((r) => against(r.failure_ratio, r.failure_limit)), (r) => r.failure_ratio, { help: "of the calls that ran in the last minute, against the threshold" });
-const slow = text("slow", "Slow", ran((r) => (r.slow_limit ? against(r.slow_ratio, r.slow_limit) : none)), (r) => r.slow_ratio, { class: "num far" });
+const slow = text("slow", "Slow", ran((r) => (r.slow_limit ? against(r.slow_ratio, r.slow_limit) : none)), (r) => r.slow_ratio, { class: "num far", has: (r) => r.slow_limit });
 const refused = text("refused", "Refused", (row) => (row.refused_rate ? rate(row.refused_rate) : none), (row) => row.refused_rate);
 const p50 = text("p50", "p50", (r) => took(r.p50_seconds), (r) => r.p50_seconds, { class: "num far" });
 const p95 = text("p95", "p95", (r) => took(r.p95_seconds), (r) => r.p95_seconds, { class: "num far" });
 const p99 = text("p99", "p99", (r) => took(r.p99_seconds), (r) => r.p99_seconds, { class: "num mid" });
 const held = text("held", "In flight", (r) => holds(r.in_flight, r.limit), (r) => r.in_flight, { class: "num mid", help: "of the places that there are" });
-const waiting = text("waiting", "Waiting", (r) => (r.waiting ? count(r.waiting) : none), (r) => r.waiting);
+const waiting = text("waiting", "Waiting", (r) => (r.waiting ? count(r.waiting) : none), (r) => r.waiting, { has: (r) => r.waiting });
 const since = text("since", "For", (r, model) => (millis(r.since) ? span(model.ago(r.since)) : none), (r) => -millis(r.since));
-const next = text("next", "Next probe", (r, model) => due(r, model), (r) => millis(r.next_at) || Infinity, { class: "num mid" });
-const reason = text("reason", "Because", (r) => (r.reason ? r.reason.replaceAll("_", " ") : none), (r) => r.reason, { class: "mid" });
-const error = text("error", "Last error", (r, model) => (r.last_error ? `${r.last_error} ${span(model.ago(r.last_error_at))} ago` : none), (r) => -millis(r.last_error_at), { class: "far" });
+const next = text("next", "Next probe", (r, model) => due(r, model), (r) => millis(r.next_at) || Infinity, { class: "num mid", has: (r) => millis(r.next_at) });
+const reason = text("reason", "Because", (r) => (r.reason ? r.reason.replaceAll("_", " ") : none), (r) => r.reason, { class: "mid", has: (r) => r.reason });
+const error = text("error", "Last error", (r, model) => (r.last_error ? `${r.last_error} ${span(model.ago(r.last_error_at))} ago` : none), (r) => -millis(r.last_error_at), { class: "far", has: (r) => r.last_error });
 const allows = text("allows", "Allows", (r) => (r.per_seconds ? `${count(r.limit)} per ${span(r.per_seconds)}` : none), (r) => r.limit / (r.per_seconds || 1));
-const members = text("members", "Members", (r) => (r.members ? count(r.members) : none), (r) => r.members, { class: "num far" });
+const members = text("members", "Members", (r) => (r.members ? count(r.members) : none), (r) => r.members, { class: "num far", has: (r) => r.members });
 const counted = text("counted", "Counted", (r) => r.counted.filter((f) => f.bounded).map(fact).join(", ") || none, (r) => r.counted.length, { class: "far" });
 const guard = text("of", "Guard", (r) => r.of || none, (r) => r.of, { class: "mid" });
 

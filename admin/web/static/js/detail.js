@@ -12,6 +12,7 @@ import { problemEl } from "./ask.js";
 import { kinds, stateEl } from "./words.js";
 import { state as stateColumn } from "./columns.js";
 import { whyEl } from "./whyview.js";
+import { within } from "./within.js";
 
 /** The spans that can be looked at, with the steps of their plots. */
 const windows = [["5m", "5 minutes", "1s"], ["15m", "15 minutes", "10s"], ["1h", "1 hour", "10s"]];
@@ -40,7 +41,9 @@ export class Detail {
     this.graphs = new Graphs(app, () => this.window);
     this.band = this.kind === "breaker" ? bandEl("States") : null;
     this.sources = this.resources();
-    this.el = h("div", { class: "detail" }, this.head(), this.gone, this.why.el, this.spans(), this.band && this.band.el, this.graphs.el);
+    this.within = h("div");
+    this.inside = null;
+    this.el = h("div", { class: "detail" }, this.head(), this.gone, this.why.el, this.within, this.spans(), this.band && this.band.el, this.graphs.el);
   }
 
   head() {
@@ -86,12 +89,22 @@ export class Detail {
     if (row) {
       stateColumn.show(this.state, row, model);
       this.offer(row);
+      this.lookInside(row);
       if (row.operation) this.graphs.watch(row, "");
       this.graphs.own(row);
     }
     for (const s of this.sources) s.poll();
     this.notes.poll();
     this.graphs.poll();
+  }
+
+  /** Shows what it is made of, where it is made of anything. @param {any} row */
+  lookInside(row) {
+    if (this.inside) return;
+    this.inside = within(row, this.app);
+    if (!this.inside) return;
+    this.sources.push(this.inside.source);
+    replace(this.within, this.inside.el);
   }
 
   /** Shows what can be done, where it may be done. @param {any} row */

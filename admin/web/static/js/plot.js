@@ -123,6 +123,7 @@ export class Plot {
     ctx.save();
     ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
     ctx.textAlign = "center";
+    let last = -Infinity; // where the last glyph stands
     for (const m of this.data.marks) {
       const x = u.valToPos(m.at, "x", true);
       if (x < left || x > left + width) continue;
@@ -132,7 +133,9 @@ export class Plot {
       ctx.moveTo(x, top + 12 * devicePixelRatio);
       ctx.lineTo(x, top + high);
       ctx.stroke();
+      if (x - last < 12 * devicePixelRatio) continue;
       ctx.fillText(m.glyph, x, top + 9 * devicePixelRatio);
+      last = x;
     }
     ctx.restore();
   }

@@ -1,8 +1,8 @@
 // A table of parts: sorted by any column, worst first at the beginning, and only so many rows
 // as somebody can read; the rest is a button away.
 
-import { h, keyed, setAttr, setText } from "./dom.js";
-import { count } from "./format.js";
+import { h, keyed, replace, setAttr, setText } from "./dom.js";
+import { count, millis } from "./format.js";
 
 /** How many rows a table has at first. */
 const few = 50;
@@ -14,15 +14,17 @@ export class Table {
    * @param {{sort: string, onSort: (text: string) => void}} options sort is "" or a key, with "-" before it for the greatest first
    */
   constructor(caption, columns, options) {
-    this.columns = columns;
+    this.all = columns;
+    this.columns = columns; // those of them that are shown
     this.options = options;
     this.sort = columns.some((c) => c.key === options.sort.replace(/^-/, "")) ? options.sort : "";
     this.most = few;
     this.held = false; // somebody points at a row: it stays where it is
     this.body = h("tbody", { on: { pointerenter: () => (this.held = true), pointerleave: () => (this.held = false) } });
     this.heads = columns.map((c) => this.head(c));
+    this.headRow = h("tr", null, this.heads);
     this.more = h("button", { type: "button", class: "quiet", hidden: true, on: { click: () => this.showAll() } });
-    const table = h("table", { class: "parts" }, h("caption", { class: "unseen" }, caption), h("thead", null, h("tr", null, this.heads)), this.body);
+    const table = h("table", { class: "parts" }, h("caption", { class: "unseen" }, caption), h("thead", null, this.headRow), this.body);
     this.el = h("div", { class: "scroll", role: "region", "aria-label": `Table: ${caption}`, tabindex: "0" }, table);
     this.rows = [];
     this.model = null;
@@ -51,6 +53,7 @@ export class Table {
   show(rows, model) {
     this.rows = rows;
     this.model = model;
+    this.choose(rows);
     this.columns.forEach((c, i) => {
       const dir = this.sort === c.key ? "ascending" : this.sort === `-${c.key}` ? "descending" : null;
       setAttr(this.heads[i], "aria-sort", dir);
@@ -61,9 +64,20 @@ export class Table {
     setText(this.more, `Show all ${count(rows.length)}`);
   }
 
+  /** Leaves out columns that have nothing to say. @param {any[]} rows */
+  choose(rows) {
+    const columns = this.all.filter((c) => !c.has || rows.some(c.has));
+    if (columns.length === this.columns.length && columns.every((c, i) => c === this.columns[i])) return;
+    this.columns = columns;
+    this.heads = columns.map((c) => this.head(c));
+    replace(this.headRow, this.heads);
+    this.body.keyedChildren = new Map();
+    replace(this.body);
+  }
+
   /** @param {any[]} rows */
   inOrder(rows) {
-    if (this.held && this.body.keyedChildren) return this.asBefore(rows);
+    if (this.held && this.body.childElementCount) return this.asBefore(rows);
     const column = this.columns.find((c) => c.key === this.sort.replace(/^-/, ""));
     if (!column) return rows;
     const sign = this.sort.startsWith("-") ? -1 : 1;
@@ -89,7 +103,12 @@ export class Table {
     return tr;
   }
 
+  /** Writes a row. One that has not changed, and tells no time, is as it was. */
   update(tr, row) {
+    const { kept } = this.model;
+    if (tr.row === row && tr.kept === kept && !timed(row)) return;
+    tr.row = row;
+    tr.kept = kept;
     if (tr.level !== row.level) setAttr(tr, "class", (tr.level = row.level));
     const { columns, model } = this;
     for (let i = 0; i < columns.length; i++) columns[i].show(tr.inner[i], row, model);
@@ -101,6 +120,11 @@ function open(event) {
   const link = event.currentTarget.querySelector("a.open");
   if (event.target.closest("a, button") || String(getSelection()) || !link) return;
   link.click();
+}
+
+/** Whether a row tells how long ago something was, or in how long it will be. @param {any} row */
+function timed(row) {
+  return millis(row.since) || millis(row.until) || millis(row.next_at) || millis(row.last_error_at);
 }
 
 function compare(a, b) {

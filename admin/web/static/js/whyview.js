@@ -24,15 +24,15 @@ function parts(w) {
   ];
 }
 
-/** @param {string} title @param {any[]} rows @param {(row: any) => Node} make @param {string} [tag] */
-function block(title, rows, make, tag = "ul") {
-  return rows.length ? h("div", { class: "block" }, h("h3", null, title), h(tag, null, rows.map(make))) : null;
+/** @param {string} title @param {any[]} rows @param {(row: any) => Node} make @param {string} [tag] @param {string} [name] */
+function block(title, rows, make, tag = "ul", name = "block") {
+  return rows.length ? h("div", { class: name }, h("h3", null, title), h(tag, null, rows.map(make))) : null;
 }
 
 /** @param {any[]} list */
 function numbers(list) {
   return block("Numbers", list, (n) => h("tr", { class: n.bad ? "bad" : null }, h("th", { scope: "row" }, n.bad ? "✖ " : "", n.name), h("td", { class: "num" }, inUnit(n.value, n.unit)),
-    h("td", { class: "num" }, n.bounded ? `of ${inUnit(n.limit, n.unit)}` : ""), h("td", { class: "quiet" }, n.note)), "table");
+    h("td", { class: "num" }, n.bounded ? `of ${inUnit(n.limit, n.unit)}` : ""), h("td", { class: "quiet" }, n.note)), "table", "block wide");
 }
 
 /** @param {any[]} list */
