@@ -74,6 +74,7 @@ func (l *accessLog) write(info *requestInfo, took time.Duration) {
 		slog.Int64("bytes", info.bytes),
 		slog.Float64("duration_seconds", took.Seconds()),
 		slog.Float64("upstream_seconds", info.header.Seconds()),
+		slog.Int("attempts", info.attempts),
 		slog.String("client", info.client.String()),
 		slog.String("route", route),
 		slog.String("upstream", upstream),

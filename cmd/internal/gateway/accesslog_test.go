@@ -28,11 +28,12 @@ func (a *accessLines) Write(p []byte) (int, error) {
 
 // accessLine is one request in the log.
 type accessLine struct {
-	Msg    string
-	Path   string
-	Status int
-	Bytes  int64
-	CutBy  *string `json:"cut_by"`
+	Attempts int
+	Msg      string
+	Path     string
+	Status   int
+	Bytes    int64
+	CutBy    *string `json:"cut_by"`
 }
 
 // line waits for the line of a request, which may come after its answer.

@@ -41,6 +41,7 @@ func (rt *route) RoundTrip(r *http.Request) (*http.Response, error) {
 		r = withBody(r, kept)
 	}
 	for {
+		info.attempts++
 		s := rt.attempts(r, info)
 		info.at = s.to
 		body, may := info.resent(r.Context(), kept, &s)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
+	"github.com/elixirscope/foundation/cmd/internal/settings"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/internal/resend"
 	"github.com/elixirscope/foundation/protect"
@@ -359,4 +360,18 @@ func TestAttempts_AClientThatAsksFirst(t *testing.T) {
 			t.Errorf("%d after %d attempts, %d in flight", code, asked.Load(), s.InFlight)
 		}
 	})
+}
+
+func TestAttempts_TheAccessLogHasTheirNumber(t *testing.T) {
+	for asked, first := range map[int]int32{1: 0, 3: 9} {
+		var access accessLines
+		r := newRig(t, &unsteady{first: first}, func(s *setup) {
+			retrying(nil)(s)
+			s.log, s.gateway.AccessLog.Mode = &access, settings.AccessLogAll
+		})
+		r.send(http.MethodGet, "")
+		if got := access.line(r, "/x").Attempts; got != asked {
+			t.Errorf("%d attempts in the log, want %d", got, asked)
+		}
+	}
 }

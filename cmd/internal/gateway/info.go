@@ -50,6 +50,7 @@ type requestInfo struct {
 	timed     bool  // how long the upstream takes is wanted
 	asked     clock.Instant
 	header    time.Duration // from there to the upstream's header
+	attempts  int           // that were made one after the other
 }
 
 // idField returns the correlation id as the value of a header. No header changes
