@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
@@ -67,6 +68,9 @@ func finish(r *adminapi.FrameRow) {
 		r.ID = r.Kind + "/" + r.Name
 	}
 	rank := uint64(max(0, slices.Index(levels, r.Level)))
+	if r.Level == levelOK && strings.HasPrefix(r.Name, "foundation.") {
+		rank = 0 // a part of the layer itself that is well interests nobody
+	}
 	bad := uint64(r.RefusedRate*60) + uint64(r.FailureRatio*float64(r.Calls))
 	r.Weight = rank*1e12 + uint64(math.Round(1000*min(1, r.Share)))*1e9 + min(bad, 1e9-1)
 	for _, v := range []*float64{

@@ -105,7 +105,7 @@ func stateCell(r *adminapi.FrameRow, _ time.Time) cell {
 	case r.State == "idle":
 		return cell{"· no traffic", s}
 	}
-	return cell{map[string]string{"bad": "✗", "warn": "▲", "note": "◆", "ok": "●"}[r.Level] + " " + r.State, s}
+	return cell{map[string]string{"bad": "✗", "warn": "▲", "note": "◆", "ok": "●", "idle": "·"}[r.Level] + " " + r.State, s}
 }
 
 func okCell(r *adminapi.FrameRow, _ time.Time) cell {

@@ -14,6 +14,7 @@ import (
 type page struct {
 	colour bool
 	width  int
+	over   style // in place of all others, once what is drawn may not be so any more
 	lines  []string
 }
 
@@ -33,6 +34,9 @@ func (p *page) put(parts ...cell) {
 }
 
 func (p *page) paint(text string, s style) string {
+	if p.over != plain {
+		s = p.over
+	}
 	if !p.colour || s == plain || text == "" {
 		return text
 	}
@@ -188,6 +192,7 @@ func (p *page) titles(list []column, sorted string, up bool) {
 	p.row(list, " ", row, plain)
 }
 
+// row adds a row of the table; a style over all of it stands for those of its cells.
 func (p *page) row(list []column, mark string, row []cell, over style) {
 	var b strings.Builder
 	b.WriteString(mark + " ")

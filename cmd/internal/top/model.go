@@ -277,12 +277,11 @@ func (m *model) banner(p *page) {
 }
 
 func (m *model) drawTable(p *page) {
-	over := plain
 	if m.banner(p); m.frame == nil {
 		return
 	}
 	if m.stale() {
-		over = faint
+		p.over = faint
 	}
 	p.head(m.frame, m.frame.At)
 	p.lines = append(p.lines, "")
@@ -292,7 +291,7 @@ func (m *model) drawTable(p *page) {
 	room := max(0, m.height-len(p.lines)-1)
 	first := max(0, min(m.top, len(rows)-room))
 	for i := first; i < min(len(rows), first+room); i++ {
-		mark, s := " ", over
+		mark, s := " ", plain
 		if rows[i].ID == m.chosen {
 			mark, s = "▸", bold
 		}
@@ -301,6 +300,7 @@ func (m *model) drawTable(p *page) {
 	for len(p.lines) < m.height-1 {
 		p.lines = append(p.lines, "")
 	}
+	p.over = plain
 	m.foot(p, len(rows), first, room)
 }
 

@@ -199,8 +199,16 @@ func TestModel_SaysHowOldItsDataAre(t *testing.T) {
 	if s := u.screen(); strings.Contains(s, " old") {
 		t.Error(s)
 	}
+	u.m.colour = true
+	if s := u.screen(); !strings.Contains(s, string(warn)+"▲ attention") {
+		t.Errorf("%q", s)
+	}
 	u.send(lostMsg{"no daemon answers at http://127.0.0.1:9181: connection refused"})
 	u.send(tickMsg(began.Add(12 * time.Second)))
+	if s := u.screen(); !strings.Contains(s, string(faint)+"▲ attention") || strings.Contains(s, string(bad)) || strings.Contains(s, string(good)) {
+		t.Errorf("what is old is drawn as if it were not: %q", s)
+	}
+	u.m.colour = false
 	if s := u.screen(); !strings.HasPrefix(s, "✗ CONNECTION LOST, what is shown is 12s old: no daemon answers") {
 		t.Error(s)
 	}
