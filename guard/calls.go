@@ -50,8 +50,12 @@ func (g *Guard) ReadCalls(into *telemetry.Calls, mark uint64) uint64 {
 	for i := range s.refused {
 		into.Reasons[reasonCodes+i] = s.refused[i].Load()
 	}
-	if into.Succeeded+into.Failed+into.Ignored != admitted {
-		return 0
+	ended := into.Succeeded + into.Failed + into.Ignored
+	if ended == admitted {
+		return quiet
 	}
-	return quiet
+	if ended < admitted { // what was read last may have gone on
+		into.InFlight = admitted - ended
+	}
+	return 0
 }

@@ -62,13 +62,14 @@ type delta struct {
 	low, top int // the range of buckets that are not empty; low > top if all are
 	n        uint64
 	sum      time.Duration
+	inFlight uint64 // at its end
 	reasons  [telemetry.MaxReasons]uint32
 	split    int // how many of the reasons there are
 }
 
 // since fills d with what now has more than before, and brings before up to now.
 func (d *delta) since(now *telemetry.Calls, before *totals, reasons int) {
-	d.split = reasons
+	d.split, d.inFlight = reasons, now.InFlight
 	for i := range reasons {
 		is := uint32(now.Reasons[i])
 		d.reasons[i] = is - before.reasons[i]

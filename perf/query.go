@@ -125,10 +125,11 @@ type Series struct {
 }
 
 // Measures lists what a series can be asked for: "rate" in calls a second, "errors" as a
-// share, "calls", "failed", "ignored" and "refused" as numbers, and "mean", "p50", "p90",
-// "p95", "p99" and "p999" in seconds.
+// share, "calls", "failed", "ignored" and "refused" as numbers, "in_flight", the most calls that
+// were seen under way at the end of a second, and "mean", "p50", "p90", "p95", "p99" and "p999"
+// in seconds.
 func Measures() []string {
-	return []string{"rate", "errors", "calls", "failed", "ignored", "refused", "mean", "p50", "p90", "p95", "p99", "p999"}
+	return []string{"rate", "errors", "calls", "failed", "ignored", "refused", inFlight, "mean", "p50", "p90", "p95", "p99", "p999"}
 }
 
 // maxPoints bounds a series.
@@ -202,33 +203,66 @@ func checkSeries(name string, from, to time.Time, step time.Duration, measures [
 // pointLocked appends the values of one step.
 func (m *Monitor) pointLocked(o *operation, t, width int64, s *Series) {
 	s.Times = append(s.Times, time.Unix(t, 0))
+	value := m.valuesLocked(o, t, width, s.Measures)
+	for i, measure := range s.Measures {
+		s.Values[i] = append(s.Values[i], value(measure))
+	}
+}
+
+// valuesLocked returns the values of one step by measure.
+func (m *Monitor) valuesLocked(o *operation, t, width int64, measures []string) func(measure string) float64 {
 	if width == 1 {
 		one, kept := second{}, t <= m.now && t > m.now-seconds
 		if o.data != nil {
 			one, kept = o.data.seconds.get(t, m.now)
 		}
-		for i, measure := range s.Measures {
-			s.Values[i] = append(s.Values[i], one.measure(measure, kept))
+		return func(measure string) float64 {
+			if kept && measure == inFlight {
+				return o.busy(one.inFlight)
+			}
+			return one.measure(measure, kept)
 		}
-		return
 	}
 	from, to := time.Unix(t, 0), time.Unix(t+width, 0)
-	if !slices.ContainsFunc(s.Measures, ofDurations) {
+	if !slices.ContainsFunc(measures, ofDurations) {
 		c, span, kept := m.countsLocked(o, from, to)
-		for i, measure := range s.Measures {
-			value := math.NaN()
-			if kept {
-				value = c.measure(measure, span)
+		return func(measure string) float64 {
+			switch {
+			case !kept:
+				return math.NaN()
+			case measure == inFlight:
+				return m.busyLocked(o, from, to)
 			}
-			s.Values[i] = append(s.Values[i], value)
+			return c.measure(measure, span)
 		}
-		return
 	}
 	var w Snapshot
 	m.windowLocked(o, from, to, &w)
-	for i, measure := range s.Measures {
-		s.Values[i] = append(s.Values[i], w.measure(measure))
+	return func(measure string) float64 {
+		if measure == inFlight && !w.To.IsZero() {
+			return m.busyLocked(o, from, to)
+		}
+		return w.measure(measure)
 	}
+}
+
+// inFlight is the one measure that is no count of what has ended.
+const inFlight = "in_flight"
+
+// busy is a number of calls under way, NaN where the part cannot tell.
+func (o *operation) busy(n uint16) float64 {
+	if o.Kind == ownKind {
+		return math.NaN()
+	}
+	return float64(n)
+}
+
+func (m *Monitor) busyLocked(o *operation, from, to time.Time) float64 {
+	first, last, _ := m.slotsLocked(from, to)
+	if o.data == nil {
+		return o.busy(0)
+	}
+	return o.busy(o.data.busy.max(first, last))
 }
 
 // ofDurations reports whether a measure is about how long calls took.

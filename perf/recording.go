@@ -42,20 +42,25 @@ type recording struct {
 	slots   slotRing
 	tick    open
 	reasons reasonRings
+	busy    *busyRing // nil until a call was seen under way
 }
 
 func (r *recording) put(second int64, d *delta) {
 	r.reasons.put(second/slotSeconds, d)
+	r.busy = r.busy.put(second/slotSeconds, d.inFlight)
 	r.seconds.put(second, secondOf(d))
 	r.slots.advance(second / slotSeconds)
 	r.slots.open.add(d)
 	r.tick.add(d)
 }
 
-func secondOf(d *delta) second { return second{small: d.small(), quantile: d.quantiles()} }
+func secondOf(d *delta) second {
+	return second{small: d.small(), quantile: d.quantiles(), inFlight: clampedBusy(d.inFlight)}
+}
 
 // pull asks a source what it has counted since. It reports whether there is anything new.
 func (o *operation) pull(now *telemetry.Calls, d *delta) bool {
+	now.InFlight = 0
 	mark := o.Read(now, o.mark)
 	if mark != 0 && mark == o.mark {
 		o.rebase = false
@@ -63,7 +68,7 @@ func (o *operation) pull(now *telemetry.Calls, d *delta) bool {
 	}
 	o.mark = mark
 	if o.before == nil {
-		if countsOf(now) == (Counts{}) && now.Took.Count() == 0 {
+		if countsOf(now) == (Counts{}) && now.Took.Count() == 0 && now.InFlight == 0 {
 			o.rebase = false
 			return false
 		}
@@ -74,5 +79,5 @@ func (o *operation) pull(now *telemetry.Calls, d *delta) bool {
 		o.rebase = false
 		return false
 	}
-	return d.Counts != (Counts{}) || d.n > 0
+	return d.Counts != (Counts{}) || d.n > 0 || d.inFlight > 0
 }

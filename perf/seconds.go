@@ -10,6 +10,7 @@ type second struct {
 	small
 
 	quantile [quantiles]uint16 // buckets of the finest scale, counted from 1
+	inFlight uint16
 }
 
 // secondRing keeps the last seconds. A second without calls is not written: what was not

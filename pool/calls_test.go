@@ -95,8 +95,15 @@ func TestTheUsesOfAPoolArePulled(t *testing.T) {
 		for n := range uint64(2) {
 			l := acquire(t, p)
 			time.Sleep(time.Second)
+			if got.InFlight = 0; p.ReadUses(&got, mark) != 0 || got.InFlight != 1 {
+				t.Errorf("%d workers are lent", got.InFlight)
+			}
 			l.Release()
+			got.InFlight = 0
 			next := p.ReadUses(&got, mark)
+			if got.InFlight != 0 {
+				t.Errorf("%d workers are lent after the return", got.InFlight)
+			}
 			if next == mark || p.ReadUses(&got, next) != next {
 				t.Errorf("the mark is %d after %d", next, mark)
 			}

@@ -9,7 +9,8 @@ import "github.com/elixirscope/foundation/internal/histogram"
 // A part offers a method ReadCalls(into *Calls, mark uint64) uint64. It replaces what into
 // holds and returns a mark; given the mark of an earlier call it may leave into alone and
 // return the same mark, which says that nothing was counted since. A mark of 0 is never
-// returned for that: it says that the part cannot tell.
+// returned for that: it says that the part cannot tell. A part whose calls are under way
+// does not return the same mark.
 type Calls struct {
 	// Took are the durations that the latency is judged by: of a guard those of the calls
 	// that succeeded, of a pool those of all waits.
@@ -18,6 +19,9 @@ type Calls struct {
 	Succeeded, Failed uint64
 	Ignored           uint64 // said nothing about the operation: the caller gave up
 	Refused           uint64 // did not run
+	// InFlight are the calls that are under way, of a pool the workers that are lent, or those
+	// who wait for one. Whoever pulls sets it to 0 before: a part that does not know leaves it.
+	InFlight uint64
 	// Reasons split the calls, most of all those that did not succeed, in the order in which the part lists
 	// them. A part that lists none leaves them alone.
 	Reasons [MaxReasons]uint64

@@ -72,11 +72,12 @@ func requestReasons() []telemetry.Reason {
 
 // readCalls implements the pull contract of [telemetry.Calls].
 func (t *traffic) readCalls(into *telemetry.Calls, mark uint64) uint64 {
-	shed := t.shed.Load()
+	shed, inFlight := t.shed.Load(), t.inFlight()
 	now := t.requests.ReadCalls(into, mark-shed) // both only grow: their sum is mark only if neither has
-	if now+shed == mark {
+	if now+shed == mark && inFlight == 0 {
 		return mark
 	}
+	into.InFlight = uint64(max(0, inFlight))
 	for i := range countedReasons {
 		into.Reasons[i] = countedReasons[i].load(t)
 	}

@@ -97,6 +97,24 @@ func TestRoutes_CountTheirOwnAnswersAsRefused(t *testing.T) {
 	}
 }
 
+// A request that hangs is under way, and whoever pulls is told so again and again.
+func TestOperations_TellWhatIsUnderWay(t *testing.T) {
+	began, end := make(chan struct{}), make(chan struct{})
+	r := newRig(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(began); <-end }), nil)
+	done := make(chan struct{})
+	go func() { defer close(done); r.get("/") }()
+	r.within("the request arrives", began)
+	source := r.gateway.Operations()[0]
+	var c telemetry.Calls
+	mark := source.Read(&c, 0)
+	c.InFlight = 0
+	if again := source.Read(&c, mark); c.InFlight != 1 || c.Succeeded != 0 {
+		t.Errorf("%d under way, %d succeeded, marks %d and %d", c.InFlight, c.Succeeded, mark, again)
+	}
+	close(end)
+	r.within("the answer", done)
+}
+
 // checkSplit compares the reasons by which the requests of the first route are split.
 func checkSplit(r *rig, want map[string]uint64) {
 	r.Helper()
