@@ -93,7 +93,7 @@ func transitions(events []eventstore.Event, member string) (list []transition) {
 			list = append(list, t)
 		}
 	}
-	slices.SortStableFunc(list, func(x, y transition) int { return x.at.Compare(y.at) })
+	slices.SortFunc(list, func(x, y transition) int { return cmp.Compare(x.seq, y.seq) }) // two may be of one moment
 	return list
 }
 

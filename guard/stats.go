@@ -43,6 +43,11 @@ func (s *stats) inFlight() int64 {
 	for i := range s.took {
 		ended += s.took[i].count()
 	}
+	return s.inFlightOf(ended)
+}
+
+// inFlightOf is inFlight where it is known how many have ended.
+func (s *stats) inFlightOf(ended uint64) int64 {
 	return max(0, int64(s.admitted.Load()-ended)+s.trailing.Load())
 }
 

@@ -51,17 +51,20 @@ var shadowReasons = []fault.Code{
 // Status returns a picture of the guard.
 func (g *Guard) Status() Status {
 	r, s := g.revision.Load(), &g.stats
+	ended, results := uint64(0), make(map[Result]uint64, resultCount)
+	for i := range s.took { // before what was admitted is read: what ends meanwhile is in flight
+		n := s.took[i].count()
+		results[Result(i)] = n
+		ended += n
+	}
 	status := Status{
 		Name: g.name, Revision: r.number, Gone: r.gone, Config: r.config, Protections: r.active,
-		InFlight: s.inFlight(), SlotsTaken: g.slots.used.Load(), Detached: g.detached.Load(),
-		Results: make(map[Result]uint64, resultCount), Refused: s.refused.list(reasons), WouldRefuse: s.would.list(shadowReasons),
+		InFlight: s.inFlightOf(ended), SlotsTaken: g.slots.used.Load(), Detached: g.detached.Load(),
+		Results: results, Refused: s.refused.list(reasons), WouldRefuse: s.would.list(shadowReasons),
 		DetachedTotal: s.detached.Load(), DetachedPanics: s.panics.Load(), LeasesExpired: s.leases.Load(),
 		Retries:  g.retryStatus(r),
 		Hedges:   g.hedgeStatus(r),
 		Duration: telemetry.Summarize(s.took[Succeeded].snapshot()), Wait: telemetry.Summarize(s.wait.snapshot()),
-	}
-	for i := range s.took {
-		status.Results[Result(i)] = s.took[i].count()
 	}
 	status.Breaker, status.RateLimit, status.Pool = r.names()
 	if r.follower != nil {
