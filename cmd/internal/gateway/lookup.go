@@ -97,7 +97,7 @@ func (t *Table) lookUp(rt *route, c settings.Route, id peerID, security settings
 // use puts another naming in force.
 func (l *lookup) use(n naming, now clock.Instant) {
 	l.mu.Lock()
-	same := l.naming.url != nil && l.naming.id == n.id && *l.naming.url == *n.url
+	same := l.naming.same(&n)
 	again := !same || l.naming.every != n.every
 	gone := l.peers
 	switch {
@@ -124,6 +124,9 @@ func (l *lookup) use(n naming, now clock.Instant) {
 		}
 	}
 }
+
+// same reports whether both have the same hosts, reached in the same way.
+func (n *naming) same(as *naming) bool { return n.url != nil && n.id == as.id && *n.url == *as.url }
 
 // publishLocked tells the set what its hosts are. REQUIRES: l.mu.
 func (l *lookup) publishLocked(now clock.Instant) {
@@ -245,7 +248,7 @@ func lookupReason(err error) string {
 // found puts what was found in force.
 func (l *lookup) found(n naming, all []netip.Addr) {
 	l.mu.Lock()
-	if l.naming.url != n.url { // another is in force since
+	if !l.naming.same(&n) { // another is in force since
 		l.mu.Unlock()
 		return
 	}

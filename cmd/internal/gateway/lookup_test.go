@@ -370,3 +370,31 @@ func TestLookup_OverTLS(t *testing.T) {
 		_ = conn.Close()
 	}
 }
+
+// slowNames answers only once it is let.
+type slowNames struct {
+	*names
+
+	asked chan struct{}
+	let   chan struct{}
+}
+
+func (n *slowNames) LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error) {
+	n.asked <- struct{}{}
+	<-n.let
+	return n.names.LookupNetIP(ctx, network, host)
+}
+
+// A reload in the middle of a lookup does not lose its answer, which the next would have only
+// after dns_every.
+func TestLookup_AReloadInTheMiddle(t *testing.T) {
+	slow := &slowNames{names: &names{}, asked: make(chan struct{}, 1), let: make(chan struct{})}
+	slow.say(nil, "127.0.0.1")
+	r := newRigTo(t, "", func(s *setup) { s.route.DNS, s.route.DNSEvery = "http://shop.test:1", time.Hour })
+	r.gateway.ResolveWith(slow)
+	r.serve()
+	<-slow.asked
+	r.reload()
+	close(slow.let)
+	r.until("the answer", func() bool { return r.gateway.Routes()[0].Upstreams.Hosts[0].Name == "127.0.0.1:1" })
+}
