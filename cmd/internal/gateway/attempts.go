@@ -65,8 +65,8 @@ type sent struct {
 	account upstreams.Attempt
 }
 
-// attempt sends r to one host, within a time limit unless that is 0, and settles what that says of the host. All that it knows is
-// its own: a request may have several at once.
+// attempt sends r to one host, within a time limit unless that is 0, and settles what that
+// says of the host. All that it knows is its own: a request may have several at once.
 func (rt *route) attempt(r *http.Request, to *upstreams.Host, limit time.Duration) sent {
 	s := sent{to: to, account: to.Begin()}
 	returned := false
@@ -76,7 +76,7 @@ func (rt *route) attempt(r *http.Request, to *upstreams.Host, limit time.Duratio
 		}
 	}()
 	info, began := infoOf(r.Context()), clock.Now()
-	s.resp, s.err = rt.within(r, to.Peer(), limit)
+	s.resp, s.err = rt.within(r, to.Peer(), limit) //nolint:bodyclose // whoever goes on with it closes it
 	info.settleAttempt(r.Context(), &s, clock.Now().Sub(began))
 	returned = true
 	return s

@@ -268,6 +268,7 @@ func (s *Set) publish(edges []edge, now clock.Instant) {
 			h.counts.Ejections++
 			h.cause = c.why(h.last)
 			c.Until = e.until.Time()
+		default: // they change nothing else
 		}
 		if e.host >= 0 {
 			h := s.hosts[e.host]
