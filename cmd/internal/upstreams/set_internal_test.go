@@ -118,6 +118,22 @@ func TestEjectionsGrowAndShrinkAgain(t *testing.T) {
 	}
 }
 
+// Also a host that was ejected for its rate, with no failures in a row.
+func TestTheFirstFailureAfterAnEjectionEjectsAgain(t *testing.T) {
+	k := newKit(t, usual, 2)
+	for range 20 {
+		k.end(0, 1, outcome.Failure)
+		k.end(0, 1, outcome.Success)
+	}
+	if n := k.state(0).Row; n != 0 || k.state(0).Counts.Ejections != 1 {
+		t.Fatalf("%d failures in a row, %+v", n, k.state(0))
+	}
+	k.pass(usual.For)
+	k.wants(0, SlowStart)
+	k.end(0, 1, outcome.Failure)
+	k.wants(0, Ejected)
+}
+
 func TestAnAttemptFromBeforeTheEjectionSaysNothingAfterIt(t *testing.T) {
 	k := newKit(t, usual, 2)
 	late, good := k.host(0).Begin(), k.host(0).Begin()
