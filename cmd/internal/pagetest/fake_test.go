@@ -32,6 +32,8 @@ type fake struct {
 	changed chan struct{}  // closed when there is another frame, or the streams are to end
 	cut     bool           // streams end at once
 	silent  bool           // streams say nothing
+	full    bool           // there are too many streams
+	resumed []string       // the ids that streams were to continue after
 	refused *adminapi.Problem
 }
 
@@ -151,6 +153,16 @@ func (f *fake) answer(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *fake) stream(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	full := f.full
+	if id := r.Header.Get("Last-Event-ID"); id != "" {
+		f.resumed = append(f.resumed, id)
+	}
+	f.mu.Unlock()
+	if full {
+		writeJSON(w, http.StatusServiceUnavailable, adminapi.Problem{Title: "unavailable", Status: http.StatusServiceUnavailable, Detail: "too many streams"})
+		return
+	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	f.count(1)
 	defer f.count(-1)
@@ -187,6 +199,13 @@ func (f *fake) watched() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.streams
+}
+
+// continued is whether a stream was to continue after a frame.
+func (f *fake) continued() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.resumed) > 0
 }
 
 // requests are those that were to change something.

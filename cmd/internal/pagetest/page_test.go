@@ -149,9 +149,9 @@ func TestKeyboard(t *testing.T) {
 	key("\r")
 	b.until("opened", "location.hash === '#/guard/demo'")
 	key("\x1b")
-	b.until("back", "location.hash === '#/'")
-	b.shows("#main", "payments")
+	b.until("back", "location.hash === '#/' && document.querySelector('#filter')")
 	b.do("document.body.dispatchEvent(new KeyboardEvent('keydown', { key: '/', bubbles: true }))") // the driver would type it as well
+	b.until("in the filter", "document.activeElement.id === 'filter'")
 	key("pay")
 	b.until("filtered", "document.querySelector('#filter').value === 'pay'")
 	key("\x1b")
@@ -175,6 +175,21 @@ func TestConnection_Lost(t *testing.T) {
 	b.shoot("lost")
 	f.set(func() { f.cut = false })
 	b.until("live again", "foundation.live.fresh && document.querySelector('#lost').hidden && !document.body.classList.contains('stale')")
+	if !f.continued() {
+		t.Error("the stream was not continued where it was cut")
+	}
+}
+
+// TestConnection_NoStreamLeft: where the server follows too many already, the page asks now
+// and then.
+func TestConnection_NoStreamLeft(t *testing.T) {
+	t.Parallel()
+	f := scene(t)
+	f.set(func() { f.full = true })
+	b := open(t, f.URL, "/", desktop)
+	b.shows("#link", "live")
+	seq := eval[int](b, "foundation.model.frame.seq")
+	b.until("another frame", fmt.Sprintf("foundation.model.frame.seq > %d", seq))
 }
 
 // TestConnection_Dead: a stream that is open and says nothing is dead.

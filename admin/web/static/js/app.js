@@ -60,7 +60,7 @@ export class App {
     try {
       this.me = await get("v1/me");
       this.link.show();
-      if (this.view) this.go(false);
+      if (this.view) this.view.show(this.model);
     } catch {
       // the stream says what is wrong
     }

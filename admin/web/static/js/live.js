@@ -80,14 +80,13 @@ export class Live {
     const mine = (this.abort = new AbortController());
     while (this.abort === mine) {
       try {
-        await this.follow(mine);
-        this.why = "the server has ended the stream";
+        if (!(await this.follow(mine))) this.why = "the server has ended the stream";
       } catch (err) {
         if (this.abort !== mine) return;
         if (!this.failed(err)) return;
       }
       if (this.abort !== mine) return;
-      if (this.state === "live") this.become("lost");
+      if (this.state === "live" && this.why) this.become("lost");
       await this.wait(mine);
     }
   }
@@ -112,7 +111,7 @@ export class Live {
     });
   }
 
-  /** Reads one stream to its end. @param {AbortController} mine */
+  /** Reads one stream to its end, or one frame where no stream is left. @param {AbortController} mine @returns {Promise<boolean>} whether it was one frame */
   async follow(mine) {
     const one = new AbortController();
     const end = () => one.abort();
@@ -125,9 +124,10 @@ export class Live {
         this.expect(one);
         this.take(message);
       });
+      return false;
     } catch (err) {
       if (one.signal.aborted && !mine.signal.aborted) throw new Error("the stream is silent");
-      if (err instanceof Problem && err.status === 503) return await this.once(err);
+      if (err instanceof Problem && err.status === 503) return await this.once();
       throw err;
     } finally {
       clearTimeout(this.watch);
@@ -136,12 +136,12 @@ export class Live {
     }
   }
 
-  /** Asks for one frame where there is no stream to be had. @param {Problem} refused */
-  async once(refused) {
+  /** Asks for one frame where there is no stream to be had. */
+  async once() {
     this.arrived(await get("v1/frame"));
     this.last = "";
     this.failures = 2; // a frame every two seconds or so
-    this.why = refused.message;
+    return true;
   }
 
   /** @param {AbortController} one */
@@ -161,6 +161,7 @@ export class Live {
   arrived(frame) {
     this.receivedAt = performance.now();
     this.failures = 0;
+    this.why = "";
     this.onFrame(frame);
     if (this.state !== "live") this.become("live");
   }

@@ -24,7 +24,7 @@ export class Overrides {
     if (this.app.me.write && !this.actions.firstChild) this.actions.append(button("Set the level of the log …", () => this.logLevel()));
     const all = model.frame.overrides;
     this.none.hidden = all.length > 0;
-    keyed(this.list, all, (o) => `${o.kind}/${o.name}/${o.member}/${o.state}/${o.since}`, (o) => this.make(o), (el, o) => setText(el.left, left(o, model)));
+    keyed(this.list, all, (o) => `${o.kind}/${o.name}/${o.member}/${o.state}/${o.since}/${this.app.me.write}`, (o) => this.make(o), (el, o) => setText(el.left, left(o, model)));
   }
 
   /** @param {any} o */

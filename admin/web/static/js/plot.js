@@ -3,6 +3,7 @@
 
 import { h, replace, setText } from "./dom.js";
 import { clock, inUnit } from "./format.js";
+import { levels } from "./words.js";
 
 /** The library is a script of the shell: it has no minified module. @type {any} */
 const uPlot = globalThis.uPlot;
@@ -123,8 +124,8 @@ export class Plot {
     ctx.save();
     ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
     ctx.textAlign = "center";
-    let last = -Infinity; // where the last glyph stands
-    for (const m of this.data.marks) {
+    const taken = []; // where glyphs stand: of those that would cover each other the worst is drawn
+    for (const m of this.data.marks.toSorted((a, b) => levels.indexOf(a.level) - levels.indexOf(b.level))) {
       const x = u.valToPos(m.at, "x", true);
       if (x < left || x > left + width) continue;
       ctx.strokeStyle = ctx.fillStyle = color(m.level === "ok" ? "muted" : m.level);
@@ -133,9 +134,9 @@ export class Plot {
       ctx.moveTo(x, top + 12 * devicePixelRatio);
       ctx.lineTo(x, top + high);
       ctx.stroke();
-      if (x - last < 12 * devicePixelRatio) continue;
+      if (taken.some((t) => Math.abs(x - t) < 12 * devicePixelRatio)) continue;
       ctx.fillText(m.glyph, x, top + 9 * devicePixelRatio);
-      last = x;
+      taken.push(x);
     }
     ctx.restore();
   }
