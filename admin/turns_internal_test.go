@@ -269,7 +269,7 @@ func TestTurns_AnActorIsForgottenWithItsLastRequest(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer release()
+		t.Cleanup(release)
 	}
 	if _, err := turns.follow("bob"); !errors.Is(err, fault.Unavailable) {
 		t.Errorf("one more than bob's share: %v", err)
