@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/adminapi"
@@ -30,7 +31,7 @@ func completeUpstreams(r *adminapi.Route) {
 	r.Upstreams = slices.Clone(nonNil(r.Upstreams))
 	for i := range r.Upstreams {
 		u := &r.Upstreams[i]
-		u.Route, u.SinceSeconds, u.RemainingSeconds = r.Name, elapsed(u.Since), remaining(u.Until)
+		u.Route, u.SinceSeconds, u.RemainingSeconds, u.FailingSeconds = r.Name, elapsed(u.Since), remaining(u.Until), elapsed(u.FailingSince)
 	}
 	slices.SortStableFunc(r.Upstreams, worstHost)
 	r.Panic.SinceSeconds, r.Lookup.SinceSeconds = elapsed(r.Panic.Since), elapsed(r.Lookup.Since)
@@ -125,7 +126,7 @@ func (s *verdict) judgeUpstreams() {
 		case len(outs) > 0:
 			u := outs[0]
 			s.find(rankSlow, adminapi.Finding{
-				Kind: "upstream", Name: nameOf(s.Routes, u), Since: u.Since, Command: "why upstream " + quoted(nameOf(s.Routes, u)),
+				Kind: "upstream", Name: nameOf(s.Routes, u), Since: outSince(u), Command: "why upstream " + quoted(nameOf(s.Routes, u)),
 				Text: fmt.Sprintf("route %s: %s; %d of %d is out", r.Name, hostSentence(u), len(outs), len(r.Upstreams)),
 			})
 			if f := &s.found[len(s.found)-1].Finding; len(outs) > 1 {
@@ -181,6 +182,15 @@ func outText(outs []*adminapi.Upstream) string {
 	return strings.Join(parts, "; ")
 }
 
+// outSince is when a host began to be out: with the first of its ejections, if it did not do
+// well between them.
+func outSince(u *adminapi.Upstream) time.Time {
+	if u.State == hostEjected && !u.FailingSince.IsZero() {
+		return u.FailingSince
+	}
+	return u.Since
+}
+
 // hostSentence says how a host is.
 func hostSentence(u *adminapi.Upstream) string {
 	why := ""
@@ -189,6 +199,9 @@ func hostSentence(u *adminapi.Upstream) string {
 	}
 	switch u.State {
 	case hostEjected:
+		if u.EjectionsInRow > 1 {
+			return fmt.Sprintf("upstream %s is ejected, %d times since %s (%s), now for another %s%s", u.Name, u.EjectionsInRow, clockText(u.FailingSince), span(u.FailingSeconds), span(u.RemainingSeconds), why)
+		}
 		return fmt.Sprintf("upstream %s is ejected since %s, for another %s%s", u.Name, clockText(u.Since), span(u.RemainingSeconds), why)
 	case hostUnwell:
 		return fmt.Sprintf("upstream %s fails its check since %s (%s)%s", u.Name, clockText(u.Since), span(u.SinceSeconds), why)

@@ -42,6 +42,20 @@ func hosted(states ...string) adminapi.Status {
 	return s
 }
 
+// A host that was tried in vain is out for as long as it fails, not since it was tried last.
+func TestVerdict_AHostThatIsEjectedAgainAndAgain(t *testing.T) {
+	s := hosted(hostActive, hostEjected, hostActive)
+	u := &s.Routes[0].Upstreams[0]
+	u.FailingSince, u.FailingSeconds, u.EjectionsInRow = noon.Add(-time.Hour), 3600, 60
+	_, got := judged(&s)
+	if len(got) != 1 || !strings.Contains(got[0], "upstream 10.0.0.2:80 is ejected, 60 times since 13:15:10Z (1h), now for another 8s: 5 failures in a row (refused); 1 of 3 is out") {
+		t.Errorf("%q", got)
+	}
+	if !s.Findings[0].Since.Equal(u.FailingSince) {
+		t.Errorf("since %v", s.Findings[0].Since)
+	}
+}
+
 func TestVerdict_HostsThatAreOut(t *testing.T) {
 	for _, c := range []struct {
 		states        []string

@@ -11,7 +11,7 @@ func (e *explanation) upstream(name string) {
 	e.Well = !out(u) && u.ConsecutiveFailures == 0
 	e.Verdict = hostSentence(u)
 	if !e.Well {
-		e.Since = u.Since
+		e.Since = outSince(u)
 		if u.State == hostActive || u.State == hostSlowStart {
 			e.Since = u.LastError.At
 		}

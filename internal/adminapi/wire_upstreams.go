@@ -21,6 +21,9 @@ type Upstream struct {
 	Ignored             uint64        `json:"ignored"` // that say nothing about the host
 	ConsecutiveFailures int           `json:"consecutive_failures"`
 	Ejections           uint64        `json:"ejections"`
+	FailingSince        time.Time     `json:"failing_since"` // when the first of the latest ejections began, between which it did not do well
+	FailingSeconds      float64       `json:"failing_seconds"`
+	EjectionsInRow      int           `json:"ejections_in_row"` // since then
 	LastError           UpstreamError `json:"last_error"`
 	Check               string        `json:"check"` // what its check found wrong last; empty if nothing, or if it has none
 }

@@ -59,7 +59,7 @@ func hosts(r *gateway.RouteStatus) (list []admin.Upstream) {
 	for _, h := range r.Upstreams.Hosts {
 		v := admin.Upstream{
 			Name: h.Name, Route: r.Name, State: h.State.String(), Reason: h.Cause, Since: h.Since, Until: h.Until, Share: h.Share, InFlight: h.InFlight,
-			Requests: h.Counts.Ended(), Failures: h.Counts.Failures, Ignored: h.Counts.Ignored, ConsecutiveFailures: h.Row, Ejections: h.Counts.Ejections,
+			Requests: h.Counts.Ended(), Failures: h.Counts.Failures, Ignored: h.Counts.Ignored, ConsecutiveFailures: h.Row, Ejections: h.Counts.Ejections, FailingSince: h.Failing, EjectionsInRow: h.Repeats,
 			LastError: admin.UpstreamError{Class: h.Last.Class, Reason: h.Last.Reason, At: h.Last.At}, Check: h.Check,
 		}
 		if h.State == upstreams.Unwell {

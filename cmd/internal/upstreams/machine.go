@@ -28,6 +28,7 @@ type member struct {
 	probation  bool          // no attempt has succeeded since the last ejection
 	good       clock.Instant // since when it does well: the first success after the last ejection
 	weight     int           // ejections that make the next one longer
+	first      clock.Instant // of those ejections: an outage is one, however often it was tried
 	epoch      uint32        // how often it was ejected: an attempt of before says nothing of what is now
 	row        int           // failures in a row
 	attempts   window
@@ -150,6 +151,9 @@ func (m *machine) eject(i int, cause string, now clock.Instant) edge {
 	p, h := &m.policy, &m.members[i]
 	if h.weight > 0 && p.For > 0 && !h.probation { // time without a success proves nothing
 		h.weight = max(0, h.weight-int(min(now.Sub(h.good)/p.For, time.Duration(h.weight))))
+	}
+	if h.weight == 0 {
+		h.first = now
 	}
 	h.weight++
 	length := p.MaxFor

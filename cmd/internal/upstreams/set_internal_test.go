@@ -97,11 +97,15 @@ func TestNeverMoreThanHalfAreEjected(t *testing.T) {
 
 func TestEjectionsGrowAndShrinkAgain(t *testing.T) {
 	k := newKit(t, usual, 2)
+	begin := k.now
 	k.end(0, 5, outcome.Failure)
 	for _, want := range []time.Duration{10 * time.Second, 20 * time.Second, 30 * time.Second, 40 * time.Second, 50 * time.Second, time.Minute, time.Minute} {
 		s := k.state(0)
 		if s.State != Ejected || s.Until.Sub(s.Since).Round(time.Millisecond) != want {
 			t.Fatalf("%v for %v, want %v", s.State, s.Until.Sub(s.Since), want)
+		}
+		if !s.Failing.Round(time.Millisecond).Equal(begin.Time().Round(time.Millisecond)) {
+			t.Errorf("failing since %v", s.Failing)
 		}
 		k.pass(want)
 		k.wants(0, SlowStart)
@@ -111,6 +115,9 @@ func TestEjectionsGrowAndShrinkAgain(t *testing.T) {
 	k.wants(0, SlowStart)
 	k.pass(time.Hour) // nothing succeeds in that time
 	k.end(0, 1, outcome.Success)
+	if s := k.state(0); !s.Failing.IsZero() || s.Repeats != 0 {
+		t.Errorf("a host that does well fails since %v, %d times", s.Failing, s.Repeats)
+	}
 	k.pass(50 * time.Second) // five good times take five ejections back
 	k.end(0, 5, outcome.Failure)
 	if s := k.state(0); s.Until.Sub(s.Since).Round(time.Millisecond) != 40*time.Second {

@@ -23,12 +23,16 @@ type Status struct {
 
 // HostStatus is one host at one moment.
 type HostStatus struct {
-	Name     string
-	State    State
-	Since    time.Time // of its state
-	Until    time.Time // the end of its ejection; the zero time otherwise
-	Cause    string    // of its ejection in words; empty otherwise
-	Share    float64   // of its usual attempts that it gets
+	Name  string
+	State State
+	Since time.Time // of its state
+	Until time.Time // the end of its ejection; the zero time otherwise
+	Cause string    // of its ejection in words; empty otherwise
+	// Failing is when the first of the Repeats ejections began after which no attempt has
+	// succeeded for long; the zero time for a host that does well.
+	Failing  time.Time
+	Repeats  int
+	Share    float64 // of its usual attempts that it gets
 	InFlight int64
 	Counts   Counts
 	Row      int // failures in a row
@@ -55,6 +59,9 @@ func (s *Set) Status(now clock.Instant) Status {
 			hs.Share = 0
 		default:
 			hs.Share = e.share(now, v.ramp)
+		}
+		if m.ejected || m.probation {
+			hs.Failing, hs.Repeats = m.first.Time(), m.weight
 		}
 		if s.machine.panics {
 			hs.Share = 1
