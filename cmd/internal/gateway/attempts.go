@@ -67,8 +67,8 @@ type sent struct {
 
 // attempt sends r to one host, within a time limit unless that is 0, and settles what that
 // says of the host. All that it knows is its own: a request may have several at once.
-func (rt *route) attempt(r *http.Request, to *upstreams.Host, limit time.Duration) sent {
-	s := sent{to: to, account: to.Begin()}
+func (rt *route) attempt(r *http.Request, to upstreams.Choice, limit time.Duration) sent {
+	s := sent{to: to.Host, account: to.Begin()}
 	returned := false
 	defer func() {
 		if !returned {

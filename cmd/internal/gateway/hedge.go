@@ -62,20 +62,20 @@ func drop(s sent) {
 
 // of returns where an attempt goes whose member the guard knows by name: to the first
 // attempt's host, or to one that was chosen since.
-func (a *aim) of(rt *route, first *upstreams.Host, name string) *upstreams.Host {
+func (a *aim) of(rt *route, first upstreams.Choice, name string) upstreams.Choice {
 	if name == "" || name == first.Name() {
 		return first
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if h := a.chosen; h != nil && h.Name() == name {
-		a.chosen, a.tried = nil, append(a.tried, h)
-		return h
+	if c := a.chosen; c.Host != nil && c.Name() == name {
+		a.chosen, a.tried = upstreams.Choice{}, append(a.tried, c.Host)
+		return c
 	}
 	for _, h := range rt.hosts.Hosts() { // another hedge was chosen for before this one has begun
 		if h.Name() == name {
 			a.tried = append(a.tried, h)
-			return h
+			return upstreams.Choice{Host: h}
 		}
 	}
 	return first // it was removed this moment

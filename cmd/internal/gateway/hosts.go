@@ -104,8 +104,8 @@ func (rt *route) useHosts(now clock.Instant) {
 
 // aim is where the attempts of a request go. Each attempt takes what was chosen for it.
 type aim struct {
-	mu     sync.Mutex      // guards the fields below; nothing is called under it
-	chosen *upstreams.Host // for the next attempt; nil: not yet
+	mu     sync.Mutex       // guards the fields below; nothing is called under it
+	chosen upstreams.Choice // for the next attempt; without a host: not yet
 	tried  []*upstreams.Host
 	few    [3]*upstreams.Host // the first of them
 }
@@ -116,39 +116,50 @@ func (i *requestInfo) Next(admits func(member string) bool) string {
 }
 
 // choose chooses where the next attempt goes.
-func (a *aim) choose(rt *route, admits func(member string) bool) *upstreams.Host {
+func (a *aim) choose(rt *route, admits func(member string) bool) upstreams.Choice {
 	a.mu.Lock()
 	tried := a.tried // to which others only append
 	a.mu.Unlock()
-	h := rt.hosts.Next(tried, admits)
+	c := rt.hosts.Next(tried, admits)
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.chosen = h
-	return h
+	unused := a.chosen
+	a.chosen = c
+	a.mu.Unlock()
+	unused.Drop()
+	return c
+}
+
+// drop gives back what was chosen for an attempt that was then refused.
+func (a *aim) drop() {
+	a.mu.Lock()
+	unused := a.chosen
+	a.chosen = upstreams.Choice{}
+	a.mu.Unlock()
+	unused.Drop()
 }
 
 // next is where the next attempt goes: what the guard was told, or, without one, what is chosen
 // now.
-func (a *aim) next(rt *route) *upstreams.Host {
+func (a *aim) next(rt *route) upstreams.Choice {
 	a.mu.Lock()
-	h := a.chosen
+	c := a.chosen
 	a.mu.Unlock()
-	if h == nil {
-		h = a.choose(rt, nil)
+	if c.Host == nil {
+		c = a.choose(rt, nil)
 	}
-	return h
+	return c
 }
 
 // take returns where an attempt goes that begins now.
-func (a *aim) take(rt *route) *upstreams.Host {
-	h := a.next(rt)
+func (a *aim) take(rt *route) upstreams.Choice {
+	c := a.next(rt)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.tried == nil {
 		a.tried = a.few[:0]
 	}
-	a.chosen, a.tried = nil, append(a.tried, h)
-	return h
+	a.chosen, a.tried = upstreams.Choice{}, append(a.tried, c.Host)
+	return c
 }
 
 // upstream is where the request went last; where it would have gone if it went nowhere.
@@ -195,7 +206,9 @@ func (i *requestInfo) settleAttempt(ctx context.Context, s *sent, took time.Dura
 	if o := protect.StatusOutcome(s.resp.StatusCode); o != outcome.Success {
 		s.account.Settle(o, lastError(o, failedStatus, errclass.Status(s.resp.StatusCode)))
 		s.account.Leave()
+		return
 	}
+	s.account.Answered()
 }
 
 // lastError is what a host that failed is remembered by. Its class is that of err unless it is
@@ -245,6 +258,7 @@ func (i *requestInfo) tell(ctx context.Context, err error) {
 
 // leaveHost settles the attempt whose answer was read, when the request has ended.
 func (i *requestInfo) leaveHost() {
+	i.aim.drop()
 	if i.account.Host() == nil {
 		return
 	}

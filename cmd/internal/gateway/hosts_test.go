@@ -474,3 +474,36 @@ func TestUpstreams_ALongListIsCalledByItsFirst(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// A host that has returned, and still hangs, holds one request and not all that come meanwhile.
+func TestUpstreams_AHostThatReturnsAndHangsHoldsOneRequest(t *testing.T) {
+	c := newCluster(t, 3)
+	r := c.rig(func(s *setup) {
+		quickRetry(s)
+		s.guard.Retry.AttemptTimeout, s.guard.Retry.Budget = 700*time.Millisecond, 1
+		s.route.Eject = settings.Eject{Failures: 5, For: time.Second, SlowStart: -1}
+	})
+	bad := c.hosts[0]
+	bad.does(answers500)
+	for r.host(bad.address()).State != upstreams.Ejected {
+		r.get("/x")
+	}
+	before := bad.asked.Load()
+	bad.does(hanging)
+	for r.host(bad.address()).State == upstreams.Ejected {
+		<-time.NewTimer(time.Millisecond).C
+	}
+	var clients sync.WaitGroup
+	for range 24 {
+		clients.Go(func() {
+			if err := ask(r.client.Transport, r.server.URL+"/x"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	clients.Wait()
+	if got := bad.asked.Load() - before; got != 1 {
+		t.Errorf("it holds %d requests", got)
+	}
+	bad.recovers()
+}

@@ -117,5 +117,12 @@ func (k *kit) ejectionOf(n string, p Policy) time.Duration {
 }
 
 func (k *kit) next(tried []*Host, admits func(string) bool) *Host {
+	c := k.choose(tried, admits)
+	c.Drop()
+	return c.Host
+}
+
+// choose is next for an attempt that is to begin.
+func (k *kit) choose(tried []*Host, admits func(string) bool) Choice {
 	return k.set.next(k.set.view.Load(), k.now, tried, admits)
 }

@@ -26,6 +26,7 @@ type member struct {
 	until      clock.Instant // the ejection's end
 	from       clock.Instant // the slow start's beginning
 	probation  bool          // no attempt has succeeded since the last ejection
+	unproven   bool          // it has returned, and not answered since: it gets one attempt at a time
 	good       clock.Instant // since when it does well: the first success after the last ejection
 	weight     int           // ejections that make the next one longer
 	first      clock.Instant // of those ejections: an outage is one, however often it was tried
@@ -105,7 +106,7 @@ func (m *machine) ended(i int, epoch uint32, o outcome.Outcome, now clock.Instan
 	}
 	h.attempts.add(now, m.policy.Window, o == outcome.Failure)
 	if o == outcome.Success {
-		h.row = 0
+		h.row, h.unproven = 0, false
 		if h.probation && !h.ejected {
 			h.probation, h.good = false, now
 		}
@@ -120,6 +121,15 @@ func (m *machine) ended(i int, epoch uint32, o outcome.Outcome, now clock.Instan
 		return nil
 	}
 	return m.counted(m.eject(i, cause, now))
+}
+
+// answered takes in that a host has begun a good answer, however long that takes to its end. It
+// reports whether the host is chosen in another way from now on.
+func (m *machine) answered(i int, epoch uint32) bool {
+	h := &m.members[i]
+	proves := h.unproven && epoch == h.epoch
+	h.unproven = h.unproven && !proves
+	return proves
 }
 
 // cause says why a host that has just failed is to be ejected, "" if it is not.
@@ -161,17 +171,18 @@ func (m *machine) eject(i int, cause string, now clock.Instant) edge {
 		length = time.Duration(h.weight) * p.For
 	}
 	bad, all := h.attempts.count(now, p.Window)
-	h.ejected, h.probation, h.recovering, h.since, h.until = true, true, false, now, now.Add(length)
+	h.ejected, h.probation, h.unproven, h.recovering, h.since, h.until = true, true, false, false, now, now.Add(length)
 	h.epoch++
 	e := edge{kind: Ejecting, host: i, cause: cause, until: h.until, row: h.row, bad: bad, all: all}
 	h.attempts = window{}
 	return e
 }
 
-// release ends an ejection. The first failure afterwards begins another one.
+// release ends an ejection. The first failure afterwards begins another one, and until the first
+// answer the host is tried by one attempt at a time: it may hang for all of them.
 func (m *machine) release(i int, now clock.Instant) edge {
 	h := &m.members[i]
-	h.ejected = false
+	h.ejected, h.unproven = false, m.policy.ejects()
 	m.recover(h, now)
 	return edge{kind: Returning, host: i}
 }
@@ -239,6 +250,7 @@ func (m *machine) reshape(policy Policy, was []int, now clock.Instant) []edge {
 	for i, old := range was {
 		if old >= 0 {
 			m.members[i] = before[old]
+			m.members[i].unproven = before[old].unproven && policy.ejects()
 			continue
 		}
 		m.members[i].since = now

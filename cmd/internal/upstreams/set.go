@@ -45,6 +45,7 @@ type Host struct {
 	peer     atomic.Pointer[Peer]
 	inFlight atomic.Int64
 	epoch    atomic.Uint32
+	probe    atomic.Int64 // while it is unproven: when it was chosen for the attempt that it has; 0: it has none
 
 	// The fields below are guarded by set.mu.
 
@@ -144,26 +145,26 @@ func (s *Set) Hosts() []*Host {
 
 // Next chooses the host of an attempt, see [view.choose]. It takes no lock that anybody else
 // waits under, and does not allocate.
-func (s *Set) Next(tried []*Host, admits func(member string) bool) *Host {
+func (s *Set) Next(tried []*Host, admits func(member string) bool) Choice {
 	v := s.view.Load()
 	if len(v.all) == 1 {
-		return v.all[0].Host
+		return Choice{Host: v.all[0].Host}
 	}
 	return s.next(v, clock.Now(), tried, admits)
 }
 
-func (s *Set) next(v *view, now clock.Instant, tried []*Host, admits func(member string) bool) *Host {
+func (s *Set) next(v *view, now clock.Instant, tried []*Host, admits func(member string) bool) Choice {
 	if now >= v.due && s.mu.TryLock() {
 		s.publish(s.machine.tick(now), now)
 		s.mu.Unlock()
 		s.Tell()
 		v = s.view.Load()
 	}
-	h, panics := v.choose(now, tried, admits, s.random)
+	c, panics := v.choose(now, tried, admits, s.random)
 	if panics {
 		s.panics.Add(1)
 	}
-	return h
+	return c
 }
 
 // Tick ends ejections that are over, for a set that nothing is chosen from.
@@ -190,7 +191,29 @@ func (s *Set) Checked(h *Host, passes bool, why string, now clock.Instant) {
 	s.Tell()
 }
 
+// Choice is a host that was chosen for an attempt. One that has not answered since it has returned
+// is kept for that attempt, until it begins and leaves, or the choice is dropped.
+type Choice struct {
+	*Host
+
+	probe int64 // the host's, which is this choice's; 0: none is needed
+}
+
 // Begin counts an attempt in flight, until [Attempt.Leave].
+func (c *Choice) Begin() Attempt {
+	a := c.Host.Begin()
+	a.probe = c.probe
+	return a
+}
+
+// Drop gives back a choice that no attempt comes of. The zero Choice may be dropped.
+func (c *Choice) Drop() {
+	if c.probe != 0 {
+		c.Host.probe.CompareAndSwap(c.probe, 0)
+	}
+}
+
+// Begin counts an attempt in flight that the host was not chosen for, until [Attempt.Leave].
 func (h *Host) Begin() Attempt {
 	h.inFlight.Add(1)
 	return Attempt{host: h, epoch: h.epoch.Load()}
@@ -200,11 +223,20 @@ func (h *Host) Begin() Attempt {
 type Attempt struct {
 	host    *Host
 	epoch   uint32
+	probe   int64 // as in Choice
 	settled bool
 }
 
 // Host is where the attempt went; nil if it is over.
 func (a *Attempt) Host() *Host { return a.host }
+
+// Answered says that a good answer has begun, which proves that the host does not hang. How it
+// ends is for [Attempt.Settle].
+func (a *Attempt) Answered() {
+	if a.host != nil && a.probe != 0 {
+		a.host.set.answered(a.host, a.epoch)
+	}
+}
 
 // Settle counts how the attempt ended. The first time counts.
 func (a *Attempt) Settle(o outcome.Outcome, last LastError) {
@@ -219,6 +251,9 @@ func (a *Attempt) Settle(o outcome.Outcome, last LastError) {
 func (a *Attempt) Leave() {
 	if a.host != nil {
 		a.host.inFlight.Add(-1)
+		if a.probe != 0 {
+			a.host.probe.CompareAndSwap(a.probe, 0)
+		}
 		a.host = nil
 	}
 }
@@ -236,11 +271,22 @@ func (s *Set) settle(h *Host, epoch uint32, o outcome.Outcome, last LastError, n
 	}
 	if h.index < 0 { // removed: its counts went to the set's
 		s.gone = s.gone.plus(one(o))
-	} else if edges := s.machine.ended(h.index, epoch, o, now); edges != nil {
-		s.publish(edges, now)
+	} else {
+		before := s.machine.members[h.index].unproven
+		if edges := s.machine.ended(h.index, epoch, o, now); edges != nil || before != s.machine.members[h.index].unproven {
+			s.publish(edges, now)
+		}
 	}
 	s.mu.Unlock()
 	s.Tell()
+}
+
+func (s *Set) answered(h *Host, epoch uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h.index >= 0 && s.machine.answered(h.index, epoch) {
+		s.view.Store(s.machine.view(s.hosts))
+	}
 }
 
 func one(o outcome.Outcome) Counts {
@@ -268,6 +314,8 @@ func (s *Set) publish(edges []edge, now clock.Instant) {
 			h.counts.Ejections++
 			h.cause = c.why(h.last)
 			c.Until = e.until.Time()
+		case Returning:
+			s.hosts[e.host].probe.Store(0) // one from before that still hangs is in nobody's way
 		default: // they change nothing else
 		}
 		if e.host >= 0 {

@@ -2,6 +2,11 @@ package upstreams
 
 import (
 	"math"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -321,11 +326,127 @@ func BenchmarkNext(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					a := s.Next(nil, nil).Begin()
+					c := s.Next(nil, nil)
+					a := c.Begin()
 					a.Settle(outcome.Success, LastError{})
 					a.Leave()
 				}
 			})
 		})
+	}
+}
+
+// A host that has returned, and may still hang, has one attempt at a time until it answers.
+func TestAHostThatReturnsIsTriedByOneAttemptAtATime(t *testing.T) {
+	k := newKit(t, usual, 3)
+	k.end(0, 5, outcome.Failure)
+	k.pass(usual.For)
+	probe := k.takes(0)
+	if got := k.chosen(500)[name(0)]; got != 0 || k.finds(0) {
+		t.Fatal("chosen while an attempt is to begin")
+	}
+	a := probe.Begin()
+	if got := k.chosen(500)[name(0)]; got != 0 || k.finds(0) {
+		t.Fatal("chosen while an attempt has not ended, rather than one that was tried")
+	}
+	only := name(0)
+	if c := k.choose(nil, func(member string) bool { return member == only }); c.Host != k.host(0) {
+		t.Error("not chosen, although nothing else admits")
+	}
+	k.settle(&a, outcome.Ignored) // says nothing: another one may look
+	probe = k.takes(0)
+	probe.Drop() // as of a request that is refused
+	probe = k.takes(0)
+	b := probe.Begin()
+	b.Answered() // though it goes on
+	k.takes(0)
+	k.takes(0)
+	k.wants(0, SlowStart)
+	k.settle(&b, outcome.Failure)
+	k.wants(0, Ejected)
+
+	k.pass(2 * usual.For)
+	k.takes(0) // and hangs
+	k.pass(usual.For - 1)
+	if k.finds(0) {
+		t.Error("chosen although it hangs")
+	}
+	k.pass(1)
+	probe = k.takes(0) // it may be the client that is slow
+	a = probe.Begin()
+	k.settle(&a, outcome.Success)
+	k.takes(0)
+	k.takes(0)
+}
+
+// takes is the choice of a request that has tried all other hosts, which must be this one.
+func (k *kit) takes(i int) Choice {
+	k.Helper()
+	c := k.choose(k.others(i), nil)
+	if c.Host != k.host(i) {
+		k.Fatalf("%s is not chosen", name(i))
+	}
+	return c
+}
+
+func (k *kit) finds(i int) bool { return k.choose(k.others(i), nil).Host == k.host(i) }
+
+func (k *kit) others(i int) []*Host {
+	return slices.DeleteFunc(k.set.Hosts(), func(h *Host) bool { return h.name == name(i) })
+}
+
+// An attempt of before the ejection is in nobody's way after it, and a policy that ejects nothing
+// has nobody prove anything.
+func TestAnOldAttemptKeepsNobodyFromAHostThatReturns(t *testing.T) {
+	k := newKit(t, usual, 2)
+	k.end(0, 5, outcome.Failure)
+	k.pass(usual.For)
+	probe := k.takes(0)
+	hanging := probe.Begin()
+	k.end(0, 1, outcome.Failure) // of one that was sent there because nothing else was left
+	k.wants(0, Ejected)
+	k.pass(2 * usual.For)
+	k.set.Tick(k.now)
+	probe = k.takes(0)
+	hanging.Answered() // of another time
+	hanging.Leave()
+	if k.finds(0) {
+		t.Error("an old attempt has let others in")
+	}
+	k.set.Use(Policy{}, members(2), k.now)
+	k.takes(0)
+	k.takes(0)
+}
+
+// However many choose at once, an unproven host has one attempt.
+func TestStress_OneProbeAtATime(t *testing.T) {
+	policy := usual
+	policy.SlowStart = 0
+	k := newKit(t, policy, 3)
+	k.set.random = rand.Uint64
+	k.end(0, 5, outcome.Failure)
+	k.pass(usual.For)
+	k.set.Tick(k.now)
+	first := k.host(0)
+	var now, most atomic.Int64
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 2000 {
+				c := k.choose(nil, nil)
+				a := c.Begin()
+				if c.Host == first {
+					most.Store(max(most.Load(), now.Add(1)))
+					runtime.Gosched()
+					now.Add(-1)
+				}
+				a.Settle(outcome.Ignored, LastError{})
+				a.Leave()
+			}
+		})
+	}
+	all.Wait()
+	if most.Load() != 1 {
+		t.Errorf("%d at a time", most.Load())
 	}
 }

@@ -28,7 +28,7 @@ func TestStress_EveryAttemptIsCountedOnce(t *testing.T) {
 				var tried []*Host
 				for range 1 + random.IntN(3) {
 					h := s.Next(tried, nil)
-					tried = append(tried, h)
+					tried = append(tried, h.Host)
 					a := h.Begin()
 					a.Settle([]outcome.Outcome{outcome.Success, outcome.Failure, outcome.Failure, outcome.Ignored}[random.IntN(4)], LastError{})
 					a.Settle(outcome.Failure, LastError{})

@@ -52,7 +52,7 @@ func (s *Set) Status(now clock.Instant) Status {
 		hs := HostStatus{
 			Name: h.name, State: m.state(), Since: m.since.Time(), InFlight: h.inFlight.Load(), Counts: h.counts, Row: m.row, Last: h.last, Check: h.check, Share: 1,
 		}
-		switch e := (entry{h, m.recovering, m.from, m.out()}); {
+		switch e := (entry{Host: h, recovering: m.recovering, from: m.from}); {
 		case m.ejected:
 			hs.Until, hs.Cause, hs.Share = m.until.Time(), h.cause, 0
 		case m.unwell:

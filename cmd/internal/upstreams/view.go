@@ -14,6 +14,9 @@ type view struct {
 	panics bool
 	due    clock.Instant // when it is to be made anew
 	ramp   time.Duration // how long a slow start takes
+	// patience is how long an attempt at an unproven host keeps others from it: it may be the
+	// client that is slow, or the answer.
+	patience time.Duration
 }
 
 // entry is one host to choose.
@@ -23,13 +26,14 @@ type entry struct {
 	recovering bool
 	from       clock.Instant
 	out        bool
+	unproven   bool
 }
 
 func (m *machine) view(hosts []*Host) *view {
-	v := &view{all: make([]entry, len(hosts)), panics: m.panics, due: m.due(), ramp: m.policy.SlowStart}
+	v := &view{all: make([]entry, len(hosts)), panics: m.panics, due: m.due(), ramp: m.policy.SlowStart, patience: m.policy.For}
 	for i, h := range hosts {
 		s := &m.members[i]
-		v.all[i] = entry{h, s.recovering, s.from, s.out()}
+		v.all[i] = entry{h, s.recovering, s.from, s.out(), s.unproven && !m.panics}
 	}
 	v.usable = v.all
 	if !m.panics {
@@ -50,21 +54,50 @@ func (e *entry) share(now clock.Instant, ramp time.Duration) float64 {
 }
 
 // choose returns the host with fewer requests in flight of two that are drawn at random. One
-// that the request has not tried, and whose breaker admits, goes before one that has or does
-// not. It reports whether the host was chosen from among all, those that are out included.
-func (v *view) choose(now clock.Instant, tried []*Host, admits func(string) bool, random func() uint64) (_ *Host, panics bool) {
+// that the request has not tried, whose breaker admits, and that is not unproven with an attempt
+// already, goes before one of which that cannot be said. It reports whether the host was chosen
+// from among all, those that are out included.
+func (v *view) choose(now clock.Instant, tried []*Host, admits func(string) bool, random func() uint64) (_ Choice, panics bool) {
 	a := v.draw(now, random, -1)
 	b := v.draw(now, random, a)
-	first, second := fits(v.usable[a].Host, tried, admits), a != b && fits(v.usable[b].Host, tried, admits)
-	switch {
-	case first && second:
-		return lighter(v.usable[a].Host, v.usable[b].Host), v.panics
-	case first:
-		return v.usable[a].Host, v.panics
-	case second:
-		return v.usable[b].Host, v.panics
+	best, other := &v.usable[a], &v.usable[b]
+	first, second := v.fits(best, now, tried, admits), a != b && v.fits(other, now, tried, admits)
+	if second && (!first || other.inFlight.Load() < best.inFlight.Load()) {
+		best = other
 	}
-	return v.search(tried, admits, random)
+	if first || second {
+		if c, ok := v.take(best, now); ok {
+			return c, v.panics
+		}
+	}
+	return v.search(now, tried, admits, random)
+}
+
+// take makes a host the choice. It reports false if the host is unproven, and another attempt has
+// it.
+func (v *view) take(e *entry, now clock.Instant) (c Choice, ok bool) {
+	c.Host = e.Host
+	if !e.unproven {
+		return c, true
+	}
+	mine, has := int64(now), e.probe.Load()
+	if mine == 0 {
+		mine = 1 // 0 is none
+	}
+	if v.busy(has, now) || !e.probe.CompareAndSwap(has, mine) {
+		return c, false
+	}
+	c.probe = mine
+	return c, true
+}
+
+// busy reports whether the probe of a host keeps others from it.
+func (v *view) busy(probe int64, now clock.Instant) bool {
+	return probe != 0 && now.Sub(clock.Instant(probe)) < v.patience
+}
+
+func (v *view) free(e *entry, now clock.Instant) bool {
+	return !e.unproven || !v.busy(e.probe.Load(), now)
 }
 
 // draw returns the index of a usable host, another than but if there is one. A host in slow
@@ -86,19 +119,12 @@ func other(random uint64, n, but int) int {
 	return (but + 1 + int(random%uint64(n-1))) % n
 }
 
-func fits(h *Host, tried []*Host, admits func(string) bool) bool {
-	return !slices.Contains(tried, h) && (admits == nil || admits(h.name))
-}
-
-func lighter(a, b *Host) *Host {
-	if b.inFlight.Load() < a.inFlight.Load() {
-		return b
-	}
-	return a
+func (v *view) fits(e *entry, now clock.Instant, tried []*Host, admits func(string) bool) bool {
+	return v.free(e, now) && !slices.Contains(tried, e.Host) && (admits == nil || admits(e.name))
 }
 
 // search looks at all hosts, because neither of the two that were drawn fits.
-func (v *view) search(tried []*Host, admits func(string) bool, random func() uint64) (_ *Host, panics bool) {
+func (v *view) search(now clock.Instant, tried []*Host, admits func(string) bool, random func() uint64) (_ Choice, panics bool) {
 	list := v.usable
 	if admits != nil && !v.panics {
 		out := len(v.all) - len(v.usable)
@@ -111,21 +137,38 @@ func (v *view) search(tried []*Host, admits func(string) bool, random func() uin
 			list, panics = v.all, true
 		}
 	}
-	start := int(random() % uint64(len(list)))
-	var best *Host
-	rank := -1
+	panics = panics || v.panics
+	for start := int(random() % uint64(len(list))); ; {
+		best, rank := v.best(list, start, now, tried, admits)
+		if c, ok := v.take(best, now); ok || rank&isFree == 0 { // there is nothing else
+			return c, panics
+		} // else another choice was faster
+	}
+}
+
+// What makes a host better than another, the most important first.
+const (
+	isUntried = 1 << iota
+	isFree
+	isAdmitted
+)
+
+func (v *view) best(list []entry, start int, now clock.Instant, tried []*Host, admits func(string) bool) (best *entry, rank int) {
+	rank = -1
 	for i := range list {
-		h := list[(start+i)%len(list)].Host
-		r := 0
-		if admits == nil || admits(h.name) {
-			r += 2
+		e, r := &list[(start+i)%len(list)], 0
+		if admits == nil || admits(e.name) {
+			r |= isAdmitted
 		}
-		if !slices.Contains(tried, h) {
-			r++
+		if v.free(e, now) {
+			r |= isFree
 		}
-		if r > rank || r == rank && h.inFlight.Load() < best.inFlight.Load() {
-			best, rank = h, r
+		if !slices.Contains(tried, e.Host) {
+			r |= isUntried
+		}
+		if r > rank || r == rank && e.inFlight.Load() < best.inFlight.Load() {
+			best, rank = e, r
 		}
 	}
-	return best, panics || v.panics
+	return best, rank
 }
