@@ -20,7 +20,7 @@ func (a *api) getConfig(w http.ResponseWriter, r *http.Request) {
 	case "", "yaml":
 	case "json":
 		w.Header().Set("ETag", etag(now.Number))
-		writeJSON(w, http.StatusOK, adminapi.ConfigDocument{APIVersion: adminapi.Version, Revision: now.Number, Source: now.Source, AppliedAt: now.At, Hash: now.Hash, Document: now.Config})
+		writeJSON(w, adminapi.ConfigDocument{APIVersion: adminapi.Version, Revision: now.Number, Source: now.Source, AppliedAt: now.At, Hash: now.Hash, Document: now.Config})
 		return
 	default:
 		writeError(w, refuse(fault.InvalidArgument, "format must be yaml or json"))
@@ -32,7 +32,7 @@ func (a *api) getConfig(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("ETag", etag(now.Number))
-	writeJSON(w, http.StatusOK, adminapi.Config{APIVersion: adminapi.Version, Revision: now.Number, Source: now.Source, AppliedAt: now.At, YAML: string(text)})
+	writeJSON(w, adminapi.Config{APIVersion: adminapi.Version, Revision: now.Number, Source: now.Source, AppliedAt: now.At, YAML: string(text)})
 }
 
 // seen is the revision that the request wants to replace, 0 for any. Whether it is

@@ -43,11 +43,13 @@ func frameRows(s *adminapi.Status, of recents, now time.Time) []adminapi.FrameRo
 	for i := range s.Pools {
 		rows = append(rows, poolRow(&s.Pools[i], of, used["pool/"+s.Pools[i].Name], now))
 	}
+	names := upstreamNames(s.Routes) // all at once: each for itself looks at all others
 	for i := range s.Routes {
 		t := &s.Routes[i]
 		rows = append(rows, routeRow(t, of))
 		for j := range t.Upstreams {
-			rows = append(rows, upstreamRow(t, &t.Upstreams[j], nameOf(s.Routes, &t.Upstreams[j])))
+			rows = append(rows, upstreamRow(t, &t.Upstreams[j], names[0]))
+			names = names[1:]
 		}
 	}
 	for i := range rows {

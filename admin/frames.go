@@ -27,8 +27,8 @@ const (
 // frames makes one frame a second for all who watch, by one goroutine that is there only while
 // somebody does. Each frame is encoded once, and compressed once. It is safe for concurrent use.
 type frames struct {
-	make func(*memo) *adminapi.Frame
-	log  *slog.Logger
+	produce func(*memo) *adminapi.Frame
+	log     *slog.Logger
 
 	// making is held by the one goroutine that makes frames; memo and madeAt are its.
 	making sync.Mutex
@@ -57,10 +57,10 @@ type encodedRow struct {
 	text []byte
 }
 
-func newFrames(make func(*memo) *adminapi.Frame, log *slog.Logger) *frames {
+func newFrames(produce func(*memo) *adminapi.Frame, log *slog.Logger) *frames {
 	// A number that no process before this one has used: frames come once a second, and the
 	// number of its first is that of the milliseconds of Unix time.
-	return &frames{make: make, log: log, changed: newSignal(), seq: uint64(time.Now().UnixMilli())}
+	return &frames{produce: produce, log: log, changed: newSignal(), seq: uint64(time.Now().UnixMilli())}
 }
 
 func newSignal() chan struct{} { return make(chan struct{}) }
@@ -143,7 +143,7 @@ func (f *frames) next() (err error) {
 	if f.memo == nil || now.Sub(f.madeAt) > 3*framePace {
 		f.memo = newMemo() // nobody has looked in between
 	}
-	frame := f.make(f.memo)
+	frame := f.produce(f.memo)
 	f.madeAt = now
 	rows, err := encodeRows(frame.Rows)
 	if err != nil {

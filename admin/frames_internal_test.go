@@ -147,12 +147,15 @@ func TestBands(t *testing.T) {
 	at := func(second int) time.Time { return time.Date(2026, 1, 31, 12, 0, second, 0, time.UTC) }
 	closed := &breaker.Status{State: breaker.StateClosed, Since: at(30)}
 	list := []transition{
-		{From: "closed", To: "open", Cause: "failure_threshold", at: at(10), seq: 1}, {From: "open", To: "half-open", Cause: "cooldown_over", at: at(20), seq: 2},
+		{From: "closed", To: "open", Cause: "failure_threshold", at: at(10), seq: 1},
+		{From: "open", To: "half-open", Cause: "cooldown_over", at: at(20), seq: 2},
 		{From: "half-open", To: "closed", Cause: "override", Actor: "ops", Reason: "they say so", Forced: true, at: at(30), seq: 3},
 	}
 	want := []adminapi.StateBand{
-		{State: "closed", From: at(5), To: at(10)}, {State: "open", From: at(10), To: at(20), Reason: "failure_threshold", Seq: 1},
-		{State: "half-open", From: at(20), To: at(30), Reason: "cooldown_over", Seq: 2}, {State: "closed", Forced: true, From: at(30), To: at(40), Reason: "they say so", Actor: "ops", Seq: 3},
+		{State: "closed", From: at(5), To: at(10)},
+		{State: "open", From: at(10), To: at(20), Reason: "failure_threshold", Seq: 1},
+		{State: "half-open", From: at(20), To: at(30), Reason: "cooldown_over", Seq: 2},
+		{State: "closed", Forced: true, From: at(30), To: at(40), Reason: "they say so", Actor: "ops", Seq: 3},
 	}
 	if got := bandsOf(list, closed, at(5), at(40)); !slices.Equal(got, want) {
 		t.Errorf("%+v", got)

@@ -145,7 +145,7 @@ func takesGzip(r *http.Request) bool {
 
 // begin sends the header, and lifts the bound on the time of the whole request.
 func (s *frameStream) begin() error {
-	if err := s.control.SetReadDeadline(time.Time{}); unsupported(err) != nil {
+	if err := supported(s.control.SetReadDeadline(time.Time{})); err != nil {
 		return err
 	}
 	h := s.w.Header()
@@ -221,8 +221,8 @@ func (s *frameStream) end() {
 	}
 }
 
-// unsupported is err, unless it says that a server has no such deadline.
-func unsupported(err error) error {
+// supported is err, unless it says that a server has no such deadline.
+func supported(err error) error {
 	if errors.Is(err, http.ErrNotSupported) {
 		return nil
 	}
@@ -230,7 +230,7 @@ func unsupported(err error) error {
 }
 
 func (s *frameStream) write(text []byte) error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(framePatience)); unsupported(err) != nil {
+	if err := supported(s.control.SetWriteDeadline(time.Now().Add(framePatience))); err != nil {
 		return err
 	}
 	if _, err := s.w.Write(text); err != nil {
@@ -246,7 +246,7 @@ func (a *api) getFrame(w http.ResponseWriter, _ *http.Request) {
 		text = m.json()
 	}
 	if len(text) == 0 {
-		writeJSON(w, http.StatusOK, a.frame(nil))
+		writeJSON(w, a.frame(nil))
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")

@@ -115,7 +115,7 @@ func answer(w http.ResponseWriter, r *http.Request, fn func(*http.Request) (any,
 	v, err := fn(r)
 	switch {
 	case err == nil:
-		writeJSON(w, http.StatusOK, v)
+		writeJSON(w, v)
 	case errors.Is(err, fault.Conflict) && r.Header.Get("If-Match") != "":
 		p := problemOf(err)
 		p.Status = http.StatusPreconditionFailed

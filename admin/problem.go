@@ -38,9 +38,9 @@ func writeProblem(w http.ResponseWriter, p *adminapi.Problem) {
 	writeBody(w, p.Status, p)
 }
 
-func writeJSON(w http.ResponseWriter, status int, v any) {
+func writeJSON(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json")
-	writeBody(w, status, v)
+	writeBody(w, http.StatusOK, v)
 }
 
 func writeBody(w http.ResponseWriter, status int, v any) {

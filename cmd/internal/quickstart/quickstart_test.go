@@ -147,8 +147,15 @@ func TestSampleUpstream(t *testing.T) {
 		method, path string
 		want         int
 	}{
-		{"GET", "/", 200}, {"POST", "/-/fail", 200}, {"GET", "/", 500}, {"POST", "/-/heal", 200}, {"GET", "/any/path", 200}, {"GET", "/-/seen", 200},
-		{"GET", "/-/fail", 404}, {"POST", "/-/other", 404}, {"POST", "/-/ok", 200},
+		{"GET", "/", 200},
+		{"POST", "/-/fail", 200},
+		{"GET", "/", 500},
+		{"POST", "/-/heal", 200},
+		{"GET", "/any/path", 200},
+		{"GET", "/-/seen", 200},
+		{"GET", "/-/fail", 404},
+		{"POST", "/-/other", 404},
+		{"POST", "/-/ok", 200},
 	} {
 		if got := status(t, c, step.method, server.URL+step.path, ""); got != step.want {
 			t.Errorf("%s %s: %d, want %d", step.method, step.path, got, step.want)

@@ -159,12 +159,7 @@ func (p *page) rest(f *adminapi.Frame, now time.Time) {
 
 // overrideText says what somebody has taken in hand, until when and why.
 func overrideText(o *adminapi.FrameOverride, now time.Time) string {
-	subject := strings.ReplaceAll(o.Kind, "_", " ")
-	for _, part := range []string{o.Name, o.Member} {
-		if part != "" {
-			subject += " " + part
-		}
-	}
+	subject := strings.Join(slices.DeleteFunc([]string{strings.ReplaceAll(o.Kind, "_", " "), o.Name, o.Member}, func(part string) bool { return part == "" }), " ")
 	text := fmt.Sprintf("%s is %s by %s", subject, o.State, o.Actor)
 	if o.Kind == "memory" {
 		text = fmt.Sprintf("memory pressure %s is simulated by %s", o.State, o.Actor)
