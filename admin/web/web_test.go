@@ -224,7 +224,7 @@ func TestVendored_IsWhatWasTaken(t *testing.T) {
 		t.Errorf("%d files, %d hashes", len(files), len(known)-1)
 	}
 	for _, f := range files {
-		text, err := os.ReadFile(filepath.Join("static/uplot", f.Name()))
+		text, err := os.ReadFile(filepath.Join("static", "uplot", f.Name()))
 		if err != nil {
 			t.Fatal(err)
 		}

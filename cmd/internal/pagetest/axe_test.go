@@ -37,6 +37,7 @@ func (b *tab) checkAccess(what string) {
 
 // TestAccess_AxeFindsNothing looks at every view in the light, in the dark, and on a phone.
 func TestAccess_AxeFindsNothing(t *testing.T) {
+	t.Parallel()
 	axe, err := os.ReadFile("testdata/axe/axe.min.js")
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +77,7 @@ func TestVendored_IsWhatWasTaken(t *testing.T) {
 		t.Errorf("%d hashes", len(found))
 	}
 	for _, m := range found {
-		text, err := os.ReadFile(filepath.Join("testdata/axe", m[1]))
+		text, err := os.ReadFile(filepath.Join("testdata", "axe", m[1]))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -55,12 +55,12 @@ func runTests(m *testing.M) int {
 		chromedp.Flag("enable-precise-memory-info", true),
 	)...)
 	defer stop()
-	ctx, end := chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // what the driver does not know of a newer browser
+	var end context.CancelFunc
+	browser, end = chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // what the driver does not know of a newer browser
 	defer end()
-	if err := chromedp.Do(ctx); err != nil {
+	if err := chromedp.Do(browser); err != nil {
 		panic(fmt.Sprintf("start %s: %v", path, err))
 	}
-	browser = ctx
 	return m.Run()
 }
 

@@ -179,7 +179,7 @@ func (f *fake) stream(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
-		http.NewResponseController(w).Flush() //nolint:errcheck // the next write fails as well
+		_ = http.NewResponseController(w).Flush() // the next write fails as well
 		select {
 		case <-changed:
 		case <-r.Context().Done():

@@ -48,8 +48,10 @@ func whyBreaker(now time.Time) adminapi.Why {
 		Kind: "breaker", Name: "demo", At: now, Since: ago(now, 192), SinceSeconds: 192,
 		Verdict: "breaker demo is open for 3m12s: 3 failures within 10s reached the threshold of 3 (status_5xx); it lets one call through in 3s to see whether the upstream is well again",
 		Numbers: []adminapi.Number{
-			{Name: "failures", Value: 3, Limit: 3, Bounded: true, Bad: true, Note: "within 10s"}, {Name: "cooldown", Value: 5, Unit: "seconds"},
-			{Name: "refused", Value: 0.62, Limit: 0.1, Bounded: true, Unit: "ratio", Bad: true, Note: "73 of 118 in the last minute"}, {Name: "failed probes", Value: 38},
+			{Name: "failures", Value: 3, Limit: 3, Bounded: true, Bad: true, Note: "within 10s"},
+			{Name: "cooldown", Value: 5, Unit: "seconds"},
+			{Name: "refused", Value: 0.62, Limit: 0.1, Bounded: true, Unit: "ratio", Bad: true, Note: "73 of 118 in the last minute"},
+			{Name: "failed probes", Value: 38},
 		},
 		Parts:  []adminapi.WhyPart{{Kind: "guard", Name: "demo", State: "refuses 62 % of 118 calls"}},
 		Errors: []adminapi.WhyError{{Class: "status_5xx", Count: 41, AgoSeconds: 2, Where: "route /"}},
@@ -110,8 +112,10 @@ func group(now time.Time) adminapi.Breaker {
 
 func states(now time.Time) adminapi.BreakerStates {
 	s := adminapi.BreakerStates{Name: "demo", From: ago(now, 3600), To: now, Bands: []adminapi.StateBand{
-		{State: "closed", From: ago(now, 3600), To: ago(now, 2000)}, {State: "open", From: ago(now, 2000), To: ago(now, 1900), Forced: true, Actor: "ops", Reason: "game day", Seq: 9},
-		{State: "closed", From: ago(now, 1900), To: ago(now, 192), Reason: "override_ended", Seq: 10}, {State: "open", From: ago(now, 192), To: ago(now, 100), Reason: "failure_threshold", Seq: 11},
+		{State: "closed", From: ago(now, 3600), To: ago(now, 2000)},
+		{State: "open", From: ago(now, 2000), To: ago(now, 1900), Forced: true, Actor: "ops", Reason: "game day", Seq: 9},
+		{State: "closed", From: ago(now, 1900), To: ago(now, 192), Reason: "override_ended", Seq: 10},
+		{State: "open", From: ago(now, 192), To: ago(now, 100), Reason: "failure_threshold", Seq: 11},
 	}}
 	for at := 100.0; at > 0; at -= 20 {
 		s.Bands = append(s.Bands, adminapi.StateBand{State: "half-open", From: ago(now, at), To: ago(now, at-4), Reason: "cooldown_over"}, adminapi.StateBand{State: "open", From: ago(now, at-4), To: ago(now, at-20), Reason: "probe_failed"})
@@ -220,7 +224,8 @@ func healthAnswer(now time.Time) adminapi.Health {
 			{Name: "orders_db", Status: "fail", SinceSeconds: 61, Output: "dial tcp 10.0.0.9:5432: connection refused", Criticality: "hard", Readiness: true, IsCheck: true, Outcome: "failed", LastAt: ago(now, 4), LastSeconds: 0.003, InARow: 6, EverySeconds: 10, DependsOn: []string{}, Causes: []string{}},
 			{Name: "orders", Status: "fail", SinceSeconds: 58, Output: "no connection", Criticality: "hard", Impacted: true, Causes: []string{"orders_db"}, DependsOn: []string{"orders_db"}, IsCheck: true, Outcome: "failed", LastAt: ago(now, 3), EverySeconds: 10, InARow: 5},
 			{Name: "checkout", Status: "warn", SinceSeconds: 50, Output: "slow", Criticality: "soft", Impacted: true, Causes: []string{"orders_db"}, DependsOn: []string{"orders"}, IsCheck: true, Outcome: "warned", LastAt: ago(now, 3), EverySeconds: 10, InARow: 4, Flapping: true},
-			{Name: "guards/search", Status: "pass", Criticality: "soft", DependsOn: []string{}, Causes: []string{}}, {Name: "memory", Status: "pass", Criticality: "soft", DependsOn: []string{}, Causes: []string{}},
+			{Name: "guards/search", Status: "pass", Criticality: "soft", DependsOn: []string{}, Causes: []string{}},
+			{Name: "memory", Status: "pass", Criticality: "soft", DependsOn: []string{}, Causes: []string{}},
 		},
 	}
 }

@@ -6,6 +6,8 @@ import { clock, millis, span } from "./format.js";
 import { wordOf } from "./words.js";
 
 const width = 1000, height = 36;
+/** How many spans the table lists, the newest first. */
+const listed = 300;
 const heights = { closed: 8, "half-open": 20, open: 34 };
 
 /** @param {string} title */
@@ -28,7 +30,7 @@ export function bandEl(title) {
 function show(states, { picture, table, note, title }) {
   const from = millis(states.from), to = millis(states.to), x = (ms) => ((ms - from) / Math.max(1, to - from)) * width;
   const bands = states.bands.map((b) => ({ ...b, a: Math.max(from, millis(b.from)), z: Math.min(to, millis(b.to) || to) }));
-  const rects = bands.map((b) => {
+  const rects = visible(bands, (to - from) / width).map((b) => {
     const high = heights[b.state] || 8;
     const wide = Math.max(2, x(b.z) - x(b.a)); // an outage of a second is to be seen
     return svg("rect", { class: `${b.state}${b.forced ? " forced" : ""}`, x: Math.min(x(b.a), width - wide).toFixed(1), width: wide.toFixed(1), y: height - high, height: high },
@@ -40,8 +42,19 @@ function show(states, { picture, table, note, title }) {
   note.hidden = !states.note;
   replace(table, h("table", { class: "data" }, h("caption", { class: "unseen" }, title),
     h("thead", null, h("tr", null, ["State", "From", "For", "Because", "By"].map((t) => h("th", { scope: "col" }, t)))),
-    h("tbody", null, bands.toReversed().map((b) => h("tr", null, h("th", { scope: "row" }, (b.forced ? "forced " : "") + wordOf(b.state)), h("td", null, clock(b.a)),
+    h("tbody", null, bands.toReversed().slice(0, listed).map((b) => h("tr", null, h("th", { scope: "row" }, (b.forced ? "forced " : "") + wordOf(b.state)), h("td", null, clock(b.a)),
       h("td", null, span((b.z - b.a) / 1000)), h("td", null, b.reason.replaceAll("_", " ")), h("td", null, b.actor))))));
+}
+
+/** Puts together what would share a point of the picture: the worst state of it stands there. @param {any[]} bands @param {number} least milliseconds */
+function visible(bands, least) {
+  const out = [];
+  for (const b of bands) {
+    const last = out[out.length - 1];
+    if (!last || b.z - last.a > 2 * least) out.push({ ...b });
+    else out[out.length - 1] = { ...(heights[b.state] > heights[last.state] ? b : last), a: last.a, z: b.z };
+  }
+  return out;
 }
 
 /** @param {string} title @param {any[]} bands @param {number} from @param {number} to */

@@ -68,7 +68,7 @@ export class Detail {
     const list = [new Resource(this.app, () => path("v1/why", this.kind, this.name), 5000, (why) => this.explain(why), (err) => this.why.failed(problemEl(err)))];
     if (this.band) {
       const at = () => `${path("v1/breakers", this.name, "states")}?from=${this.window[0]}`;
-      list.push(new Resource(this.app, at, 5000, (states) => this.band.show(states), () => {}));
+      list.push(new Resource(this.app, at, 5000, (states) => this.band.show(states), () => (this.band.el.hidden = true))); // a group has no states of its own
     }
     return list;
   }
