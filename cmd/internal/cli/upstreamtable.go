@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/elixirscope/foundation/internal/adminapi"
 )
@@ -49,5 +50,5 @@ func hostsCell(r *adminapi.Route) cell {
 	case in < len(r.Upstreams):
 		return cell{fmt.Sprintf("%d/%d", in, len(r.Upstreams)), warn}
 	}
-	return cell{text: fmt.Sprint(len(r.Upstreams))}
+	return cell{text: strconv.Itoa(len(r.Upstreams))}
 }
