@@ -116,7 +116,7 @@ func (p hedgePlan) run(t *testing.T, with hedger, seed uint64) (s hedgeRun) {
 		var pending sync.WaitGroup
 		defer pending.Wait()
 		for at := time.Duration(0); at < p.ends; at += time.Duration(arrivals.ExpFloat64() / hedgeOffered * float64(time.Second)) {
-			time.Sleep(at - time.Since(begin))
+			<-time.After(at - time.Since(begin))
 			pending.Go(func() {
 				began, second := time.Now(), int(time.Since(begin)/time.Second)
 				_ = call(context.Background(), op(second))
@@ -146,7 +146,7 @@ func (s *hedgeRun) between(from, until time.Duration) (p50, p99 time.Duration, e
 // What does hedging gain against an upstream that is slow now and then, and what does it
 // cost one that is wholly slow?
 func TestHedge(t *testing.T) {
-	plan := hedgePlan{15 * time.Second, 25 * time.Second, 35 * time.Second}
+	plan := hedgePlan{35 * time.Second, 45 * time.Second, 55 * time.Second}
 	if *write {
 		plan = hedgePlan{30 * time.Second, 60 * time.Second, 90 * time.Second}
 	}
