@@ -33,7 +33,9 @@ func Keepable(r *http.Request) bool {
 }
 
 // Body is a body that is kept while it is sent: it is read only by the attempt that sends it, at
-// its pace. A transport may read it, and close it, after its round trip has returned.
+// its pace. A transport may read it, and close it, after its round trip has returned: what an
+// attempt does after the next one has begun has no effect. The Body itself is the reader of the
+// first attempt.
 //
 // As long as there may be another attempt, the source stays open unless it was read from: an
 // attempt that could not connect closes a body of which the next one has all. Its owner calls
@@ -43,6 +45,7 @@ type Body struct {
 	length int64
 
 	mu       sync.Mutex // guards what follows; the source is not called under it
+	turn     int        // of the attempt that has it, from 0
 	sent     []byte
 	begun    bool // something was asked of the source
 	ended    bool // it has ended
@@ -56,9 +59,23 @@ func Keep(source io.ReadCloser, length int64) *Body { return &Body{source: sourc
 var errClosed = errors.New("the body is closed")
 
 // Read implements io.Reader.
-func (b *Body) Read(p []byte) (int, error) {
+func (b *Body) Read(p []byte) (int, error) { return b.read(0, p) }
+
+// Close implements io.Closer.
+func (b *Body) Close() error { return b.close(0) }
+
+// later is the body as a later attempt has it.
+type later struct {
+	body *Body
+	turn int
+}
+
+func (l later) Read(p []byte) (int, error) { return l.body.read(l.turn, p) }
+func (l later) Close() error               { return l.body.close(l.turn) }
+
+func (b *Body) read(turn int, p []byte) (int, error) {
 	b.mu.Lock()
-	closed := b.closed
+	closed := b.closed || turn != b.turn
 	b.begun = b.begun || !closed
 	b.mu.Unlock()
 	if closed {
@@ -74,11 +91,11 @@ func (b *Body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements io.Closer.
-func (b *Body) Close() error {
+func (b *Body) close(turn int) error {
 	b.mu.Lock()
-	b.closed = true
-	forward := b.begun || b.released
+	mine := turn == b.turn
+	b.closed = b.closed || mine
+	forward := mine && (b.begun || b.released)
 	b.mu.Unlock()
 	if forward {
 		return b.source.Close()
@@ -108,7 +125,8 @@ func (b *Body) Again() (body io.ReadCloser, ok bool) {
 		return io.NopCloser(bytes.NewReader(b.sent)), true
 	case b.closed && !b.begun:
 		b.closed = false
-		return b, true
+		b.turn++
+		return later{b, b.turn}, true
 	}
 	return nil, false
 }

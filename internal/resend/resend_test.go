@@ -107,3 +107,23 @@ func TestIdempotent(t *testing.T) {
 		t.Error("a body with trailers is kept")
 	}
 }
+
+// The goroutine of an attempt that has ended, and closed the body unread, may come to read it while
+// the next attempt sends it: it gets nothing, and the next one all.
+func TestBody_AnEarlierAttemptTakesNothingFromTheNextOne(t *testing.T) {
+	kept := resend.Keep(io.NopCloser(strings.NewReader("whole")), 5)
+	if err := kept.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, ok := kept.Again()
+	if !ok {
+		t.Fatal("there is no other attempt")
+	}
+	if n, err := kept.Read(make([]byte, 3)); n != 0 || err == nil {
+		t.Errorf("the earlier attempt read %d bytes, %v", n, err)
+	}
+	_ = kept.Close() // late, too
+	if text, err := io.ReadAll(again); string(text) != "whole" || err != nil {
+		t.Errorf("the next one read %q, %v", text, err)
+	}
+}
