@@ -83,11 +83,22 @@ func drop(s sent) {
 
 // Hedged makes an attempt at what the guard of the [Handler] protects that ctx comes from,
 // and others beside it, see [guard.Attempts.Run], for handlers that call [Retry] between the
-// attempts. Without a Handler above it makes one.
+// attempts. Without a Handler above it makes one. The context of the attempt that the handler
+// goes on with ends with ctx, not with [EndCall]: its answer may not have ended by then.
 func Hedged[T any](ctx context.Context, a guard.Attempts[T]) (T, error) {
 	r, ok := ctx.Value(reportKey{}).(*report)
 	if !ok {
 		return a.Make(ctx, guard.Attempt{Number: 1})
+	}
+	attempt := a.Make
+	a.Make = func(race context.Context, of guard.Attempt) (T, error) {
+		if race.Done() == ctx.Done() { // it is the only one
+			return attempt(race, of)
+		}
+		own, cancel := context.WithCancelCause(ctx)
+		leave := context.AfterFunc(race, func() { cancel(context.Cause(race)) })
+		defer leave()
+		return attempt(own, of)
 	}
 	return a.Run(ctx, r.exchange.token)
 }

@@ -187,3 +187,27 @@ func TestHedge_FailuresWaitForTheOthers(t *testing.T) {
 		t.Errorf("the breaker counts %+v, %+v", c, s)
 	}
 }
+
+// An upstream over HTTP/2 may end its answer a while after the last byte of the declared length, and
+// with trailers: the attempt that won is not canceled before.
+func TestHedge_TheEndOfAnAnswerMayComeAfterItsLastByte(t *testing.T) {
+	r := h2cRig(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "4")
+		w.Header().Set("Trailer", "X-End")
+		_, _ = io.WriteString(w, "good")
+		_ = http.NewResponseController(w).Flush()
+		<-time.NewTimer(50 * time.Millisecond).C
+		w.Header().Set("X-End", "yes")
+	}), func(s *setup) { hedging(s); s.route.H2C = true })
+	for _, client := range []*http.Client{r.client, r.http2()} {
+		resp, err := client.Get(r.server.URL + "/x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil || string(got) != "good" || resp.Trailer.Get("X-End") != "yes" {
+			t.Errorf("%q %v, trailers %v", got, err, resp.Trailer)
+		}
+	}
+}
