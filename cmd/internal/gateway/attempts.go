@@ -27,7 +27,13 @@ const maxDiscarded = 4 << 10
 // idempotent, and has no body or one that can be kept. A request over HTTP/2 has a Body also if
 // it has none, and then a length of 0.
 func askedTwice(r *http.Request) bool {
-	return resend.Idempotent(r) && (r.ContentLength == 0 || resend.Keepable(r))
+	return resend.Idempotent(r) && (r.ContentLength == 0 || resend.Keepable(r)) && !keyIsForUs(r.Header["Connection"])
+}
+
+// keyIsForUs reports whether a client has its Idempotency-Key end at the gateway, as it may with
+// any field: its upstream would not know that a request is one that it has had.
+func keyIsForUs(connection []string) bool {
+	return len(connection) > 0 && (hasToken(connection, "idempotency-key") || hasToken(connection, "x-idempotency-key"))
 }
 
 // RoundTrip implements http.RoundTripper. The call is the handler's, and the attempts are
@@ -44,7 +50,7 @@ func (rt *route) RoundTrip(r *http.Request) (*http.Response, error) {
 		info.attempts++
 		s := rt.attempts(r, info)
 		info.at = s.to
-		body, may := info.resent(r.Context(), kept, &s)
+		body, may := info.resent(r, kept, &s)
 		if !may || !again(r.Context(), &s) {
 			giveBack(body)
 			info.account = s.account

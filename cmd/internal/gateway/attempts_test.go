@@ -375,3 +375,36 @@ func TestAttempts_TheAccessLogHasTheirNumber(t *testing.T) {
 		}
 	}
 }
+
+// A body that was not kept is not sent again, whatever the guard would grant: what is left of it is
+// no request, and the host would be blamed for it.
+func TestAttempts_WhatWasNotKeptIsNotSentAgain(t *testing.T) {
+	for about, change := range map[string]func(*rig, *http.Request){
+		"the key is for this hop alone": func(_ *rig, r *http.Request) {
+			r.Method = http.MethodPost
+			r.Header["Idempotency-Key"], r.Header["Connection"] = []string{"7"}, []string{"Idempotency-Key"}
+		},
+		"the policy is newer than the route": func(r *rig, _ *http.Request) {
+			c := r.guard.Config()
+			c.Retry = &retry.Config{Backoff: 1, BackoffMax: 1}
+			if err := r.guard.Reconfigure(c); err != nil {
+				r.Fatal(err)
+			}
+		},
+	} {
+		up := &receiver{first: 9}
+		r := newRig(t, up, func(s *setup) {
+			if strings.HasPrefix(about, "the key") {
+				retrying(nil)(s)
+			}
+		})
+		req := r.request(http.MethodPut, "/x", strings.NewReader("text"))
+		change(r, req)
+		if got := r.do(req); got.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("%s: answered %d", about, got.StatusCode)
+		}
+		if got := up.all(); len(got) != 1 || got[0] != "text" {
+			t.Errorf("%s: the upstream got %q", about, got)
+		}
+	}
+}

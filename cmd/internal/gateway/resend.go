@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"time"
@@ -26,16 +25,17 @@ func withBody(r *http.Request, body io.ReadCloser) *http.Request {
 }
 
 // resent returns the body for another attempt after s, nil for a request without one. It
-// reports false if there can be none: there is no guard to ask, a part of the body is on its way,
-// or it is the client that is to blame for how s has ended.
-func (i *requestInfo) resent(ctx context.Context, kept *resend.Body, s *sent) (body io.ReadCloser, may bool) {
+// reports false if there can be none: there is no guard to ask, a part of the body is on its way, or
+// was not kept because the guard had no policy when the route was made, or it is the client that is
+// to blame for how s has ended.
+func (i *requestInfo) resent(r *http.Request, kept *resend.Body, s *sent) (body io.ReadCloser, may bool) {
 	if i.route.guardName == "" {
 		return nil, false
 	}
 	if kept == nil {
-		return nil, true
+		return nil, r.ContentLength == 0 || !askedTwice(r) // the guard refuses those, and counts them
 	}
-	if s.err != nil && i.upload != nil && i.upload.blames(classify(ctx, s.err), time.Now()) {
+	if s.err != nil && i.upload != nil && i.upload.blames(classify(r.Context(), s.err), time.Now()) {
 		return nil, false
 	}
 	return kept.Again()
