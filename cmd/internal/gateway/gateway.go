@@ -154,6 +154,7 @@ func (g *Gateway) Use(t *Table, guards func(name string) (*guard.Guard, error)) 
 		rt.bind(gd, &g.upgrades, g.log)
 	}
 	now := clock.Now()
+	g.table.Load().endLookups(t)
 	for _, rt := range t.routes {
 		rt.useHosts(now)
 	}

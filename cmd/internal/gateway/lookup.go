@@ -54,6 +54,7 @@ type lookup struct {
 	mu     sync.Mutex
 	naming naming
 	peers  map[netip.Addr]*upstreams.Peer // the hosts; none until an address is known
+	left   bool                           // the route has its hosts from elsewhere, or is gone
 	state  Lookup
 }
 
@@ -112,7 +113,7 @@ func (l *lookup) use(n naming, now clock.Instant) {
 	default:
 		gone = nil
 	}
-	l.naming = n
+	l.naming, l.left = n, false
 	l.state.Name, l.state.Every = n.url.Host, n.every
 	l.publishLocked(now)
 	l.mu.Unlock()
@@ -223,6 +224,10 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 func (l *lookup) failed(n naming, err error) {
 	l.mu.Lock()
+	if l.left || !l.naming.same(&n) {
+		l.mu.Unlock()
+		return
+	}
 	l.state.Lookups++
 	l.state.Failures++
 	first := l.state.Err == ""
@@ -248,7 +253,7 @@ func lookupReason(err error) string {
 // found puts what was found in force.
 func (l *lookup) found(n naming, all []netip.Addr) {
 	l.mu.Lock()
-	if !l.naming.same(&n) { // another is in force since
+	if l.left || !l.naming.same(&n) { // another is in force since
 		l.mu.Unlock()
 		return
 	}
@@ -319,6 +324,18 @@ func (l *lookup) status() *Lookup {
 	defer l.mu.Unlock()
 	s := l.state
 	return &s
+}
+
+// endLookups keeps lookups that are under way from changing the hosts of routes that next has
+// other hosts for.
+func (t *Table) endLookups(next *Table) {
+	for name, l := range t.lookups {
+		if next.lookups[name] != l {
+			l.mu.Lock()
+			l.left = true
+			l.mu.Unlock()
+		}
+	}
 }
 
 // leaveLookups closes the idle connections to the hosts of lookups that next does not have.
