@@ -56,7 +56,8 @@ func runTests(m *testing.M) int {
 	)...)
 	defer stop()
 	var end context.CancelFunc
-	browser, end = chromedp.NewContext(allocator, chromedp.WithErrorf(func(string, ...any) {})) // what the driver does not know of a newer browser
+	quiet := chromedp.WithErrorf(func(string, ...any) {}) // of what the driver does not know in a newer browser
+	browser, end = chromedp.NewContext(allocator, quiet)  //nolint:fatcontext // set once, before any test runs
 	defer end()
 	if err := chromedp.Do(browser); err != nil {
 		panic(fmt.Sprintf("start %s: %v", path, err))
