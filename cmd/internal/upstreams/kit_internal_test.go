@@ -2,6 +2,7 @@ package upstreams
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -110,6 +111,9 @@ func (k *kit) named(n string) *Host {
 func (k *kit) ejectionOf(n string, p Policy) time.Duration {
 	m := k.set.machine.members[k.named(n).index]
 	taken := 0
+	if most := int(math.Ceil(p.MaxFor.Seconds() / p.For.Seconds())); !m.probation && m.weight > most {
+		m.weight = most
+	}
 	for at := m.good.Add(p.For); !m.probation && at <= k.now && taken < m.weight; at = at.Add(p.For) {
 		taken++
 	}

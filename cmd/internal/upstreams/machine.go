@@ -160,7 +160,8 @@ func (m *machine) cause(i int, now clock.Instant) string {
 func (m *machine) eject(i int, cause string, now clock.Instant) edge {
 	p, h := &m.policy, &m.members[i]
 	if h.weight > 0 && p.For > 0 && !h.probation { // time without a success proves nothing
-		h.weight = max(0, h.weight-int(min(now.Sub(h.good)/p.For, time.Duration(h.weight))))
+		count := min(h.weight, p.mostEjections()) // those beyond made none longer
+		h.weight = count - int(min(time.Duration(count), now.Sub(h.good)/p.For))
 	}
 	if h.weight == 0 {
 		h.first = now

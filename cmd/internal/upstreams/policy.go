@@ -18,4 +18,7 @@ type Policy struct {
 	SlowStart time.Duration
 }
 
+// mostEjections is how many in a row make the longest.
+func (p *Policy) mostEjections() int { return int((p.MaxFor + p.For - 1) / p.For) }
+
 func (p *Policy) ejects() bool { return p.Failures > 0 || p.Rate > 0 }

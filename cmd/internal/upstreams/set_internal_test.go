@@ -123,10 +123,10 @@ func TestEjectionsGrowAndShrinkAgain(t *testing.T) {
 	if s := k.state(0); !s.Failing.IsZero() || s.Repeats != 0 {
 		t.Errorf("a host that does well fails since %v, %d times", s.Failing, s.Repeats)
 	}
-	k.pass(50 * time.Second) // five good times take five ejections back
+	k.pass(40 * time.Second) // four good times take four ejections back
 	k.end(0, 5, outcome.Failure)
-	if s := k.state(0); s.Until.Sub(s.Since).Round(time.Millisecond) != 40*time.Second {
-		t.Errorf("ejected for %v, want 40s: five of eight are taken back", s.Until.Sub(s.Since))
+	if s := k.state(0); s.Until.Sub(s.Since).Round(time.Millisecond) != 30*time.Second {
+		t.Errorf("ejected for %v, want 30s: four are taken back of the six that make the longest", s.Until.Sub(s.Since))
 	}
 }
 
@@ -448,5 +448,25 @@ func TestStress_OneProbeAtATime(t *testing.T) {
 	all.Wait()
 	if most.Load() != 1 {
 		t.Errorf("%d at a time", most.Load())
+	}
+}
+
+// However long a host was dead, it is as good as any other after it has done well for as long as the
+// longest ejection takes to grow to: ejections beyond that do not count.
+func TestAHostThatWasDeadForADayIsForgiven(t *testing.T) {
+	k := newKit(t, usual, 2)
+	k.end(0, 5, outcome.Failure)
+	for range 24 * 60 {
+		k.pass(usual.MaxFor)
+		k.set.Tick(k.now)
+		k.end(0, 1, outcome.Failure)
+	}
+	k.pass(usual.MaxFor)
+	k.set.Tick(k.now)
+	k.end(0, 1, outcome.Success)
+	k.pass(usual.MaxFor)
+	k.end(0, 5, outcome.Failure)
+	if s := k.state(0); s.Until.Sub(s.Since).Round(time.Millisecond) != usual.For {
+		t.Errorf("ejected for %v, want %v", s.Until.Sub(s.Since), usual.For)
 	}
 }
