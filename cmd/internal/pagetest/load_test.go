@@ -47,9 +47,9 @@ window.play = (frames) => frames.map((f) => {
 }).sort((x, y) => x - y);`
 
 // TestThousandGuards: the worst are at the top, the rest is a click or a word away. What a
-// frame costs is logged, and not asserted: it is the machine's.
+// frame costs is logged, and not asserted: it is the machine's, which is why no other test runs
+// beside this one.
 func TestThousandGuards(t *testing.T) {
-	t.Parallel()
 	f := newFake(t)
 	f.many(1000)
 	b := open(t, f.URL, "/", desktop)
