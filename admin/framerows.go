@@ -200,7 +200,7 @@ func factOf(facts []adminapi.Fact, name string) adminapi.Fact {
 
 func breakerRow(b *adminapi.Breaker, u *uses, now time.Time) adminapi.FrameRow {
 	r := adminapi.FrameRow{
-		Kind: "breaker", Name: b.Name, State: b.State, Since: b.Since, NextAt: after(now, b.RetryAfterSeconds), Override: b.Override.State, Until: b.Override.Until, Mode: b.Mode,
+		Kind: "breaker", Name: b.Name, State: b.State, Since: breakerSince(b), NextAt: after(now, b.RetryAfterSeconds), Override: b.Override.State, Until: b.Override.Until, Mode: b.Mode,
 		Counted: b.Counted, Members: b.MemberCount,
 	}
 	u.fill(&r)
@@ -220,6 +220,14 @@ func breakerRow(b *adminapi.Breaker, u *uses, now time.Time) adminapi.FrameRow {
 	}
 	r.Level = breakerLevel(b, &r, u)
 	return r
+}
+
+// breakerSince is since when a breaker stands as it does: a probe in vain is no new beginning.
+func breakerSince(b *adminapi.Breaker) time.Time {
+	if b.Override.State != "" {
+		return b.Since
+	}
+	return troubleSince(b)
 }
 
 func breakerLevel(b *adminapi.Breaker, r *adminapi.FrameRow, u *uses) string {
@@ -296,7 +304,7 @@ func routeRow(t *adminapi.Route, of recents) adminapi.FrameRow {
 // counted since the start.
 func upstreamRow(t *adminapi.Route, u *adminapi.Upstream, name string) adminapi.FrameRow {
 	r := adminapi.FrameRow{
-		ID: "upstream/" + t.Name + "/" + u.Name, Kind: "upstream", Name: name, Of: t.Name, State: u.State, Level: levelOK, Since: u.Since, NextAt: u.Until,
+		ID: "upstream/" + t.Name + "/" + u.Name, Kind: "upstream", Name: name, Of: t.Name, State: u.State, Level: levelOK, Since: outSince(u), NextAt: u.Until,
 		Reason: u.Reason, InFlight: u.InFlight, LastError: u.LastError.Class, LastErrorAt: u.LastError.At,
 	}
 	switch {

@@ -121,7 +121,7 @@ func breakerStatus(breakers []adminapi.Breaker) *table {
 		if b.Mode != "enforce" && b.Mode != "" {
 			name += " (" + b.Mode + ")"
 		}
-		t.row(name, stateCell(b), since(b.SinceSeconds), seconds(b.RetryAfterSeconds), counted(b), lastError(b.LastErrors))
+		t.row(name, stateCell(b), since(outFor(&b)), seconds(b.RetryAfterSeconds), counted(b), lastError(b.LastErrors))
 	}
 	return t
 }

@@ -62,10 +62,19 @@ func breakerTable(breakers []adminapi.Breaker) *table {
 		if b.Member != "" {
 			name += "/" + b.Member
 		}
-		t.row(name, stateCell(b), since(b.SinceSeconds), seconds(b.RetryAfterSeconds), counted(b), b.Succeeded, count(b.Failed, bad),
+		t.row(name, stateCell(b), since(outFor(&b)), seconds(b.RetryAfterSeconds), counted(b), b.Succeeded, count(b.Failed, bad),
 			count(b.Refused, warn), count(b.WouldRefuse, warn), modeCell(b.Mode), lastError(b.LastErrors))
 	}
 	return t
+}
+
+// outFor is for how long a breaker has been in its state. One that is tried in vain is out
+// since it left the closed state, not since its last probe.
+func outFor(b *adminapi.Breaker) float64 {
+	if b.State != "closed" && b.Override.State == "" && b.Outage.BeganSeconds > b.SinceSeconds {
+		return b.Outage.BeganSeconds
+	}
+	return b.SinceSeconds
 }
 
 func since(s float64) string {

@@ -140,6 +140,7 @@ func series(now time.Time) adminapi.Series {
 		add("p50", 0.0021*wave)
 		add("p95", 0.0043*wave)
 		add("p99", 0.0072*wave*wave)
+		add("in_flight", math.Round(3*wave))
 	}
 	return s
 }

@@ -1,12 +1,12 @@
-// The plots of one part: rate, errors and quantiles from the monitor's hour, and what is in
-// flight since the page was opened.
+// The plots of one part: rate, errors, quantiles and calls in flight from the monitor's hour.
+// Of a part that the monitor does not follow, what is in flight since the page was opened.
 
 import { path, query } from "./api.js";
 import { h, setText } from "./dom.js";
 import { Plot } from "./plot.js";
 import { Resource } from "./resource.js";
 
-const measures = ["rate", "failed", "refused", "errors", "p50", "p95", "p99"];
+const measures = ["rate", "failed", "refused", "errors", "p50", "p95", "p99", "in_flight"];
 
 export class Graphs {
   /** @param {import("./app.js").App} app @param {() => string[]} span the span and its step */
@@ -18,7 +18,7 @@ export class Graphs {
     this.series = null;
     /** @type {any[]} */
     this.marks = [];
-    this.plots = { rate: new Plot("Calls", "per_second"), errors: new Plot("Errors", "ratio"), latency: new Plot("Latency", "seconds"), held: new Plot("In flight, last 5 minutes", "") };
+    this.plots = { rate: new Plot("Calls", "per_second"), errors: new Plot("Errors", "ratio"), latency: new Plot("Latency", "seconds"), held: new Plot("In flight", "") };
     this.whose = h("p", { class: "quiet" });
     this.nothing = h("p", { class: "calm", hidden: true });
     this.el = h("div", { class: "plots" }, this.whose, this.nothing, Object.values(this.plots).map((p) => p.el));
@@ -90,11 +90,23 @@ export class Graphs {
     this.plots.errors.show({ ...base, bounds: errorBounds(n, limit), lines: [{ label: "errors", color: "bad", fill: true, values: v.errors }] });
     this.plots.latency.show({ ...base, bounds: latencyBounds(n), lines: [
       { label: "p50", color: "blue", values: v.p50 }, { label: "p95", color: "violet", dash: [7, 3], values: v.p95 }, { label: "p99", color: "warn", dash: [2, 3], values: v.p99 }] });
+    if (this.holdsKnown()) this.showHeld(this.row, { ...base, values: v.in_flight });
+  }
+
+  /** Whether the monitor knows what was in flight. */
+  holdsKnown() {
+    return this.series !== null && this.series.values.in_flight.some((n) => n !== null);
+  }
+
+  /** @param {any} row @param {any} shown */
+  showHeld(row, { values, ...shown }) {
+    this.plots.held.el.hidden = false;
+    this.plots.held.show({ ...shown, lines: [{ label: row.kind === "pool" ? "lent" : "in flight", color: "blue", fill: true, values }], bounds: row.limit ? [{ label: "places", value: row.limit }] : [] });
   }
 
   /** Adds what the part holds now. @param {any} row */
   own(row) {
-    if (row.kind === "rate_limit" || (row.kind === "breaker" && !row.in_flight)) return;
+    if (this.holdsKnown() || row.kind === "rate_limit" || (row.kind === "breaker" && !row.in_flight)) return;
     const past = this.app.model.past(row.id).held, now = Math.floor(this.app.model.now / 1000);
     const time = [], values = [];
     past.forEach((v, i) => {
@@ -103,8 +115,7 @@ export class Graphs {
     });
     time.push(now);
     values.push(row.in_flight);
-    this.plots.held.el.hidden = false;
-    this.plots.held.show({ time, marks: [], span: [time[0], now], lines: [{ label: row.kind === "pool" ? "lent" : "in flight", color: "blue", fill: true, values }], bounds: row.limit ? [{ label: "places", value: row.limit }] : [] });
+    this.showHeld(row, { time, marks: [], span: [time[0], now], values });
   }
 
   close() {
