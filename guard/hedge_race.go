@@ -39,6 +39,9 @@ type race[T any] struct {
 	// is, unless another attempt might do better.
 	judge func(*side[T]) (w verdict, decisive bool)
 	drop  func(T) // what an attempt returned that is not the call's result; nil: nothing to do
+	// base is what the contexts of the hedges of a token come from, and release ends it.
+	base    context.Context //nolint:containedctx // as that of Token
+	release context.CancelCauseFunc
 
 	ended   chan *side[T] // has room for all of them
 	sides   []*side[T]    // in the order of their beginning

@@ -39,8 +39,9 @@ type Attempts[T any] struct {
 // and under [Config.Hedge] others beside it, see [DoHedged]. It returns what the attempt
 // returned that the call goes on with: its permit is then the token's, as are its context and
 // time limit. Those that lost are canceled and count as ignored. ctx is the context of the
-// attempts, [Token.Context] or one that is derived from it; that of an attempt that Run
-// returns ends with the token, or with the next attempt. A panic of an attempt is raised
+// attempts, [Token.Context] or one that is derived from it; a hedge that goes on after the
+// first attempt has failed ends with the context that the call came with. That of an attempt
+// that Run returns ends with the token, or with the next attempt. A panic of an attempt is raised
 // here.
 //
 // If the call is not hedged, Run calls Make and no more. Calls with [Call.Idempotent] under
@@ -61,8 +62,18 @@ func (a Attempts[T]) Run(ctx context.Context, t *Token) (T, error) {
 		}
 		return result, err
 	}
-	s := r.run(ctx, first, delay)
-	t.adopt(s.ctx, s.cancel, s.attempt.Timeout)
+	won := false
+	defer func() {
+		if !won {
+			r.release(nil)
+		}
+	}()
+	s := r.run(r.base, first, delay)
+	won = s != first
+	t.adopt(s.ctx, func(cause error) {
+		s.cancel(cause)
+		r.release(cause)
+	}, s.attempt.Timeout)
 	switch s.end {
 	case panicked:
 		panic(s.cause)
@@ -106,8 +117,44 @@ func beginHedged[T any](ctx context.Context, a Attempts[T], t *Token) (r *race[T
 			return verdictOf(o, s.reason), done
 		},
 	}
+	r.base, r.release = ctx, func(error) {}
+	if v.cancel != nil {
+		r.base, r.release = v.unlimited(ctx, t.Context(), acc.ctx)
+	}
 	return r, first, delay
 }
+
+// unlimited is ctx without the limit of the first attempt, whose context limited ctx comes
+// from: that ends with the first attempt, and hedges go on. It ends with the context that
+// the call came with, and with ctx if that ends earlier than limited.
+func (v *visit) unlimited(ctx, limited, parent context.Context) (context.Context, context.CancelCauseFunc) {
+	base, cancel := context.WithCancelCause(&valuesOf{parent, ctx})
+	follow := func() {
+		if limited.Err() == nil && ctx.Err() != nil {
+			cancel(context.Cause(ctx))
+		}
+	}
+	stop := context.AfterFunc(ctx, follow)
+	end := v.cancel
+	v.cancel = func() {
+		follow() // what AfterFunc has begun may come too late to tell the two apart
+		end()
+	}
+	return base, func(cause error) {
+		stop()
+		cancel(cause)
+	}
+}
+
+// valuesOf is a context with the values of another one.
+type valuesOf struct {
+	context.Context //nolint:containedctx // it is a context
+
+	values context.Context //nolint:containedctx // that of the values
+}
+
+// Value implements [context.Context].
+func (v *valuesOf) Value(key any) any { return v.values.Value(key) }
 
 // seize returns the accounts and keeps others from settling them, until [Token.vacate]; nil
 // if the call has ended, or somebody else has them.

@@ -131,12 +131,61 @@ func TestAttempts_TheContextIsThatOfTheAttemptThatWon(t *testing.T) {
 			t.Fatal(n, err)
 		}
 		tok.Settle(outcome.Success, nil)
+		synctest.Wait() // for the attempt that lost, whose limit must end with it alone
 		if contexts[0].Err() == nil || contexts[1].Err() != nil || tok.Context() != contexts[1] {
 			t.Errorf("the contexts: %v, %v", contexts[0].Err(), contexts[1].Err())
 		}
 		tok.Close()
 		if contexts[1].Err() == nil {
 			t.Error("the token has ended and the context of its attempt has not")
+		}
+	})
+}
+
+// A hedge has the time of an attempt, counted from its own beginning.
+func TestAttempts_AHedgeOutlivesTheFirstAttemptsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		policy := prompt()
+		policy.AttemptTimeout = 50 * time.Millisecond
+		g := newGuard(t, guard.Config{Hedge: after(40*time.Millisecond, 1), Retry: policy, Timeout: time.Minute})
+		tok := must(g.Enter(t.Context(), twice))
+		defer tok.Close()
+		var runs atomic.Int32
+		m := &made{fn: play(&runs, part{takes: time.Hour}, part{takes: 45 * time.Millisecond})}
+		if n, err := m.attempts().Run(tok.Context(), tok); n != 2 || err != nil {
+			t.Error(n, err)
+		}
+	})
+}
+
+// What ends the context that a caller gave to Run ends the hedges, too; its values are theirs.
+func TestAttempts_TheCallersContextIsThatOfTheHedges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGuard(t, guard.Config{Hedge: after(10*time.Millisecond, 1), Timeout: time.Minute})
+		parent, leave := context.WithCancel(t.Context())
+		defer leave()
+		tok := must(g.Enter(parent, twice))
+		defer tok.Close()
+		type name struct{}
+		gone := errors.New("gone")
+		ctx, cancel := context.WithCancelCause(context.WithValue(tok.Context(), name{}, "checkout"))
+		var causes [2]error
+		var values [2]any
+		var runs atomic.Int32
+		m := &made{fn: func(ctx context.Context) (int, error) {
+			n := runs.Add(1) - 1
+			values[n] = ctx.Value(name{})
+			<-ctx.Done()
+			causes[n] = context.Cause(ctx)
+			return -1, ctx.Err()
+		}}
+		time.AfterFunc(30*time.Millisecond, func() { cancel(gone) })
+		if _, err := m.attempts().Run(ctx, tok); !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if values != [2]any{"checkout", "checkout"} || !errors.Is(causes[0], gone) && !errors.Is(causes[1], gone) {
+			t.Errorf("values %v, causes %v", values, causes)
 		}
 	})
 }
