@@ -102,8 +102,10 @@ func unknown(command string, help func(path []string) string) string {
 	for len(p) > 0 {
 		text := help(p)
 		usage := "\n  foundation " + strings.Join(p, " ")
-		if i := strings.Index(text, usage); i >= 0 {
-			line, _, _ := strings.Cut(text[i+1:], "\n")
+		_, lines, _ := strings.Cut(text, "\nUsage:")
+		lines, _, _ = strings.Cut(lines, "\n\n") // what follows are examples, which are no promise
+		if i := strings.Index(lines, usage); i >= 0 {
+			line, _, _ := strings.Cut(lines[i+1:], "\n")
 			rest := strings.ReplaceAll(strings.TrimPrefix(line, usage[1:]), "COMMAND", "") // which is one of those listed
 			if len(p) < len(path(command)) && !strings.ContainsAny(rest, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
 				return "there is no such command"
