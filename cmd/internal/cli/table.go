@@ -33,19 +33,16 @@ type cell struct {
 	style style
 }
 
-type style string
+type style = cells.Style
 
-// The styles. A style never carries meaning alone: the text says the same.
 const (
-	plain style = ""
-	good  style = "\x1b[32m"
-	warn  style = "\x1b[33m"
-	bad   style = "\x1b[31m"
-	faint style = "\x1b[2m"
-	bold  style = "\x1b[1m"
+	plain = cells.Plain
+	good  = cells.Good
+	warn  = cells.Warn
+	bad   = cells.Bad
+	faint = cells.Faint
+	bold  = cells.Bold
 )
-
-const resetStyle = "\x1b[0m"
 
 func newTable(header ...string) *table {
 	t := &table{right: map[int]bool{}, flex: map[int]flex{}}
@@ -195,10 +192,10 @@ func (t *table) writeRow(b *strings.Builder, row []cell, widths []int, colour bo
 }
 
 func paint(text string, s style, colour bool) string {
-	if !colour || s == plain {
+	if !colour {
 		return text
 	}
-	return string(s) + text + resetStyle
+	return s.Paint(text)
 }
 
 // width is [cells.Width].

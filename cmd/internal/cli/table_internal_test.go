@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/elixirscope/foundation/cmd/internal/cells"
 	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
@@ -50,7 +51,7 @@ func TestTable_ColourDoesNotMoveColumns(t *testing.T) {
 		t.Fatal("cannot write")
 	}
 	stripped := coloured.String()
-	for _, s := range []style{good, warn, bad, faint, bold, resetStyle} {
+	for _, s := range []style{good, warn, bad, faint, bold, cells.ResetStyle} {
 		stripped = strings.ReplaceAll(stripped, string(s), "")
 	}
 	if stripped == coloured.String() || stripped != plainText.String() {

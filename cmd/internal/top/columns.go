@@ -7,24 +7,21 @@ import (
 	"strings"
 	"time"
 
+	"github.com/elixirscope/foundation/cmd/internal/cells"
 	"github.com/elixirscope/foundation/internal/adminapi"
 )
 
-// style is how a cell is shown where there is colour. It never carries meaning alone: the text
-// says the same.
-type style string
+type style = cells.Style
 
 const (
-	plain   style = ""
-	good    style = "\x1b[32m"
-	warn    style = "\x1b[33m"
-	bad     style = "\x1b[31m"
-	faint   style = "\x1b[2m"
-	bold    style = "\x1b[1m"
-	reverse style = "\x1b[7m"
+	plain   = cells.Plain
+	good    = cells.Good
+	warn    = cells.Warn
+	bad     = cells.Bad
+	faint   = cells.Faint
+	bold    = cells.Bold
+	reverse = cells.Reverse
 )
-
-const resetStyle = "\x1b[0m"
 
 // cell is one value of a row.
 type cell struct {

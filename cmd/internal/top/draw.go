@@ -37,10 +37,10 @@ func (p *page) paint(text string, s style) string {
 	if p.over != plain {
 		s = p.over
 	}
-	if !p.colour || s == plain || text == "" {
+	if !p.colour || text == "" {
 		return text
 	}
-	return string(s) + text + resetStyle
+	return s.Paint(text)
 }
 
 // wideFrom is from which width on all columns are shown.
