@@ -90,7 +90,6 @@ func (v *visit) exchange(h *visit) {
 	v.start, h.start = h.start, v.start
 	v.began, h.began = h.began, v.began
 	v.timed, h.timed = h.timed, v.timed
-	v.member, h.member = h.member, v.member
 }
 
 // settleHedge settles an attempt that is not the call's last one. What it calls may panic
