@@ -17,6 +17,8 @@ import (
 type Decision struct {
 	// OK is whether the call may go on.
 	OK bool
+	// Source says where it was made.
+	Source Source
 	// Limit is the most that a key can take at once.
 	Limit int64
 	// Remaining is how much of Limit is left after this decision.

@@ -17,7 +17,6 @@ func (l *Limiter) AllowAt(now clock.Instant, key Key, cost int64) (d Decision) {
 	return d
 }
 
-func (l *Limiter) PeekAt(now clock.Instant, key Key) Decision { return l.peekAt(now, key) }
 
 func (l *Limiter) Parent() *Limiter { return l.setup.Load().parent }
 

@@ -37,7 +37,7 @@ func FuzzConfig(f *testing.F) {
 			}
 			now = now.Add(d.RetryAfter)
 		}
-		if p := l.PeekAt(now, user); p.Remaining < 0 || p.Taken != 0 {
+		if p := l.PeekAt(now, user, 1); p.Remaining < 0 || p.Taken != 0 {
 			t.Fatalf("%+v answers %+v to a peek", c, p)
 		}
 	})

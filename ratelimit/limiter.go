@@ -137,10 +137,11 @@ func (l *Limiter) allow(d *Decision, now clock.Instant, key *Key, cost int64) {
 
 // Peek answers what [Limiter.Allow] would, also while others wait, and takes
 // nothing: Remaining is what is left before such a call.
-func (l *Limiter) Peek(key Key) Decision { return l.peekAt(clock.Now(), key) }
+func (l *Limiter) Peek(key Key) Decision { return l.PeekAt(clock.Now(), key, 1) }
 
-func (l *Limiter) peekAt(now clock.Instant, key Key) (d Decision) {
-	l.tryNow(&d, &key, call{now: now, cost: 1, peek: true})
+// PeekAt is [Limiter.Peek] for a call of a cost, and for a caller that has just read the clock.
+func (l *Limiter) PeekAt(now clock.Instant, key Key, cost int64) (d Decision) {
+	l.tryNow(&d, &key, call{now: now, cost: cost, peek: true})
 	return d
 }
 

@@ -96,7 +96,7 @@ func testAgainstModel(t *testing.T, algorithm ratelimit.Algorithm) {
 			i, cost := rapid.IntRange(0, 1).Draw(t, "key"), drawCost(t, cfg)
 			switch rapid.IntRange(0, 9).Draw(t, "what") {
 			case 0:
-				p := l.PeekAt(now, keys[i])
+				p := l.PeekAt(now, keys[i], 1)
 				want := models[i].peek(now, 1)
 				compare(t, "peek", p, want)
 			case 1:

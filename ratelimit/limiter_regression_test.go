@@ -173,7 +173,7 @@ func TestPeekingAtALogForgetsNothingForLateReadings(t *testing.T) {
 	for range 2 {
 		l.AllowAt(start, user, 1)
 	}
-	l.PeekAt(start.Add(2*time.Second), user)
+	l.PeekAt(start.Add(2*time.Second), user, 1)
 	if d := l.AllowAt(start.Add(time.Second/2), user, 1); d.OK {
 		t.Errorf("three calls in half a second: %+v", d)
 	}

@@ -212,7 +212,7 @@ func run(l *ratelimit.Limiter, now clock.Instant, client int, op operation) []po
 		return []porcupine.Operation{done(op, result{})}
 	case 'p':
 		op.cost = 1
-		d := l.PeekAt(now, k)
+		d := l.PeekAt(now, k, 1)
 		return []porcupine.Operation{done(op, result{d.OK, d.Remaining})}
 	}
 	d := l.AllowAt(now, k, op.cost)

@@ -196,7 +196,7 @@ func TestPropertyRefundsAtOnceLeaveNoTrace(t *testing.T) {
 			l.AllowAt(now, user, drawCost(t, cfg))
 			now = now.Add(min(drawStep(t, cfg), 1<<40))
 		}
-		before := l.PeekAt(now, user)
+		before := l.PeekAt(now, user, 1)
 		var open []ratelimit.Decision
 		for range rapid.IntRange(1, 8).Draw(t, "calls") {
 			if d := l.AllowAt(now, user, drawCost(t, cfg)); d.OK {
@@ -206,7 +206,7 @@ func TestPropertyRefundsAtOnceLeaveNoTrace(t *testing.T) {
 		for _, d := range rapid.Permutation(open).Draw(t, "order") {
 			d.RefundAt(now)
 		}
-		after := l.PeekAt(now, user)
+		after := l.PeekAt(now, user, 1)
 		if after.OK != before.OK || after.Remaining != before.Remaining || after.RetryAfter != before.RetryAfter || after.ResetAfter != before.ResetAfter {
 			t.Fatalf("before %+v\nafter  %+v", before, after)
 		}

@@ -23,7 +23,7 @@ func TestTheLastCallIsGivenBackWholeAfterAnother(t *testing.T) {
 		last := l.AllowAt(0, user, 1)
 		now := clock.Instant(0).Add(unit * 6 / 5)
 		last.RefundAt(now)
-		if d := l.PeekAt(now, user); d.Remaining != 4 {
+		if d := l.PeekAt(now, user, 1); d.Remaining != 4 {
 			t.Errorf("%d in %v: %d remain of 4", cfg.Limit, cfg.Per, d.Remaining)
 		}
 	}

@@ -116,7 +116,7 @@ func TestLateReadingsAreToldTheirOwnTimes(t *testing.T) {
 		l := must(t, ratelimit.Config{Algorithm: a, Limit: 1, Per: time.Second})
 		l.AllowAt(clock.Instant(10*time.Second), user, 1)
 		late := clock.Instant(9500 * time.Millisecond)
-		for what, d := range map[string]ratelimit.Decision{"allow": l.AllowAt(late, user, 1), "peek": l.PeekAt(late, user)} {
+		for what, d := range map[string]ratelimit.Decision{"allow": l.AllowAt(late, user, 1), "peek": l.PeekAt(late, user, 1)} {
 			if d.OK || d.RetryAfter != times[0] || d.ResetAfter != times[1] {
 				t.Errorf("%v: %s is told to retry after %v, and a reset after %v", a, what, d.RetryAfter, d.ResetAfter)
 			}
@@ -157,7 +157,7 @@ func TestALateReadingOfAnEmptyKeyHasNothingToWaitFor(t *testing.T) {
 		l.AllowAt(clock.Instant(10*time.Second), user, 0)
 		d := l.AllowAt(clock.Instant(10*time.Second), user, 1)
 		d.RefundAt(clock.Instant(10 * time.Second))
-		if p := l.PeekAt(clock.Instant(9500*time.Millisecond), user); !p.OK || p.ResetAfter != 0 {
+		if p := l.PeekAt(clock.Instant(9500*time.Millisecond), user, 1); !p.OK || p.ResetAfter != 0 {
 			t.Errorf("%v: %+v", a, p)
 		}
 	}
@@ -208,7 +208,7 @@ func TestAChangeKeepsTheTimeOfWhatWasTaken(t *testing.T) {
 	}
 	remain := func(l *ratelimit.Limiter, now clock.Instant, want int64) {
 		t.Helper()
-		if p := l.PeekAt(now, user); p.Remaining != want {
+		if p := l.PeekAt(now, user, 1); p.Remaining != want {
 			t.Errorf("%v: %d remain after %v, want %d", l.Status().Config.Algorithm, p.Remaining, now.Sub(start), want)
 		}
 	}
@@ -273,9 +273,9 @@ func TestAReceiptOfAWindowThatIsOverGivesNothingBack(t *testing.T) {
 				l.AllowAt(start.Add(time.Duration(i)*time.Hour), user, 5)
 			}
 			now := start.Add(time.Duration(windows)*time.Hour + 30*time.Minute)
-			before := l.PeekAt(now, user)
+			before := l.PeekAt(now, user, 1)
 			old.RefundAt(now)
-			after, want := l.PeekAt(now, user), before.Remaining
+			after, want := l.PeekAt(now, user, 1), before.Remaining
 			switch {
 			case windows == 0:
 				want = 10

@@ -140,7 +140,7 @@ func TestAReplacedEngineDecidesNothing(t *testing.T) {
 			}
 		}
 		for i, want := range []int64{2, 2} {
-			if p := l.PeekAt(now, keys[i]); p.Remaining != want {
+			if p := l.PeekAt(now, keys[i], 1); p.Remaining != want {
 				t.Errorf("%v: %d of %v remain, want %d", a, p.Remaining, keys[i], want)
 			}
 		}

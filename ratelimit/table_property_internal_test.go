@@ -128,7 +128,7 @@ func TestPropertyBothTablesAnswerAlike(t *testing.T) {
 			case "allow":
 				got, want = one.AllowAt(now, k, cost), other.AllowAt(now, k, cost)
 			case "peek":
-				got, want = one.PeekAt(now, k), other.PeekAt(now, k)
+				got, want = one.PeekAt(now, k, 1), other.PeekAt(now, k, 1)
 			case "reserve":
 				got, want = one.ReserveAt(now, k, cost).Decision, other.ReserveAt(now, k, cost).Decision
 			case "refund":

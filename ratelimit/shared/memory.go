@@ -45,6 +45,25 @@ func (m *memory) Take(ctx context.Context, rule Rule, key ratelimit.Key, cost in
 	return d, err
 }
 
+// Peek implements [Store].
+func (m *memory) Peek(ctx context.Context, rule Rule, key ratelimit.Key, cost int64) (ratelimit.Decision, error) {
+	now := clock.Instant(m.now())
+	l, err := m.limiter(ctx, rule, now)
+	if err != nil {
+		return ratelimit.Decision{}, err
+	}
+	return l.PeekAt(now, key, cost), nil
+}
+
+// Reset implements [Store].
+func (m *memory) Reset(ctx context.Context, rule Rule, key ratelimit.Key) error {
+	l, err := m.limiter(ctx, rule, clock.Instant(m.now()))
+	if err == nil {
+		l.Reset(key, "")
+	}
+	return err
+}
+
 // TakeAll implements [Store].
 func (m *memory) TakeAll(ctx context.Context, takes []Take) ([]ratelimit.Decision, error) {
 	out := make([]ratelimit.Decision, len(takes))

@@ -31,10 +31,15 @@ type Store interface {
 	Take(ctx context.Context, rule Rule, key ratelimit.Key, cost int64) (ratelimit.Decision, error)
 	// TakeAll decides several calls in one exchange, each for itself, in order.
 	TakeAll(ctx context.Context, takes []Take) ([]ratelimit.Decision, error)
+	// Peek answers what Take would and takes nothing: Remaining is what is left before
+	// such a call.
+	Peek(ctx context.Context, rule Rule, key ratelimit.Key, cost int64) (ratelimit.Decision, error)
 	// Refund gives back what a decision of this store took, as
 	// [ratelimit.Decision.Refund] does: by its Taken and Mark, and only as far as it still
 	// counts. In whatever order decisions are given back, those that are not must
 	// keep the rule; docs/rate-limits.md has the formula. A store that forgets a key
 	// must remember what it gave back to it for as long as there may be receipts.
 	Refund(ctx context.Context, rule Rule, key ratelimit.Key, d ratelimit.Decision) error
+	// Reset forgets what a key has taken under the rule.
+	Reset(ctx context.Context, rule Rule, key ratelimit.Key) error
 }
