@@ -26,6 +26,7 @@ var arrows = map[string]string{
 	"internal/ordered":           "",
 	"internal/pgtest":            "internal/testkit",
 	"internal/plot":              "",
+	"internal/redistest":         "internal/testkit",
 	"internal/repotest":          "",
 	"internal/routing":           "",
 	"internal/sampler":           "",
