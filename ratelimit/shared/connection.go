@@ -1,0 +1,143 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/ordered"
+)
+
+// connection is the shell around the machine: what calls read without a lock, what they
+// report, and who is told of the transitions.
+type connection struct {
+	word    atomic.Uint64 // the generation, and 1 in the lowest bit while calls must not ask the store
+	failing atomic.Bool   // there are failures in a row: an answer matters
+
+	mu      sync.Mutex // guards the fields below; no event handler runs under it
+	machine machine
+	cause   error         // of the last failure
+	closed  bool          // for ever away, and nothing probes
+	away    time.Duration // in all, without the present time
+
+	transitions ordered.Queue[transition]
+}
+
+// transition is a change of state that is to be told.
+type transition struct {
+	away   bool
+	cause  error
+	lasted time.Duration // of the state before
+}
+
+// open begins with a store that is taken to answer.
+func (c *connection) open() { c.machine.since = clock.Now() }
+
+// enter returns the generation in which a call begins, and whether it may ask the store.
+func (c *connection) enter() (generation uint64, up bool) {
+	w := c.word.Load()
+	return w >> 1, w&1 == 0
+}
+
+// report tells the machine of something that happened, and reports whether the store went
+// away by it.
+func (c *connection) report(kind eventKind, generation uint64, cause error) (left bool) {
+	if kind == onAnswer && !c.failing.Load() {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	now := clock.Now()
+	before := c.machine
+	c.machine = before.step(event{kind, generation, rand.Float64()}, now)
+	if cause != nil && generation == before.generation {
+		c.cause = cause
+	}
+	c.failing.Store(c.machine.failures > 0)
+	if c.machine.generation == before.generation {
+		return false
+	}
+	lasted := now.Sub(before.since)
+	if before.away {
+		c.away += lasted
+	}
+	c.publishLocked()
+	c.transitions.Add(transition{away: c.machine.away, cause: c.cause, lasted: lasted})
+	return c.machine.away
+}
+
+func (c *connection) publishLocked() {
+	w := c.machine.generation << 1
+	if c.machine.away || c.closed {
+		w |= 1
+	}
+	c.word.Store(w)
+}
+
+// close makes the connection be away for ever and reports whether it was open.
+func (c *connection) close() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.closed, c.cause = true, fault.New(fault.Spec{Code: fault.Closed, Component: component, Message: "the shared counters are closed"})
+	c.publishLocked()
+	return true
+}
+
+func (c *connection) lastCause() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cause
+}
+
+func (c *connection) present() (m machine, cause error, away time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	away = c.away
+	if c.machine.away {
+		away += clock.Now().Sub(c.machine.since)
+	}
+	return c.machine, c.cause, away
+}
+
+// verdictOn says what an error of the store means for the connection; told is false for
+// one that says nothing about the store. The context is the caller's.
+func verdictOn(err error) (kind eventKind, told bool) {
+	switch {
+	case err == nil, ofOneCall(err):
+		return onAnswer, true
+	case errors.Is(err, fault.CircuitOpen), errors.Is(err, fault.Closed):
+		return onRefusal, true
+	case errors.Is(err, fault.Canceled), errors.Is(err, fault.Unavailable):
+		return onFailure, true
+	case fault.IsRefusal(err): // one call too many: the next may pass
+		return 0, false
+	}
+	return onFailure, true
+}
+
+// ofOneCall reports whether the store says that the call is at fault, or what is stored
+// for its key, and not that it cannot answer.
+func ofOneCall(err error) bool {
+	for _, code := range [...]fault.Code{fault.InvalidArgument, fault.InvalidConfig, fault.Conflict, fault.DataCorrupt} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
+}
+
+// canceled is the error of a call whose caller gave up.
+func canceled(ctx context.Context, name string) error {
+	return fault.New(fault.Spec{Code: fault.Canceled, Component: component, Name: name, Cause: context.Cause(ctx)})
+}

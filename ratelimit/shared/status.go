@@ -1,0 +1,132 @@
+package shared
+
+import (
+	"context"
+	"time"
+
+	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/telemetry"
+)
+
+// CountersStatus is what [Counters] can say about themselves.
+type CountersStatus struct {
+	// Away is whether the store is not asked at present; Since when that, or the contrary,
+	// is so. Cause is the last error, also of one that is over.
+	Away  bool
+	Since time.Time
+	Cause string
+	// AwayFor is for how long the store was away in all.
+	AwayFor   time.Duration
+	Instances int
+	// Server and Warnings are what the store says of its server; see [Inspector].
+	Server   string
+	Warnings []string
+	// RefundsQueued wait to be sent. RefundsDropped were too many, came too late, or failed.
+	RefundsQueued               int
+	RefundsSent, RefundsDropped uint64
+	// Rules are in the order of their names.
+	Rules []RuleStatus
+}
+
+// RuleStatus is what [Counters] can say about one rule.
+type RuleStatus struct {
+	Name   string
+	Policy Policy
+	// Prefetch is how many tokens are really taken ahead at most, by the rule's limit and the number
+	// of instances; 0 if none are. Held are those that are there now.
+	Prefetch, Held int64
+	// Shared, Cached, Prefetched and Fallback count the decisions by where they were made;
+	// Refused the calls that were refused because the store did not decide them.
+	Shared, Cached, Prefetched, Fallback, Refused uint64
+}
+
+// Status returns the present state.
+func (c *Counters) Status() CountersStatus {
+	m, cause, away := c.link.present()
+	st := CountersStatus{
+		Away: m.away, Since: m.since.Time(), AwayFor: away, Instances: int(c.instances.Load()),
+		RefundsQueued: c.refunds.waiting(), RefundsSent: c.refunds.sent.Load(), RefundsDropped: c.refunds.dropped.Load(),
+	}
+	if cause != nil {
+		st.Cause = cause.Error()
+	}
+	if i := c.server.Load(); i != nil {
+		st.Server, st.Warnings = i.server, i.warnings
+	}
+	for _, r := range c.sorted() {
+		st.Rules = append(st.Rules, r.status())
+	}
+	return st
+}
+
+func (r *rule) status() RuleStatus {
+	return RuleStatus{
+		Name: r.name, Policy: *r.policy.Load(),
+		Shared: r.decided[ratelimit.Shared].Load(), Cached: r.decided[ratelimit.Cached].Load(),
+		Prefetched: r.decided[ratelimit.Prefetched].Load(), Fallback: r.decided[ratelimit.Fallback].Load(),
+		Refused: r.refused.Load(),
+	}
+}
+
+// inspection is what a store says of its server.
+type inspection struct {
+	server   string
+	warnings []string
+}
+
+// inspect asks the store what it is, if it can say so.
+func (c *Counters) inspect() {
+	i, ok := c.store.(Inspector)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.life, max(c.timeout, time.Second))
+	defer cancel()
+	server, warnings, err := i.Inspect(ctx)
+	if err != nil {
+		warnings = append(warnings, err.Error())
+	}
+	c.server.Store(&inspection{server, warnings})
+}
+
+func metric(kind telemetry.Kind, name, help string, labels ...string) *telemetry.Desc {
+	return &telemetry.Desc{Name: "foundation_limiter_shared_" + name, Help: help, Kind: kind, Labels: labels}
+}
+
+// The metrics of counters.
+var (
+	descDecisions = metric(telemetry.Counter, "decisions_total", "Calls of rules with shared counters, by where they were decided; refused are those that on_error: deny refused.", "limiter", "source")
+	descUp        = metric(telemetry.Gauge, "store_up", "1 while calls ask the store, 0 while it is away.")
+	descAway      = metric(telemetry.Counter, "store_away_seconds_total", "Time in which the store was away.")
+	descInstances = metric(telemetry.Gauge, "instances", "Processes that share the store, as far as this one knows.")
+	descQueued    = metric(telemetry.Gauge, "refunds_queued", "Refunds that wait to be sent.")
+	descRefunds   = metric(telemetry.Counter, "refunds_total", "Refunds to the store, by what became of them: sent or dropped.", "result")
+)
+
+// Collect implements [telemetry.Source].
+func (c *Counters) Collect(emit func(telemetry.Sample)) {
+	st := c.Status()
+	one := func(d *telemetry.Desc, value float64, labels ...string) {
+		emit(telemetry.Sample{Desc: d, Labels: labels, Value: value})
+	}
+	up := 1.0
+	if st.Away {
+		up = 0
+	}
+	one(descUp, up)
+	one(descAway, st.AwayFor.Seconds())
+	one(descInstances, float64(st.Instances))
+	one(descQueued, float64(st.RefundsQueued))
+	one(descRefunds, float64(st.RefundsSent), "sent")
+	one(descRefunds, float64(st.RefundsDropped), "dropped")
+	for i := range st.Rules {
+		r := &st.Rules[i]
+		one(descDecisions, float64(r.Shared), r.Name, "shared")
+		one(descDecisions, float64(r.Cached), r.Name, "cached")
+		one(descDecisions, float64(r.Prefetched), r.Name, "prefetched")
+		one(descDecisions, float64(r.Fallback), r.Name, "fallback")
+		one(descDecisions, float64(r.Refused), r.Name, "refused")
+	}
+}
+
+var _ telemetry.Source = (*Counters)(nil)
