@@ -77,7 +77,9 @@ func (a *api) resetKey(r *http.Request) (any, error) {
 		return nil, err
 	}
 	key := ratelimit.ParseKey(r.PathValue("key"))
-	l.Reset(key, actorOf(r.Context()))
+	if err := l.Reset(key, actorOf(r.Context())); err != nil {
+		return nil, err
+	}
 	a.log(r, "reset", "rate_limit", l.Name(), slog.String("key", key.Text()), slog.String("reason", reason))
 	a.note(r, "rate_limit.key_reset_requested", l.Name(), reason)
 	return decisionView(l, key, l.Peek(key)), nil

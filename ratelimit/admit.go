@@ -19,29 +19,33 @@ import (
 // other algorithms, or if a parent refuses. A call that waited returns the error of the
 // decision, or [fault.Canceled] if ctx ended meanwhile.
 func (l *Limiter) Admit(ctx context.Context, d *Decision, now clock.Instant, key *Key, cost int64, patience time.Duration) (waited bool, err error) {
+	c := call{now: now, cost: cost}
 	if !l.quick(d, key, now, cost) {
-		l.tryNow(d, key, call{now: now, cost: cost})
+		c.ahead = l.tryNow(ctx, d, key, c)
 	} else if d.OK && !l.requestAllowed.Active() { // all that report would do
 		l.allowed.Add(1)
 		return false, nil
 	}
-	if d.OK || patience < 0 || d.kind != exhausted || d.by != l || l.setup.Load().engine.rule.algorithm != LeakyBucket {
+	if d.OK || patience < 0 || d.kind != exhausted || d.by.lim != l || d.by.rule.algorithm != LeakyBucket {
 		l.report(ctx, d, key)
 		return false, nil
 	}
-	return true, l.await(ctx, d, key, cost, patience)
+	c.patience = patience
+	return true, l.await(ctx, d, key, c)
 }
 
-// tryNow decides without waiting, behind those who wait already.
-func (l *Limiter) tryNow(d *Decision, k *Key, c call) {
+// tryNow decides without waiting, behind those who wait already, and returns what
+// these cost.
+func (l *Limiter) tryNow(ctx context.Context, d *Decision, k *Key, c call) (ahead int64) {
 	if l.waiting.count.Load() > 0 && c.cost > 0 {
 		s := l.setup.Load()
-		if ahead := l.waiting.ahead(k.Hash(s.config.Parts)); ahead > 0 && s.config.Mode == mode.Enforce {
+		if ahead = l.waiting.ahead(k.Hash(s.config.Parts)); ahead > 0 && s.config.Mode == mode.Enforce {
 			c.peek = true
-			l.decide(d, k, c)
-			d.refuse(exhausted, max(l.turn(k, c.now, ahead, c.cost), d.RetryAfter, 1))
-			return
+			l.decide(ctx, d, k, c)
+			d.refuse(exhausted, max(l.turn(d, k, c, ahead), d.RetryAfter, 1))
+			return ahead
 		}
 	}
-	l.decide(d, k, c)
+	l.decide(ctx, d, k, c)
+	return 0
 }

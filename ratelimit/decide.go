@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
+	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/key"
 	"github.com/elixirscope/foundation/mode"
 )
@@ -15,6 +16,7 @@ type call struct {
 	cost     int64
 	patience time.Duration
 	peek     bool
+	ahead    int64 // what those cost whom it was last refused for
 }
 
 // quick is decide for the case that nearly every call is: a known key of an
@@ -33,7 +35,7 @@ func (l *Limiter) quick(d *Decision, k *Key, now clock.Instant, cost int64) bool
 		return false
 	}
 	d.OK, d.Limit, d.Remaining, d.RetryAfter, d.ResetAfter = v.ok, e.rule.capacity, v.remaining, v.retry, v.reset
-	d.cost, d.at, d.by = cost, now, l
+	d.cost, d.at, d.by = cost, now, e
 	d.first[0].hash = q.hash
 	if !v.ok {
 		d.kind = exhausted
@@ -47,58 +49,75 @@ func (l *Limiter) quick(d *Decision, k *Key, now clock.Instant, cost int64) bool
 
 // decide asks the rule and its parents, child first. If one refuses, what those
 // before it gave is given back.
-func (l *Limiter) decide(d *Decision, k *Key, c call) {
+func (l *Limiter) decide(ctx context.Context, d *Decision, k *Key, c call) {
 	d.OK, d.cost, d.at, d.Remaining = true, c.cost, c.now, maxInt64
 	depth := 0
 	for level := l; level != nil; depth++ {
 		s := level.setup.Load()
-		if s.config.Mode != mode.Off && !level.consult(d, k, c, depth) {
-			d.later(s.parent, k, c)
+		if s.config.Mode != mode.Off && !level.consult(ctx, d, k, c, depth) {
+			if d.kind != undecided {
+				d.later(ctx, s.parent, k, c)
+			}
 			return
 		}
 		level = s.parent
 	}
 	if d.by == nil { // every rule is off
-		d.by, d.Limit = l, l.setup.Load().engine.rule.capacity
+		d.by = l.setup.Load().engine
+		d.Limit = d.by.rule.capacity
 		d.Remaining = d.Limit
 	}
 }
 
+// answer is what one rule says about a call.
+type answer struct {
+	verdict
+	kind    refusal
+	source  Source
+	limit   int64
+	by      *engine
+	err     *fault.Error
+	enforce bool
+}
+
 // consult asks one rule and reports whether the call may go on.
-func (l *Limiter) consult(d *Decision, k *Key, c call, depth int) bool {
-	s, v, kind := l.ask(k, c, d, depth)
-	enforced := s.config.Mode == mode.Enforce
+func (l *Limiter) consult(ctx context.Context, d *Decision, k *Key, c call, depth int) bool {
+	a := l.ask(ctx, k, c, d, depth)
 	if depth > 0 && !c.peek {
-		l.count(kind, enforced, k, key.Hash{}, c.now)
+		l.count(a.kind, a.enforce, k, key.Hash{}, c.now)
 	}
 	switch {
-	case kind == admitted:
-		d.wait = max(d.wait, v.retry) // not 0 only for a reservation
+	case a.kind == admitted:
+		d.wait = max(d.wait, a.retry) // not 0 only for a reservation
 		if d.kind == admitted {
-			if v.remaining <= d.Remaining {
-				d.show(l, s, v) // the rule that is nearest to its end
+			if a.remaining <= d.Remaining {
+				d.show(&a) // the rule that is nearest to its end
 			}
 			d.RetryAfter = d.wait
 		}
-	case enforced:
-		d.show(l, s, v)
-		d.OK, d.kind = false, kind
+	case a.enforce:
+		d.show(&a)
+		d.OK, d.kind = false, a.kind
 		d.RefundAt(c.now)
 	case d.kind == admitted: // shadow: the first rule that would refuse
-		d.show(l, s, v)
-		d.kind = kind
+		d.show(&a)
+		d.kind = a.kind
 	}
 	return d.OK
 }
 
 // show makes the numbers of a decision those of one rule.
-func (d *Decision) show(l *Limiter, s *setup, v verdict) {
-	d.by, d.Limit, d.Remaining, d.RetryAfter, d.ResetAfter = l, s.engine.rule.capacity, v.remaining, v.retry, v.reset
+func (d *Decision) show(a *answer) {
+	d.by, d.Source, d.err = a.by, a.source, a.err
+	d.Limit, d.Remaining, d.RetryAfter, d.ResetAfter = a.limit, a.remaining, a.retry, a.reset
 }
 
-// ask puts the question to the newest engine and keeps the receipt.
-func (l *Limiter) ask(k *Key, c call, d *Decision, depth int) (*setup, verdict, refusal) {
+// ask puts the question to the newest engine, or to the remote, and keeps the receipt.
+func (l *Limiter) ask(ctx context.Context, k *Key, c call, d *Decision, depth int) answer {
 	s := l.setup.Load()
+	if s.remote != nil {
+		return s.askRemote(ctx, k, c, d)
+	}
 	for {
 		q := question{hash: k.Hash(s.config.Parts), now: c.now, cost: c.cost, patience: int64(c.patience)}
 		if s.config.Mode != mode.Enforce {
@@ -112,7 +131,7 @@ func (l *Limiter) ask(k *Key, c call, d *Decision, depth int) (*setup, verdict, 
 		if kind == admitted && !c.peek && c.cost > 0 {
 			d.keep(depth, receipt{s.engine, q.hash, v.mark})
 		}
-		return s, v, kind
+		return answer{verdict: v, kind: kind, limit: s.engine.rule.capacity, by: s.engine, enforce: s.config.Mode == mode.Enforce}
 	}
 }
 
@@ -155,15 +174,16 @@ func kindOf(v verdict) refusal {
 }
 
 // later makes RetryAfter of a refused call hold for the parents that were not
-// asked: whoever tries again then must pass them too.
-func (d *Decision) later(parent *Limiter, k *Key, c call) {
+// asked: whoever tries again then must pass them too. A parent that counts elsewhere is
+// not asked: a refusal is not to cost what a call costs there.
+func (d *Decision) later(ctx context.Context, parent *Limiter, k *Key, c call) {
 	c.peek, c.patience = true, 0
 	for d.RetryAfter > 0 && parent != nil {
 		var ignored Decision
 		s := parent.setup.Load()
-		if s.config.Mode == mode.Enforce {
-			_, v, kind := parent.ask(k, c, &ignored, 0)
-			if d.RetryAfter = max(d.RetryAfter, v.retry); kind != admitted && v.retry == 0 {
+		if s.config.Mode == mode.Enforce && s.remote == nil {
+			a := parent.ask(ctx, k, c, &ignored, 0)
+			if d.RetryAfter = max(d.RetryAfter, a.retry); a.kind != admitted && a.retry == 0 {
 				d.RetryAfter = 0 // the parent never admits such a call
 				return
 			}

@@ -35,13 +35,14 @@ type Decision struct {
 	// decisions of a [Limiter] have none.
 	Mark int64
 
-	kind   refusal
-	cost   int64
-	at     clock.Instant
-	wait   time.Duration // of a reservation: until the turn that it took
-	by     *Limiter      // whose rule the numbers are of
-	first  [2]receipt
-	others []receipt // of a chain of more than two rules
+	kind  refusal
+	cost  int64
+	at    clock.Instant
+	wait  time.Duration // of a reservation: until the turn that it took
+	by    *engine       // whose rule the numbers are of
+	err   *fault.Error  // why nobody could decide
+	first [2]receipt
+	held  *held // what there is to give back beside first
 }
 
 // refusal is why a call is refused, or would be.
@@ -53,6 +54,7 @@ const (
 	tooLarge          // the cost is more than the rule ever admits
 	negative          // the cost is below zero
 	tooLong           // the turn would come too late
+	undecided         // the remote could not be asked
 )
 
 // receipt is what it takes to give something back.
@@ -83,10 +85,8 @@ func (d *Decision) RefundAt(now clock.Instant) {
 	for i := range d.first {
 		d.first[i].refund(now, d.at, d.Taken)
 	}
-	for i := range d.others {
-		d.others[i].refund(now, d.at, d.Taken)
-	}
-	d.Taken = 0
+	d.held.refund(now, d.at, d.Taken)
+	d.Taken, d.held = 0, nil
 }
 
 func (r *receipt) refund(now, at clock.Instant, cost int64) {
@@ -110,15 +110,18 @@ func (d *Decision) keep(i int, r receipt) {
 		d.first[i] = r
 		return
 	}
-	d.others = append(d.others, r)
+	d.held = &held{next: d.held, local: r}
 }
 
 // Err returns nil if the call may go on. Else it builds a fault with the numbers
 // that decided: [fault.RateLimited], or [fault.InvalidArgument] for a cost that
-// the rule can never admit.
+// the rule can never admit. A call that a [Remote] could not decide has its error.
 func (d *Decision) Err() error {
 	if d.OK {
 		return nil
+	}
+	if d.err != nil {
+		return d.err
 	}
 	return d.refused()
 }
@@ -129,6 +132,8 @@ func (d *Decision) Code() fault.Code {
 	switch {
 	case d.kind == admitted:
 		return 0
+	case d.kind == undecided:
+		return d.err.Code()
 	case d.kind == negative, d.kind == tooLarge && d.Limit > 0:
 		return fault.InvalidArgument
 	default:
@@ -145,7 +150,7 @@ func (d *Decision) refused() *fault.Error {
 		}
 	case tooLong:
 		spec.Message = "the turn would come too late"
-	case admitted, exhausted:
+	case admitted, exhausted, undecided:
 	}
 	if d.RetryAfter > 0 {
 		spec.RetryAt = d.at.Add(d.RetryAfter).Time()
@@ -169,5 +174,5 @@ func (d *Decision) name() string {
 	if d.by == nil {
 		return ""
 	}
-	return d.by.name
+	return d.by.lim.name
 }

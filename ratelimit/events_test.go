@@ -37,7 +37,7 @@ func TestEventsTellWhatHappened(t *testing.T) {
 	l = must(t, ratelimit.Config{Limit: 1, Per: 1 << 62, MaxKeys: 1}, ratelimit.WithBus(bus))
 	l.Allow(user)
 	l.Allow(user)
-	l.Reset(user, "ops@example.com")
+	_ = l.Reset(user, "ops@example.com")
 	l.Allow(user)
 	l.Allow(ratelimit.KeyOf("new"))
 	l.Allow(ratelimit.KeyOf("newer"))
@@ -70,7 +70,7 @@ func TestEveryOverflowIsToldOfOnce(t *testing.T) {
 		if told != round {
 			t.Errorf("told %d times of %d overflows", told, round)
 		}
-		l.Reset(in, "")
+		_ = l.Reset(in, "")
 	}
 }
 

@@ -81,7 +81,9 @@ func ExampleLimiter_Reset() {
 	logins, _ := ratelimit.New("logins", ratelimit.Config{Limit: 1, Per: time.Hour})
 	user := ratelimit.KeyOf("user", 42)
 	logins.AllowN(user, 1)
-	logins.Reset(user, "")
+	if err := logins.Reset(user, ""); err != nil { // only of a limiter with a remote
+		fmt.Println(err)
+	}
 	d := logins.Allow(user)
 	fmt.Println(d.OK)
 	// Output: true

@@ -17,7 +17,6 @@ func (l *Limiter) AllowAt(now clock.Instant, key Key, cost int64) (d Decision) {
 	return d
 }
 
-
 func (l *Limiter) Parent() *Limiter { return l.setup.Load().parent }
 
 func (l *Limiter) ReserveAt(now clock.Instant, key Key, cost int64) Reservation {

@@ -58,16 +58,17 @@ type Limiter struct {
 // setup is everything about a limiter that can be changed, seen as a whole.
 type setup struct {
 	engine   *engine
-	quick    bool   // enforced, no parent, and the table is lock-free: see Limiter.quick
+	quick    bool   // enforced, no parent, no remote, and the table is lock-free: see Limiter.quick
 	config   Config // with its defaults filled in
 	given    Config // as it was configured
 	parent   *Limiter
+	remote   Remote // nil: the limiter counts by itself
 	revision uint64
 }
 
 // ready returns s with what follows from the rest filled in.
 func (s *setup) ready() *setup {
-	s.quick = s.config.Mode == mode.Enforce && s.parent == nil && s.engine.words != nil
+	s.quick = s.config.Mode == mode.Enforce && s.parent == nil && s.remote == nil && s.engine.words != nil
 	return s
 }
 
@@ -127,7 +128,7 @@ func (l *Limiter) AllowN(key Key, cost int64) (d Decision) {
 // layer it would be copied once for each.
 func (l *Limiter) allow(d *Decision, now clock.Instant, key *Key, cost int64) {
 	if !l.quick(d, key, now, cost) {
-		l.tryNow(d, key, call{now: now, cost: cost})
+		l.tryNow(context.Background(), d, key, call{now: now, cost: cost})
 	} else if d.OK && !l.requestAllowed.Active() { // all that report would do
 		l.allowed.Add(1)
 		return
@@ -141,16 +142,22 @@ func (l *Limiter) Peek(key Key) Decision { return l.PeekAt(clock.Now(), key, 1) 
 
 // PeekAt is [Limiter.Peek] for a call of a cost, and for a caller that has just read the clock.
 func (l *Limiter) PeekAt(now clock.Instant, key Key, cost int64) (d Decision) {
-	l.tryNow(&d, &key, call{now: now, cost: cost, peek: true})
+	l.tryNow(context.Background(), &d, &key, call{now: now, cost: cost, peek: true})
 	return d
 }
 
 // Reset forgets what key has taken under this rule, not under its parents. What
 // is counted in an overflow bucket stays: it is not of this key alone. The event
-// carries the actor, who asked for it; empty if that is not known.
-func (l *Limiter) Reset(key Key, actor string) {
+// carries the actor, who asked for it; empty if that is not known. The error is that
+// of a [Remote] that could not be asked; a limiter that counts by itself has none.
+func (l *Limiter) Reset(key Key, actor string) error {
 	s := l.setup.Load()
 	h := key.Hash(s.config.Parts)
+	if s.remote != nil {
+		if err := s.remote.Reset(context.Background(), s.remoteCall(&key, call{now: clock.Now()})); err != nil {
+			return unreachable(context.Background(), l.name, err)
+		}
+	}
 	for !s.engine.reset(h) { // replaced meanwhile
 		s = l.newest()
 		h = key.Hash(s.config.Parts)
@@ -159,6 +166,7 @@ func (l *Limiter) Reset(key Key, actor string) {
 	if l.keyReset.Active() {
 		l.keyReset.Emit(context.Background(), KeyReset{Name: l.name, Key: key.First(s.config.Parts).Text(), Actor: actor, At: time.Now()})
 	}
+	return nil
 }
 
 const maxDepth = 8
@@ -189,6 +197,18 @@ func (l *Limiter) SetParent(p *Limiter) error {
 	next.parent = p
 	l.publish(&next)
 	return nil
+}
+
+// SetRemote makes r count the calls of the limiter from now on, in place of the remote
+// before it; nil makes the limiter count by itself again, from what it had counted until
+// a remote took over. Calls that are being decided end where they began, and what they
+// took is given back there.
+func (l *Limiter) SetRemote(r Remote) {
+	l.change.Lock()
+	defer l.change.Unlock()
+	next := *l.setup.Load()
+	next.remote = r
+	l.publish(&next)
 }
 
 // publish makes next what calls are decided by, those that wait already included.

@@ -107,7 +107,7 @@ func testAgainstModel(t *testing.T, algorithm ratelimit.Algorithm) {
 					models[i].refund(now, cost, want)
 				}
 			case 2:
-				l.Reset(keys[i], "")
+				_ = l.Reset(keys[i], "")
 				models[i] = newModel(cfg)
 			default:
 				compare(t, "allow", l.AllowAt(now, keys[i], cost), models[i].allow(now, cost))

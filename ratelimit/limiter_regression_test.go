@@ -187,20 +187,23 @@ func TestTheFirstWaiterNoticesThatItsTurnHasCome(t *testing.T) {
 	off := ratelimit.Config{Limit: 1, Per: time.Hour, Mode: mode.Off}
 	for name, act := range map[string]func(l, parent *ratelimit.Limiter, d *ratelimit.Decision) error{
 		"reset": func(l, parent *ratelimit.Limiter, _ *ratelimit.Decision) error {
-			l.Reset(user, "")
-			parent.Reset(user, "")
+			_ = l.Reset(user, "")
+			_ = parent.Reset(user, "")
 			return nil
 		},
 		"refund": func(_, _ *ratelimit.Limiter, d *ratelimit.Decision) error { d.Refund(); return nil },
 		"a faster rule": func(l, parent *ratelimit.Limiter, _ *ratelimit.Decision) error {
-			parent.Reset(user, "")
+			_ = parent.Reset(user, "")
 			return l.Reconfigure(fast)
 		},
 		"mode off": func(l, parent *ratelimit.Limiter, _ *ratelimit.Decision) error {
-			parent.Reset(user, "")
+			_ = parent.Reset(user, "")
 			return l.Reconfigure(off)
 		},
-		"no parent": func(l, _ *ratelimit.Limiter, _ *ratelimit.Decision) error { l.Reset(user, ""); return l.SetParent(nil) },
+		"no parent": func(l, _ *ratelimit.Limiter, _ *ratelimit.Decision) error {
+			_ = l.Reset(user, "")
+			return l.SetParent(nil)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -228,7 +231,7 @@ func TestTheFirstWaiterNoticesThatItsTurnHasCome(t *testing.T) {
 func TestTheFirstWaiterWatchesTheRulesAboveItsOwn(t *testing.T) {
 	cfg := ratelimit.Config{Limit: 1, Per: time.Hour}
 	for name, act := range map[string]func(top *ratelimit.Limiter, d *ratelimit.Decision) error{
-		"reset":  func(top *ratelimit.Limiter, _ *ratelimit.Decision) error { top.Reset(user, ""); return nil },
+		"reset":  func(top *ratelimit.Limiter, _ *ratelimit.Decision) error { _ = top.Reset(user, ""); return nil },
 		"refund": func(_ *ratelimit.Limiter, d *ratelimit.Decision) error { d.Refund(); return nil },
 		"a faster rule": func(top *ratelimit.Limiter, _ *ratelimit.Decision) error {
 			return top.Reconfigure(ratelimit.Config{Limit: 1, Per: time.Millisecond})

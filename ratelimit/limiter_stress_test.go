@@ -34,7 +34,7 @@ func churn(t *testing.T, l *ratelimit.Limiter, configs []ratelimit.Config, stop 
 	base := clock.Now()
 	during(func(i int) { l.AllowAt(base, ratelimit.KeyOf("flood", i%50_000), 1) })
 	during(func(i int) { l.AllowAt(base-clock.Instant(3000*time.Hour), ratelimit.KeyOf("spent", i%20_000), 1) })
-	during(func(i int) { l.Reset(ratelimit.KeyOf("flood", i*31%50_000), "") })
+	during(func(i int) { _ = l.Reset(ratelimit.KeyOf("flood", i*31%50_000), "") })
 	during(func(i int) {
 		if err := l.Reconfigure(configs[i%len(configs)]); err != nil {
 			t.Error(err)
@@ -208,7 +208,7 @@ func run(l *ratelimit.Limiter, now clock.Instant, client int, op operation) []po
 	}
 	switch op.what {
 	case 'r':
-		l.Reset(k, "")
+		_ = l.Reset(k, "")
 		return []porcupine.Operation{done(op, result{})}
 	case 'p':
 		op.cost = 1

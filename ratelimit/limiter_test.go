@@ -220,11 +220,11 @@ func TestScenario46_ResetForgetsOneKey(t *testing.T) {
 		l, other := must(t, ratelimit.Config{Algorithm: a, Limit: 1, Per: time.Hour}), ratelimit.KeyOf("other")
 		take(l, user, 2)
 		take(l, other, 2)
-		l.Reset(user, "")
+		_ = l.Reset(user, "")
 		if take(l, user, 2) != 1 || take(l, other, 1) != 0 {
 			t.Error("a reset did not forget exactly its key")
 		}
-		l.Reset(ratelimit.KeyOf("never seen"), "")
+		_ = l.Reset(ratelimit.KeyOf("never seen"), "")
 		if n := l.Status().TrackedKeys; n != 2 {
 			t.Errorf("%d keys are tracked", n)
 		}
@@ -549,7 +549,7 @@ func TestAKeyThatLeavesTheOverflowKeepsWhatItTook(t *testing.T) {
 		if take(l, user, 9) != 4 || l.Status().Overflowed != 9 {
 			t.Fatal("it did not overflow")
 		}
-		l.Reset(first, "")
+		_ = l.Reset(first, "")
 		if take(l, user, 1) != 0 || l.Status().Overflowed != 9 {
 			t.Error("entering the table gave free quota")
 		}

@@ -44,7 +44,8 @@ func (r *Reservation) cancelAt(now clock.Instant) {
 
 // Reserve takes the next place for a call of key with the given cost and tells how
 // long to wait for it. Only gcra and leaky_bucket give out places in the future; under
-// the other algorithms a reservation is OK only if the call may go at once. Reservations
+// the other algorithms, and of a limiter with a [Remote], a reservation is OK only if the
+// call may go at once. Reservations
 // do not queue behind calls in [Limiter.Wait]: use one or the other for a key.
 // Wait is simpler; Reserve is for callers that can do something else meanwhile.
 func (l *Limiter) Reserve(key Key, cost int64) Reservation {
@@ -53,7 +54,7 @@ func (l *Limiter) Reserve(key Key, cost int64) Reservation {
 
 func (l *Limiter) reserveAt(now clock.Instant, key Key, cost int64) Reservation {
 	var d Decision
-	l.decide(&d, &key, call{now: now, cost: cost, patience: time.Duration(maxInt64)})
+	l.decide(context.Background(), &d, &key, call{now: now, cost: cost, patience: time.Duration(maxInt64)})
 	l.report(context.Background(), &d, &key)
 	return Reservation{OK: d.OK, Decision: d}
 }

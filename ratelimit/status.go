@@ -8,6 +8,7 @@ type Status struct {
 	Config      Config // with every default filled in
 	Revision    uint64 // rises with every change of the configuration
 	Parent      string // empty without one
+	Remote      bool   // whether a [Remote] counts: then TrackedKeys, Evictions and Overflowed are of what was counted here before
 	Allowed     uint64 // calls admitted, those not counted that shadow mode let pass
 	Denied      uint64 // calls refused, by this rule or a parent that was asked for it
 	WouldRefuse uint64 // calls that only shadow mode let pass
@@ -37,6 +38,7 @@ func (l *Limiter) numbers() Status {
 		TrackedKeys: s.engine.keys.Load(), Evictions: l.evictions.Load(), Overflowed: l.overflowed.Load(),
 		Waiting: l.waiting.count.Load(),
 	}
+	st.Remote = s.remote != nil
 	if s.parent != nil {
 		st.Parent = s.parent.name
 	}

@@ -137,7 +137,7 @@ func TestARefundAfterAResetGivesNoMoreThanWasTakenSince(t *testing.T) {
 		}
 		l := must(t, ratelimit.Config{Algorithm: a, Limit: 5, Per: time.Hour})
 		old := l.AllowN(user, 3)
-		l.Reset(user, "")
+		_ = l.Reset(user, "")
 		l.AllowN(user, 1)
 		old.Refund()
 		if p := l.Peek(user); p.Remaining < 4 || p.Remaining > 5 {
@@ -285,7 +285,7 @@ func TestAReceiptOfAWindowThatIsOverGivesNothingBack(t *testing.T) {
 			if after.Remaining != want {
 				t.Errorf("%v: %d windows later %d remained, and %d after the refund", a, windows, before.Remaining, after.Remaining)
 			}
-			l.Reset(user, "")
+			_ = l.Reset(user, "")
 			start = start.Add(100 * time.Hour)
 		}
 	}
@@ -423,7 +423,7 @@ func TestOverflowBucketsKeepWhatWasTakenInThem(t *testing.T) {
 			t.Fatal(err)
 		}
 		remain("a greater limit", one, 8)
-		l.Reset(ratelimit.KeyOf("tracked"), "")
+		_ = l.Reset(ratelimit.KeyOf("tracked"), "")
 		take(l, one, 2)
 		remain("with room of its own", one, 6)
 		remain("left in the bucket", other, 8)

@@ -26,29 +26,30 @@ func (l *Limiter) WaitN(ctx context.Context, key Key, cost int64) error {
 	}
 	now := clock.Now()
 	var d Decision
-	if l.tryNow(&d, &key, call{now: now, cost: cost}); d.OK || d.kind != exhausted {
+	c := call{now: now, cost: cost}
+	if c.ahead = l.tryNow(ctx, &d, &key, c); d.OK || d.kind != exhausted {
 		l.report(ctx, &d, &key)
 		return d.Err()
 	}
-	err := l.queue(ctx, &d, &key, cost)
+	err := l.queue(ctx, &d, &key, c)
 	if err == nil || d.kind != admitted {
 		l.report(ctx, &d, &key)
 	}
 	return err
 }
 
-// await waits in the queue, for patience at the most.
-func (l *Limiter) await(ctx context.Context, d *Decision, k *Key, cost int64, patience time.Duration) error {
+// await waits in the queue, for the call's patience at the most.
+func (l *Limiter) await(ctx context.Context, d *Decision, k *Key, c call) error {
 	inner := ctx
-	if patience > 0 {
+	if c.patience > 0 {
 		var cancel context.CancelFunc
-		inner, cancel = context.WithTimeout(ctx, patience)
+		inner, cancel = context.WithTimeout(ctx, c.patience)
 		defer cancel()
 	}
-	err := l.queue(inner, d, k, cost)
+	err := l.queue(inner, d, k, c)
 	if err != nil && inner.Err() != nil && ctx.Err() == nil { // the turn came later than it seemed
 		*d = Decision{}
-		if l.tryNow(d, k, call{now: clock.Now(), cost: cost}); !d.OK {
+		if l.tryNow(ctx, d, k, call{now: clock.Now(), cost: c.cost}); !d.OK {
 			d.refuse(tooLong, max(d.RetryAfter, 1))
 		}
 		err = d.Err()
@@ -61,19 +62,19 @@ func (l *Limiter) await(ctx context.Context, d *Decision, k *Key, cost int64, pa
 
 // refuse makes a refusal of a decision that took nothing.
 func (d *Decision) refuse(kind refusal, after time.Duration) {
-	if d.kind != tooLarge && d.kind != negative {
+	if d.kind != tooLarge && d.kind != negative && d.kind != undecided {
 		d.kind, d.RetryAfter = kind, after
 	}
 	d.OK, d.Taken = false, 0
 }
 
 // queue waits for the turn of a call that is not admitted at once.
-func (l *Limiter) queue(ctx context.Context, d *Decision, k *Key, cost int64) error {
-	w, ahead := l.waiting.join(k.Hash(l.setup.Load().config.Parts), cost)
+func (l *Limiter) queue(ctx context.Context, d *Decision, k *Key, c call) error {
+	w, ahead := l.waiting.join(k.Hash(l.setup.Load().config.Parts), c.cost)
 	defer l.waiting.leave(w)
-	now := clock.Now()
-	wait := max(l.turn(k, now, ahead, cost), d.RetryAfter)
-	if late(ctx, wait) || !l.mayWait(wait, cost) {
+	c.now = clock.Now()
+	wait := max(l.turn(d, k, c, ahead), d.RetryAfter)
+	if late(ctx, wait) || !l.mayWait(wait, c.cost) {
 		d.refuse(tooLong, wait)
 		return d.Err()
 	}
@@ -83,7 +84,7 @@ func (l *Limiter) queue(ctx context.Context, d *Decision, k *Key, cost int64) er
 		*d = Decision{}
 		return l.gaveUp(ctx)
 	}
-	return l.atHead(ctx, d, k, cost)
+	return l.atHead(ctx, d, k, c.cost)
 }
 
 // atHead waits until the first of its queue is admitted.
@@ -96,9 +97,11 @@ func (l *Limiter) atHead(ctx context.Context, d *Decision, k *Key, cost int64) e
 			return l.gaveUp(ctx)
 		}
 		w.watch(l, k) // before it is decided, so that no change is missed
-		l.decide(d, k, call{now: clock.Now(), cost: cost})
+		l.decide(ctx, d, k, call{now: clock.Now(), cost: cost})
 		switch {
-		case d.OK || d.RetryAfter == 0:
+		case d.kind == undecided && ctx.Err() != nil:
+			continue // that is why
+		case d.OK || d.RetryAfter == 0 || d.kind == undecided:
 			return d.Err()
 		case late(ctx, d.RetryAfter):
 			d.refuse(tooLong, d.RetryAfter)
@@ -123,15 +126,19 @@ func (l *Limiter) mayWait(wait time.Duration, cost int64) bool {
 	return int64(wait) <= product(r.capacity-cost+1, r.p).ceil(r.q)
 }
 
-// turn is how long a call must wait whom others are ahead of. For rules that do
-// not pace calls it is the least that it can be.
-func (l *Limiter) turn(k *Key, now clock.Instant, ahead, cost int64) (wait time.Duration) {
+// turn is how long a refused call must wait whom others are ahead of. For rules that do
+// not pace calls it is the least that it can be. A remote has said when the call's turn
+// would be if those had gone for whom it was refused; whoever has come since adds to it.
+func (l *Limiter) turn(d *Decision, k *Key, c call, ahead int64) (wait time.Duration) {
 	for s := l.setup.Load(); ; s = l.newest() {
 		r := s.engine.rule
-		if !paced(r.algorithm) || cost > r.capacity {
+		if !paced(r.algorithm) || c.cost > r.capacity {
 			return 0
 		}
-		done := s.engine.look(k.Hash(s.config.Parts), now, func(st state) { wait = r.turn(st, now, ahead, cost) })
+		if s.remote != nil {
+			return time.Duration(addCapped(int64(d.RetryAfter), product(max(ahead-c.ahead, 0), r.p).ceil(r.q)))
+		}
+		done := s.engine.look(k.Hash(s.config.Parts), c.now, func(st state) { wait = r.turn(st, c.now, ahead, c.cost) })
 		if done != tableSealed {
 			return wait
 		}

@@ -164,7 +164,7 @@ func TestAResetThatMeetsAChangeWaitsForIt(t *testing.T) {
 	next.engine.prev.Store(old)
 	old.seal()
 	var wg sync.WaitGroup
-	wg.Go(func() { l.Reset(k, "") })
+	wg.Go(func() { _ = l.Reset(k, "") })
 	for range 1000 { // until it has met the sealed table
 		runtime.Gosched()
 	}

@@ -129,7 +129,7 @@ func (w *watcher) sleep(ctx context.Context, l *Limiter, k *Key, cost int64, wai
 		w.watch(l, k)
 		now := clock.Now()
 		var d Decision
-		if l.decide(&d, k, call{now: now, cost: cost, peek: true}); now >= turn || d.OK || d.RetryAfter == 0 {
+		if l.decide(ctx, &d, k, call{now: now, cost: cost, peek: true}); now >= turn || d.OK || d.RetryAfter == 0 {
 			return
 		}
 		timer.Reset(max(min(turn.Sub(now), d.RetryAfter), 1))

@@ -58,10 +58,10 @@ func (m *memory) Peek(ctx context.Context, rule Rule, key ratelimit.Key, cost in
 // Reset implements [Store].
 func (m *memory) Reset(ctx context.Context, rule Rule, key ratelimit.Key) error {
 	l, err := m.limiter(ctx, rule, clock.Instant(m.now()))
-	if err == nil {
-		l.Reset(key, "")
+	if err != nil {
+		return err
 	}
-	return err
+	return l.Reset(key, "")
 }
 
 // TakeAll implements [Store].
