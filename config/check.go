@@ -110,6 +110,7 @@ func (k *checker) all() {
 		k.name("/namespace", k.c.Namespace)
 	}
 	k.storage()
+	k.shared()
 	if m := k.c.Memory; m != nil {
 		k.monitor("memory", m.Off, m.Config)
 	}
@@ -140,6 +141,7 @@ func (k *checker) rateLimit(path yamlx.Path, name string, r RateLimit) {
 	if refers(k, path.Key("parent"), r.Parent, "rate_limits", k.c.RateLimits) {
 		k.parentCycle(path, name)
 	}
+	k.sharedRule(path, r)
 }
 
 // maxChain bounds the rules that one call counts against.

@@ -26,7 +26,12 @@ func rich(t *rapid.T) string {
 		}
 	}
 	b.WriteString("version: 1\n")
-	line("namespace: %s\n", "namespace", "production", "test")
+	if pick("own namespace", "yes", "") != "" {
+		b.WriteString("namespace: shop\n")
+		line("shared: { redis: %s }\n", "shared", `"${ORDERS_DSN}"`, "canary-redis-1", "canary-redis-2")
+	} else {
+		line("namespace: %s\n", "namespace", "production", "test")
+	}
 	line("storage: { postgres: %s }\n", "storage", `"${ORDERS_DSN}"`, "canary-storage-1", "canary-storage-2")
 	b.WriteString("breakers:\n  a: {}\n")
 	line("  b: { failure_threshold: %s }\n", "threshold", "3", "4", `"${LIMIT}"`)
@@ -115,6 +120,8 @@ func withSecretsOf(other, c *config.Config, fields []string) *config.Config {
 			c.Pools[name] = p
 		case field == "storage.postgres":
 			c.Storage.Postgres = other.Storage.Postgres
+		case field == "shared.redis":
+			c.Shared.Redis = other.Shared.Redis
 		default:
 			c.Sections["motto"].(*motto).Author = other.Sections["motto"].(*motto).Author //nolint:forcetypeassert // nothing else is a secret
 		}

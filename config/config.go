@@ -10,6 +10,7 @@ import (
 	"github.com/elixirscope/foundation/memory"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/ratelimit/shared"
 	"github.com/elixirscope/foundation/retry"
 )
 
@@ -30,6 +31,9 @@ type Config struct {
 	Storage *Storage `yaml:"storage" config:"local"`
 	// Events says how long what was recorded is kept.
 	Events Events `yaml:"events"`
+	// Shared says where rate limits with scope shared are counted, together with the other
+	// processes of the namespace; it is required with such a limit.
+	Shared *Shared `yaml:"shared" config:"local"`
 	// Memory says how the memory of the process is watched: a mapping, or the word off. Left
 	// out it is not, unless the program that reads the file does so by itself, as the binary
 	// does.
@@ -105,6 +109,15 @@ type RateLimit struct {
 	ratelimit.Config `yaml:",inline"`
 	// Parent names the rule that must also allow each call; default none.
 	Parent string `yaml:"parent"`
+	// Scope says whose calls are counted together: local, those of this process (the default),
+	// or shared, those of all processes that use the store of the section shared under one namespace.
+	Scope Scope `yaml:"scope"`
+	// OnError says how a call is decided while the shared store is away: local, by this process with its
+	// share of the limit (the default), allow, or deny. It needs scope: shared.
+	OnError shared.OnError `yaml:"on_error"`
+	// Prefetch is how many calls of a busy key are taken from the shared store ahead, so that most of them cost no
+	// round trip; at most a quarter of what the rule admits at once. Default none. It needs scope: shared.
+	Prefetch int64 `yaml:"prefetch"`
 }
 
 // Pool is a pool of workers.

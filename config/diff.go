@@ -86,6 +86,7 @@ func (d *differ) compare(old, next *Config, sections []Section) []Change {
 	named(d, "guards", old.Guards, next.Guards, guardEffect)
 	d.section("namespace", "")
 	d.section("storage", "")
+	d.shared(old.Shared, next.Shared)
 	d.section("events")
 	d.monitor("memory")
 	d.monitor("performance")
@@ -224,12 +225,16 @@ func breakerEffect(c *Change, old, next Breaker) {
 	}
 }
 
-func rateLimitEffect(c *Change, _, _ RateLimit) {
+func rateLimitEffect(c *Change, old, next RateLimit) {
 	switch {
 	case c.Action == added:
 		c.Effect = "starts with nothing used"
 	case c.Action == removed:
 		c.Effect = "what was used is forgotten"
+	case old.Scope != next.Scope && next.Scope == ScopeShared:
+		c.Effect = "counts in the shared store from now on; what was used here does not count there"
+	case old.Scope != next.Scope:
+		c.Effect = "counts in this process alone from now on; what was used in the shared store does not count here"
 	case touches(c.Fields, "algorithm"):
 		c.Effect = "counts by another algorithm from now on"
 	default:

@@ -52,7 +52,7 @@ func (o *origin) keeping(root *yamlx.Node, base *Config, p ParseOptions) *keeper
 }
 
 func (o ParseOptions) localSections() []string {
-	local := []string{storageSection}
+	local := []string{storageSection, sharedSection}
 	for _, s := range o.Sections {
 		if s.Local {
 			local = append(local, s.Name)
@@ -61,7 +61,8 @@ func (o ParseOptions) localSections() []string {
 	return local
 }
 
-const storageSection = "storage"
+// The sections of the layer itself that are local.
+const storageSection, sharedSection = "storage", "shared"
 
 // isLocal reports whether the local file alone sets a value.
 func (k *keeper) isLocal(path yamlx.Path, leaf yamlx.Leaf) bool {
@@ -109,15 +110,27 @@ func (k *keeper) inherit(c *Config, from *origin) {
 		if _, stands := k.places.Of(yamlx.Path("").Key(name)); stands {
 			continue
 		}
-		if name == storageSection {
-			c.Storage = k.over.Clone().Storage
-		} else if settings, ok := k.over.Clone().Sections[name]; ok {
-			if c.Sections == nil {
-				c.Sections = make(map[string]any)
-			}
-			c.Sections[name] = settings
-		}
+		k.inheritSection(c, name)
 		from.inherit(k.over.origin, name)
+	}
+}
+
+func (k *keeper) inheritSection(c *Config, name string) {
+	over := k.over.Clone()
+	switch name {
+	case storageSection:
+		c.Storage = over.Storage
+	case sharedSection:
+		c.Shared = over.Shared
+	default:
+		settings, ok := over.Sections[name]
+		if !ok {
+			return
+		}
+		if c.Sections == nil {
+			c.Sections = make(map[string]any)
+		}
+		c.Sections[name] = settings
 	}
 }
 

@@ -65,7 +65,7 @@ var arrows = map[string]string{
 	"protect":          "fault guard internal/errclass internal/exhausted/dialing internal/resend mode outcome ratelimit retry telemetry",
 	"protect/sqlguard": "fault guard internal/errtree internal/exhausted/dialing outcome pool telemetry",
 
-	"config":                   "breaker clock config/internal/jsontree config/internal/yamlx fault guard health internal/localfile internal/ordered internal/suggest memory perf pool ratelimit retry telemetry",
+	"config":                   "breaker clock config/internal/jsontree config/internal/yamlx fault guard health internal/enum internal/localfile internal/ordered internal/suggest memory perf pool ratelimit ratelimit/shared retry telemetry",
 	"config/historytest":       "config fault",
 	"config/internal/jsontree": "",
 	"config/internal/yamlx":    "internal/suggest",
