@@ -36,7 +36,7 @@ type Options struct {
 // answered. An error before that concerns its own call alone.
 type Counters struct {
 	store   Store
-	timeout time.Duration
+	timeout atomic.Int64 // in nanoseconds
 	link    connection
 	refunds refunds
 
@@ -60,16 +60,14 @@ type Counters struct {
 
 // New returns counters that use store. They start goroutines, which Close ends.
 func New(store Store, o Options) *Counters {
-	if o.Timeout <= 0 {
-		o.Timeout = defaultTimeout
-	}
 	c := &Counters{
-		store: store, timeout: o.Timeout, rules: make(map[string]*rule),
+		store: store, rules: make(map[string]*rule),
 		storeFailed:    telemetry.TopicOf[StoreFailed](o.Bus),
 		storeRecovered: telemetry.TopicOf[StoreRecovered](o.Bus),
 	}
 	c.life, c.end = context.WithCancel(context.Background())
 	c.sending, c.stop = context.WithCancel(context.Background())
+	c.SetTimeout(o.Timeout)
 	c.instances.Store(1)
 	c.link.open()
 	c.refunds.wake = make(chan struct{}, 1)
@@ -115,6 +113,28 @@ func (c *Counters) SetInstances(n int) {
 	}
 }
 
+// SetTimeout bounds each call of the store from now on; 0 stands for 10 ms.
+func (c *Counters) SetTimeout(d time.Duration) {
+	if d <= 0 {
+		d = defaultTimeout
+	}
+	c.timeout.Store(int64(d))
+}
+
+func (c *Counters) within() time.Duration { return time.Duration(c.timeout.Load()) }
+
+// Failed tells the counters that the store did not answer somebody else that uses it, as
+// whoever keeps the list of the instances. It counts as a call of their own that failed, so that
+// a store is known to be away also while there are no calls. A nil error, and one that says
+// nothing about the store, changes nothing.
+func (c *Counters) Failed(err error) {
+	generation, up := c.link.enter()
+	if kind, told := verdictOn(err); up && told && kind != onAnswer && c.link.report(onFailure, generation, err) {
+		c.startProbing()
+	}
+	c.tell()
+}
+
 // Close ends the use of the store. Refunds that wait are sent as long as ctx allows; then
 // they are dropped, and the error says how many. It returns when every goroutine of c has
 // ended. Calls go on as if the store were away. The store itself stays open.
@@ -140,7 +160,7 @@ func (c *Counters) sorted() []*rule {
 
 // call calls the store within the time limit, and settles what that says about it.
 func (c *Counters) call(ctx context.Context, name string, generation uint64, do func(context.Context) error) error {
-	within, cancel := context.WithTimeout(ctx, c.timeout)
+	within, cancel := context.WithTimeout(ctx, c.within())
 	defer cancel()
 	err := do(within)
 	if err != nil && ctx.Err() != nil {

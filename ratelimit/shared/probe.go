@@ -47,7 +47,7 @@ func (c *Counters) probe() {
 }
 
 func (c *Counters) probeOnce() error {
-	ctx, cancel := context.WithTimeout(c.life, c.timeout)
+	ctx, cancel := context.WithTimeout(c.life, c.within())
 	defer cancel()
 	_, err := c.store.Take(ctx, probeRule, ratelimit.KeyOf("probe", rand.IntN(probeKeys)), 1)
 	return err

@@ -80,7 +80,7 @@ func (c *Counters) inspect() {
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(c.life, max(c.timeout, time.Second))
+	ctx, cancel := context.WithTimeout(c.life, max(c.within(), time.Second))
 	defer cancel()
 	server, warnings, err := i.Inspect(ctx)
 	if err != nil {
