@@ -58,7 +58,7 @@ func (c *connection) report(kind eventKind, generation uint64, cause error) (lef
 	now := clock.Now()
 	before := c.machine
 	c.machine = before.step(event{kind, generation, rand.Float64()}, now)
-	if cause != nil && generation == before.generation {
+	if kind != onAnswer && cause != nil && generation == before.generation {
 		c.cause = cause
 	}
 	c.failing.Store(c.machine.failures > 0)
@@ -111,10 +111,10 @@ func (c *connection) present() (m machine, cause error, away time.Duration) {
 }
 
 // verdictOn says what an error of the store means for the connection; told is false for
-// one that says nothing about the store. The context is the caller's.
+// one that says nothing about the store.
 func verdictOn(err error) (kind eventKind, told bool) {
 	switch {
-	case err == nil, ofOneCall(err):
+	case Answered(err):
 		return onAnswer, true
 	case errors.Is(err, fault.CircuitOpen), errors.Is(err, fault.Closed):
 		return onRefusal, true
@@ -124,17 +124,6 @@ func verdictOn(err error) (kind eventKind, told bool) {
 		return 0, false
 	}
 	return onFailure, true
-}
-
-// ofOneCall reports whether the store says that the call is at fault, or what is stored
-// for its key, and not that it cannot answer.
-func ofOneCall(err error) bool {
-	for _, code := range [...]fault.Code{fault.InvalidArgument, fault.InvalidConfig, fault.Conflict, fault.DataCorrupt} {
-		if errors.Is(err, code) {
-			return true
-		}
-	}
-	return false
 }
 
 // canceled is the error of a call whose caller gave up.

@@ -2,6 +2,7 @@ package shared
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -40,11 +41,17 @@ type Counters struct {
 	link    connection
 	refunds refunds
 
-	life    context.Context //nolint:containedctx // it ends when Close begins, and with it all goroutines but that of the refunds
+	life    context.Context //nolint:containedctx // it ends when Close begins, and with it probes and sweeps
 	end     context.CancelFunc
-	sending context.Context //nolint:containedctx // of the refunds: it ends when Close waits no longer
+	sending context.Context //nolint:containedctx // of refunds and batches: it ends when Close waits no longer
 	stop    context.CancelFunc
-	work    sync.WaitGroup
+	last    chan struct{}  // closed when no more refunds come
+	work    sync.WaitGroup // all goroutines but that of the refunds
+	sender  sync.WaitGroup // that of the refunds
+
+	denials  denials
+	batches  atomic.Int64 // taken ahead so far
+	sweeping atomic.Bool
 
 	instances atomic.Int64
 	fallbacks atomic.Uint64 // decisions that were made without the store
@@ -61,7 +68,7 @@ type Counters struct {
 // New returns counters that use store. They start goroutines, which Close ends.
 func New(store Store, o Options) *Counters {
 	c := &Counters{
-		store: store, rules: make(map[string]*rule),
+		store: store, last: make(chan struct{}), rules: make(map[string]*rule),
 		storeFailed:    telemetry.TopicOf[StoreFailed](o.Bus),
 		storeRecovered: telemetry.TopicOf[StoreRecovered](o.Bus),
 	}
@@ -71,9 +78,20 @@ func New(store Store, o Options) *Counters {
 	c.instances.Store(1)
 	c.link.open()
 	c.refunds.wake = make(chan struct{}, 1)
-	c.work.Go(c.sendRefunds)
+	c.sender.Go(c.sendRefunds)
 	c.work.Go(c.inspect)
 	return c
+}
+
+// start starts a goroutine that Close waits for, unless that has begun.
+func (c *Counters) start(fn func()) bool {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	if c.link.closed {
+		return false
+	}
+	c.work.Go(fn)
+	return true
 }
 
 // Rule returns what the limiter of that name counts by; see [ratelimit.Limiter.SetRemote].
@@ -87,16 +105,20 @@ func (c *Counters) Rule(name string, p Policy) ratelimit.Remote {
 		r = newRule(c, name)
 		c.rules[name] = r
 	}
-	r.policy.Store(&p)
+	r.follow(p)
 	return r
 }
 
-// Forget ends a rule that no limiter counts by any more: what was prefetched for it is
+// Forget ends a rule that no limiter counts by any more: what was taken ahead for it is
 // given back, and it is shown no longer.
 func (c *Counters) Forget(name string) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	r := c.rules[name]
 	delete(c.rules, name)
+	c.mu.Unlock()
+	if r != nil {
+		r.stop()
+	}
 }
 
 // SetInstances says how many processes share the store, at least 1, which is what is
@@ -130,7 +152,7 @@ func (c *Counters) within() time.Duration { return time.Duration(c.timeout.Load(
 func (c *Counters) Failed(err error) {
 	generation, up := c.link.enter()
 	if kind, told := verdictOn(err); up && told && kind != onAnswer && c.link.report(onFailure, generation, err) {
-		c.startProbing()
+		c.start(c.probe)
 	}
 	c.tell()
 }
@@ -141,12 +163,17 @@ func (c *Counters) Failed(err error) {
 func (c *Counters) Close(ctx context.Context) error {
 	if !c.link.close() {
 		c.work.Wait()
+		c.sender.Wait()
 		return nil
 	}
 	c.end()
-	watching := context.AfterFunc(ctx, c.stop)
+	defer context.AfterFunc(ctx, c.stop)()
 	c.work.Wait()
-	watching()
+	for _, r := range c.sorted() {
+		r.stop()
+	}
+	close(c.last)
+	c.sender.Wait()
 	c.stop()
 	return c.refunds.abandon()
 }
@@ -162,15 +189,26 @@ func (c *Counters) sorted() []*rule {
 func (c *Counters) call(ctx context.Context, name string, generation uint64, do func(context.Context) error) error {
 	within, cancel := context.WithTimeout(ctx, c.within())
 	defer cancel()
-	err := do(within)
+	err := recovered(name, func() error { return do(within) })
 	if err != nil && ctx.Err() != nil {
 		return canceled(ctx, name)
 	}
 	if kind, told := verdictOn(err); told && c.link.report(kind, generation, err) {
-		c.startProbing()
+		c.start(c.probe)
 	}
 	c.tell()
 	return err
+}
+
+// recovered calls the store. Its panic is an error: it must not end a goroutine that
+// works for everybody, nor a call that can be decided without it.
+func recovered(name string, do func() error) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fault.New(fault.Spec{Code: fault.Internal, Component: component, Name: name, Message: fmt.Sprintf("the shared store panicked: %.500v", cause)})
+		}
+	}()
+	return do()
 }
 
 // tell delivers the events of transitions, in order, outside every lock.
@@ -202,9 +240,26 @@ func (c *Counters) deliver(t transition, _ uint64) {
 
 // unavailable is the error of a call that the policy refuses because the store did not
 // decide it.
-func unavailable(name string, cause error) error {
+func (r *rule) unavailable(cause error) error {
+	return r.failure(cause, "the shared store did not decide the call, and the rule's on_error is deny")
+}
+
+// unreachable is the error of what the store alone can do.
+func (r *rule) unreachable(cause error) error {
+	return r.failure(cause, "the shared store cannot be asked at present; try again when it is back")
+}
+
+func (r *rule) failure(cause error, message string) error {
+	if cause == nil {
+		cause = r.c.link.lastCause()
+	}
 	return fault.New(fault.Spec{
-		Code: fault.Unavailable, Component: component, Name: name, Cause: cause, RetryAt: time.Now().Add(time.Second),
-		Message: "the shared store did not decide the call, and the rule's on_error is deny",
+		Code: fault.Unavailable, Component: component, Name: r.name, Cause: cause, RetryAt: time.Now().Add(time.Second), Message: message,
 	})
+}
+
+// up reports whether calls ask the store.
+func (c *Counters) up() bool {
+	_, up := c.link.enter()
+	return up
 }

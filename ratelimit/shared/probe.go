@@ -16,15 +16,6 @@ var probeRule = Rule{Name: "foundation.probe", Config: ratelimit.Config{Limit: 1
 // probeKeys spread the probes over the parts of a server that has several.
 const probeKeys = 1024
 
-// startProbing starts the goroutine that asks whether the store is back.
-func (c *Counters) startProbing() {
-	c.link.mu.Lock()
-	defer c.link.mu.Unlock()
-	if !c.link.closed { // else Close may be waiting already
-		c.work.Go(c.probe)
-	}
-}
-
 // probe asks the store, with pauses, until it answers or the counters are closed.
 func (c *Counters) probe() {
 	for {
@@ -49,6 +40,8 @@ func (c *Counters) probe() {
 func (c *Counters) probeOnce() error {
 	ctx, cancel := context.WithTimeout(c.life, c.within())
 	defer cancel()
-	_, err := c.store.Take(ctx, probeRule, ratelimit.KeyOf("probe", rand.IntN(probeKeys)), 1)
-	return err
+	return recovered(probeRule.Name, func() error {
+		_, err := c.store.Take(ctx, probeRule, ratelimit.KeyOf("probe", rand.IntN(probeKeys)), 1)
+		return err
+	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/internal/key"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -25,6 +26,8 @@ type refunds struct {
 
 // refund is something to be given back.
 type refund struct {
+	owner    *rule
+	hash     key.Hash
 	rule     Rule
 	key      ratelimit.Key
 	decision ratelimit.Decision
@@ -33,10 +36,8 @@ type refund struct {
 
 // add queues a refund, or drops it if there are too many.
 func (q *refunds) add(r refund) {
-	now := clock.Now()
-	r.until = now.Add(r.decision.ResetAfter)
 	q.mu.Lock()
-	full := q.closed || len(q.queue) >= mostRefunds && !q.pruneLocked(now)
+	full := q.closed || len(q.queue) >= mostRefunds && !q.pruneLocked(clock.Now())
 	if !full {
 		q.queue = append(q.queue, r)
 	}
@@ -110,19 +111,20 @@ func (q *refunds) abandon() error {
 
 // sendRefunds sends what is queued while the store is up, until the counters are closed.
 func (c *Counters) sendRefunds() {
-	for c.life.Err() == nil {
+	for ended := false; !ended; {
 		select {
 		case <-c.refunds.wake:
-		case <-c.life.Done():
+		case <-c.last:
+			ended = true
 		}
-		for c.sendRefund() {
+		for c.sendRefund(ended) {
 		}
 	}
 }
 
 // sendRefund sends the next refund, once: one that failed may have been made. It reports
 // whether another may follow.
-func (c *Counters) sendRefund() bool {
+func (c *Counters) sendRefund(ended bool) bool {
 	m, _, _ := c.link.present()
 	if m.away || c.sending.Err() != nil {
 		return false
@@ -136,8 +138,9 @@ func (c *Counters) sendRefund() bool {
 	})
 	if err != nil {
 		c.refunds.dropped.Add(1)
-		return c.life.Err() == nil // nothing notes failures in the end: the first is the last
+		return !ended // nothing notes failures in the end: the first is the last
 	}
+	r.owner.era(r.hash).Add(1)
 	c.refunds.sent.Add(1)
 	return true
 }

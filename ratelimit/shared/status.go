@@ -44,7 +44,7 @@ type RuleStatus struct {
 func (c *Counters) Status() CountersStatus {
 	m, cause, away := c.link.present()
 	st := CountersStatus{
-		Away: m.away, Since: m.since.Time(), AwayFor: away, Instances: int(c.instances.Load()),
+		Away: !c.up(), Since: m.since.Time(), AwayFor: away, Instances: int(c.instances.Load()),
 		RefundsQueued: c.refunds.waiting(), RefundsSent: c.refunds.sent.Load(), RefundsDropped: c.refunds.dropped.Load(),
 	}
 	if cause != nil {
@@ -60,12 +60,19 @@ func (c *Counters) Status() CountersStatus {
 }
 
 func (r *rule) status() RuleStatus {
-	return RuleStatus{
+	st := RuleStatus{
 		Name: r.name, Policy: *r.policy.Load(),
 		Shared: r.decided[ratelimit.Shared].Load(), Cached: r.decided[ratelimit.Cached].Load(),
 		Prefetched: r.decided[ratelimit.Prefetched].Load(), Fallback: r.decided[ratelimit.Fallback].Load(),
 		Refused: r.refused.Load(),
 	}
+	if p := r.ahead.Load(); p != nil {
+		st.Held = p.held()
+		if s := r.local.latest.Load(); s != nil {
+			st.Prefetch = r.most(&s.whole)
+		}
+	}
+	return st
 }
 
 // inspection is what a store says of its server.
@@ -82,7 +89,12 @@ func (c *Counters) inspect() {
 	}
 	ctx, cancel := context.WithTimeout(c.life, max(c.within(), time.Second))
 	defer cancel()
-	server, warnings, err := i.Inspect(ctx)
+	var server string
+	var warnings []string
+	err := recovered("", func() (err error) {
+		server, warnings, err = i.Inspect(ctx)
+		return err
+	})
 	if err != nil {
 		warnings = append(warnings, err.Error())
 	}

@@ -2,7 +2,9 @@ package shared
 
 import (
 	"context"
+	"errors"
 
+	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
@@ -24,8 +26,16 @@ type Take struct {
 //
 // Every Store decides as the local limiter does: package storetest runs it
 // through the same test vectors. Its clock is its own. It must be safe for
-// concurrent use and must obey the context. An error means that nothing is known
-// about the call and nothing should be assumed taken; a refusal is no error.
+// concurrent use, and must return soon after the context has ended: nothing else bounds
+// how long a caller waits. It counts each key by the rule that comes with the call, also if
+// that differs from the one before, as under an override or after a change: what was
+// taken stays taken.
+//
+// An error means that nothing is known about the call and nothing should be assumed
+// taken; a refusal is no error. An error that is about the call alone, or about what is
+// stored for its key, is a [fault.InvalidArgument], [fault.InvalidConfig],
+// [fault.Conflict] or [fault.DataCorrupt] for errors.Is; every other one says that the
+// store cannot answer now. See [Answered].
 type Store interface {
 	// Take decides one call. A refused call takes nothing.
 	Take(ctx context.Context, rule Rule, key ratelimit.Key, cost int64) (ratelimit.Decision, error)
@@ -39,7 +49,24 @@ type Store interface {
 	// counts. In whatever order decisions are given back, those that are not must
 	// keep the rule; docs/rate-limits.md has the formula. A store that forgets a key
 	// must remember what it gave back to it for as long as there may be receipts.
+	// A decision may be given back in parts, as decisions that took less. If the key is
+	// counted by another rule now, it does nothing.
 	Refund(ctx context.Context, rule Rule, key ratelimit.Key, d ratelimit.Decision) error
 	// Reset forgets what a key has taken under the rule.
 	Reset(ctx context.Context, rule Rule, key ratelimit.Key) error
+}
+
+// Answered reports whether a [Store] that returned err has answered: err is nil, or says
+// only that the call is wrong, or what is stored for its key. Whatever protects a store should
+// not count such an error against it.
+func Answered(err error) bool {
+	if err == nil {
+		return true
+	}
+	for _, code := range [...]fault.Code{fault.InvalidArgument, fault.InvalidConfig, fault.Conflict, fault.DataCorrupt} {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
 }
