@@ -74,9 +74,9 @@ func (p *prefetch) take(h key.Hash, ask *ratelimit.RemoteCall, most int64, d *ra
 }
 
 // giveBack returns the tokens of a decision, and reports whether their batch is known.
-func (p *prefetch) giveBack(h key.Hash, d *ratelimit.Decision) bool {
+func (p *prefetch) giveBack(h key.Hash, d *ratelimit.Decision, most int64) bool {
 	s := p.find(h)
-	return s != nil && s.giveBack(d.Mark, d.Taken)
+	return s != nil && s.giveBack(d.Mark, d.Taken, most)
 }
 
 // void makes the tokens of a key worthless.
@@ -104,6 +104,7 @@ func (p *prefetch) admitted(r *rule, h key.Hash, ask *ratelimit.RemoteCall, most
 // place makes a stock for a key, unless both of its places are in use.
 func (p *prefetch) place(r *rule, h key.Hash, ask *ratelimit.RemoteCall) *stock {
 	s := &stock{rule: r, hash: h, key: ask.Key, config: ask.Config}
+	s.calm.Store(int64(clock.Min))
 	for _, at := range [...]uint64{h.Lo % stocks, h.Hi >> 1 % stocks} {
 		old := p.stocks[at].Load()
 		if old != nil && old.hash != h && old.live(ask.Now) {

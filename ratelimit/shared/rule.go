@@ -189,7 +189,7 @@ func (r *rule) Refund(ask ratelimit.RemoteCall, d ratelimit.Decision) {
 	case ratelimit.Fallback:
 		d.RefundAt(ask.Now)
 	case ratelimit.Prefetched:
-		if p := r.ahead.Load(); p == nil || !p.giveBack(h, &d) {
+		if p := r.ahead.Load(); p == nil || !p.giveBack(h, &d, r.most(ask.Config)) {
 			r.c.refunds.dropped.Add(1)
 		}
 	default:

@@ -150,15 +150,16 @@ func (s *stock) held(ask *ratelimit.RemoteCall) (sum int64) {
 // unused returns the tokens that are there, also those that cannot be used any more.
 func (s *stock) unused() int64 { return s.nth(0).unused() + s.nth(1).unused() }
 
-// giveBack returns tokens of the batch with that mark: to itself if it is the newest, else
-// to the store. A batch that is too long ago is not known any more, and its token lost.
-func (s *stock) giveBack(mark, tokens int64) (known bool) {
+// giveBack returns tokens of the batch with that mark: to itself while it is in use and
+// there is room, else to the store. A batch that is too long ago is not known any more,
+// and its tokens are lost.
+func (s *stock) giveBack(mark, tokens, most int64) (known bool) {
 	for i := range uint64(batchesKept) {
 		b := s.nth(i)
 		if b == nil || b.id != mark {
 			continue
 		}
-		if i > 0 || !s.putBack(b, tokens) {
+		if !s.putBack(b, tokens, most) {
 			s.refund(b, tokens)
 		}
 		return true
@@ -166,18 +167,17 @@ func (s *stock) giveBack(mark, tokens int64) (known bool) {
 	return false
 }
 
-// putBack puts tokens into the newest batch, but not while another is on its way: that
-// one was made as large as there was room, which must stay so. It reports false if
-// the tokens are to go to the store.
-func (s *stock) putBack(b *batch, tokens int64) bool {
+// putBack puts tokens into a batch, but not while another is on its way: that one was made
+// as large as there was room. It reports false if the tokens are to go to the store.
+func (s *stock) putBack(b *batch, tokens, most int64) bool {
 	fills := s.fills.Load()
 	if fills%2 == 1 || clock.Now() >= b.ends || b.era != s.era.Load() || !b.put(tokens) {
 		return false
 	}
-	if s.fills.Load() == fills {
+	if s.fills.Load() == fills && s.unused() <= most {
 		return true
 	}
-	_, ok := b.take(tokens) // else somebody has used them meanwhile, or a seal has taken them
+	_, ok := b.take(tokens) // if not, somebody has used them meanwhile, or whoever sealed the batch has them
 	return !ok
 }
 
