@@ -41,7 +41,7 @@ var arrows = map[string]string{
 
 	"breaker":                     "clock fault internal/enum internal/errclass internal/errtree internal/key internal/ordered internal/stripe mode outcome telemetry",
 	"ratelimit":                   "clock fault internal/enum internal/key mode internal/stripe telemetry",
-	"ratelimit/shared":            "clock fault internal/enum internal/ordered internal/stripe mode ratelimit telemetry",
+	"ratelimit/shared":            "clock fault internal/enum internal/key internal/ordered internal/stripe mode ratelimit telemetry",
 	"ratelimit/shared/storetest":  "fault ratelimit ratelimit/shared",
 	"pool":                        "clock fault internal/enum internal/histogram internal/stripe telemetry",
 	"perf":                        "clock fault internal/enum internal/histogram internal/stripe internal/suggest outcome perf/internal/detect telemetry",
