@@ -85,6 +85,7 @@ var arrows = map[string]string{
 	"adapters/postgres/pgstore":     "adapters/internal/groupcommit adapters/internal/pgdsn adapters/internal/scan config eventstore fault",
 	"adapters/postgres/pgxguard":    "guard internal/errtree outcome protect/sqlguard",
 	"adapters/prometheus":           "telemetry",
+	"adapters/redis":                "fault ratelimit ratelimit/shared",
 	"adapters/sqlite":               "adapters/internal/groupcommit adapters/internal/scan config eventstore fault",
 
 	"cmd":                     "",

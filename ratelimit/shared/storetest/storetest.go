@@ -50,6 +50,9 @@ func testVectors(t *testing.T, open func(t *testing.T) Harness) {
 func (v Vector) run(t *testing.T, h Harness) {
 	t.Helper()
 	rule, key := shared.Rule{Name: "rule", Config: v.Rule.Config()}, ratelimit.KeyOf("key")
+	if refusesRule(t, h, rule) {
+		return
+	}
 	taken := make([]ratelimit.Decision, len(v.Steps))
 	for i, s := range v.Steps {
 		h.Set(s.At)
@@ -68,6 +71,23 @@ func (v Vector) run(t *testing.T, h Harness) {
 		}
 		taken[i] = d
 	}
+}
+
+// refusesRule reports whether a store refuses a rule, which it must do with InvalidConfig
+// and only where the numbers are beyond those of [shared.Rule.Validate].
+func refusesRule(t *testing.T, h Harness, rule shared.Rule) bool {
+	t.Helper()
+	h.Set(0)
+	_, err := h.Store.Peek(t.Context(), rule, ratelimit.KeyOf("key"), 1)
+	switch {
+	case err == nil:
+		return false
+	case !errors.Is(err, fault.InvalidConfig):
+		t.Fatal(err)
+	case rule.Validate() == nil:
+		t.Fatalf("the store refuses a rule that is valid: %v", err)
+	}
+	return true
 }
 
 func hourly(name string, limit int64) shared.Rule {

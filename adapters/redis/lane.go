@@ -1,0 +1,226 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	// maxBatch bounds how long the server is busy with one script: less than a
+	// millisecond.
+	maxBatch = 256
+	// maxQueue bounds the calls that wait in a lane.
+	maxQueue = 16_384
+	// maxFlying is how many batches of a lane are under way at once.
+	maxFlying = 1
+)
+
+// call is one call that waits for the script's answer.
+type call struct {
+	rule       *counted
+	key        string
+	what       byte
+	cost       paced
+	mark       int64
+	generation int64
+	deadline   time.Time // zero if its caller has none
+
+	given atomic.Bool   // up, by its caller
+	done  chan struct{} // receives once got, text and err are set
+	now   int64         // the server's time, in ticks
+	got   record
+	text  string // of the error, if the server had one
+	err   error
+}
+
+// lane sends calls, those that are there at a time together. Whoever finds nobody
+// sending has its calls sent at once; else they go with the next batch. With a
+// cluster a lane is a hash tag, and so a slot.
+type lane struct {
+	store *Store
+
+	// mu guards what follows. It is held for an append or a swap only.
+	mu     sync.Mutex
+	queue  []*call
+	flying int // goroutines that send
+	closed bool
+}
+
+// ask has a call decided and waits for it as long as ctx lasts.
+func (l *lane) ask(ctx context.Context, c *call) error {
+	if err := l.enter(c); err != nil {
+		return err
+	}
+	select {
+	case <-c.done:
+		return c.problem()
+	case <-ctx.Done():
+		c.given.Store(true)
+		return gone(ctx, c.rule.Name)
+	}
+}
+
+// enter queues a call.
+func (l *lane) enter(c *call) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.closed:
+		return errClosed
+	case len(l.queue) >= maxQueue:
+		return unavailable(c.rule.Name, "redis is too slow", errFull)
+	}
+	l.queue = append(l.queue, c)
+	if l.flying < maxFlying {
+		l.flying++
+		l.store.work.Go(l.send)
+	}
+	return nil
+}
+
+// send sends batches until nothing is queued.
+func (l *lane) send() {
+	b := batches.Get().(*batch) //nolint:errcheck,forcetypeassert // nothing else is put there
+	defer batches.Put(b)
+	for l.next(b) {
+		l.store.flush(b)
+	}
+	b.clear()
+}
+
+// next takes what is queued into b. It reports false if that is nothing, and then the
+// goroutine is no longer counted.
+func (l *lane) next(b *batch) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b.clear()
+	taken := 0
+	for _, c := range l.queue {
+		if len(b.calls) == maxBatch {
+			break
+		}
+		taken++
+		if !c.given.Load() {
+			b.calls = append(b.calls, c)
+		}
+	}
+	rest := copy(l.queue, l.queue[taken:])
+	clear(l.queue[rest:])
+	l.queue = l.queue[:rest]
+	if len(b.calls) == 0 {
+		l.flying--
+		return false
+	}
+	return true
+}
+
+// close refuses further calls; those that are queued are still sent.
+func (l *lane) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed = true
+}
+
+// batch is what one execution of the script takes and gives, used again and again.
+type batch struct {
+	calls []*call
+	rules []*counted
+	args  []any
+	heads []byte // the rules
+	items []byte
+	clock []byte
+	reply []byte
+}
+
+var batches = sync.Pool{New: func() any { return &batch{reply: make([]byte, headSize+maxBatch*recordSize+textSize)} }}
+
+func (b *batch) clear() {
+	clear(b.calls)
+	clear(b.rules)
+	clear(b.args)
+	b.calls, b.rules, b.args = b.calls[:0], b.rules[:0], b.args[:0]
+}
+
+// flush has a batch decided and tells those who wait.
+func (s *Store) flush(b *batch) {
+	ctx, cancel := context.WithDeadline(context.Background(), s.until(b.calls))
+	defer cancel()
+	reply, err := run(ctx, s.client, s.pack(b), b.reply)
+	if err == nil && len(reply) < headSize+len(b.calls)*recordSize {
+		err = errShort
+	}
+	for i, c := range b.calls {
+		if c.err = err; err == nil {
+			c.now = getUint(reply, headSize)
+			c.got = readRecord(reply[headSize+i*recordSize:])
+			if c.got.state == failed {
+				c.text = string(reply[headSize+len(b.calls)*recordSize:])
+			}
+		}
+		c.done <- struct{}{}
+	}
+}
+
+var errShort = errors.New("the script's answer is too short")
+
+// until is when the last of those who wait gives up, and no later than the
+// store's own patience.
+func (s *Store) until(calls []*call) time.Time {
+	limit, last := time.Now().Add(s.timeout), time.Time{}
+	for _, c := range calls {
+		if c.deadline.IsZero() || c.deadline.After(limit) {
+			return limit
+		}
+		if c.deadline.After(last) {
+			last = c.deadline
+		}
+	}
+	return last
+}
+
+// pack returns the arguments of the script.
+func (s *Store) pack(b *batch) []any {
+	b.args = append(b.args, nil, nil, len(b.calls))
+	b.heads, b.items = b.heads[:0], b.items[:0]
+	for _, c := range b.calls {
+		b.args = append(b.args, &c.key)
+		b.items = append(b.items, c.what)
+		b.items = putUint(b.items, int64(b.ruleNumber(c.rule)), 2)
+		b.items = putUint(b.items, c.cost.whole, 7)
+		b.items = putUint(b.items, c.cost.part, 7)
+		b.items = putUint(b.items, c.mark, 7)
+		b.items = putUint(b.items, c.generation, 2)
+	}
+	b.args = append(b.args, b.heads, b.items)
+	if s.clock != nil {
+		b.clock = s.clock(b.clock[:0])
+		b.args = append(b.args, b.clock)
+	}
+	return b.args
+}
+
+// ruleNumber returns the number of a rule in the batch, from 1. A batch has few rules.
+func (b *batch) ruleNumber(r *counted) int {
+	for i, known := range b.rules {
+		if known == r {
+			return i + 1
+		}
+	}
+	b.rules, b.heads = append(b.rules, r), append(b.heads, r.raw[:]...)
+	return len(b.rules)
+}
+
+// clustered reports whether keys of one batch must share a slot.
+func clustered(client redis.UniversalClient) bool {
+	switch client.(type) {
+	case *redis.Client:
+		return false
+	default: // also a client of another make: one slot is right for all of them
+		return true
+	}
+}

@@ -1,0 +1,138 @@
+package redis
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/elixirscope/foundation/fault"
+)
+
+// The settings of a client of our own, where the URL does not say otherwise. A store has
+// few batches under way at once, so it needs few connections, but at once; and whoever waits for
+// it waits for milliseconds.
+const (
+	poolSize    = 8
+	minIdle     = 2
+	dialTimeout = time.Second
+	ioTimeout   = time.Second
+)
+
+// Open returns a store with a client of its own, which Close closes. The URL is one of
+//
+//	redis://[user:password@]host:port[/database]                 one server
+//	rediss://…                                                   the same over TLS
+//	unix:///path/to/redis.sock                                   the same over a socket
+//	redis+cluster://host:port[?addr=host2:port2&addr=…]          a cluster, by some of its nodes
+//	redis+sentinel://host:port[/database]?master_name=main&addr=host2:port2    by its Sentinels
+//
+// with rediss+cluster:// and rediss+sentinel:// over TLS. The first three are read by
+// [redis.ParseURL] of go-redis, the cluster's by [redis.ParseClusterURL] and the
+// Sentinels' by [redis.ParseFailoverURL]; query parameters set further options of theirs, as in
+// ?dial_timeout=500ms&pool_size=20. Timeouts and the pool have values of their own for this
+// use; nothing is retried. Nothing is connected yet.
+//
+// An error does not contain the URL, which may hold a password.
+func Open(address string, o Options) (*Store, error) {
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	client, err := dial(address)
+	if err != nil {
+		return nil, fault.New(fault.Spec{Code: fault.InvalidConfig, Component: component, Name: "redis", Problems: []fault.Problem{
+			{Field: "redis", Message: withoutURL(err)},
+		}})
+	}
+	s, err := New(client, o)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	s.own = true
+	return s, nil
+}
+
+// dial returns the client for an address.
+func dial(address string) (redis.UniversalClient, error) {
+	scheme, rest, ok := strings.Cut(address, "://")
+	if !ok {
+		return nil, errors.New("must be a URL, as in redis://127.0.0.1:6379")
+	}
+	switch plain, kind, _ := strings.Cut(scheme, "+"); kind {
+	case "":
+		options, err := redis.ParseURL(address)
+		if err != nil {
+			return nil, err
+		}
+		tune(options)
+		return redis.NewClient(options), nil
+	case "cluster":
+		return dialCluster(plain + "://" + rest)
+	case "sentinel":
+		return dialSentinel(plain + "://" + rest)
+	}
+	return nil, errors.New("must begin with redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://")
+}
+
+func tune(o *redis.Options) {
+	o.ContextTimeoutEnabled = true
+	o.MaxRetries = -1 // a take that may have been executed must not be sent again
+	o.DialerRetries = 1
+	o.PoolSize = or(o.PoolSize, poolSize)
+	o.MinIdleConns = or(o.MinIdleConns, minIdle)
+	o.DialTimeout = or(o.DialTimeout, dialTimeout)
+	o.ReadTimeout = or(o.ReadTimeout, ioTimeout)
+	o.WriteTimeout = or(o.WriteTimeout, ioTimeout)
+}
+
+func dialCluster(address string) (redis.UniversalClient, error) {
+	o, err := redis.ParseClusterURL(address)
+	if err != nil {
+		return nil, err
+	}
+	o.ContextTimeoutEnabled = true
+	o.DialerRetries = 1
+	o.PoolSize = or(o.PoolSize, poolSize)
+	o.DialTimeout = or(o.DialTimeout, dialTimeout)
+	o.ReadTimeout = or(o.ReadTimeout, ioTimeout)
+	o.WriteTimeout = or(o.WriteTimeout, ioTimeout)
+	return redis.NewClusterClient(o), nil // follows redirections, which say that nothing was executed
+}
+
+func dialSentinel(address string) (redis.UniversalClient, error) {
+	o, err := redis.ParseFailoverURL(address)
+	if err != nil {
+		return nil, err
+	}
+	if o.MasterName == "" {
+		return nil, errors.New("needs the name under which the Sentinels know the primary, as in ?master_name=main")
+	}
+	o.ContextTimeoutEnabled = true
+	o.MaxRetries, o.DialerRetries = -1, 1
+	o.PoolSize = or(o.PoolSize, poolSize)
+	o.MinIdleConns = or(o.MinIdleConns, minIdle)
+	o.DialTimeout = or(o.DialTimeout, dialTimeout)
+	o.ReadTimeout = or(o.ReadTimeout, ioTimeout)
+	o.WriteTimeout = or(o.WriteTimeout, ioTimeout)
+	return redis.NewFailoverClient(o), nil
+}
+
+// or returns v, or what stands for it if it is not set.
+func or[T comparable](v, other T) T {
+	var zero T
+	if v == zero {
+		return other
+	}
+	return v
+}
+
+// withoutURL is the message of an error, without the URL that those of net/url begin with.
+func withoutURL(err error) string {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return strings.TrimPrefix(err.Error(), "redis: ")
+}
