@@ -18,6 +18,7 @@ import (
 	"github.com/elixirscope/foundation/perf"
 	"github.com/elixirscope/foundation/pool"
 	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/ratelimit/shared"
 	"github.com/elixirscope/foundation/supervise"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -293,10 +294,30 @@ func otherLine(name string, e telemetry.Edge) (line, bool) {
 		return line{message: "rate limit has no room for more keys: they share what is left", attrs: []slog.Attr{slog.String("rate_limit", name), slog.Int("max_keys", e.MaxKeys)}}, true
 	case eventstore.Dropped:
 		return line{message: "events were lost while the storage was away", attrs: []slog.Attr{slog.Uint64("events", e.Events)}}, true
+	case shared.StoreFailed:
+		return storeLine(e), true
+	case shared.StoreRecovered:
+		return line{message: "the shared store is back: rate limits are decided by it again", attrs: []slog.Attr{
+			slog.Duration("away", e.Away), slog.Uint64("decided_without_it", e.Fallback),
+		}}, true
 	case telemetry.HandlerFailed:
 		return line{message: "handler of events has failed", sampled: true, attrs: []slog.Attr{
 			slog.String("handler", e.Handler), slog.String("event", e.Event), slog.String("error", e.Reason), slog.Duration("pause", e.Pause),
 		}}, true
 	}
 	return line{}, false
+}
+
+// storeLine names the rules by what becomes of their calls meanwhile.
+func storeLine(e shared.StoreFailed) line {
+	said := line{message: "the shared store is away: rate limits are decided without it", attrs: []slog.Attr{slog.String("cause", e.Cause)}}
+	for _, rules := range []struct {
+		become string
+		names  []string
+	}{{"counted_locally", e.Local}, {"not_limited", e.Allowed}, {"refused", e.Denied}} {
+		if len(rules.names) > 0 {
+			said.attrs = append(said.attrs, slog.String(rules.become, strings.Join(rules.names, ", ")))
+		}
+	}
+	return said
 }

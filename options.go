@@ -9,6 +9,7 @@ import (
 	"github.com/elixirscope/foundation/health"
 	"github.com/elixirscope/foundation/memory"
 	"github.com/elixirscope/foundation/pool"
+	"github.com/elixirscope/foundation/ratelimit/shared"
 	"github.com/elixirscope/foundation/telemetry"
 )
 
@@ -37,6 +38,14 @@ type Options struct {
 	// "postgres" for a connection string. Where they are not nil the layer records events
 	// in memory also if the configuration names no storage.
 	Stores map[string]Store
+	// Shared opens the store of the rate limits with scope shared, where the section "shared" of the
+	// configuration names one. The library itself links no client: package adapters/redis has a store, which
+	// also takes a client of the program's own. Nil refuses the section.
+	Shared OpenShared
+	// Instance completes what the other processes that share the store are told of this one: the address
+	// of its admin API, the version of the program, its verdict. It is called every two seconds, and
+	// must not block. Nil leaves what the layer knows by itself.
+	Instance func(*shared.Instance)
 	// Checks are the kinds of check that the configuration may name, beside "tcp" and "sql",
 	// which are always there.
 	Checks map[string]health.Kind

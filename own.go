@@ -22,6 +22,7 @@ const (
 	ownEvents  = ownPrefix + "events"
 	ownHistory = ownPrefix + "history"
 	ownWebhook = ownPrefix + "webhook"
+	ownShared  = ownPrefix + "shared"
 )
 
 // own are the guards of the layer's own services and their breakers, by name. They are

@@ -31,14 +31,14 @@ func (f *Foundation) rateLimits() section {
 	}
 }
 
-// changeLimiter gives a limiter its settings and its parent, which is prepared
-// before it.
-func changeLimiter(t *transition, l *ratelimit.Limiter, _ string, r config.RateLimit) {
+// changeLimiter gives a limiter its settings, its parent, which is prepared before it, and what it is counted by.
+func changeLimiter(t *transition, l *ratelimit.Limiter, name string, r config.RateLimit) {
 	parent := partsOf[*ratelimit.Limiter](t.next, rateLimitSection)[r.Parent] // nil without one
 	t.steps = append(t.steps, func() error {
 		if err := l.Reconfigure(r.Config); err != nil {
 			return err
 		}
+		l.SetRemote(remoteOf(t.next, name, r))
 		return l.SetParent(parent)
 	})
 }

@@ -29,7 +29,7 @@ type section interface {
 // sections is the table of all sections. A section stands behind those whose parts
 // it uses: their settings are in force first, and they are closed last.
 func (f *Foundation) sections() []section {
-	return []section{f.records, f.memory, f.breakers(), f.rateLimits(), f.pools(), f.guards(), f.performance, f.checks()}
+	return []section{f.records, f.memory, f.breakers(), f.sharing(), f.rateLimits(), f.pools(), f.guards(), f.performance, f.checks()}
 }
 
 // part is what every part has, whatever it does.

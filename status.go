@@ -30,6 +30,7 @@ type Status struct {
 	Pools         []pool.Status
 	Services      []supervise.Status
 	Storage       StorageStatus
+	Shared        *SharedStatus  // nil without its section
 	Memory        *memory.Status // nil while its section is off
 	Performance   *perf.Status   // the same
 }

@@ -58,8 +58,8 @@ func (c *connection) report(kind eventKind, generation uint64, cause error) (lef
 	now := clock.Now()
 	before := c.machine
 	c.machine = before.step(event{kind, generation, rand.Float64()}, now)
-	if kind != onAnswer && cause != nil && generation == before.generation {
-		c.cause = cause
+	if kind != onAnswer && cause != nil && generation == before.generation && (c.cause == nil || !before.away || !errors.Is(cause, fault.CircuitOpen)) {
+		c.cause = cause // that what protects the store refuses a probe is no cause of its own
 	}
 	c.failing.Store(c.machine.failures > 0)
 	if c.machine.generation == before.generation {

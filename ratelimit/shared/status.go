@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/telemetry"
 )
@@ -21,6 +22,8 @@ type CountersStatus struct {
 	// Server and Warnings are what the store says of its server; see [Inspector].
 	Server   string
 	Warnings []string
+	// Fault is why its server cannot be relied upon, or could not be inspected; empty if it can.
+	Fault string
 	// RefundsQueued wait to be sent. RefundsDropped were too many, came too late, or failed.
 	RefundsQueued               int
 	RefundsSent, RefundsDropped uint64
@@ -51,7 +54,7 @@ func (c *Counters) Status() CountersStatus {
 		st.Cause = cause.Error()
 	}
 	if i := c.server.Load(); i != nil {
-		st.Server, st.Warnings = i.server, i.warnings
+		st.Server, st.Warnings, st.Fault = i.server, i.warnings, i.fault
 	}
 	for _, r := range c.sorted() {
 		st.Rules = append(st.Rules, r.status())
@@ -79,14 +82,24 @@ func (r *rule) status() RuleStatus {
 type inspection struct {
 	server   string
 	warnings []string
+	fault    string
 }
 
-// inspect asks the store what it is, if it can say so.
+// inspectAgain is the pause before a server that could not be inspected is asked again.
+const inspectAgain = 2 * time.Second
+
+// inspect asks the store what it is, if it can say so: until it has, or is away, and is
+// inspected when it is back.
 func (c *Counters) inspect() {
 	i, ok := c.store.(Inspector)
-	if !ok {
-		return
+	for ok && c.inspectOnce(i) != nil && clock.Sleep(c.life, inspectAgain) {
+		if _, up := c.link.enter(); !up {
+			return
+		}
 	}
+}
+
+func (c *Counters) inspectOnce(i Inspector) error {
 	ctx, cancel := context.WithTimeout(c.life, max(c.within(), time.Second))
 	defer cancel()
 	var server string
@@ -95,10 +108,12 @@ func (c *Counters) inspect() {
 		server, warnings, err = i.Inspect(ctx)
 		return err
 	})
+	found := inspection{server: server, warnings: warnings}
 	if err != nil {
-		warnings = append(warnings, err.Error())
+		found.fault = err.Error()
 	}
-	c.server.Store(&inspection{server, warnings})
+	c.server.Store(&found)
+	return err
 }
 
 func metric(kind telemetry.Kind, name, help string, labels ...string) *telemetry.Desc {
