@@ -58,8 +58,8 @@ func (c *connection) report(kind eventKind, generation uint64, cause error) (lef
 	now := clock.Now()
 	before := c.machine
 	c.machine = before.step(event{kind, generation, rand.Float64()}, now)
-	if kind != onAnswer && cause != nil && generation == before.generation && (c.cause == nil || !before.away || !errors.Is(cause, fault.CircuitOpen)) {
-		c.cause = cause // that what protects the store refuses a probe is no cause of its own
+	if kind != onAnswer && cause != nil && generation == before.generation && !c.explainedLocked(before, cause) {
+		c.cause = cause
 	}
 	c.failing.Store(c.machine.failures > 0)
 	if c.machine.generation == before.generation {
@@ -72,6 +72,12 @@ func (c *connection) report(kind eventKind, generation uint64, cause error) (lef
 	c.publishLocked()
 	c.transitions.Add(transition{away: c.machine.away, cause: c.cause, lasted: lasted})
 	return c.machine.away
+}
+
+// explainedLocked reports whether an error says only that what protects the store refuses to ask
+// it, where the error by which that began is known.
+func (c *connection) explainedLocked(before machine, cause error) bool {
+	return c.cause != nil && errors.Is(cause, fault.CircuitOpen) && (before.away || before.failures > 0)
 }
 
 func (c *connection) publishLocked() {

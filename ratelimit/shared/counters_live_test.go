@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/ratelimit/shared"
 )
@@ -64,6 +65,24 @@ func TestCounters_WhatOthersCouldNotAskCounts(t *testing.T) {
 		<-time.After(time.Minute)
 		if st := c.Status(); st.Away {
 			t.Errorf("it is back: %+v", st)
+		}
+	})
+}
+
+// The cause is why the store does not answer, and not that it is not asked for that.
+func TestCounters_TheCauseIsThatOfTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := newFaulty()
+		c := shared.New(store, shared.Options{})
+		defer c.Close(t.Context())
+		open := fault.New(fault.Spec{Code: fault.CircuitOpen, Message: "the breaker is open"})
+		for _, err := range []error{errUnavailable, errors.New("connection refused"), open} {
+			c.Failed(err)
+		}
+		store.fail(open)
+		<-time.After(10 * time.Second)
+		if st := c.Status(); !st.Away || st.Cause != "connection refused" {
+			t.Errorf("%+v", st)
 		}
 	})
 }
