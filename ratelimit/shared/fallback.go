@@ -2,18 +2,24 @@ package shared
 
 import (
 	"context"
+	"maps"
+	"math/bits"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/elixirscope/foundation/clock"
-	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
 // fallback counts the calls of one rule in this process, by its share of the limit. What
 // the store admits is debited here as well, so that it begins from what is known when the
 // store goes away.
+//
+// The store admits no more than the limit, and the shares of all instances together no
+// more than the limit and one call for each instance. So while the store goes away at most
+// both are admitted, about twice the limit, and then at most limit + instances in each
+// window. What was debited before makes it less: if all instances have admitted alike, no
+// more than limit + instances from the first moment on.
 type fallback struct {
 	name   string
 	latest atomic.Pointer[share] // that of most calls
@@ -23,12 +29,9 @@ type fallback struct {
 	shares    map[ratelimit.Config]*share // by what keys are counted by: overrides have their own
 }
 
-// share is the local part of one limit.
-type share struct {
-	whole    ratelimit.Config
-	limiter  *ratelimit.Limiter
-	capacity atomic.Int64 // what it admits at once
-}
+// mostShares is how many limits have a share of their own. Those beyond it, which takes so
+// many different overrides, count as the next lower power of two, and share.
+const mostShares = 256
 
 // of returns the share by which a key is counted that the store counts by whole.
 func (f *fallback) of(whole *ratelimit.Config) (*share, error) {
@@ -37,19 +40,44 @@ func (f *fallback) of(whole *ratelimit.Config) (*share, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := f.shares[*whole]
+	now := clock.Now()
+	if old := f.latest.Load(); old != nil {
+		old.asked = now // up to now it was found without looking
+	}
+	s, err := f.shareLocked(*whole, now)
+	if err == nil && s.whole == *whole {
+		f.latest.Store(s)
+	}
+	return s, err
+}
+
+func (f *fallback) shareLocked(whole ratelimit.Config, now clock.Instant) (*share, error) {
+	s := f.shares[whole]
+	if s == nil && len(f.shares) >= mostShares {
+		maps.DeleteFunc(f.shares, func(_ ratelimit.Config, s *share) bool { return s.spent(now) })
+		if len(f.shares) >= mostShares {
+			whole.Limit, whole.Burst = powerBelow(whole.Limit), powerBelow(whole.Burst)
+			s = f.shares[whole]
+		}
+	}
 	if s == nil {
-		local := divided(*whole, f.instances)
-		l, err := ratelimit.New(f.name, local)
-		if err != nil {
+		var err error
+		if s, err = newShare(f.name, whole, f.instances); err != nil {
 			return nil, err
 		}
-		s = &share{whole: *whole, limiter: l}
-		s.capacity.Store(capacityOf(&local))
-		f.shares[*whole] = s
+		f.shares[whole] = s
 	}
-	f.latest.Store(s)
+	s.asked = now
 	return s, nil
+}
+
+// powerBelow returns the greatest power of two that is not above v, and v itself if that is
+// not positive.
+func powerBelow(v int64) int64 {
+	if v <= 0 {
+		return v
+	}
+	return 1 << (bits.Len64(uint64(v)) - 1)
 }
 
 // divide makes the shares those of one of n processes.
@@ -57,35 +85,9 @@ func (f *fallback) divide(n int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.instances = n
-	for whole, s := range f.shares {
-		local := divided(whole, n)
-		_ = s.limiter.ReconfigureAt(clock.Now(), local) // a share of a legal rule is legal
-		s.capacity.Store(capacityOf(&local))
+	for _, s := range f.shares {
+		s.divide(n)
 	}
-}
-
-// divided returns the share of one of n processes, rounded up: together they admit less
-// than n above the limit.
-func divided(c ratelimit.Config, n int64) ratelimit.Config {
-	c.Limit, c.Burst = ceil(c.Limit, n), ceil(c.Burst, n)
-	c.Parts, c.Mode = 0, mode.Enforce
-	return c
-}
-
-// ceil returns ⌈v/n⌉ of what is positive, and v else.
-func ceil(v, n int64) int64 {
-	if v <= 0 {
-		return v
-	}
-	return (v-1)/n + 1
-}
-
-// capacityOf is what a rule admits at once.
-func capacityOf(c *ratelimit.Config) int64 {
-	if c.Burst > 0 {
-		return c.Burst
-	}
-	return max(c.Limit, 0)
 }
 
 // take decides a call locally.
@@ -94,11 +96,8 @@ func (f *fallback) take(ctx context.Context, ask *ratelimit.RemoteCall) (d ratel
 	if err != nil {
 		return d, err
 	}
-	_, err = s.limiter.Admit(ctx, &d, ask.Now, &ask.Key, ask.Cost, -1)
-	d.Source = ratelimit.Fallback
-	if !d.OK && ask.Cost > s.capacity.Load() {
-		d.RetryAfter = time.Second // more than the share ever admits: until the store is back
-	}
+	_, err = s.limiter.Admit(ctx, &d, s.at(ask.Now), &ask.Key, ask.Cost, -1)
+	s.finish(ask, &d)
 	return d, err
 }
 
@@ -107,28 +106,35 @@ func (f *fallback) peek(ask *ratelimit.RemoteCall) (d ratelimit.Decision, err er
 	if err != nil {
 		return d, err
 	}
-	d = s.limiter.PeekAt(ask.Now, ask.Key, ask.Cost)
-	d.Source = ratelimit.Fallback
+	d = s.limiter.PeekAt(s.at(ask.Now), ask.Key, ask.Cost)
+	s.finish(ask, &d)
 	return d, nil
 }
 
 // mirror debits what the store admitted, as far as the share has it.
-func (f *fallback) mirror(ask *ratelimit.RemoteCall, cost int64) {
-	s, err := f.of(ask.Config)
-	if err != nil || cost <= 0 {
+func (f *fallback) mirror(ask *ratelimit.RemoteCall, by *ratelimit.Decision) {
+	if by.Taken <= 0 {
 		return
 	}
-	var d ratelimit.Decision
-	_, _ = s.limiter.Admit(context.Background(), &d, ask.Now, &ask.Key, cost, -1)
-	if !d.OK && d.Remaining > 0 {
-		rest := d.Remaining
-		d = ratelimit.Decision{}
-		_, _ = s.limiter.Admit(context.Background(), &d, ask.Now, &ask.Key, rest, -1)
+	s, err := f.of(ask.Config)
+	if err != nil {
+		return
+	}
+	s.align(ask.Now, by.ResetAfter)
+	if rest := s.debit(ask, by.Taken); rest > 0 {
+		s.debit(ask, rest)
+	}
+}
+
+// refund gives back what a local decision took.
+func (f *fallback) refund(ask *ratelimit.RemoteCall, d *ratelimit.Decision) {
+	if s, err := f.of(ask.Config); err == nil {
+		d.RefundAt(s.at(ask.Now))
 	}
 }
 
 func (f *fallback) reset(ask *ratelimit.RemoteCall) {
 	if s, err := f.of(ask.Config); err == nil {
-		s.limiter.Reset(ask.Key, "")
+		_ = s.limiter.Reset(ask.Key, "") // it counts by itself, which cannot fail
 	}
 }

@@ -200,7 +200,7 @@ func (s *stock) fetch(size int64) (b *batch, rest int64) {
 		b.ends = min(b.ends, now.Add(d.ResetAfter))
 	}
 	b.left.Store(size)
-	r.local.mirror(&ratelimit.RemoteCall{Rule: r.name, Config: s.config, Key: s.key, Cost: size, Now: now}, size)
+	r.local.mirror(&ratelimit.RemoteCall{Rule: r.name, Config: s.config, Key: s.key, Cost: size, Now: now}, d)
 	return b, 0
 }
 

@@ -104,7 +104,7 @@ func (r *rule) decide(ctx context.Context, h key.Hash, ask *ratelimit.RemoteCall
 	}
 	d.Source = ratelimit.Shared
 	if d.OK {
-		r.local.mirror(ask, d.Taken)
+		r.local.mirror(ask, &d)
 	} else if d.RetryAfter > 0 {
 		r.c.denials.put(&denial{hash: h, rule: r, config: ask.Config, era: era, cost: ask.Cost, at: ask.Now, decision: d})
 	}
@@ -187,7 +187,7 @@ func (r *rule) Refund(ask ratelimit.RemoteCall, d ratelimit.Decision) {
 	h := ask.Key.Hash(key.All)
 	switch d.Source {
 	case ratelimit.Fallback:
-		d.RefundAt(ask.Now)
+		r.local.refund(&ask, &d)
 	case ratelimit.Prefetched:
 		if p := r.ahead.Load(); p == nil || !p.giveBack(h, &d, r.most(ask.Config)) {
 			r.c.refunds.dropped.Add(1)
