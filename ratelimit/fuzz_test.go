@@ -7,6 +7,7 @@ import (
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/ratelimit/internal/model"
 )
 
 // Whatever a Config holds, it is refused or works at every moment.
@@ -49,11 +50,11 @@ func FuzzAgainstTheModels(f *testing.F) {
 	f.Add(uint8(2), uint16(7), uint32(1), []byte("\x01\x02\x03\x04\x85\x06"))
 	f.Fuzz(func(t *testing.T, algorithm uint8, limit uint16, per uint32, calls []byte) {
 		c := ratelimit.Config{Algorithm: algorithms[int(algorithm)%len(algorithms)], Limit: int64(limit) + 1, Per: time.Duration(per) + 1}
-		l, m, now := must(t, c), newModel(c), clock.Instant(0)
+		l, m, now := must(t, c), model.New(c), clock.Instant(0)
 		for i, b := range calls[:min(len(calls), 200)] {
 			now = now.Add(c.Per / 16 * time.Duration(b>>4))
 			cost := min(int64(b&15), c.Limit)
-			d, want := l.AllowAt(now, user, cost), m.allow(now, cost)
+			d, want := l.AllowAt(now, user, cost), m.Allow(now, cost)
 			if d.OK != want.OK || d.Remaining != want.Remaining || d.RetryAfter != want.RetryAfter || d.ResetAfter != want.ResetAfter {
 				t.Fatalf("%+v, call %d: got %+v, want %+v", c, i, d, want)
 			}

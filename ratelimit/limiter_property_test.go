@@ -9,6 +9,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/ratelimit/internal/model"
 )
 
 var algorithms = []ratelimit.Algorithm{
@@ -71,14 +72,13 @@ func drawCost(t *rapid.T, c ratelimit.Config) int64 {
 	return rapid.OneOf(rapid.Just(int64(1)), rapid.Int64Range(0, min(capacity, 5)), rapid.Int64Range(0, capacity)).Draw(t, "cost")
 }
 
-func compare(t *rapid.T, what string, d ratelimit.Decision, want answer) {
+func compare(t *rapid.T, what string, d ratelimit.Decision, want model.Answer) {
 	t.Helper()
-	got := answer{OK: d.OK, Remaining: d.Remaining, RetryAfter: d.RetryAfter, ResetAfter: d.ResetAfter}
-	want.takenAt, want.takenTo = 0, 0
+	got := model.Answer{OK: d.OK, Remaining: d.Remaining, RetryAfter: d.RetryAfter, ResetAfter: d.ResetAfter}
 	if want.RetryAfter < 0 || want.ResetAfter < 0 {
 		t.Fatalf("the model is wrong: %+v", want)
 	}
-	if got != want {
+	if got != want.Numbers() {
 		t.Fatalf("%s:\ngot  %+v\nwant %+v", what, got, want)
 	}
 }
@@ -87,7 +87,7 @@ func testAgainstModel(t *testing.T, algorithm ratelimit.Algorithm) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := drawConfig(t, algorithm)
 		l, keys := must(t, cfg), []ratelimit.Key{ratelimit.KeyOf("a"), ratelimit.KeyOf("b", 2)}
-		models := []model{newModel(cfg), newModel(cfg)}
+		models := []model.Key{model.New(cfg), model.New(cfg)}
 		now := clock.Instant(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "start"))
 		for range rapid.IntRange(1, 40).Draw(t, "calls") {
 			if next := now.Add(drawStep(t, cfg)); next < 1<<62 {
@@ -97,20 +97,20 @@ func testAgainstModel(t *testing.T, algorithm ratelimit.Algorithm) {
 			switch rapid.IntRange(0, 9).Draw(t, "what") {
 			case 0:
 				p := l.PeekAt(now, keys[i], 1)
-				want := models[i].peek(now, 1)
+				want := models[i].Peek(now, 1)
 				compare(t, "peek", p, want)
 			case 1:
-				d, want := l.AllowAt(now, keys[i], cost), models[i].allow(now, cost)
+				d, want := l.AllowAt(now, keys[i], cost), models[i].Allow(now, cost)
 				compare(t, "allow to refund", d, want)
 				if d.OK && cost > 0 {
 					d.RefundAt(now)
-					models[i].refund(now, cost, want)
+					models[i].Refund(now, cost, want)
 				}
 			case 2:
 				_ = l.Reset(keys[i], "")
-				models[i] = newModel(cfg)
+				models[i] = model.New(cfg)
 			default:
-				compare(t, "allow", l.AllowAt(now, keys[i], cost), models[i].allow(now, cost))
+				compare(t, "allow", l.AllowAt(now, keys[i], cost), models[i].Allow(now, cost))
 			}
 		}
 	})

@@ -24,6 +24,8 @@ func between(from, to clock.Instant) *big.Rat {
 	return new(big.Rat).SetInt(new(big.Int).Sub(big.NewInt(int64(to)), big.NewInt(int64(from))))
 }
 
+func rat(v int64) *big.Rat { return new(big.Rat).SetInt64(v) }
+
 // excess returns the calls of an interval that holds more than the rule promises,
 // by nothing but the promise: no state, no receipts.
 func excess(c ratelimit.Config, calls []happened) []happened {

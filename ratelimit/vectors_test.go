@@ -13,6 +13,7 @@ import (
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/ratelimit"
+	"github.com/elixirscope/foundation/ratelimit/internal/model"
 	"github.com/elixirscope/foundation/ratelimit/shared/storetest"
 )
 
@@ -88,16 +89,16 @@ func writeVectors(t *testing.T) {
 }
 
 func vector(name string, r storetest.Rule, random *rand.Rand) storetest.Vector {
-	v, m, now := storetest.Vector{Name: name, Rule: r}, newModel(r.Config()), time.Duration(0)
+	v, m, now := storetest.Vector{Name: name, Rule: r}, model.New(r.Config()), time.Duration(0)
 	capacity := r.Limit
 	if r.Burst > 0 {
 		capacity = r.Burst
 	}
-	last := answer{}
+	last := model.Answer{}
 	for range 24 {
 		cost := min([]int64{1, 1, 2, capacity, capacity / 3, 0}[random.IntN(6)], capacity)
 		step := func() {
-			last = m.allow(clock.Instant(now), cost)
+			last = m.Allow(clock.Instant(now), cost)
 			v.Steps = append(v.Steps, storetest.Step{At: now, Cost: cost, OK: last.OK, Remaining: last.Remaining, RetryAfter: last.RetryAfter, ResetAfter: last.ResetAfter})
 		}
 		step()
@@ -108,7 +109,7 @@ func vector(name string, r storetest.Rule, random *rand.Rand) storetest.Vector {
 			step()
 		}
 		if last.OK && cost > 0 && random.IntN(3) == 0 {
-			m.refund(clock.Instant(now), cost, last)
+			m.Refund(clock.Instant(now), cost, last)
 			v.Steps = append(v.Steps, storetest.Step{At: now, Refund: len(v.Steps)})
 		}
 		now += []time.Duration{0, 1, r.Per / time.Duration(min(r.Limit, 1000)), r.Per / 3, r.Per}[random.IntN(5)]
@@ -134,11 +135,11 @@ func refundVectors(random *rand.Rand) (all []storetest.Vector) {
 }
 
 func refundVector(name string, r storetest.Rule, random *rand.Rand) storetest.Vector {
-	v, m, now := storetest.Vector{Name: name, Rule: r}, newModel(r.Config()), time.Duration(0)
+	v, m, now := storetest.Vector{Name: name, Rule: r}, model.New(r.Config()), time.Duration(0)
 	type taken struct {
 		step   int
 		cost   int64
-		answer answer
+		answer model.Answer
 	}
 	var open []taken
 	for range 60 {
@@ -147,15 +148,15 @@ func refundVector(name string, r storetest.Rule, random *rand.Rand) storetest.Ve
 		}
 		if len(open) > 0 && random.IntN(3) == 0 {
 			i := random.IntN(len(open))
-			if o := open[i]; m.plain(clock.Instant(now), o.cost, o.answer) {
-				m.refund(clock.Instant(now), o.cost, o.answer)
+			if o := open[i]; m.Plain(clock.Instant(now), o.cost, o.answer) {
+				m.Refund(clock.Instant(now), o.cost, o.answer)
 				v.Steps = append(v.Steps, storetest.Step{At: now, Refund: o.step})
 			}
 			open = slices.Delete(open, i, i+1)
 			continue
 		}
 		cost := min(int64(1+random.IntN(2)), r.Limit)
-		answer := m.allow(clock.Instant(now), cost)
+		answer := m.Allow(clock.Instant(now), cost)
 		v.Steps = append(v.Steps, storetest.Step{At: now, Cost: cost, OK: answer.OK, Remaining: answer.Remaining, RetryAfter: answer.RetryAfter, ResetAfter: answer.ResetAfter})
 		if answer.OK {
 			open = append(open, taken{len(v.Steps), cost, answer})

@@ -42,7 +42,8 @@ var arrows = map[string]string{
 	"breaker":                     "clock fault internal/enum internal/errclass internal/errtree internal/key internal/ordered internal/stripe mode outcome telemetry",
 	"ratelimit":                   "clock fault internal/enum internal/key mode internal/stripe telemetry",
 	"ratelimit/shared":            "clock fault internal/enum internal/key internal/ordered internal/stripe mode ratelimit telemetry",
-	"ratelimit/shared/storetest":  "fault ratelimit ratelimit/shared",
+	"ratelimit/internal/model":    "clock ratelimit",
+	"ratelimit/shared/storetest":  "clock fault ratelimit ratelimit/internal/model ratelimit/shared",
 	"pool":                        "clock fault internal/enum internal/histogram internal/stripe telemetry",
 	"perf":                        "clock fault internal/enum internal/histogram internal/stripe internal/suggest outcome perf/internal/detect telemetry",
 	"perf/internal/cmd/detection": "internal/plot perf/internal/detect perf/internal/simulate",
@@ -197,7 +198,7 @@ func TestArrows_LibrariesStayInTheirPackage(t *testing.T) {
 		"go.yaml.in/yaml/v4":           {"config/...", "."},
 		"github.com/thejerf/suture/v4": {"supervise"},
 		"github.com/google/uuid":       {"eventstore/..."},
-		"pgregory.net/rapid":           {"eventstore/storetest"},
+		"pgregory.net/rapid":           {"eventstore/storetest", "ratelimit/shared/storetest"},
 		"go.uber.org/goleak":           {"internal/pgtest"}, // which tests alone import
 	}
 	for _, p := range packages(t) {

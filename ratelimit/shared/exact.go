@@ -36,7 +36,7 @@ func (r Rule) Validate() error {
 	}
 	ps.Require(r.Config.Burst <= most, "burst", r.Config.Burst, "must be at most %d in a shared rule, to be counted exactly", most)
 	ps.Require(r.Config.Per <= longest, "per", r.Config.Per, "must be at most %v in a shared rule, to be counted exactly", longest)
-	ps.Require(r.Config.Per%tick == 0, "per", r.Config.Per, "must be a whole number of microseconds in a shared rule, because the clock of the store has no smaller unit")
+	ps.Require(r.Config.Per < 0 || r.Config.Per%tick == 0, "per", r.Config.Per, "must be a whole number of microseconds in a shared rule, because the clock of the store has no smaller unit")
 	r.checkFill(&ps)
 	return ps.Err("rate_limiter", r.Name)
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,9 +18,24 @@ import (
 type Harness struct {
 	// Store is the implementation, empty.
 	Store shared.Store
-	// Set puts the store's clock at a time since its zero. Times never fall.
+	// Set puts the store's clock at a time since its zero, which is a whole number of
+	// ticks. Times never fall.
 	Set func(now time.Duration)
+	// Tick is the unit of the store's clock, 1 ns by default: what the store says how
+	// long to wait is rounded up to it, and where a token takes less than a tick, a refund
+	// may be a tick short. What cannot be asked by such a clock is left out.
+	Tick time.Duration
 }
+
+// told is a time as the store tells it.
+func (h Harness) told(exact time.Duration) time.Duration {
+	if rest := exact % h.tick(); rest > 0 {
+		return exact - rest + h.tick()
+	}
+	return exact
+}
+
+func (h Harness) tick() time.Duration { return max(h.Tick, 1) }
 
 // Run holds the stores that open returns to the contract. Each part of the suite
 // opens one of its own.
@@ -31,8 +47,15 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		"concurrent takes are atomic": testAtomic,
 		"a batch decides in order":    testBatch,
 		"faults are errors":           testFaults,
+		"a peek takes nothing":        testPeek,
+		"a reset forgets":             testReset,
+		"refunds":                     testRefunds,
+		"a rule that changes":         testChange,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+	for _, a := range algorithms {
+		t.Run("model of "+a.String(), func(t *testing.T) { testModel(t, open(t), a) })
 	}
 }
 
@@ -50,7 +73,7 @@ func testVectors(t *testing.T, open func(t *testing.T) Harness) {
 func (v Vector) run(t *testing.T, h Harness) {
 	t.Helper()
 	rule, key := shared.Rule{Name: "rule", Config: v.Rule.Config()}, ratelimit.KeyOf("key")
-	if refusesRule(t, h, rule) {
+	if refusesRule(t, h, rule) || !v.within(h.tick()) {
 		return
 	}
 	taken := make([]ratelimit.Decision, len(v.Steps))
@@ -66,11 +89,18 @@ func (v Vector) run(t *testing.T, h Harness) {
 		if err != nil {
 			t.Fatalf("step %d: %v", i+1, err)
 		}
+		s.RetryAfter, s.ResetAfter = h.told(s.RetryAfter), h.told(s.ResetAfter)
 		if err := s.Check(d); err != nil {
 			t.Fatalf("step %d: %v", i+1, err)
 		}
 		taken[i] = d
 	}
+}
+
+// within reports whether all times of v are in ticks, so that a clock of such ticks can be
+// asked.
+func (v Vector) within(tick time.Duration) bool {
+	return v.Rule.Per%tick == 0 && !slices.ContainsFunc(v.Steps, func(s Step) bool { return s.At%tick != 0 })
 }
 
 // refusesRule reports whether a store refuses a rule, which it must do with InvalidConfig
