@@ -170,6 +170,9 @@ func (a *API) Use(access Access) {
 	}
 }
 
+// Verdict is the word by which GET /v1/status begins: ok, attention or draining.
+func (a *API) Verdict() string { return (&api{API: a}).judgedStatus().Verdict }
+
 // Close ends the requests that have no end of their own. It does not wait for them, as the
 // server that runs them does; later ones end at once. It waits for the frame that is being made
 // for them. The level of the log goes back to what it was.

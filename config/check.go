@@ -141,7 +141,7 @@ func (k *checker) rateLimit(path yamlx.Path, name string, r RateLimit) {
 	if refers(k, path.Key("parent"), r.Parent, "rate_limits", k.c.RateLimits) {
 		k.parentCycle(path, name)
 	}
-	k.sharedRule(path, r)
+	k.sharedRule(path, name, r)
 }
 
 // maxChain bounds the rules that one call counts against.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/elixirscope/foundation/config/internal/yamlx"
 	"github.com/elixirscope/foundation/internal/enum"
+	"github.com/elixirscope/foundation/ratelimit/shared"
 )
 
 // Shared says where rate limits with scope shared are counted.
@@ -68,7 +69,7 @@ func (k *checker) shared() {
 }
 
 // sharedRule checks what a rule says of the counters that it shares.
-func (k *checker) sharedRule(path yamlx.Path, r RateLimit) {
+func (k *checker) sharedRule(path yamlx.Path, name string, r RateLimit) {
 	if r.Scope != ScopeShared {
 		k.onlyShared(path, r)
 		return
@@ -86,6 +87,7 @@ func (k *checker) sharedRule(path yamlx.Path, r RateLimit) {
 	case r.Prefetch > most:
 		k.add(path.Key("prefetch"), strconv.FormatInt(r.Prefetch, 10), "must be at most %d, a quarter of what the rule admits at once: what one process has taken ahead is refused to the others", most)
 	}
+	k.part(path, shared.Rule{Name: name, Config: r.Config}.Validate())
 }
 
 // prefetchShare is the share of a limit that may be taken ahead at a time.

@@ -40,12 +40,11 @@ func Open(address string, o Options) (*Store, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	client, err := dial(address)
+	dial, err := read(address)
 	if err != nil {
-		return nil, fault.New(fault.Spec{Code: fault.InvalidConfig, Component: component, Name: "redis", Problems: []fault.Problem{
-			{Field: "redis", Message: withoutURL(err)},
-		}})
+		return nil, invalid(err)
 	}
+	client := dial()
 	s, err := New(client, o)
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
@@ -54,8 +53,22 @@ func Open(address string, o Options) (*Store, error) {
 	return s, nil
 }
 
-// dial returns the client for an address.
-func dial(address string) (redis.UniversalClient, error) {
+// Check returns what [Open] would refuse of a URL, and connects to nothing.
+func Check(address string) error {
+	if _, err := read(address); err != nil {
+		return invalid(err)
+	}
+	return nil
+}
+
+func invalid(err error) error {
+	return fault.New(fault.Spec{Code: fault.InvalidConfig, Component: component, Name: "redis", Problems: []fault.Problem{
+		{Field: "redis", Message: withoutURL(err)},
+	}})
+}
+
+// read returns how to make the client for an address.
+func read(address string) (dial func() redis.UniversalClient, err error) {
 	scheme, rest, ok := strings.Cut(address, "://")
 	if !ok {
 		return nil, errors.New("must be a URL, as in redis://127.0.0.1:6379")
@@ -67,11 +80,11 @@ func dial(address string) (redis.UniversalClient, error) {
 			return nil, err
 		}
 		tune(options)
-		return redis.NewClient(options), nil
+		return func() redis.UniversalClient { return redis.NewClient(options) }, nil
 	case "cluster":
-		return dialCluster(plain + "://" + rest)
+		return readCluster(plain + "://" + rest)
 	case "sentinel":
-		return dialSentinel(plain + "://" + rest)
+		return readSentinel(plain + "://" + rest)
 	}
 	return nil, errors.New("must begin with redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://")
 }
@@ -87,7 +100,7 @@ func tune(o *redis.Options) {
 	o.WriteTimeout = or(o.WriteTimeout, ioTimeout)
 }
 
-func dialCluster(address string) (redis.UniversalClient, error) {
+func readCluster(address string) (dial func() redis.UniversalClient, err error) {
 	o, err := redis.ParseClusterURL(address)
 	if err != nil {
 		return nil, err
@@ -98,10 +111,10 @@ func dialCluster(address string) (redis.UniversalClient, error) {
 	o.DialTimeout = or(o.DialTimeout, dialTimeout)
 	o.ReadTimeout = or(o.ReadTimeout, ioTimeout)
 	o.WriteTimeout = or(o.WriteTimeout, ioTimeout)
-	return redis.NewClusterClient(o), nil // follows redirections, which say that nothing was executed
+	return func() redis.UniversalClient { return redis.NewClusterClient(o) }, nil // follows redirections, which say that nothing was executed
 }
 
-func dialSentinel(address string) (redis.UniversalClient, error) {
+func readSentinel(address string) (dial func() redis.UniversalClient, err error) {
 	o, err := redis.ParseFailoverURL(address)
 	if err != nil {
 		return nil, err
@@ -116,7 +129,7 @@ func dialSentinel(address string) (redis.UniversalClient, error) {
 	o.DialTimeout = or(o.DialTimeout, dialTimeout)
 	o.ReadTimeout = or(o.ReadTimeout, ioTimeout)
 	o.WriteTimeout = or(o.WriteTimeout, ioTimeout)
-	return redis.NewFailoverClient(o), nil
+	return func() redis.UniversalClient { return redis.NewFailoverClient(o) }, nil
 }
 
 // or returns v, or what stands for it if it is not set.

@@ -92,7 +92,7 @@ var arrows = map[string]string{
 	"cmd":                     "",
 	"cmd/foundation":          "cmd/internal/cli",
 	"cmd/internal/cli":        "adapters/postgres adapters/sqlite clock internal/adminapi cmd/internal/cells cmd/internal/daemon cmd/internal/logs cmd/internal/quickstart cmd/internal/sdnotify cmd/internal/settings cmd/internal/top config fault internal/localfile perf pool pool/httpworker pool/sqlworker protect",
-	"cmd/internal/daemon":     ". adapters/postgres/pgstore adapters/prometheus adapters/sqlite admin clock cmd/internal/gateway cmd/internal/sdnotify cmd/internal/settings cmd/internal/upstreams config fault guard health health/healthhttp internal/localfile internal/sampler memory pool supervise telemetry",
+	"cmd/internal/daemon":     ". adapters/postgres/pgstore adapters/prometheus adapters/redis adapters/sqlite admin clock cmd/internal/gateway cmd/internal/sdnotify cmd/internal/settings cmd/internal/upstreams config fault guard health health/healthhttp internal/localfile internal/sampler memory pool ratelimit/shared supervise telemetry",
 	"cmd/internal/gateway":    "clock cmd/internal/settings cmd/internal/upstreams fault guard health internal/errclass internal/exhausted/dialing internal/histogram internal/hostname internal/key internal/localfile internal/resend internal/routing internal/sampler internal/stripe outcome perf protect ratelimit retry telemetry",
 	"cmd/internal/logs":       "",
 	"cmd/internal/pagetest":   "",
@@ -101,7 +101,7 @@ var arrows = map[string]string{
 	"cmd/internal/cells":      "",
 	"cmd/internal/top":        "clock cmd/internal/cells internal/adminapi",
 	"cmd/internal/upstreams":  "clock internal/enum internal/ordered outcome",
-	"cmd/internal/settings":   "config fault guard health health/healthhttp internal/hostname internal/routing internal/suggest",
+	"cmd/internal/settings":   "adapters/redis config fault guard health health/healthhttp internal/hostname internal/routing internal/suggest",
 
 	"bench":                  "bench/internal/machine breaker guard outcome perf pool ratelimit",
 	"bench/memory":           "memory priority",

@@ -111,7 +111,7 @@ func New(ctx context.Context, o Options) (_ *Daemon, err error) {
 func (d *Daemon) openLayer(ctx context.Context) (err error) {
 	d.layer, err = foundation.Open(ctx, foundation.Options{
 		ConfigFile: d.options.ConfigFile, LookupEnv: d.options.LookupEnv, Logger: d.log, Kinds: d.options.Kinds,
-		Sections: d.sections(), Stores: d.stores(), Node: node(), Monitors: true, Cleaners: d.cleaners(), Webhook: sendWebhook, Checks: settings.Checks(),
+		Sections: d.sections(), Stores: d.stores(), Shared: openShared, Instance: d.instance, Node: node(), Monitors: true, Cleaners: d.cleaners(), Webhook: sendWebhook, Checks: settings.Checks(),
 	})
 	if err != nil {
 		return err

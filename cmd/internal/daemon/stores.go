@@ -7,12 +7,16 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	foundation "github.com/elixirscope/foundation"
 	"github.com/elixirscope/foundation/adapters/postgres/pgstore"
+	redisstore "github.com/elixirscope/foundation/adapters/redis"
 	"github.com/elixirscope/foundation/adapters/sqlite"
 	"github.com/elixirscope/foundation/admin"
+	"github.com/elixirscope/foundation/config"
 	"github.com/elixirscope/foundation/fault"
+	"github.com/elixirscope/foundation/ratelimit/shared"
 )
 
 // stores are the kinds of storage that a configuration may name.
@@ -40,6 +44,27 @@ func openPostgres(ctx context.Context, dsn string) (foundation.Storage, error) {
 		return foundation.Storage{}, err
 	}
 	return foundation.Storage{Events: s.Events(), History: s.History(), Close: s.Close}, nil
+}
+
+// openShared opens the store of shared counters. It connects to nothing yet.
+func openShared(_ context.Context, s config.Shared, namespace string) (foundation.SharedStore, error) {
+	store, err := redisstore.Open(string(s.Redis), redisstore.Options{Namespace: namespace})
+	if err != nil {
+		return foundation.SharedStore{}, err
+	}
+	return foundation.SharedStore{Store: store, Close: store.Close}, nil
+}
+
+// instance completes what other instances are told of this one.
+func (d *Daemon) instance(i *shared.Instance) {
+	if _, version, ok := strings.Cut(d.options.Build, " "); ok {
+		i.Version = version
+	}
+	if !d.ready.Load() { // until then there are no listeners, and no verdict
+		i.Verdict = "starting"
+		return
+	}
+	i.Address, i.Verdict = d.Address("admin"), d.admin.Verdict()
 }
 
 // backupName is the file of a copy that is being made or read.

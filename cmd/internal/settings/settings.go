@@ -20,7 +20,7 @@ func Sections() []config.Section {
 	return []config.Section{
 		{
 			Name: AdminSection, Doc: "The admin API of the daemon.", Local: true, New: func() any { return new(Admin) }, Describe: describe, Restart: []string{"listen", "tls"},
-			Check: func(c *config.Config) fault.Problems { return check(c, (*checker).admin) },
+			Check: func(c *config.Config) fault.Problems { return check(c, func(k *checker) { k.admin(); k.shared() }) },
 		},
 		{
 			Name: ProbesSection, Doc: "A listener for probes and metrics alone.", Local: true, New: func() any { return new(Probes) }, Describe: describe, Restart: []string{""},
