@@ -116,7 +116,7 @@ func (s *stock) take(ask *ratelimit.RemoteCall, most int64, d *ratelimit.Decisio
 			left += newer.unused()
 		}
 		b.decide(ask, left, d)
-		if left <= most/2 {
+		if left <= newer.size/2 {
 			s.kick(ask.Now, most, 0)
 		}
 		return true
