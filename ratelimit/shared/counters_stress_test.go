@@ -66,16 +66,18 @@ func TestSaturationIsExact(t *testing.T) {
 // Whatever is done to counters while calls run, no token is made: what calls kept, the
 // store gave.
 func TestNoTokenIsMadeWhileEverythingChanges(t *testing.T) {
-	const limit = 1_000_000
+	const limit = 10_000_000
 	store := newFaulty()
 	cfg := *eternal(ratelimit.GCRA, limit)
 	ls, cs := limiters(t, store, cfg, 3, shared.Policy{Prefetch: 100})
+	enough := int64(10_000 * testkit.Rounds(1))
 	var kept [4]atomic.Int64
+	var byStore atomic.Int64
 	var done atomic.Bool
 	var callers, changers sync.WaitGroup
 	for i := range 6 {
 		callers.Go(func() {
-			for n := range 4_000 * testkit.Rounds(1) {
+			for n := 0; byStore.Load() < enough; n++ {
 				k := (n + i) % len(kept)
 				d := ls[i%3].AllowN(ratelimit.KeyOf(k), int64(n%3+1))
 				switch {
@@ -83,6 +85,7 @@ func TestNoTokenIsMadeWhileEverythingChanges(t *testing.T) {
 				case n%4 == 0:
 					d.Refund()
 				default:
+					byStore.Add(1)
 					kept[k].Add(d.Taken)
 				}
 			}
@@ -108,7 +111,12 @@ func TestNoTokenIsMadeWhileEverythingChanges(t *testing.T) {
 		_, _ = ls[i%3].Peek(user), cs[i%3].Status()
 		cs[i%3].Collect(func(telemetry.Sample) {})
 	})
-	change(func(i int) { store.fail([]error{errDown, nil, nil, nil}[i%4]) })
+	change(func(i int) {
+		store.fail(nil)
+		if i%64 == 0 {
+			store.fail(errDown)
+		}
+	})
 	callers.Wait()
 	done.Store(true)
 	changers.Wait()
@@ -117,9 +125,6 @@ func TestNoTokenIsMadeWhileEverythingChanges(t *testing.T) {
 		d, err := store.Store.Peek(t.Context(), shared.Rule{Name: "rule", Config: cfg}, ratelimit.KeyOf(k), 1)
 		if err != nil || limit-d.Remaining < kept[k].Load() {
 			t.Errorf("key %d: calls kept %d, the store gave %d, %v", k, kept[k].Load(), limit-d.Remaining, err)
-		}
-		if kept[k].Load() == 0 {
-			t.Error("nothing was admitted")
 		}
 	}
 }
