@@ -65,11 +65,11 @@ func TestStatus(t *testing.T) {
 	})
 }
 
-func TestAServerThatCannotBeInspectedIsAWarning(t *testing.T) {
+func TestAServerThatCannotBeInspectedIsShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := counters(t, told{newFaulty(), errDown}, shared.Options{})
 		synctest.Wait()
-		if st := c.Status(); !slices.Contains(st.Warnings, errDown.Error()) || st.Away {
+		if st := c.Status(); st.Fault != errDown.Error() || st.Away {
 			t.Errorf("%+v", st)
 		}
 	})
