@@ -6,17 +6,16 @@ import (
 	"time"
 
 	"github.com/elixirscope/foundation/clock"
-	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/mode"
 	"github.com/elixirscope/foundation/ratelimit"
 )
 
-// memory is a limiter for each rule, asked by a clock of its own.
+// memory is the counters of each rule, asked by a clock of its own.
 type memory struct {
 	now func() time.Duration
 
-	mu    sync.Mutex // guards rules
-	rules map[string]*ratelimit.Limiter
+	mu    sync.Mutex // guards rules and all below it; the clock is read outside of it
+	rules map[string]*counted
 }
 
 // NewMemoryStore returns an empty store in the memory of this process: the reference
@@ -30,38 +29,30 @@ func NewMemoryStore(now func() time.Duration) Store {
 	if now == nil {
 		now = func() time.Duration { return time.Duration(clock.Now()) }
 	}
-	return &memory{now: now, rules: make(map[string]*ratelimit.Limiter)}
+	return &memory{now: now, rules: make(map[string]*counted)}
 }
 
 // Take implements [Store].
-func (m *memory) Take(ctx context.Context, rule Rule, key ratelimit.Key, cost int64) (ratelimit.Decision, error) {
-	now := clock.Instant(m.now())
-	l, err := m.limiter(ctx, rule, now)
-	if err != nil {
-		return ratelimit.Decision{}, err
-	}
-	var d ratelimit.Decision
-	_, err = l.Admit(ctx, &d, now, &key, cost, -1)
+func (m *memory) Take(ctx context.Context, rule Rule, key ratelimit.Key, cost int64) (d ratelimit.Decision, err error) {
+	err = m.with(ctx, rule, key, func(l *ratelimit.Limiter, now clock.Instant) error {
+		_, err := l.Admit(ctx, &d, now, &key, cost, -1)
+		return err
+	})
 	return d, err
 }
 
 // Peek implements [Store].
-func (m *memory) Peek(ctx context.Context, rule Rule, key ratelimit.Key, cost int64) (ratelimit.Decision, error) {
-	now := clock.Instant(m.now())
-	l, err := m.limiter(ctx, rule, now)
-	if err != nil {
-		return ratelimit.Decision{}, err
-	}
-	return l.PeekAt(now, key, cost), nil
+func (m *memory) Peek(ctx context.Context, rule Rule, key ratelimit.Key, cost int64) (d ratelimit.Decision, err error) {
+	err = m.with(ctx, rule, key, func(l *ratelimit.Limiter, now clock.Instant) error {
+		d = l.PeekAt(now, key, cost)
+		return nil
+	})
+	return d, err
 }
 
 // Reset implements [Store].
 func (m *memory) Reset(ctx context.Context, rule Rule, key ratelimit.Key) error {
-	l, err := m.limiter(ctx, rule, clock.Instant(m.now()))
-	if err != nil {
-		return err
-	}
-	return l.Reset(key, "")
+	return m.with(ctx, rule, key, func(l *ratelimit.Limiter, _ clock.Instant) error { return l.Reset(key, "") })
 }
 
 // TakeAll implements [Store].
@@ -78,31 +69,30 @@ func (m *memory) TakeAll(ctx context.Context, takes []Take) ([]ratelimit.Decisio
 }
 
 // Refund implements [Store].
-func (m *memory) Refund(ctx context.Context, rule Rule, _ ratelimit.Key, d ratelimit.Decision) error {
-	now := clock.Instant(m.now())
-	if _, err := m.limiter(ctx, rule, now); err != nil {
-		return err
-	}
-	d.RefundAt(now)
-	return nil
+func (m *memory) Refund(ctx context.Context, rule Rule, key ratelimit.Key, d ratelimit.Decision) error {
+	return m.with(ctx, rule, key, func(_ *ratelimit.Limiter, now clock.Instant) error {
+		d.RefundAt(now)
+		return nil
+	})
 }
 
-// limiter returns the limiter of a rule as the rule is given now.
-func (m *memory) limiter(ctx context.Context, rule Rule, now clock.Instant) (*ratelimit.Limiter, error) {
+// with calls fn with what counts a key by a rule.
+func (m *memory) with(ctx context.Context, rule Rule, key ratelimit.Key, fn func(*ratelimit.Limiter, clock.Instant) error) error {
 	if ctx.Err() != nil {
-		return nil, fault.New(fault.Spec{Code: fault.Canceled, Component: "rate_limiter", Name: rule.Name, Cause: context.Cause(ctx)})
+		return canceled(ctx, rule.Name)
 	}
-	c := rule.Config
-	c.Parts, c.MaxKeys, c.Mode = 0, 0, mode.Enforce
+	now := clock.Instant(m.now())
+	rule.Config.Parts, rule.Config.MaxKeys, rule.Config.Mode = 0, 0, mode.Enforce
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if l := m.rules[rule.Name]; l != nil {
-		err := l.ReconfigureAt(now, c)
-		return l, err
+	c := m.rules[rule.Name]
+	if c == nil {
+		c = newCounted()
 	}
-	l, err := ratelimit.New(rule.Name, c)
-	if err == nil {
-		m.rules[rule.Name] = l
+	l, err := c.limiter(rule, key, now)
+	if err != nil {
+		return err
 	}
-	return l, err
+	m.rules[rule.Name] = c
+	return fn(l, now)
 }

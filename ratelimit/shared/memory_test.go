@@ -73,3 +73,52 @@ func TestAMemoryStoreKeepsWhatReceiptsNeed(t *testing.T) {
 		t.Errorf("a receipt from before the change of the rule gave something back: %+v", d)
 	}
 }
+
+func TestAMemoryStoreCountsKeysByDifferentRules(t *testing.T) {
+	var now time.Duration
+	s := shared.NewMemoryStore(func() time.Duration { return now })
+	rule := func(limit int64) shared.Rule {
+		return shared.Rule{Name: "rule", Config: ratelimit.Config{Limit: limit, Per: time.Minute}}
+	}
+	left := func(limit int64, key ratelimit.Key, cost int64) int64 {
+		t.Helper()
+		d, err := s.Take(t.Context(), rule(limit), key, cost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d.Remaining
+	}
+	acme, other := ratelimit.KeyOf("acme"), ratelimit.KeyOf("other")
+	for i := range int64(6) { // acme has an override
+		if a, b := left(1_000, acme, 100), left(10, other, 1); a != 900-100*i || b != 9-i {
+			t.Fatalf("%d of 1000 and %d of 10 are left", a, b)
+		}
+	}
+	if n := left(10, acme, 1); n != 0 { // not any more
+		t.Errorf("%d are left", n)
+	}
+	if n := left(1_000, acme, 1); n != 399 {
+		t.Errorf("%d are left", n)
+	}
+	now = 2 * time.Minute // as if never used
+	if n := left(10, acme, 1); n != 9 {
+		t.Errorf("%d are left", n)
+	}
+}
+
+func TestAMemoryStoreForgetsKeysThatMoved(t *testing.T) {
+	var now time.Duration
+	s := shared.NewMemoryStore(func() time.Duration { return now })
+	for i := range 3_000 { // each is counted by another rule before the next comes
+		for limit := range int64(2) {
+			rule := shared.Rule{Name: "rule", Config: ratelimit.Config{Limit: limit + 10, Per: time.Second}}
+			if d, err := s.Take(t.Context(), rule, ratelimit.KeyOf(i), 1); err != nil || d.Remaining != 9 {
+				t.Fatalf("%+v, %v", d, err)
+			}
+		}
+		now += 5 * time.Millisecond
+	}
+	if n := shared.Moved(s, "rule"); n == 0 || n > 2_000 {
+		t.Errorf("%d keys have limiters of their own", n)
+	}
+}
