@@ -39,7 +39,8 @@ func (l *Limiter) Admit(ctx context.Context, d *Decision, now clock.Instant, key
 func (l *Limiter) tryNow(ctx context.Context, d *Decision, k *Key, c call) (ahead int64) {
 	if l.waiting.count.Load() > 0 && c.cost > 0 {
 		s := l.setup.Load()
-		if ahead = l.waiting.ahead(k.Hash(s.config.Parts)); ahead > 0 && s.config.Mode == mode.Enforce {
+		h := k.Hash(s.config.Parts)
+		if ahead = l.waiting.ahead(h); ahead > 0 && s.config.Mode == mode.Enforce && !s.of(h).exempt {
 			c.peek = true
 			l.decide(ctx, d, k, c)
 			d.refuse(exhausted, max(l.turn(d, k, c, ahead), d.RetryAfter, 1))

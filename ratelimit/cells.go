@@ -12,7 +12,8 @@ import (
 // It serves the sliding log and rules whose numbers do not fit the table of
 // [words].
 type cells struct {
-	shards [cellShards]cellShard
+	shards []cellShard
+	shift  int // the high bits of the hash choose the shard
 }
 
 const cellShards = 64
@@ -33,9 +34,12 @@ type cell struct {
 	state state
 }
 
-func newCells() *cells { return &cells{} }
+func newCells(shards int) *cells {
+	n := shardBits(shards)
+	return &cells{shards: make([]cellShard, 1<<n), shift: 64 - n}
+}
 
-func (t *cells) shard(h key.Hash) *cellShard { return &t.shards[h.Hi>>58] }
+func (t *cells) shard(h key.Hash) *cellShard { return &t.shards[h.Hi>>t.shift] }
 
 // visit calls fn with the state of a key under the lock of its shard and stores
 // what fn returns. A key that is not there is unused; it enters only if fn says
@@ -53,6 +57,9 @@ func (t *cells) visit(e *engine, h key.Hash, now clock.Instant, fn visitor) visi
 			c.state = after
 		}
 		return visitDone
+	}
+	if !e.holds(h) {
+		return tableSealed
 	}
 	st, known := e.inherited(h, now)
 	if !known && !e.admitKey() {
@@ -105,7 +112,7 @@ func (s *cellShard) sweepLocked(e *engine, before clock.Instant, n int) (dropped
 
 // sweepSome sweeps a part of one shard if nobody is using it.
 func (t *cells) sweepSome(e *engine, i uint64, before clock.Instant, n int) (looked, dropped int) {
-	s := &t.shards[i%cellShards]
+	s := &t.shards[i%uint64(len(t.shards))]
 	if !s.mu.TryLock() {
 		return 0, 0
 	}

@@ -26,12 +26,17 @@ type call struct {
 func (l *Limiter) quick(d *Decision, k *Key, now clock.Instant, cost int64) bool {
 	s := l.setup.Load()
 	e := s.engine
-	if !s.quick || cost < 0 || cost > e.rule.capacity || l.waiting.count.Load() > 0 {
+	if !s.quick || cost < 0 || l.waiting.count.Load() > 0 {
 		return false
 	}
 	q := question{hash: k.Hash(s.config.Parts), now: now, cost: cost}
+	if s.overrides != nil {
+		if e = s.of(q.hash).quick(); e == nil {
+			return false
+		}
+	}
 	var v verdict
-	if !e.words.ask(e, &q, &v) {
+	if cost > e.rule.capacity || !e.words.ask(e, &q, &v) {
 		return false
 	}
 	d.OK, d.Limit, d.Remaining, d.RetryAfter, d.ResetAfter = v.ok, e.rule.capacity, v.remaining, v.retry, v.reset
@@ -62,7 +67,7 @@ func (l *Limiter) decide(ctx context.Context, d *Decision, k *Key, c call) {
 		}
 		level = s.parent
 	}
-	if d.by == nil { // every rule is off
+	if d.by == nil { // every rule is off, or lets the key pass
 		d.by = l.setup.Load().engine
 		d.Limit = d.by.rule.capacity
 		d.Remaining = d.Limit
@@ -83,10 +88,14 @@ type answer struct {
 // consult asks one rule and reports whether the call may go on.
 func (l *Limiter) consult(ctx context.Context, d *Decision, k *Key, c call, depth int) bool {
 	a := l.ask(ctx, k, c, d, depth)
+	if a.source == Exempt && d.by == nil {
+		d.Source = Exempt
+	}
 	if depth > 0 && !c.peek {
 		l.count(a.kind, a.enforce, k, key.Hash{}, c.now)
 	}
 	switch {
+	case a.source == Exempt:
 	case a.kind == admitted:
 		d.wait = max(d.wait, a.retry) // not 0 only for a reservation
 		if d.kind == admitted {
@@ -114,24 +123,26 @@ func (d *Decision) show(a *answer) {
 
 // ask puts the question to the newest engine, or to the remote, and keeps the receipt.
 func (l *Limiter) ask(ctx context.Context, k *Key, c call, d *Decision, depth int) answer {
-	s := l.setup.Load()
-	if s.remote != nil {
-		return s.askRemote(ctx, k, c, d)
-	}
-	for {
+	for s := l.setup.Load(); ; s = l.newest() {
 		q := question{hash: k.Hash(s.config.Parts), now: c.now, cost: c.cost, patience: int64(c.patience)}
-		if s.config.Mode != mode.Enforce {
+		counted := s.of(q.hash)
+		e := counted.engine
+		switch {
+		case counted.exempt:
+			return answer{source: Exempt}
+		case s.remote != nil:
+			return s.askRemote(ctx, counted, k, c, d)
+		case s.config.Mode != mode.Enforce:
 			q.patience = 0 // shadow mode refuses a turn in the future, and delays nobody
 		}
-		v, kind, ok := s.engine.answer(&q, c.peek)
+		v, kind, ok := e.answer(&q, c.peek)
 		if !ok {
-			s = l.newest()
 			continue
 		}
 		if kind == admitted && !c.peek && c.cost > 0 {
-			d.keep(depth, receipt{s.engine, q.hash, v.mark})
+			d.keep(depth, receipt{e, q.hash, v.mark})
 		}
-		return answer{verdict: v, kind: kind, limit: s.engine.rule.capacity, by: s.engine, enforce: s.config.Mode == mode.Enforce}
+		return answer{verdict: v, kind: kind, limit: e.rule.capacity, by: e, enforce: s.config.Mode == mode.Enforce}
 	}
 }
 

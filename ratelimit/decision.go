@@ -94,8 +94,12 @@ func (r *receipt) refund(now, at clock.Instant, cost int64) {
 		return
 	}
 	l, rule := r.engine.lim, r.engine.rule
-	for s := l.setup.Load(); s.engine.rule == rule; s = l.newest() { // else void: the key counts differently now
-		if s.engine.refund(r.hash, now, given{at, cost, r.mark}) {
+	for s := l.setup.Load(); ; s = l.newest() {
+		e := s.of(r.hash).engine
+		if e.rule != rule || e.voids(r.hash, at) {
+			break // the key counts differently now, or did meanwhile
+		}
+		if e.refund(r.hash, now, given{at, cost, r.mark}) {
 			l.watching.tell(r.hash)
 			break
 		}

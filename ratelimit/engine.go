@@ -8,33 +8,46 @@ import (
 	"github.com/elixirscope/foundation/internal/key"
 )
 
-// engine is one rule and the keys that are counted under it. A limiter has one
-// at a time; a change of the rule makes another, which takes over the keys.
+// engine is one rule and the keys that are counted under it. A limiter has one at a
+// time, and one for each set of numbers that overrides give to some keys. A change of
+// the rule makes another, which takes over the keys.
 type engine struct {
 	lim     *Limiter
 	rule    *rule
 	maxKeys int64
 	since   clock.Instant // when the rule came into force
+	special bool          // holds keys that have an override, and no others
 
 	words    *words // one of the two is the table
 	cells    *cells
 	overflow overflow
 	refunds  refunds
 
-	keys  *atomic.Int64          // in the tables, the previous engine's included; both count in one
-	hand  atomic.Uint64          // where sweepFull continues
-	prev  atomic.Pointer[engine] // while its keys move over, else nil
-	spill atomic.Bool            // new keys are sent to the overflow buckets
+	keys     *atomic.Int64             // in the tables, the previous engine's included; both count in one
+	hand     atomic.Uint64             // where sweepFull continues
+	prev     atomic.Pointer[origin]    // while keys move over, else nil
+	returned atomic.Pointer[returnees] // keys whose receipts from before they came back are void
+	spill    atomic.Bool               // new keys are sent to the overflow buckets
 }
 
 func newEngine(l *Limiter, r *rule, maxKeys int64, now clock.Instant) *engine {
-	e := &engine{lim: l, rule: r, maxKeys: maxKeys, since: now, keys: new(atomic.Int64)}
-	if r.pack.fits {
-		e.words = newWords(maxKeys)
-	} else {
-		e.cells = newCells()
-	}
+	e := newEngineFor(l, r, maxKeys, now)
+	e.makeTable(int(max(maxKeys/keysPerShard, leastShards)), cellShards)
 	return e
+}
+
+// newEngineFor returns an engine that has no table yet.
+func newEngineFor(l *Limiter, r *rule, maxKeys int64, now clock.Instant) *engine {
+	return &engine{lim: l, rule: r, maxKeys: maxKeys, since: now, keys: new(atomic.Int64)}
+}
+
+// makeTable makes the table that the rule needs, with as many shards of either kind.
+func (e *engine) makeTable(words, cells int) {
+	if e.rule.pack.fits {
+		e.words = newWords(words)
+	} else {
+		e.cells = newCells(cells)
+	}
 }
 
 // question is one call that an engine decides about.
@@ -148,9 +161,12 @@ func (e *engine) visitTable(h key.Hash, now clock.Instant, fn visitor) visited {
 // that entering the table gives no free quota. Known is whether the key was in
 // the previous table and therefore has its room already.
 func (e *engine) inherited(h key.Hash, now clock.Instant) (st state, known bool) {
-	if prev := e.prev.Load(); prev != nil {
-		if st, known = prev.remove(h); known {
-			return e.rule.inherit(prev.rule, st, e.since), true
+	if o := e.prev.Load(); o != nil {
+		if st, known = o.leave(e, h); known {
+			return st, true
+		}
+		if st, ok := o.spilled(e, h); ok && !e.rule.spent(st, now) {
+			return st, false
 		}
 	}
 	if st, ok := e.overflow.copy(h); ok && !e.rule.spent(st, now) {
@@ -179,9 +195,11 @@ func (e *engine) evicted() {
 // makeRoom sweeps a little, of one part of the table after the other. It runs
 // before a key that found no room is sent to the overflow buckets.
 func (e *engine) makeRoom(now clock.Instant) bool {
-	shards := cellShards
+	var shards int
 	if e.words != nil {
 		shards = len(e.words.shards)
+	} else {
+		shards = len(e.cells.shards)
 	}
 	for looks := 0; looks < sweepLooks && shards > 0; shards-- {
 		looked, dropped := e.sweepSome(e.hand.Add(1), now.Add(-fullMargin))
@@ -235,18 +253,9 @@ func (e *engine) reset(h key.Hash) bool {
 
 // forgetInherited removes a key that has not moved over yet.
 func (e *engine) forgetInherited(h key.Hash) {
-	if prev := e.prev.Load(); prev != nil {
-		if _, ok := prev.remove(h); ok {
+	if o := e.prev.Load(); o != nil {
+		if _, ok := o.leave(e, h); ok {
 			e.forgetKey()
 		}
 	}
-}
-
-// takeOver moves every key of prev to e, a few at a time, so that no call waits
-// long for a lock.
-func (e *engine) takeOver(prev *engine) {
-	prev.each(func(h key.Hash) {
-		e.visit(h, e.since, func(st state) (state, bool) { return st, false })
-	})
-	e.prev.Store(nil)
 }

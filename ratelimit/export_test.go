@@ -33,3 +33,10 @@ func (d *Decision) Refusal() *fault.Error {
 	}
 	return d.refused()
 }
+
+// ChangeAt is ReconfigureWith at a moment.
+func (l *Limiter) ChangeAt(now clock.Instant, c Config, byKey map[string]Override) error {
+	l.change.Lock()
+	defer l.change.Unlock()
+	return l.reconfigure(now, c, byKey)
+}

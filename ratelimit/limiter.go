@@ -57,13 +57,13 @@ type Limiter struct {
 
 // setup is everything about a limiter that can be changed, seen as a whole.
 type setup struct {
-	engine   *engine
-	quick    bool   // enforced, no parent, no remote, and the table is lock-free: see Limiter.quick
-	config   Config // with its defaults filled in
-	given    Config // as it was configured
-	parent   *Limiter
-	remote   Remote // nil: the limiter counts by itself
-	revision uint64
+	class                // of every key that has no override
+	quick     bool       // enforced, no parent, no remote, and the table is lock-free: see Limiter.quick
+	given     Config     // as it was configured
+	overrides *overrides // nil without any
+	parent    *Limiter
+	remote    Remote // nil: the limiter counts by itself
+	revision  uint64
 }
 
 // ready returns s with what follows from the rest filled in.
@@ -82,7 +82,7 @@ type options struct {
 // WithBus makes the limiter emit its events on b; nil is legal.
 func WithBus(b *telemetry.Bus) Option { return func(o *options) { o.bus = b } }
 
-// New returns a limiter for the rule cfg, or a [fault.InvalidConfig] with every
+// New returns a limiter for the rule cfg without overrides, or a [fault.InvalidConfig] with every
 // fault of the name and of cfg.
 func New(name string, cfg Config, opts ...Option) (*Limiter, error) {
 	var o options
@@ -102,7 +102,8 @@ func New(name string, cfg Config, opts ...Option) (*Limiter, error) {
 		keysOverflowed: telemetry.TopicOf[KeysOverflowed](o.bus),
 	}
 	full := cfg.withDefaults()
-	first := setup{config: full, given: cfg, revision: 1, engine: newEngine(l, newRule(full, nil), int64(full.MaxKeys), clock.Now())}
+	first := setup{class: class{config: full}, given: cfg, revision: 1}
+	first.engine = newEngine(l, newRule(full, nil), int64(full.MaxKeys), clock.Now())
 	l.setup.Store(first.ready())
 	return l, nil
 }
@@ -154,11 +155,11 @@ func (l *Limiter) Reset(key Key, actor string) error {
 	s := l.setup.Load()
 	h := key.Hash(s.config.Parts)
 	if s.remote != nil {
-		if err := s.remote.Reset(context.Background(), s.remoteCall(&key, call{now: clock.Now()})); err != nil {
+		if err := s.remote.Reset(context.Background(), s.remoteCall(s.of(h), &key, call{now: clock.Now()})); err != nil {
 			return unreachable(context.Background(), l.name, err)
 		}
 	}
-	for !s.engine.reset(h) { // replaced meanwhile
+	for !s.of(h).engine.reset(h) { // replaced meanwhile
 		s = l.newest()
 		h = key.Hash(s.config.Parts)
 	}

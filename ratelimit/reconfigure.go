@@ -1,8 +1,12 @@
 package ratelimit
 
-import "github.com/elixirscope/foundation/clock"
+import (
+	"maps"
 
-// Reconfigure changes the rule. What keys have taken stays taken and runs off at
+	"github.com/elixirscope/foundation/clock"
+)
+
+// Reconfigure changes the rule and keeps its overrides. What keys have taken stays taken and runs off at
 // the new rate from now on; only a change of Parts begins anew, because the keys
 // themselves become others. An equal configuration changes nothing. A faulty one
 // is refused with all its faults and leaves everything as it is.
@@ -15,50 +19,38 @@ func (l *Limiter) Reconfigure(cfg Config) error { return l.ReconfigureAt(clock.N
 // ReconfigureAt is [Limiter.Reconfigure] for a caller that has a clock of its own and
 // calls [Limiter.Admit] by it.
 func (l *Limiter) ReconfigureAt(now clock.Instant, cfg Config) error {
-	ps := cfg.problems()
-	if err := ps.Err(component, l.name); err != nil {
-		return err
-	}
 	l.change.Lock()
 	defer l.change.Unlock()
+	return l.reconfigure(now, cfg, l.setup.Load().overrides.all())
+}
+
+// ReconfigureWith is [Limiter.Reconfigure] and [Limiter.SetOverrides] in one, for overrides that go with the new
+// rule and not with the old one.
+func (l *Limiter) ReconfigureWith(cfg Config, byKey map[string]Override) error {
+	l.change.Lock()
+	defer l.change.Unlock()
+	return l.reconfigure(clock.Now(), cfg, byKey)
+}
+
+// reconfigure makes cfg the rule and byKey its overrides.
+// REQUIRES: l.change is held.
+func (l *Limiter) reconfigure(now clock.Instant, cfg Config, byKey map[string]Override) error {
 	old := l.setup.Load()
-	if old.given == cfg {
+	if old.given == cfg && maps.Equal(old.overrides.all(), byKey) {
 		return nil
+	}
+	ps := cfg.problems()
+	if ps = append(ps, cfg.overrideProblems(byKey)...); len(ps) > 0 {
+		return ps.Err(component, l.name)
 	}
 	next := *old
 	next.given, next.config, next.revision = cfg, cfg.withDefaults(), old.revision+1
-	r := newRule(next.config, old.engine.rule)
-	if r.same(old.engine.rule) {
-		r = old.engine.rule // receipts stay good
-	}
-	switch {
-	case next.config.Parts != old.config.Parts:
-		fresh := *r // a rule of its own: receipts of the old keys are void
-		next.engine = newEngine(l, &fresh, int64(next.config.MaxKeys), now)
-	case r != old.engine.rule || next.config.MaxKeys != old.config.MaxKeys:
-		l.replaceEngine(now, &next, r, old.engine)
-		return nil
-	}
-	l.publish(&next)
+	c := change{lim: l, old: old, next: &next, at: now, anew: next.config.Parts != old.config.Parts}
+	c.planOverrides(byKey)
+	c.planRule()
+	c.publish()
+	c.move()
 	return nil
-}
-
-// replaceEngine publishes next with an engine that takes over the keys of old.
-// REQUIRES: l.change is held.
-func (l *Limiter) replaceEngine(now clock.Instant, next *setup, r *rule, old *engine) {
-	e := newEngine(l, r, int64(next.config.MaxKeys), now)
-	e.keys = old.keys
-	if r == old.rule { // receipts stay good
-		e.refunds.sums.Store(old.refunds.opened())
-	}
-	e.prev.Store(old)
-	next.engine = e
-	l.swap.Lock()
-	old.seal()
-	e.overflow.inherit(e, old)
-	l.publish(next)
-	l.swap.Unlock()
-	e.takeOver(old)
 }
 
 // newest waits until a replacement that has begun is published, and returns it.

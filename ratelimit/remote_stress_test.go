@@ -39,7 +39,7 @@ func TestNoReceiptIsLostWhileRemotesChange(t *testing.T) {
 	var callers, changers sync.WaitGroup
 	for i := range 4 {
 		callers.Go(func() {
-			for n := range 20_000 {
+			for n := 0; n < 20_000 || remotes[0].taken.Load() == 0 || remotes[1].taken.Load() == 0; n++ {
 				d := l.AllowN(ratelimit.KeyOf(n%7, i), int64(n%3+1))
 				if !d.OK {
 					t.Error("refused")

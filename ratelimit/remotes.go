@@ -35,21 +35,21 @@ func (h *held) refund(now, at clock.Instant, cost int64) {
 	}
 }
 
-// remoteCall is what a remote is asked about a call.
-func (s *setup) remoteCall(k *Key, c call) RemoteCall {
-	return RemoteCall{Rule: s.engine.lim.name, Config: &s.config, Key: k.First(s.config.Parts), Cost: c.cost, Now: c.now}
+// remoteCall is what a remote is asked about a call of a key that is counted so.
+func (s *setup) remoteCall(counted *class, k *Key, c call) RemoteCall {
+	return RemoteCall{Rule: s.engine.lim.name, Config: &counted.config, Key: k.First(s.config.Parts), Cost: c.cost, Now: c.now}
 }
 
 // askRemote is [Limiter.ask] for a limiter that counts elsewhere. No turn lies in the
 // future there: a call is admitted now or not at all.
-func (s *setup) askRemote(ctx context.Context, k *Key, c call, d *Decision) answer {
-	e := s.engine
+func (s *setup) askRemote(ctx context.Context, counted *class, k *Key, c call, d *Decision) answer {
+	e := counted.engine
 	a := answer{kind: costKind(e.rule, c.cost), limit: e.rule.capacity, by: e, enforce: s.config.Mode == mode.Enforce}
 	if a.kind != admitted {
-		s.lookRemote(ctx, k, c, &a)
+		s.lookRemote(ctx, counted, k, c, &a)
 		return a
 	}
-	ask := s.remoteCall(k, c)
+	ask := s.remoteCall(counted, k, c)
 	told, err := s.exchange(ctx, ask, c.peek)
 	if err != nil {
 		a.err = unreachable(ctx, ask.Rule, err)
@@ -76,12 +76,12 @@ func (s *setup) exchange(ctx context.Context, ask RemoteCall, peek bool) (Decisi
 
 // lookRemote fills in the numbers as they are now of a call that the rule never admits,
 // which needs nobody to decide it.
-func (s *setup) lookRemote(ctx context.Context, k *Key, c call, a *answer) {
-	if s.engine.rule.capacity == 0 {
+func (s *setup) lookRemote(ctx context.Context, counted *class, k *Key, c call, a *answer) {
+	if counted.engine.rule.capacity == 0 {
 		return
 	}
 	c.cost = 0
-	if told, err := s.remote.Peek(ctx, s.remoteCall(k, c)); err == nil {
+	if told, err := s.remote.Peek(ctx, s.remoteCall(counted, k, c)); err == nil {
 		a.tell(&told)
 	}
 	a.ok, a.retry = false, 0

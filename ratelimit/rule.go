@@ -45,6 +45,9 @@ func newRule(c Config, prev *rule) *rule {
 	return r
 }
 
+// most is the greatest count that a state of r may have.
+func (r *rule) most() int64 { return max(r.peak, r.capacity) }
+
 // same reports whether two rules count alike.
 func (r *rule) same(o *rule) bool {
 	return r.algorithm == o.algorithm && r.limit == o.limit && r.capacity == o.capacity && r.per == o.per

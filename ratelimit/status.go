@@ -9,6 +9,7 @@ type Status struct {
 	Revision    uint64 // rises with every change of the configuration
 	Parent      string // empty without one
 	Remote      bool   // whether a [Remote] counts: then TrackedKeys, Evictions and Overflowed are of what was counted here before
+	Overrides   int    // keys that have numbers of their own, or none
 	Allowed     uint64 // calls admitted, those not counted that shadow mode let pass
 	Denied      uint64 // calls refused, by this rule or a parent that was asked for it
 	WouldRefuse uint64 // calls that only shadow mode let pass
@@ -35,7 +36,7 @@ func (l *Limiter) numbers() Status {
 	st := Status{
 		Name: l.name, Config: s.config, Revision: s.revision,
 		Allowed: l.allowed.Load(), Denied: l.denied.Load(), WouldRefuse: l.wouldRefuse.Load(),
-		TrackedKeys: s.engine.keys.Load(), Evictions: l.evictions.Load(), Overflowed: l.overflowed.Load(),
+		TrackedKeys: s.tracked(), Overrides: s.overrides.len(), Evictions: l.evictions.Load(), Overflowed: l.overflowed.Load(),
 		Waiting: l.waiting.count.Load(),
 	}
 	st.Remote = s.remote != nil

@@ -49,7 +49,7 @@ func TestASealedTableAnswersNobody(t *testing.T) {
 func replaced(l *Limiter, old *engine, now clock.Instant) *engine {
 	next := newEngine(l, old.rule, old.maxKeys, now)
 	next.keys = old.keys
-	next.prev.Store(old)
+	next.prev.Store(&origin{&setup{class: class{engine: old}}, now})
 	old.seal()
 	return next
 }
@@ -91,7 +91,8 @@ func TestKeysThatHaveNotMovedYetAreFoundAndCountedOnce(t *testing.T) {
 			t.Error("it was not reset")
 		}
 		want(3)
-		e.takeOver(old)
+		old.each(func(h key.Hash) { e.bring(h, now) })
+		e.prev.Store(nil)
 		want(3)
 		if v := ask(e, "is reset", 1); !v.ok || v.remaining != 1 {
 			t.Errorf("after the reset %+v", v)

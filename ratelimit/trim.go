@@ -13,11 +13,15 @@ const slotBytes = 24
 // others allow, and returns about how many bytes that has freed. No answer changes. Tables of
 // rules that keep more than a word of a key shrink by themselves: there only the keys go.
 func (l *Limiter) Trim() (freed int64) {
-	e, now := l.setup.Load().engine, clock.Now()
-	if e.words != nil {
-		return e.words.trim(e, now)
+	now := clock.Now()
+	for e := range l.setup.Load().engines() {
+		if e.words != nil {
+			freed += e.words.trim(e, now)
+		} else {
+			freed += e.cells.trim(e, now)
+		}
 	}
-	return e.cells.trim(e, now)
+	return freed
 }
 
 func (t *words) trim(e *engine, now clock.Instant) (freed int64) {

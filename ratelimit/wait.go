@@ -74,7 +74,7 @@ func (l *Limiter) queue(ctx context.Context, d *Decision, k *Key, c call) error 
 	defer l.waiting.leave(w)
 	c.now = clock.Now()
 	wait := max(l.turn(d, k, c, ahead), d.RetryAfter)
-	if late(ctx, wait) || !l.mayWait(wait, c.cost) {
+	if late(ctx, wait) || !l.mayWait(wait, k, c.cost) {
 		d.refuse(tooLong, wait)
 		return d.Err()
 	}
@@ -118,8 +118,9 @@ func late(ctx context.Context, wait time.Duration) bool {
 }
 
 // mayWait reports whether the rule lets a call wait so long.
-func (l *Limiter) mayWait(wait time.Duration, cost int64) bool {
-	r := l.setup.Load().engine.rule
+func (l *Limiter) mayWait(wait time.Duration, k *Key, cost int64) bool {
+	s := l.setup.Load()
+	r := s.of(k.Hash(s.config.Parts)).engine.rule
 	if r.algorithm != LeakyBucket {
 		return true
 	}
@@ -131,14 +132,16 @@ func (l *Limiter) mayWait(wait time.Duration, cost int64) bool {
 // would be if those had gone for whom it was refused; whoever has come since adds to it.
 func (l *Limiter) turn(d *Decision, k *Key, c call, ahead int64) (wait time.Duration) {
 	for s := l.setup.Load(); ; s = l.newest() {
-		r := s.engine.rule
+		h := k.Hash(s.config.Parts)
+		e := s.of(h).engine
+		r := e.rule
 		if !paced(r.algorithm) || c.cost > r.capacity {
 			return 0
 		}
 		if s.remote != nil {
 			return time.Duration(addCapped(int64(d.RetryAfter), product(max(ahead-c.ahead, 0), r.p).ceil(r.q)))
 		}
-		done := s.engine.look(k.Hash(s.config.Parts), c.now, func(st state) { wait = r.turn(st, c.now, ahead, c.cost) })
+		done := e.look(h, c.now, func(st state) { wait = r.turn(st, c.now, ahead, c.cost) })
 		if done != tableSealed {
 			return wait
 		}

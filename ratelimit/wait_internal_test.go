@@ -161,7 +161,7 @@ func TestAResetThatMeetsAChangeWaitsForIt(t *testing.T) {
 	old := next.engine
 	next.engine = newEngine(l, old.rule, old.maxKeys, old.since)
 	next.engine.keys = old.keys
-	next.engine.prev.Store(old)
+	next.engine.prev.Store(&origin{l.setup.Load(), old.since})
 	old.seal()
 	var wg sync.WaitGroup
 	wg.Go(func() { _ = l.Reset(k, "") })

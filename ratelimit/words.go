@@ -66,15 +66,19 @@ type slot struct {
 }
 
 const (
+	leastShards  = 8
 	keysPerShard = 8192 // a shard's table is replaced within a fraction of a millisecond
 	leastSlots   = 8
 	moveStep     = 32
 )
 
-func newWords(maxKeys int64) *words {
-	n := bits.Len64(uint64(max(maxKeys/keysPerShard, 8) - 1))
+func newWords(shards int) *words {
+	n := shardBits(shards)
 	return &words{shards: make([]wordShard, 1<<n), shift: 64 - n}
 }
+
+// shardBits returns how many bits tell at least so many shards apart.
+func shardBits(shards int) int { return bits.Len64(uint64(shards - 1)) }
 
 func (t *words) shard(h key.Hash) *wordShard { return &t.shards[h.Hi>>t.shift] }
 
@@ -153,6 +157,9 @@ func (t *words) visit(e *engine, h key.Hash, now clock.Instant, fn visitor) visi
 	if at := s.bringLocked(e, h); at != nil {
 		s.changeLocked(e, at, fn)
 		return visitDone
+	}
+	if !e.holds(h) {
+		return tableSealed
 	}
 	st, known := e.inherited(h, now)
 	if !known && !e.admitKey() {
