@@ -16,16 +16,14 @@ type change struct {
 	at        clock.Instant
 	anew      bool // the keys are others: no state is carried over
 
-	kept    map[*engine]bool // of overrides, in both setups
-	gaining []*engine        // those that keys move to
-	back    []key.Hash       // keys that come back to the rule
-	peak    int64            // the greatest count that these may have
+	gaining []*engine  // those that keys move to
+	back    []key.Hash // keys that come back to the rule
+	peak    int64      // the greatest count that these may have
 }
 
 // planOverrides makes the table of overrides and the engines that it needs.
 func (c *change) planOverrides(byKey map[string]Override) {
 	c.peak = c.old.engine.rule.most()
-	c.kept = make(map[*engine]bool)
 	if c.next.overrides = nil; len(byKey) > 0 {
 		c.next.overrides = newOverrides(byKey)
 		for text, o := range byKey {
@@ -69,7 +67,6 @@ func (c *change) planClasses() {
 		r := newRule(class.config, &rule{peak: s.peak})
 		if before := c.old.overrides.like(class); !s.other && !c.anew && r.same(before.engine.rule) {
 			class.engine = before.engine
-			c.kept[class.engine] = true
 			continue
 		}
 		class.engine = newSpecialEngine(c.lim, r, class.keys, c.at)
@@ -129,19 +126,14 @@ func (c *change) planRule() {
 	}
 }
 
-// publish makes the next setup what calls are decided by.
+// publish makes the next setup what calls are decided by. An engine of overrides needs no
+// seal: a key that has left it does not come back, see [engine.holds].
 func (c *change) publish() {
 	c.lim.swap.Lock()
 	defer c.lim.swap.Unlock()
-	if !c.anew {
-		for e := range c.old.engines() {
-			if e != c.next.engine && !c.kept[e] {
-				e.seal()
-			}
-		}
-		if c.next.engine != c.old.engine {
-			c.next.engine.overflow.inherit(c.next.engine, c.old.engine)
-		}
+	if before, after := c.old.engine, c.next.engine; before != after && !c.anew {
+		before.seal()
+		after.overflow.inherit(after, before)
 	}
 	c.lim.publish(c.next)
 }

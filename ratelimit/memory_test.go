@@ -54,3 +54,22 @@ func TestKeysCostLessThan100BytesWhileTablesGrow(t *testing.T) {
 	}
 	runtime.KeepAlive(l)
 }
+
+// An override costs little beside what was configured, and its key as much as any other.
+func TestWhatOverridesCost(t *testing.T) {
+	const keys = 100_000
+	byKey := plans(keys)
+	before := heap()
+	l := overridden(t, ratelimit.Config{Limit: 100, Per: time.Hour}, byKey)
+	table := heap() - before
+	for name := range byKey {
+		l.Allow(ratelimit.KeyOf(name))
+	}
+	used := heap() - before - table
+	t.Logf("%d bytes for each override, %d for each of their keys", table/keys, used/keys)
+	if table/keys > 250 || used/keys > 100 {
+		t.Errorf("%d bytes for each override, %d for each of their keys", table/keys, used/keys)
+	}
+	runtime.KeepAlive(l)
+	runtime.KeepAlive(byKey)
+}

@@ -28,18 +28,20 @@ func (c *class) quick() *engine {
 }
 
 // overrides finds the class of a key by the hash that a call computes anyway: an
-// open-addressed table that is never changed. Keys that have no override pay for a look
-// at a slot or two.
+// open-addressed table that is never changed. The tags are a byte of each slot's hash, beside
+// each other: calls of keys that have no override look at one or two of these, and
+// stay in the cache of the processor.
 type overrides struct {
 	given   map[string]Override
+	tags    []uint8 // 0 where the slot is free
 	slots   []overrideSlot
 	classes map[numbers]*class
 	keys    int
 }
 
 type overrideSlot struct {
-	hash  key.Hash // Hi is 0 while the slot is free
-	class *class
+	hash  key.Hash
+	class *class // nil while the slot is free
 }
 
 // numbers tell one class of a rule from another.
@@ -58,7 +60,9 @@ func (c *class) numbers() numbers {
 
 func newOverrides(given map[string]Override) *overrides {
 	n := 1 << bits.Len(uint(len(given)*3/2)) // at most two thirds full
-	return &overrides{given: maps.Clone(given), slots: make([]overrideSlot, n), classes: make(map[numbers]*class)}
+	return &overrides{
+		given: maps.Clone(given), tags: make([]uint8, n), slots: make([]overrideSlot, n), classes: make(map[numbers]*class),
+	}
 }
 
 // add adds a key.
@@ -72,8 +76,15 @@ func (o *overrides) add(k Key, c Config, exempt bool) {
 	of.keys++
 	o.keys++
 	h := k.Hash(key.All)
-	*o.slot(h) = overrideSlot{h, of}
+	i := h.Lo & uint64(len(o.tags)-1)
+	for o.tags[i] != 0 {
+		i = (i + 1) & uint64(len(o.tags)-1)
+	}
+	o.tags[i], o.slots[i] = tagOf(h), overrideSlot{h, of}
 }
+
+// tagOf is made of bits that choose neither the slot nor, in the table of the rule, the shard.
+func tagOf(h key.Hash) uint8 { return uint8(h.Hi>>8) | 1 }
 
 // like returns the class with the same numbers, nil if there is none.
 func (o *overrides) like(c *class) *class {
@@ -83,14 +94,15 @@ func (o *overrides) like(c *class) *class {
 	return o.classes[c.numbers()]
 }
 
-// slot returns the slot of a key, or the free one where it would be.
-func (o *overrides) slot(h key.Hash) *overrideSlot {
-	mask := uint64(len(o.slots) - 1)
-	for i := h.Lo; ; i++ {
-		if s := &o.slots[i&mask]; s.hash == h || s.hash.Hi == 0 {
-			return s
+// find returns the class of a key, nil if it has no override.
+func (o *overrides) find(h key.Hash) *class {
+	tag, mask := tagOf(h), uint64(len(o.tags)-1)
+	for i := h.Lo & mask; o.tags[i] != 0; i = (i + 1) & mask {
+		if o.tags[i] == tag && o.slots[i].hash == h {
+			return o.slots[i].class
 		}
 	}
+	return nil
 }
 
 func (o *overrides) len() int {
@@ -123,7 +135,7 @@ func (o *overrides) each() iter.Seq2[key.Hash, *class] {
 			return
 		}
 		for i := range o.slots {
-			if s := &o.slots[i]; s.hash.Hi != 0 && !yield(s.hash, s.class) {
+			if s := &o.slots[i]; s.class != nil && !yield(s.hash, s.class) {
 				return
 			}
 		}
@@ -135,7 +147,7 @@ func (s *setup) of(h key.Hash) *class {
 	if s.overrides == nil {
 		return &s.class
 	}
-	if c := s.overrides.slot(h).class; c != nil {
+	if c := s.overrides.find(h); c != nil {
 		return c
 	}
 	return &s.class
