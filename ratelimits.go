@@ -31,11 +31,12 @@ func (f *Foundation) rateLimits() section {
 	}
 }
 
-// changeLimiter gives a limiter its settings, its parent, which is prepared before it, and what it is counted by.
+// changeLimiter gives a limiter its settings, its overrides, its parent, which is prepared before it, and
+// what it is counted by.
 func changeLimiter(t *transition, l *ratelimit.Limiter, name string, r config.RateLimit) {
 	parent := partsOf[*ratelimit.Limiter](t.next, rateLimitSection)[r.Parent] // nil without one
 	t.steps = append(t.steps, func() error {
-		if err := l.Reconfigure(r.Config); err != nil {
+		if err := l.ReconfigureWith(r.Config, r.Overrides); err != nil {
 			return err
 		}
 		l.SetRemote(remoteOf(t.next, name, r))

@@ -138,6 +138,7 @@ func (k *checker) breaker(path yamlx.Path, _ string, b Breaker) {
 
 func (k *checker) rateLimit(path yamlx.Path, name string, r RateLimit) {
 	k.part(path, r.Validate(), r.Warnings()...)
+	k.part(path, r.ValidateOverrides(r.Overrides))
 	if refers(k, path.Key("parent"), r.Parent, "rate_limits", k.c.RateLimits) {
 		k.parentCycle(path, name)
 	}

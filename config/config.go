@@ -88,7 +88,7 @@ type Events struct {
 type Memory struct {
 	// Off switches the section off, which is the word off in the place of the mapping. The
 	// other fields are zero then.
-	Off           bool `yaml:",off"`
+	Off           bool `yaml:",word=off"`
 	memory.Config `yaml:",inline"`
 }
 
@@ -118,6 +118,10 @@ type RateLimit struct {
 	// Prefetch is how many calls of a busy key are taken from the shared store ahead, so that most of them cost no
 	// round trip; at most a quarter of what the rule admits at once. Default none. It needs scope: shared.
 	Prefetch int64 `yaml:"prefetch"`
+	// Overrides are what single keys are counted by instead, by the text of a key: its first
+	// parts, as many as the rule looks at, percent-encoded and joined by "/". A mapping of
+	// limit, per and burst, where what is left out is the rule's, or the word exempt.
+	Overrides map[string]ratelimit.Override `yaml:"overrides" config:"anykey"`
 }
 
 // Pool is a pool of workers.

@@ -130,10 +130,11 @@ func (d *differ) group() {
 // fields lists what differs below a path.
 func (d *differ) fields(below yamlx.Path) []FieldChange {
 	var out []FieldChange
-	for _, path := range slices.Sorted(slices.Values(d.below[below])) {
+	single, keys := d.overrides(below)
+	for _, path := range slices.Sorted(slices.Values(single)) {
 		out = append(out, FieldChange{path[len(below):].String(), d.before[path].Shown, d.after[path].Shown})
 	}
-	return out
+	return append(out, d.overrideChanges(below, keys)...)
 }
 
 // named compares the parts of one kind.

@@ -18,7 +18,7 @@ const healthSection = "health"
 type Health struct {
 	// Off switches the section off, which is the word off in the place of the mapping. The
 	// other fields are zero then.
-	Off bool `yaml:",off"`
+	Off bool `yaml:",word=off"`
 	// Checks are the checks, by name.
 	Checks map[string]HealthCheck `yaml:"checks"`
 	// Parts gives parts of the layer, as in "breakers/payments", a say that they do not have by themselves; default none: their trouble is a warning.

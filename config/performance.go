@@ -14,7 +14,7 @@ import (
 type Performance struct {
 	// Off switches the section off, which is the word off in the place of the mapping. The
 	// other fields are zero then.
-	Off         bool `yaml:",off"`
+	Off         bool `yaml:",word=off"`
 	perf.Config `yaml:",inline"`
 	// Webhook is the http or https URL that alerts are sent to, as JSON by POST. Default none.
 	Webhook Secret `yaml:"webhook" config:"secret,local"`

@@ -78,7 +78,7 @@ func (c Config) overrideProblems(byKey map[string]Override) (ps fault.Problems) 
 	for text, o := range byKey {
 		k := ParseKey(text)
 		add := func(field string, value any, format string, args ...any) {
-			ps.Add("overrides["+strconv.Quote(text)+"]"+field, value, format, args...)
+			ps.Add(overridesField(text)+field, value, format, args...)
 		}
 		switch other, twice := known[k.Hash(key.All)]; {
 		case full.Parts < 0:
@@ -88,7 +88,12 @@ func (c Config) overrideProblems(byKey map[string]Override) (ps fault.Problems) 
 		case k.Len() > full.Parts:
 			add("", "", "has %d parts, and the rule looks at %d; did you mean %q?", k.Len(), full.Parts, k.First(full.Parts).Text())
 		case twice:
-			add("", "", "is the same key as %q; keep one of them, best as %q", min(text, other), k.Text())
+			more, kept := max(text, other), min(text, other)
+			if more == k.Text() { // as the key is shown
+				more, kept = kept, more
+			}
+			ps.Add(overridesField(more), "", "is the same key as %q; keep one of them", kept)
+			known[k.Hash(key.All)] = kept
 		default:
 			known[k.Hash(key.All)] = text
 		}
@@ -101,6 +106,8 @@ func (c Config) overrideProblems(byKey map[string]Override) (ps fault.Problems) 
 	})
 	return ps
 }
+
+func overridesField(text string) string { return "overrides[" + strconv.Quote(text) + "]" }
 
 func (o Override) problems(c Config) (ps fault.Problems) {
 	switch {

@@ -169,7 +169,7 @@ func TestOverridesThatCannotBeAreRefusedTogether(t *testing.T) {
 	for _, want := range []string{
 		`overrides[""]: is no key; an empty part is written "-"`,
 		`overrides["a/b/c"]: has 3 parts, and the rule looks at 2; did you mean "a/b"?`,
-		`is the same key as "a`, `best as "a%20b"`,
+		`overrides["a b"]: is the same key as "a%20b"; keep one of them`,
 		`overrides["both"]: is exempt and has numbers; keep one of them`,
 		`overrides["empty"]: says nothing: give limit, per or burst, or the word exempt`,
 		`overrides["less"].burst -1: must be at least 1`,

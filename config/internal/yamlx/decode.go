@@ -25,7 +25,8 @@ type Decoder struct {
 // layout is what a struct says about itself.
 type layout struct {
 	fields []field
-	off    int // see [switchOf]
+	index  int // see [switchOf]
+	word   string
 }
 
 func (d *Decoder) layout(t reflect.Type) layout {
@@ -34,7 +35,8 @@ func (d *Decoder) layout(t reflect.Type) layout {
 		if d.known == nil {
 			d.known = make(map[reflect.Type]layout)
 		}
-		known = layout{fields(t), switchOf(t)}
+		known.fields = fields(t)
+		known.index, known.word = switchOf(t)
 		d.known[t] = known
 	}
 	return known
@@ -42,16 +44,16 @@ func (d *Decoder) layout(t reflect.Type) layout {
 
 func (d *Decoder) fields(t reflect.Type) []field { return d.layout(t).fields }
 
-// off returns the field that says that a struct is off; the zero Value if v is none that
-// can be.
-func (d *Decoder) off(v reflect.Value) reflect.Value {
+// word returns the field that a word stands for in the place of a struct, and the word; the
+// zero Value if v has none.
+func (d *Decoder) word(v reflect.Value) (set reflect.Value, word string) {
 	if v.Kind() != reflect.Struct {
-		return reflect.Value{}
+		return reflect.Value{}, ""
 	}
-	if i := d.layout(v.Type()).off; i >= 0 {
-		return v.Field(i)
+	if known := d.layout(v.Type()); known.index >= 0 {
+		return v.Field(known.index), known.word
 	}
-	return reflect.Value{}
+	return reflect.Value{}, ""
 }
 
 // Conceal adds every single value of n to the secrets.
@@ -171,12 +173,12 @@ func (d *Decoder) wants(path Path, n *Node, kind Kind, t reflect.Type) bool {
 }
 
 func (d *Decoder) structure(path Path, n *Node, v reflect.Value) {
-	if off := d.off(v); off.IsValid() && n.Kind == Scalar && !n.Null {
-		if n.Text != offWord && holdsSecret(v.Type()) {
+	if set, word := d.word(v); set.IsValid() && n.Kind == Scalar && !n.Null {
+		if n.Text != word && holdsSecret(v.Type()) {
 			d.Conceal(n)
 		}
-		n.field = &tag{off: true}
-		d.scalar(path, n, off, *n.field)
+		n.field = &tag{word: word}
+		d.scalar(path, n, set, *n.field)
 		return
 	}
 	if !d.wants(path, n, Mapping, v.Type()) {

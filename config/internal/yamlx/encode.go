@@ -92,8 +92,8 @@ func (e *encoder) node(path Path, v reflect.Value, t tag) *yaml.Node {
 	if !v.IsValid() || v.IsZero() {
 		return nil
 	}
-	if off := e.known.off(v); off.IsValid() && off.Bool() {
-		v, t.off = off, true
+	if set, word := e.known.word(v); set.IsValid() && set.Bool() {
+		v, t.word = set, word
 	}
 	if text, veiled := e.veil(path, v, t.secret); veiled {
 		return plain(text)
@@ -181,9 +181,9 @@ func scalarNode(v reflect.Value, t tag) *yaml.Node {
 		return plain(string(text))
 	}
 	switch {
-	case t.off && v.Bool():
-		return plain(offWord)
-	case t.off:
+	case t.word != "" && v.Bool():
+		return plain(t.word)
+	case t.word != "":
 		return plain(onWord)
 	case t.zero && (v.CanInt() && v.Int() < 0 || v.CanFloat() && v.Float() < 0):
 		return bare("0", "!!int")

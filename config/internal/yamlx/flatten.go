@@ -30,12 +30,14 @@ type flattener struct {
 
 // value lists v, which stands at place; the path is what it goes by.
 func (f *flattener) value(path, place Path, v reflect.Value, t tag) {
+	pointed := false
 	for v.IsValid() && (v.Kind() == reflect.Pointer || v.Kind() == reflect.Interface) {
+		pointed = pointed || v.Kind() == reflect.Pointer
 		v = v.Elem()
 	}
-	if off := f.known.off(v); off.IsValid() { // it counts that it is there
-		f.leaf(path, place, off, tag{off: true, local: t.local})
-		if off.Bool() {
+	if set, word := f.known.word(v); set.IsValid() && (set.Bool() || pointed) { // it counts that it is there
+		f.leaf(path, place, set, tag{word: word, local: t.local})
+		if set.Bool() {
 			return
 		}
 	}

@@ -13,14 +13,14 @@ import (
 // The limits of a file. They are far above what a person writes and far below
 // what would make the process slow.
 const (
-	MaxBytes = 4 << 20  // of the whole file
+	MaxBytes = 8 << 20  // of the whole file
 	MaxText  = 64 << 10 // of one key or value
 	MaxDepth = 32       // of nesting
-	MaxNodes = 100_000  // after aliases are resolved
+	MaxNodes = 500_000  // after aliases are resolved: 100,000 overrides of a rate limit with three numbers each
 	// maxMarks bounds what may begin a value or a key in the text. The library builds a
-	// tree of half a kilobyte for each of them before we see one, and a text of 4 MiB
-	// has room for two million.
-	maxMarks  = 3 * MaxNodes
+	// tree of half a kilobyte for each of them before we see one, and a text of 8 MiB
+	// has room for four million.
+	maxMarks  = 2 * MaxNodes
 	maxFaults = 100 // reported of one file; what is behind them is left for the next try
 )
 

@@ -26,14 +26,19 @@ func (p Path) Key(key string) Path {
 func (p Path) Index(i int) Path { return p + "/" + Path(strconv.Itoa(i)) }
 
 // Join returns the path of a field that a part named with dots, as in
-// "options.dsn" or "routes[0].match".
+// "options.dsn", "routes[0].match" or, for a key of any text, `overrides["a.b/c"].limit`.
 func (p Path) Join(field string) Path {
 	if field == "" {
 		return p
 	}
 	for field != "" {
 		var key string
-		if inner, ok := strings.CutPrefix(field, "["); ok {
+		inner, ok := strings.CutPrefix(field, "[")
+		quoted, err := strconv.QuotedPrefix(inner)
+		if ok && err == nil && strings.HasPrefix(inner[len(quoted):], "]") {
+			key, _ = strconv.Unquote(quoted)
+			field = inner[len(quoted)+1:]
+		} else if ok {
 			key, field, _ = strings.Cut(inner, "]") // a name may have dots
 		} else {
 			end := strings.IndexAny(field, ".[")

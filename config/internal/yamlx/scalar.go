@@ -18,9 +18,9 @@ func (d *Decoder) scalar(path Path, n *Node, v reflect.Value, t tag) {
 		d.fault(path, n, "must be %s, not %s", Scalar, n.Kind)
 	case n.Null:
 		d.fault(path, n, "has no value; write one, or remove the key for the default")
-	case t.off && (n.Text != offWord || n.Bare):
-		d.fault(path, n, "must be a mapping, or the word off")
-	case t.off:
+	case t.word != "" && (n.Text != t.word || n.Bare):
+		d.fault(path, n, "must be a mapping, or the word %s", t.word)
+	case t.word != "":
 		v.SetBool(true)
 	case v.Type() == durationType:
 		d.duration(path, n, v, t)

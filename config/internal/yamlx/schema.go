@@ -30,13 +30,14 @@ func schema(t reflect.Type, tg tag, describe Describe) Schema {
 		return schema(t.Elem(), tg, describe)
 	case isScalar(reflect.New(t).Elem()):
 		return scalarSchema(t, tg)
-	case t.Kind() == reflect.Struct && switchOf(t) >= 0:
-		return Schema{"oneOf": []Schema{{"const": offWord}, {"type": "string", "pattern": variablePattern}, structSchema(t, describe)}}
 	case t.Kind() == reflect.Struct:
+		if _, word := switchOf(t); word != "" {
+			return Schema{"oneOf": []Schema{{"const": word}, {"type": "string", "pattern": variablePattern}, structSchema(t, describe)}}
+		}
 		return structSchema(t, describe)
 	case t.Kind() == reflect.Map:
 		out := Schema{"type": []string{"object", "null"}, "additionalProperties": schema(t.Elem(), tg, describe)}
-		if t.Elem().Kind() == reflect.Struct {
+		if t.Elem().Kind() == reflect.Struct && !tg.anyKey {
 			out["propertyNames"] = Schema{"pattern": namePattern}
 		}
 		return out

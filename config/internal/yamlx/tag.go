@@ -10,24 +10,30 @@ import (
 //
 //	yaml:"limit"             the key; "-" or none: not part of the file; ",inline": its fields stand beside;
 //	                         of a map[string]any its entries do, see [entries]
-//	yaml:",off"              of a bool: its struct, which stands behind a pointer, may be written as the word
-//	                         off, which sets it; a struct that is there, if empty, counts
+//	yaml:",word=off"         of a bool: its struct may be written as this word, which sets it; a struct that
+//	                         is there counts, if it is empty and stands behind a pointer
 //	config:"zero"            an explicit 0 means none and is −1 in Go
 //	config:"allowzero"       an explicit 0 means 0
 //	config:"size"            a number of bytes, written with a unit
 //	config:"auto"            the word auto stands for 0, which is the default
 //	config:"secret"          never shown
 //	config:"local"           it, and all below it, is set by the local file only
+//	config:"anykey"          of a map: its keys are any texts, and no names
 type tag struct {
 	key                                  string
-	inline, off                          bool
+	word                                 string
+	inline                               bool
 	zero, allowZero, size, secret, local bool
-	auto                                 bool
+	auto, anyKey                         bool
 }
 
 func parseTag(f reflect.StructField) (tag, bool) {
 	key, options, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-	t := tag{key: key, inline: strings.Contains(options, "inline"), off: options == "off"}
+	t := tag{key: key, inline: strings.Contains(options, "inline")}
+	t.word, _ = strings.CutPrefix(options, "word=")
+	if t.word == options {
+		t.word = ""
+	}
 	for option := range strings.SplitSeq(f.Tag.Get("config"), ",") {
 		switch option {
 		case "zero":
@@ -42,6 +48,8 @@ func parseTag(f reflect.StructField) (tag, bool) {
 			t.local = true
 		case "auto":
 			t.auto = true
+		case "anykey":
+			t.anyKey = true
 		}
 	}
 	return t, f.IsExported() && key != "-" && (key != "" || t.inline)
@@ -80,19 +88,18 @@ func fields(t reflect.Type) []field {
 	return out
 }
 
-// The word that stands for a struct that is switched off, and what is compared with it
-// where one is not.
-const offWord, onWord = "off", "on"
+// onWord is what is compared with its word where a struct is not written as that.
+const onWord = "on"
 
-// switchOf returns the index of the field of t that says that it is off, -1 if there is
-// none.
-func switchOf(t reflect.Type) int {
+// switchOf returns the index of the field of t that a word stands for, and the word; -1 if
+// there is none.
+func switchOf(t reflect.Type) (int, string) {
 	for i := range t.NumField() {
-		if tg, _ := parseTag(t.Field(i)); tg.off {
-			return i
+		if tg, _ := parseTag(t.Field(i)); tg.word != "" {
+			return i, tg.word
 		}
 	}
-	return -1
+	return -1, ""
 }
 
 // entries returns the inlined map[string]any of a struct, whose entries are
