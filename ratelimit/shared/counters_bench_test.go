@@ -33,7 +33,7 @@ func (nothing) Refund(context.Context, shared.Rule, ratelimit.Key, ratelimit.Dec
 }
 
 // plenty is a rule that nobody uses up.
-var plenty = &ratelimit.Config{Limit: 1 << 40, Per: time.Second, Burst: 1 << 40, Parts: 4, MaxKeys: 1_000_000}
+var plenty = &ratelimit.Config{Limit: 1e9, Per: time.Second, Burst: 1e9, Parts: 4, MaxKeys: 1_000_000}
 
 // asking makes one call and says where it was decided.
 func asking(r ratelimit.Remote) func() ratelimit.Source {

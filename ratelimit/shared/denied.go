@@ -34,19 +34,33 @@ type denials struct {
 // is refused whenever a smaller one is.
 type denial struct {
 	hash     key.Hash
-	rule     *rule
-	config   *ratelimit.Config
+	rule     uint64   // its salt, not a pointer, which would keep a rule that is gone
+	counting counting // nor a pointer to a configuration, which would keep its limiter's tables
 	era      uint32
 	cost     int64
 	at       clock.Instant // when the caller that was refused read the clock
 	until    clock.Instant // the first moment at which the store is to be asked again
-	decision ratelimit.Decision
+
+	limit, remaining       int64
+	retryAfter, resetAfter time.Duration // from at
 }
+
+// counting is what of a configuration says how a key is counted.
+type counting struct {
+	algorithm    ratelimit.Algorithm
+	limit, burst int64
+	per          time.Duration
+}
+
+func countingOf(c *ratelimit.Config) counting { return counting{c.Algorithm, c.Limit, c.Burst, c.Per} }
+
+// alike reports whether a key is counted alike by two configurations.
+func alike(a, b *ratelimit.Config) bool { return countingOf(a) == countingOf(b) }
 
 // find answers a call from a refusal that still holds.
 func (t *denials) find(r *rule, h key.Hash, ask *ratelimit.RemoteCall, d *ratelimit.Decision) bool {
-	for _, at := range places(r, h) {
-		if n := t.load(at); n != nil && n.is(r, h) && n.answer(ask, d) {
+	for _, at := range places(r.salt, h) {
+		if n := t.load(at); n != nil && n.is(r.salt, h) && n.answer(r, ask, d) {
 			return true
 		}
 	}
@@ -56,7 +70,7 @@ func (t *denials) find(r *rule, h key.Hash, ask *ratelimit.RemoteCall, d *rateli
 // put remembers a refusal. The retry-after counts from when the caller read the clock, so
 // what is repeated ends no later than the store said.
 func (t *denials) put(n *denial) {
-	n.until = n.at.Add(min(n.decision.RetryAfter, longestDenial))
+	n.until = n.at.Add(min(n.retryAfter, longestDenial))
 	two := places(n.rule, n.hash)
 	at := two[0]
 	if t.end(n, two[1]) < t.end(n, at) {
@@ -91,15 +105,15 @@ func (t *denials) store(at uint64, n *denial) {
 }
 
 // places returns where a refusal may be.
-func places(r *rule, h key.Hash) [2]uint64 {
-	return [2]uint64{(h.Lo ^ r.salt) % mostDenials, (h.Hi>>1 ^ r.salt) % mostDenials}
+func places(salt uint64, h key.Hash) [2]uint64 {
+	return [2]uint64{(h.Lo ^ salt) % mostDenials, (h.Hi>>1 ^ salt) % mostDenials}
 }
 
-func (n *denial) is(r *rule, h key.Hash) bool { return n.hash == h && n.rule == r }
+func (n *denial) is(salt uint64, h key.Hash) bool { return n.hash == h && n.rule == salt }
 
 // answer decides a call of the key, if the refusal says how.
-func (n *denial) answer(ask *ratelimit.RemoteCall, d *ratelimit.Decision) bool {
-	if ask.Now >= n.until || ask.Cost < n.cost || n.era != n.rule.era(n.hash).Load() || !alike(n.config, ask.Config) {
+func (n *denial) answer(r *rule, ask *ratelimit.RemoteCall, d *ratelimit.Decision) bool {
+	if ask.Now >= n.until || ask.Cost < n.cost || n.era != r.era(n.hash).Load() || n.counting != countingOf(ask.Config) {
 		return false
 	}
 	more, ok := longer(ask.Config, ask.Cost-n.cost)
@@ -107,9 +121,9 @@ func (n *denial) answer(ask *ratelimit.RemoteCall, d *ratelimit.Decision) bool {
 		return false
 	}
 	passed := ask.Now.Sub(n.at)
-	d.Limit, d.Remaining, d.Source = n.decision.Limit, n.decision.Remaining, ratelimit.Cached
-	d.RetryAfter = time.Duration(addCapped(int64(n.decision.RetryAfter-passed), more))
-	d.ResetAfter = max(n.decision.ResetAfter-passed, 0)
+	d.Limit, d.Remaining, d.Source = n.limit, n.remaining, ratelimit.Cached
+	d.RetryAfter = time.Duration(addCapped(int64(n.retryAfter-passed), more))
+	d.ResetAfter = max(n.resetAfter-passed, 0)
 	return true
 }
 
@@ -132,11 +146,6 @@ func longer(c *ratelimit.Config, more int64) (ns int64, ok bool) {
 	default:
 		return 0, false
 	}
-}
-
-// alike reports whether a key is counted alike by two configurations.
-func alike(a, b *ratelimit.Config) bool {
-	return a == b || a.Algorithm == b.Algorithm && a.Limit == b.Limit && a.Per == b.Per && a.Burst == b.Burst
 }
 
 func addCapped(a, b int64) int64 {

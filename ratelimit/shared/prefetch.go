@@ -90,7 +90,7 @@ func (p *prefetch) void(h key.Hash) {
 func (p *prefetch) admitted(r *rule, h key.Hash, ask *ratelimit.RemoteCall, most int64) {
 	calls := p.heat.note(h, ask.Now)
 	s := p.find(h)
-	if s == nil || !alike(s.config, ask.Config) {
+	if s == nil || !alike(&s.config, ask.Config) {
 		if calls < hot {
 			return
 		}
@@ -103,7 +103,8 @@ func (p *prefetch) admitted(r *rule, h key.Hash, ask *ratelimit.RemoteCall, most
 
 // place makes a stock for a key, unless both of its places are in use.
 func (p *prefetch) place(r *rule, h key.Hash, ask *ratelimit.RemoteCall) *stock {
-	s := &stock{rule: r, hash: h, key: ask.Key, config: ask.Config}
+	// A copy of the key: its strings may be parts of something large.
+	s := &stock{rule: r, hash: h, key: ratelimit.ParseKey(ask.Key.Text()), config: *ask.Config}
 	s.calm.Store(int64(clock.Min))
 	for _, at := range [...]uint64{h.Lo % stocks, h.Hi >> 1 % stocks} {
 		old := p.stocks[at].Load()
@@ -183,7 +184,7 @@ func (s *stock) fetch(size int64) (b *batch, rest int64) {
 	}
 	b = &batch{id: r.c.batches.Add(1), size: size, era: s.era.Load(), at: now}
 	err := r.c.call(r.c.sending, r.name, generation, func(ctx context.Context) (err error) {
-		b.decision, err = r.c.store.Take(ctx, Rule{Name: r.name, Config: *s.config}, s.key, size)
+		b.decision, err = r.c.store.Take(ctx, Rule{Name: r.name, Config: s.config}, s.key, size)
 		return err
 	})
 	d := &b.decision
@@ -200,7 +201,7 @@ func (s *stock) fetch(size int64) (b *batch, rest int64) {
 		b.ends = min(b.ends, now.Add(d.ResetAfter))
 	}
 	b.left.Store(size)
-	r.local.mirror(&ratelimit.RemoteCall{Rule: r.name, Config: s.config, Key: s.key, Cost: size, Now: now}, d)
+	r.local.mirror(&ratelimit.RemoteCall{Rule: r.name, Config: &s.config, Key: s.key, Cost: size, Now: now}, d)
 	return b, 0
 }
 

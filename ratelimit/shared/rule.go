@@ -15,7 +15,7 @@ import (
 type rule struct {
 	c      *Counters
 	name   string
-	salt   uint64 // tells the places of its denials from those of other rules
+	salt   uint64 // tells its denials from those of other rules
 	policy atomic.Pointer[Policy]
 	local  fallback
 	ahead  atomic.Pointer[prefetch] // nil unless the policy prefetches
@@ -106,7 +106,10 @@ func (r *rule) decide(ctx context.Context, h key.Hash, ask *ratelimit.RemoteCall
 	if d.OK {
 		r.local.mirror(ask, &d)
 	} else if d.RetryAfter > 0 {
-		r.c.denials.put(&denial{hash: h, rule: r, config: ask.Config, era: era, cost: ask.Cost, at: ask.Now, decision: d})
+		r.c.denials.put(&denial{
+			hash: h, rule: r.salt, counting: countingOf(ask.Config), era: era, cost: ask.Cost, at: ask.Now,
+			limit: d.Limit, remaining: d.Remaining, retryAfter: d.RetryAfter, resetAfter: d.ResetAfter,
+		})
 	}
 	return d, nil
 }

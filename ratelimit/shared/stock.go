@@ -81,7 +81,7 @@ type stock struct {
 	rule   *rule
 	hash   key.Hash
 	key    ratelimit.Key
-	config *ratelimit.Config // what the tokens are counted by
+	config ratelimit.Config // what the tokens are counted by
 
 	era    atomic.Uint32 // rises when the store forgets the key: batches of before are void
 	recent [batchesKept]atomic.Pointer[batch]
@@ -126,7 +126,7 @@ func (s *stock) take(ask *ratelimit.RemoteCall, most int64, d *ratelimit.Decisio
 
 // valid reports whether the tokens of a batch may be used for a call.
 func (s *stock) valid(b *batch, ask *ratelimit.RemoteCall) bool {
-	return ask.Now < b.ends && b.era == s.era.Load() && alike(s.config, ask.Config)
+	return ask.Now < b.ends && b.era == s.era.Load() && alike(&s.config, ask.Config)
 }
 
 // decide fills in the decision of a call that got tokens of b. Left is what the stock has
@@ -188,7 +188,7 @@ func (s *stock) refund(b *batch, tokens int64) {
 		return
 	}
 	s.rule.c.refunds.add(refund{
-		owner: s.rule, hash: s.hash, rule: Rule{Name: s.rule.name, Config: *s.config}, key: s.key,
+		owner: s.rule, hash: s.hash, rule: Rule{Name: s.rule.name, Config: s.config}, key: s.key,
 		decision: b.part(tokens), until: b.at.Add(b.decision.ResetAfter),
 	})
 }
