@@ -14,21 +14,25 @@ func TestDenialsAreBoundedAndKeepWhatLastsLongest(t *testing.T) {
 	defer func() { _ = c.Close(t.Context()) }()
 	r := newRule(c, "rule")
 	config := &ratelimit.Config{Limit: 1, Per: time.Second, Burst: 1}
-	denied := func(i uint64, retry time.Duration) {
-		h := key.Hash{Hi: i<<1 | 1, Lo: i * 0x9e3779b97f4a7c15}
+	keys := make([]key.Hash, 300_001)
+	for i := range keys {
+		k := ratelimit.KeyOf(i)
+		keys[i] = k.Hash(key.All)
+	}
+	denied := func(i int, retry time.Duration) {
+		h := keys[i]
 		c.denials.put(&denial{hash: h, rule: r.salt, counting: countingOf(config), cost: 1, retryAfter: retry})
 	}
-	found := func(i uint64, now clock.Instant) bool {
+	found := func(i int, now clock.Instant) bool {
 		var d ratelimit.Decision
-		h := key.Hash{Hi: i<<1 | 1, Lo: i * 0x9e3779b97f4a7c15}
-		return c.denials.find(r, h, &ratelimit.RemoteCall{Config: config, Cost: 1, Now: now}, &d)
+		return c.denials.find(r, keys[i], &ratelimit.RemoteCall{Config: config, Cost: 1, Now: now}, &d)
 	}
 	denied(0, time.Second)
-	for i := range uint64(300_000) {
+	for i := range 300_000 {
 		denied(i+1, time.Duration(i%500+1)*time.Millisecond)
 	}
 	kept := 0
-	for i := range uint64(300_001) {
+	for i := range keys {
 		if found(i, 0) {
 			kept++
 		}
