@@ -59,7 +59,7 @@ func most(p *Policy, c *ratelimit.Config, instances int64) int64 {
 }
 
 func (p *prefetch) find(h key.Hash) *stock {
-	for _, at := range [...]uint64{h.Lo % stocks, h.Hi >> 1 % stocks} {
+	for _, at := range stockPlaces(h) {
 		if s := p.stocks[at].Load(); s != nil && s.hash == h {
 			return s
 		}
@@ -101,26 +101,43 @@ func (p *prefetch) admitted(r *rule, h key.Hash, ask *ratelimit.RemoteCall, most
 	s.kick(ask.Now, most, calls)
 }
 
-// place makes a stock for a key, unless both of its places are in use.
+// place makes a stock for a key, unless both of its places are in use, or another call is
+// about to: a key has one.
 func (p *prefetch) place(r *rule, h key.Hash, ask *ratelimit.RemoteCall) *stock {
 	// A copy of the key: its strings may be parts of something large.
 	s := &stock{rule: r, hash: h, key: ratelimit.ParseKey(ask.Key.Text()), config: *ask.Config}
 	s.calm.Store(int64(clock.Min))
-	for _, at := range [...]uint64{h.Lo % stocks, h.Hi >> 1 % stocks} {
+	for _, at := range stockPlaces(h) {
 		old := p.stocks[at].Load()
 		if old != nil && old.hash != h && old.live(ask.Now) {
 			continue
 		}
-		if p.stocks[at].CompareAndSwap(old, s) {
-			if old != nil {
-				old.retireAll()
-			}
-			r.c.startSweeping()
-			return s
+		if !p.stocks[at].CompareAndSwap(old, s) {
+			return nil
 		}
+		if old != nil {
+			old.retireAll()
+		}
+		if p.twice(s) && p.stocks[at].CompareAndSwap(s, nil) {
+			return nil
+		}
+		r.c.startSweeping()
+		return s
 	}
 	return nil
 }
+
+// twice reports whether the key of s has another stock in its other place.
+func (p *prefetch) twice(s *stock) bool {
+	for _, at := range stockPlaces(s.hash) {
+		if other := p.stocks[at].Load(); other != nil && other != s && other.hash == s.hash {
+			return true
+		}
+	}
+	return false
+}
+
+func stockPlaces(h key.Hash) [2]uint64 { return [2]uint64{h.Lo % stocks, h.Hi >> 1 % stocks} }
 
 // live reports whether a stock has tokens, or is about to.
 func (s *stock) live(now clock.Instant) bool {
