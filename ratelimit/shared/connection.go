@@ -106,14 +106,15 @@ func (c *connection) lastCause() error {
 	return c.cause
 }
 
-func (c *connection) present() (m machine, cause error, away time.Duration) {
+// present returns the state, how long the store was away in all, and the last cause.
+func (c *connection) present() (m machine, away time.Duration, cause error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	away = c.away
 	if c.machine.away {
 		away += clock.Now().Sub(c.machine.since)
 	}
-	return c.machine, c.cause, away
+	return c.machine, away, c.cause
 }
 
 // verdictOn says what an error of the store means for the connection; told is false for

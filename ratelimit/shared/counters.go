@@ -167,7 +167,8 @@ func (c *Counters) Close(ctx context.Context) error {
 		return nil
 	}
 	c.end()
-	defer context.AfterFunc(ctx, c.stop)()
+	unwatch := context.AfterFunc(ctx, c.stop)
+	defer unwatch()
 	c.work.Wait()
 	for _, r := range c.sorted() {
 		r.stop()

@@ -150,7 +150,7 @@ func TestCloseWhileCallsRun(t *testing.T) {
 		}
 		var closers sync.WaitGroup
 		for range 2 {
-			closers.Go(func() { _ = cs[0].Close(context.Background()) }) //nolint:usetesting // of no test
+			closers.Go(func() { _ = cs[0].Close(context.Background()) })
 		}
 		closers.Wait()
 		asked := store.takes.Load() + store.refunds.Load()

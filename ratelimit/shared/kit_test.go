@@ -123,7 +123,7 @@ func counters(t *testing.T, s shared.Store, o shared.Options) *shared.Counters {
 	t.Helper()
 	c := shared.New(s, o)
 	t.Cleanup(func() {
-		if err := c.Close(context.Background()); err != nil { //nolint:usetesting // that of the test has ended
+		if err := c.Close(context.Background()); err != nil { // the context of the test has ended
 			t.Log(err)
 		}
 	})

@@ -157,7 +157,7 @@ func (s *stock) kick(now clock.Instant, most, calls int64) {
 		return
 	}
 	size := min(want, most-s.unused())
-	if size < 1 || !s.rule.c.start(func() { s.fill(most, size) }) {
+	if size < 1 || !s.rule.c.start(func() { s.fill(size) }) {
 		s.fills.Add(1)
 	}
 }
@@ -174,7 +174,7 @@ func (s *stock) rate(now clock.Instant) int64 {
 }
 
 // fill takes a batch of a size, or what the store has left.
-func (s *stock) fill(most, size int64) {
+func (s *stock) fill(size int64) {
 	defer s.fills.Add(1)
 	b, rest := s.fetch(size)
 	if b == nil && rest > 0 && rest < size {
@@ -234,7 +234,7 @@ func (p *prefetch) revoke() {
 
 // sweep gives back tokens that were not used in time, and reports whether any key has a
 // stock still.
-func (p *prefetch) sweep(now clock.Instant) (any bool) {
+func (p *prefetch) sweep(now clock.Instant) (left bool) {
 	for i := range p.stocks {
 		s := p.stocks[i].Load()
 		if s == nil {
@@ -249,9 +249,9 @@ func (p *prefetch) sweep(now clock.Instant) (any bool) {
 			s.retireAll()
 			continue
 		}
-		any = true
+		left = true
 	}
-	return any
+	return left
 }
 
 // held returns how many tokens there are.
@@ -284,11 +284,11 @@ func (c *Counters) sweepStocks() {
 	}
 }
 
-func (c *Counters) sweepOnce() (any bool) {
+func (c *Counters) sweepOnce() (left bool) {
 	for _, r := range c.sorted() {
 		if p := r.ahead.Load(); p != nil && p.sweep(clock.Now()) {
-			any = true
+			left = true
 		}
 	}
-	return any
+	return left
 }

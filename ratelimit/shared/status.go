@@ -45,7 +45,7 @@ type RuleStatus struct {
 
 // Status returns the present state.
 func (c *Counters) Status() CountersStatus {
-	m, cause, away := c.link.present()
+	m, away, cause := c.link.present()
 	st := CountersStatus{
 		Away: !c.up(), Since: m.since.Time(), AwayFor: away, Instances: int(c.instances.Load()),
 		RefundsQueued: c.refunds.waiting(), RefundsSent: c.refunds.sent.Load(), RefundsDropped: c.refunds.dropped.Load(),
