@@ -15,7 +15,7 @@ present = $(wildcard $(addsuffix /go.mod,$(1)))
 each    = $(patsubst %/go.mod,%,$(call present,$(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-system race lint fmt fuzz mutants bench bench-quick bench-events bench-gateway experiments drill docs prove tidy ci clean
+.PHONY: help run build test test-system race lint fmt fuzz mutants bench bench-quick bench-events bench-shared bench-gateway experiments drill docs prove tidy ci clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench-quick: ## the same in 50 seconds, one line a scenario on standard output
 
 bench-events: ## measure durable events in SQLite beside other ways to commit them, their size, and queries among 5 million
 	@cd bench && GOWORK=off go run ./events
+
+bench-shared: ## measure limits that processes share on Redis beside redis_rate and throttled
+	@cd bench && GOWORK=off go run ./shared -results results
 
 bench-gateway: ## measure the binary beside a bare ReverseProxy and Caddy, under the load of wrk
 	go build -o $(BIN)/foundation ./cmd/foundation

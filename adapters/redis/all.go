@@ -68,7 +68,7 @@ func (l *lane) sendAll(calls []*call) bool {
 		for some := range slices.Chunk(calls, maxBatch) {
 			b.clear()
 			b.calls = append(b.calls, some...)
-			l.store.flush(b)
+			l.store.flushAll(b)
 		}
 		b.clear()
 	})

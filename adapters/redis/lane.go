@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,8 +17,6 @@ const (
 	maxBatch = 256
 	// maxQueue bounds the calls that wait in a lane.
 	maxQueue = 16_384
-	// maxFlying is how many batches of a lane are under way at once.
-	maxFlying = 1
 )
 
 // call is one call that waits for the script's answer.
@@ -45,16 +44,29 @@ type lane struct {
 	store *Store
 
 	// mu guards what follows. It is held for an append or a swap only.
-	mu     sync.Mutex
-	queue  []*call
-	flying int // goroutines that send
-	closed bool
+	mu      sync.Mutex
+	queue   []*call
+	sending bool // somebody does; two at once would make smaller batches, which cost more
+	closed  bool
 }
 
 // ask has a call decided and waits for it as long as ctx lasts.
+//
+// Who finds nobody sending sends by itself if its context will end soon anyway or never:
+// alone, a call costs no change of goroutines, which takes longer than the server's part.
+// A call that is sent so ends with its deadline, not when it is canceled before.
 func (l *lane) ask(ctx context.Context, c *call) error {
-	if err := l.enter(c); err != nil {
+	own, err := l.enter(c, ctx.Done() == nil || !c.deadline.IsZero() && time.Until(c.deadline) <= soon)
+	switch {
+	case err != nil:
 		return err
+	case own:
+		l.sendOwn(ctx, c)
+		<-c.done
+		if ctx.Err() != nil && c.err != nil {
+			return gone(ctx, c.rule.Name)
+		}
+		return c.problem()
 	}
 	select {
 	case <-c.done:
@@ -65,22 +77,60 @@ func (l *lane) ask(ctx context.Context, c *call) error {
 	}
 }
 
-// enter queues a call.
-func (l *lane) enter(c *call) error {
+// deadline is a context that never ends with a time for the client to give up at: without
+// a timer.
+type deadline struct {
+	context.Context //nolint:containedctx // it is one
+
+	at time.Time
+}
+
+// Deadline implements [context.Context].
+func (d deadline) Deadline() (time.Time, bool) { return d.at, true }
+
+// soon is how long a canceled call may be kept by its own exchange.
+const soon = 50 * time.Millisecond
+
+// enter queues a call, or reports that its caller is to send it.
+func (l *lane) enter(c *call, able bool) (own bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.closed:
-		return errClosed
+		return false, errClosed
 	case len(l.queue) >= maxQueue:
-		return unavailable(c.rule.Name, "redis is too slow", errFull)
+		return false, unavailable(c.rule.Name, "redis is too slow", errFull)
+	}
+	idle := !l.sending
+	l.sending = true
+	if idle && able {
+		l.store.work.Add(1)
+		return true, nil
 	}
 	l.queue = append(l.queue, c)
-	if l.flying < maxFlying {
-		l.flying++
+	if idle {
 		l.store.work.Go(l.send)
 	}
-	return nil
+	return false, nil
+}
+
+// sendOwn sends one call and leaves what has been queued meanwhile to a goroutine.
+func (l *lane) sendOwn(ctx context.Context, c *call) {
+	defer l.store.work.Done()
+	b := batches.Get().(*batch) //nolint:errcheck,forcetypeassert // nothing else is put there
+	defer batches.Put(b)
+	b.clear()
+	b.calls = append(b.calls, c)
+	if _, ends := ctx.Deadline(); !ends {
+		ctx = deadline{ctx, time.Now().Add(l.store.timeout)}
+	}
+	l.store.flush(ctx, b)
+	b.clear()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sending = len(l.queue) > 0; l.sending {
+		l.store.work.Go(l.send)
+	}
 }
 
 // send sends batches until nothing is queued.
@@ -88,13 +138,13 @@ func (l *lane) send() {
 	b := batches.Get().(*batch) //nolint:errcheck,forcetypeassert // nothing else is put there
 	defer batches.Put(b)
 	for l.next(b) {
-		l.store.flush(b)
+		l.store.flushAll(b)
 	}
 	b.clear()
 }
 
 // next takes what is queued into b. It reports false if that is nothing, and then the
-// goroutine is no longer counted.
+// lane is idle.
 func (l *lane) next(b *batch) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -113,7 +163,7 @@ func (l *lane) next(b *batch) bool {
 	clear(l.queue[rest:])
 	l.queue = l.queue[:rest]
 	if len(b.calls) == 0 {
-		l.flying--
+		l.sending = false
 		return false
 	}
 	return true
@@ -146,11 +196,16 @@ func (b *batch) clear() {
 	b.calls, b.rules, b.args = b.calls[:0], b.rules[:0], b.args[:0]
 }
 
-// flush has a batch decided and tells those who wait.
-func (s *Store) flush(b *batch) {
+// flushAll is flush for as long as anybody waits.
+func (s *Store) flushAll(b *batch) {
 	ctx, cancel := context.WithDeadline(context.Background(), s.until(b.calls))
 	defer cancel()
-	reply, err := run(ctx, s.client, s.pack(b), b.reply)
+	s.flush(ctx, b)
+}
+
+// flush has a batch decided and tells those who wait.
+func (s *Store) flush(ctx context.Context, b *batch) {
+	reply, err := s.exchange(ctx, b)
 	if err == nil && len(reply) < headSize+len(b.calls)*recordSize {
 		err = errShort
 	}
@@ -164,6 +219,17 @@ func (s *Store) flush(b *batch) {
 		}
 		c.done <- struct{}{}
 	}
+}
+
+// exchange has the script run. What panics on the way, such as a hook of the client, is
+// an error of the batch: it must not end the process, nor leave others waiting.
+func (s *Store) exchange(ctx context.Context, b *batch) (reply []byte, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the client panicked: %v", p)
+		}
+	}()
+	return run(ctx, s.client, s.pack(b), b.reply)
 }
 
 var errShort = errors.New("the script's answer is too short")

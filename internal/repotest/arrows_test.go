@@ -105,6 +105,7 @@ var arrows = map[string]string{
 
 	"bench":                  "bench/internal/machine breaker guard outcome perf pool ratelimit",
 	"bench/memory":           "memory priority",
+	"bench/shared":           "adapters/redis bench/internal/machine internal/redistest ratelimit ratelimit/shared",
 	"bench/events":           "adapters/sqlite bench/internal/machine eventstore fault",
 	"bench/experiments":      "",
 	"bench/gateway":          "bench/internal/machine",
