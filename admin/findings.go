@@ -54,8 +54,8 @@ func (s *verdict) coversOperation(name string) bool {
 func (s *verdict) judgeBreakers() {
 	for i := range s.Breakers {
 		b := &s.Breakers[i]
-		if s.Storage.Away != "" && strings.HasPrefix(b.Name, "foundation.") {
-			continue // how the storage being away shows in the guards before it
+		if s.tells(b.Name) {
+			continue
 		}
 		switch {
 		case b.Override.State != "":
@@ -66,6 +66,15 @@ func (s *verdict) judgeBreakers() {
 			s.reopening(b)
 		}
 	}
+}
+
+// tells reports whether what is wrong with a guard or a breaker of the layer itself is how what stands
+// behind it being away shows, which is told by itself.
+func (s *verdict) tells(name string) bool {
+	if name == sharedGuard {
+		return s.Shared.Away != "" || s.Shared.AwayInAllSeconds > 0 && elapsed(s.Shared.Since) < recentWindow.Seconds()+10
+	}
+	return s.Storage.Away != "" && strings.HasPrefix(name, "foundation.")
 }
 
 // openOfLate reports whether a guard suffers from a breaker that may be closed again: one that
@@ -294,7 +303,7 @@ func poolUse(p *adminapi.Pool) string {
 func (s *verdict) judgeGuards() {
 	for i := range s.Guards {
 		g := &s.Guards[i]
-		if g.Recent.Trouble == "" || s.covered["guard "+g.Name] || s.Storage.Away != "" && strings.HasPrefix(g.Name, "foundation.") {
+		if g.Recent.Trouble == "" || s.covered["guard "+g.Name] || s.tells(g.Name) {
 			continue
 		}
 		s.covered["guard "+g.Name] = true

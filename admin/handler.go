@@ -53,6 +53,8 @@ func (a *api) handler(access Access) http.Handler {
 	handle("POST /v1/events", a.annotate)
 	handle("GET /v1/health", a.getHealth)
 	handle("GET /v1/health/{name...}", a.getComponent)
+	handle("GET /v1/instances", a.listInstances)
+	handle("GET /v1/instances/{id}", a.getInstance)
 	handle("GET /v1/services", a.listServices)
 	handle("GET /v1/services/{name}", a.getService)
 	handle("POST /v1/services/{name}/restart", a.restartService)

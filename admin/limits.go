@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 
+	foundation "github.com/elixirscope/foundation"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/adminapi"
 	"github.com/elixirscope/foundation/ratelimit"
@@ -15,7 +16,7 @@ import (
 // topDenied is how many denied keys a rule shows.
 const topDenied = 20
 
-func limiterView(s ratelimit.Status) adminapi.RateLimit {
+func limiterView(s ratelimit.Status, of *foundation.SharedStatus) adminapi.RateLimit {
 	v := adminapi.RateLimit{
 		Name: s.Name, Mode: s.Config.Mode.String(), Algorithm: s.Config.Algorithm.String(), Limit: max(s.Config.Limit, 0),
 		PerSeconds: s.Config.Per.Seconds(), Burst: s.Config.Burst, Parts: s.Config.Parts, Parent: s.Parent,
@@ -25,17 +26,19 @@ func limiterView(s ratelimit.Status) adminapi.RateLimit {
 	for _, k := range s.TopDenied[:min(len(s.TopDenied), topDenied)] {
 		v.TopDenied = append(v.TopDenied, adminapi.DeniedKey{Key: k.Key, Denied: k.Denied, AtMostTooMany: k.AtMost, Last: k.Last})
 	}
+	shareView(&v, of)
 	return v
 }
 
 func (a *api) listRateLimits(*http.Request) (any, error) {
-	return list(rateLimitViews(a.layer.Status().RateLimits)), nil
+	layer := a.layer.Status()
+	return list(rateLimitViews(&layer)), nil
 }
 
-func rateLimitViews(all []ratelimit.Status) []adminapi.RateLimit {
+func rateLimitViews(layer *foundation.Status) []adminapi.RateLimit {
 	views := []adminapi.RateLimit{}
-	for _, s := range all {
-		views = append(views, limiterView(s))
+	for _, s := range layer.RateLimits {
+		views = append(views, limiterView(s, layer.Shared))
 	}
 	slices.SortStableFunc(views, func(x, y adminapi.RateLimit) int {
 		return cmp.Or(cmp.Compare(y.Denied+y.WouldDeny, x.Denied+x.WouldDeny), cmp.Compare(x.Name, y.Name))
@@ -48,7 +51,7 @@ func (a *api) getRateLimit(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return limiterView(l.Status()), nil
+	return limiterView(l.Status(), a.layer.Status().Shared), nil
 }
 
 func decisionView(l *ratelimit.Limiter, key ratelimit.Key, d ratelimit.Decision) adminapi.Decision {

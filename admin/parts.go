@@ -29,8 +29,8 @@ func (a *api) judgedStatus() adminapi.Status {
 func (a *api) judge(layer *foundation.Status, of recents, lists func(*adminapi.Breaker) bool) adminapi.Status {
 	s := adminapi.Status{
 		APIVersion: adminapi.Version, Reasons: []string{}, Listeners: []adminapi.Listener{}, Routes: a.routeViews(of),
-		Guards: guardViews(layer.Guards, of), Breakers: a.breakerViews(layer, lists), RateLimits: rateLimitViews(layer.RateLimits), Pools: a.poolViews(layer.Pools),
-		Services: serviceViews(layer.Services), Storage: storageView(layer.Storage), Memory: memoryView(layer.Memory),
+		Guards: guardViews(layer.Guards, of), Breakers: a.breakerViews(layer, lists), RateLimits: rateLimitViews(layer), Pools: a.poolViews(layer.Pools),
+		Services: serviceViews(layer.Services), Storage: storageView(layer.Storage), Shared: sharedView(layer.Shared), Memory: memoryView(layer.Memory),
 		Performance: performanceView(layer.Performance, a.layer.Performance().Alerts()),
 		Health:      healthSummary(a.layer.Health().Report()),
 	}

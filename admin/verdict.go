@@ -44,6 +44,7 @@ func (s *verdict) judge() {
 	s.covered = map[string]bool{}
 	s.judgeMemory()
 	s.judgeHealth()
+	s.judgeShared()
 	s.judgeBreakers()
 	s.judgePools()
 	s.judgeGuards()

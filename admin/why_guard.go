@@ -58,7 +58,10 @@ func (e *explanation) guard(name string) {
 	e.routesOf(g)
 	e.errorsOf(g)
 	e.deniedBy(g)
-	if !e.Well {
+	switch {
+	case name == sharedGuard:
+		e.sharedStore()
+	case !e.Well:
 		e.tryForGuard(g)
 	}
 	e.alerts("guard", name)

@@ -32,7 +32,9 @@ func (e *explanation) rateLimit(name string) {
 	e.against("denied", shareOf(denied, calls), refusedShare, "ratio", !e.Well, fmt.Sprintf("%d of %d calls of its guards, of late", denied, calls))
 	e.number("limit", float64(l.Limit), "", false, "for each key in "+took(l.PerSeconds))
 	e.number("burst", float64(l.Burst), "", false, "")
-	e.against("keys", float64(l.Keys), float64(l.MaxKeys), "", l.Overflowed > 0, "counted one by one")
+	if l.Scope != "shared" {
+		e.against("keys", float64(l.Keys), float64(l.MaxKeys), "", l.Overflowed > 0, "counted one by one")
+	}
 	if l.Overflowed > 0 {
 		e.number("overflowed", float64(l.Overflowed), "", true, "calls that shared one bucket, because there was no room for their key")
 	}
@@ -45,6 +47,7 @@ func (e *explanation) rateLimit(name string) {
 	if !e.Well {
 		e.tryForLimit(l)
 	}
+	e.sharedRule(l)
 }
 
 // worstOr is the guard, or one of the last minute if there is none.

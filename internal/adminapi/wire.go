@@ -30,6 +30,7 @@ type Status struct {
 	Routes        []Route       `json:"routes"` // of the gateway, in the order of the configuration
 	Services      []Service     `json:"services"`
 	Storage       Storage       `json:"storage"`
+	Shared        Shared        `json:"shared"`
 	Performance   Performance   `json:"performance"`
 	Health        HealthSummary `json:"health"`
 	Memory        Memory        `json:"memory"`
@@ -281,6 +282,16 @@ type RateLimit struct {
 	WouldDeny  uint64      `json:"would_deny"`
 	Revision   uint64      `json:"revision"`
 	TopDenied  []DeniedKey `json:"top_denied"`
+	// Scope is "local" or "shared". What follows is about a shared rule: OnError is what becomes of its calls while
+	// the store is away, LocalLimit the share of the limit that this process admits then, DecidedBy where calls
+	// were decided: "shared", "cached", "prefetched", "fallback", or "refused" for on_error: deny.
+	Scope           string            `json:"scope"`
+	OnError         string            `json:"on_error"`
+	Prefetch        int64             `json:"prefetch"`
+	PrefetchInForce int64             `json:"prefetch_in_force"` // by the limit and the number of instances
+	PrefetchHeld    int64             `json:"prefetch_held"`     // tokens that were taken ahead and not used yet
+	LocalLimit      int64             `json:"local_limit"`
+	DecidedBy       map[string]uint64 `json:"decided_by"`
 }
 
 // DeniedKey is a key that was refused often, for people to read.

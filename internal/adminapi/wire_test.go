@@ -24,7 +24,7 @@ func answers() map[string]any {
 		"rate_limits": adminapi.List[adminapi.RateLimit]{}, "pools": adminapi.List[adminapi.Pool]{}, "decision": adminapi.Decision{}, "why": adminapi.Why{}, "upstreams": adminapi.List[adminapi.Upstream]{},
 		"config": adminapi.Config{}, "config_status": adminapi.ConfigState{},
 		"log_level": adminapi.LogLevel{}, "log_level_request": adminapi.LogLevelRequest{}, "applied": adminapi.Applied{}, "problem": adminapi.Problem{},
-		"events": adminapi.Events{}, "services": adminapi.List[adminapi.Service]{},
+		"events": adminapi.Events{}, "instances": adminapi.List[adminapi.Instance]{}, "services": adminapi.List[adminapi.Service]{},
 		"health": adminapi.Health{}, "health_component": adminapi.HealthComponent{},
 		"history": adminapi.List[adminapi.Revision]{}, "rollback_request": adminapi.RollbackRequest{}, "reload_request": adminapi.ReloadRequest{},
 		"event_request": adminapi.EventRequest{}, "restart_request": adminapi.RestartRequest{},

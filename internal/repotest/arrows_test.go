@@ -72,7 +72,7 @@ var arrows = map[string]string{
 	"config/internal/yamlx":    "internal/suggest",
 	".":                        "breaker clock config eventstore fault guard health internal/key internal/sampler internal/suggest memory mode perf pool ratelimit ratelimit/shared registry supervise telemetry",
 
-	"admin":             ". admin/web breaker config eventstore fault guard health health/healthhttp internal/adminapi internal/sampler internal/suggest memory perf pool priority protect ratelimit registry supervise telemetry",
+	"admin":             ". admin/web breaker config eventstore fault guard health health/healthhttp internal/adminapi internal/sampler internal/suggest memory perf pool priority protect ratelimit ratelimit/shared registry supervise telemetry",
 	"admin/web":         "",
 	"internal/adminapi": "config fault",
 

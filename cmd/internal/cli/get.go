@@ -13,7 +13,7 @@ import (
 func (a *app) getCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "get", Short: "List the parts of one kind, or show one part", GroupID: groupLook,
-		Long: "List the routes, upstreams, guards, breakers, rate limits, pools, operations or services, worst first, or\nshow one of them by its name; or the memory, or how everything is, root causes first.",
+		Long: "List the routes, upstreams, guards, breakers, rate limits, pools, operations, services or\ninstances, worst first, or show one of them by its name; or the memory, or how everything is, root causes first.",
 		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	routes := getKind(a, "routes", "route", routeTable, func(r adminapi.Route) string { return r.Name })
@@ -25,6 +25,9 @@ func (a *app) getCommand() *cobra.Command {
 	hosts.Long = "Show the hosts that the requests of each route go to, the worst first: which of them are ejected\n" +
 		"or fail their check, for how long still, and what part of its usual requests each one gets. NAME\n" +
 		"is host and port; where several routes go to a host, ROUTE/HOST:PORT is the one of a route."
+	instances := getKind(a, "instances", "instance", instanceTable, instanceName)
+	instances.Long = "Show the instances that share rate limits, as the one that is asked (→) has heard of them through the\n" +
+		"store; 'status --fleet' says in words what there is to say of them."
 	cmd.AddCommand(
 		routes,
 		hosts,
@@ -34,6 +37,7 @@ func (a *app) getCommand() *cobra.Command {
 		getKind(a, "pools", "pool", poolTable, func(p adminapi.Pool) string { return p.Name }),
 		getKind(a, "operations", "operation", operationTable, operationName),
 		getKind(a, "services", "service", serviceTable, serviceName),
+		instances,
 		a.getHealthCommand(),
 		a.getMemoryCommand(),
 	)

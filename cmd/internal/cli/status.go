@@ -15,20 +15,26 @@ import (
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	var watch bool
+	var watch, fleet bool
 	every := length{2 * time.Second}
 	cmd := &cobra.Command{
 		Use: "status", Short: "Show the whole layer on one page", GroupID: groupLook, Args: cobra.NoArgs,
 		Long: "Show a verdict, what is wrong in words with the command that tells more, and every route,\n" +
 			"guard, breaker, rate limit and pool, worst first. Rates, durations and what did not succeed\n" +
-			"are of the last minute; 'get' has the numbers since the start.",
+			"are of the last minute; 'get' has the numbers since the start.\n" +
+			"With --fleet, the instances that share rate limits, as the one that is asked has heard of them.",
 		RunE: a.run(func(ctx context.Context, _ []string) error {
-			if watch {
-				return a.watchStatus(ctx, every.Duration)
+			page := a.printStatus
+			if fleet {
+				page = a.printFleet
 			}
-			return a.printStatus(ctx)
+			if watch {
+				return a.watchStatus(ctx, every.Duration, page)
+			}
+			return page(ctx)
 		}),
 	}
+	cmd.Flags().BoolVar(&fleet, "fleet", false, "show the instances that share rate limits")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "show it again and again until interrupted")
 	cmd.Flags().Var(&every, "every", "pause between two looks of --watch")
 	return cmd
@@ -44,7 +50,7 @@ func (a *app) printStatus(ctx context.Context) error {
 
 const clearScreen = "\x1b[H\x1b[2J"
 
-func (a *app) watchStatus(ctx context.Context, every time.Duration) error {
+func (a *app) watchStatus(ctx context.Context, every time.Duration, page func(context.Context) error) error {
 	if every < 100*time.Millisecond {
 		return usage(errors.New("--every must be at least 100ms"), "")
 	}
@@ -54,7 +60,7 @@ func (a *app) watchStatus(ctx context.Context, every time.Duration) error {
 		if a.env.Terminal && a.output == "table" {
 			fmt.Fprint(a.env.Stdout, clearScreen)
 		}
-		if err := a.printStatus(ctx); err != nil && ctx.Err() == nil { // an interrupted look is no failure
+		if err := page(ctx); err != nil && ctx.Err() == nil { // an interrupted look is no failure
 			return err
 		}
 		select {
@@ -88,6 +94,9 @@ func (a *app) statusPage(s *adminapi.Status) error {
 	}
 	if line := storageLine(&s.Storage); line != "" {
 		a.sayWrapped("storage  ", line)
+	}
+	if s.Shared.On {
+		a.sayWrapped("shared   ", sharedLine(&s.Shared))
 	}
 	if line := memoryLine(&s.Memory); line != "" {
 		a.sayWrapped("memory   ", line)

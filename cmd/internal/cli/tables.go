@@ -132,12 +132,46 @@ func stateCell(b adminapi.Breaker) cell {
 }
 
 func rateLimitTable(rules []adminapi.RateLimit) *table {
-	t := newTable("NAME", "ALGORITHM", "LIMIT", ">BURST", ">KEYS", ">ALLOWED", ">DENIED", ">WOULD DENY", "MODE", "PARENT", "MOST DENIED")
+	columns := []string{"NAME", "ALGORITHM", "LIMIT", ">BURST", ">KEYS", ">ALLOWED", ">DENIED", ">WOULD DENY", "MODE", "PARENT"}
+	shared := slices.ContainsFunc(rules, func(r adminapi.RateLimit) bool { return r.Scope == "shared" })
+	if shared {
+		columns = append(columns, "SCOPE", "DECIDED BY")
+	}
+	t := newTable(append(columns, "MOST DENIED")...)
 	for _, r := range rules {
-		t.row(r.Name, r.Algorithm, limitText(r), r.Burst, r.Keys, r.Allowed, count(r.Denied, warn), count(r.WouldDeny, warn),
-			modeCell(r.Mode), r.Parent, topDenied(r.TopDenied, shownDenied))
+		row := []any{
+			r.Name, r.Algorithm, limitText(r), r.Burst, r.Keys, r.Allowed, count(r.Denied, warn), count(r.WouldDeny, warn),
+			modeCell(r.Mode), r.Parent,
+		}
+		if shared {
+			row = append(row, scopeText(&r), decidedBy(r.DecidedBy))
+		}
+		t.row(append(row, topDenied(r.TopDenied, shownDenied))...)
 	}
 	return t
+}
+
+// scopeText says whose calls a rule counts together, and what is not the default of that.
+func scopeText(r *adminapi.RateLimit) string {
+	text := r.Scope
+	if r.OnError != "" && r.OnError != "local" {
+		text += ", on error " + r.OnError
+	}
+	if r.Prefetch > 0 {
+		text += fmt.Sprintf(", prefetch %d", r.Prefetch)
+	}
+	return text
+}
+
+// decidedBy lists where the calls of a rule were decided.
+func decidedBy(by map[string]uint64) string {
+	var parts []string
+	for _, where := range []string{"shared", "cached", "prefetched", "fallback", "refused"} {
+		if by[where] > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", where, by[where]))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // shownDenied is how many denied keys a table shows in one line.
