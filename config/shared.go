@@ -2,6 +2,8 @@ package config
 
 import (
 	"cmp"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -87,7 +89,26 @@ func (k *checker) sharedRule(path yamlx.Path, name string, r RateLimit) {
 	case r.Prefetch > most:
 		k.add(path.Key("prefetch"), strconv.FormatInt(r.Prefetch, 10), "must be at most %d, a quarter of what the rule admits at once: what one process has taken ahead is refused to the others", most)
 	}
-	k.part(path, shared.Rule{Name: name, Config: r.Config}.Validate())
+	err := shared.Rule{Name: name, Config: r.Config}.Validate()
+	k.part(path, err)
+	if err == nil && r.ValidateOverrides(r.Overrides) == nil {
+		k.sharedOverrides(path, name, r)
+	}
+}
+
+// sharedOverrides checks whether what single keys are counted by can be counted exactly, too.
+func (k *checker) sharedOverrides(path yamlx.Path, name string, r RateLimit) {
+	for _, text := range slices.Sorted(maps.Keys(r.Overrides)) {
+		o := r.Overrides[text]
+		if o.Exempt {
+			continue
+		}
+		c := r.Config
+		c.Limit, c.Per, c.Burst = cmp.Or(o.Limit, c.Limit), cmp.Or(o.Per, c.Per), cmp.Or(o.Burst, c.Burst)
+		if c.Limit > 0 {
+			k.part(path.Key("overrides").Key(text), shared.Rule{Name: name, Config: c}.Validate())
+		}
+	}
 }
 
 // prefetchShare is the share of a limit that may be taken ahead at a time.

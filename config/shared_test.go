@@ -28,6 +28,7 @@ func TestFaultsOfSharedRules(t *testing.T) {
 		{"more ahead than at once", sharedHead + "rate_limits: { a: { limit: 100, burst: 8, scope: shared, prefetch: 3 } }", "4:68", "at most 2"},
 		{"nothing ahead", sharedHead + "rate_limits: { a: { limit: 8, scope: shared, prefetch: 0 } }", "4:56", "must not be 0"},
 		{"a limit that is not counted exactly", sharedHead + "rate_limits: { a: { limit: 2000000000000, scope: shared } }", "4:28", "at most 1000000000000"},
+		{"an override that is not", sharedHead + "rate_limits: { a: { limit: 8, scope: shared, overrides: { acme: { limit: 2000000000000 }, probe: exempt } } }", "4:74", "at most 1000000000000"},
 		{"a burst that is not", sharedHead + "rate_limits: { a: { limit: 1, per: 365d, burst: 100, scope: shared } }", "4:49", "at most 10 "},
 		{"a time that no store has", sharedHead + "rate_limits: { a: { limit: 8, per: 1500ns, scope: shared } }", "4:36", "microseconds"},
 		{"less than nothing ahead", sharedHead + "rate_limits: { a: { limit: 8, scope: shared, prefetch: -1 } }", "4:56", "must"},
