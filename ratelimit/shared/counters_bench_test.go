@@ -98,6 +98,24 @@ func BenchmarkPrefetched(b *testing.B) {
 	bench(b, nothing{admit: true}, shared.Policy{Prefetch: 1 << 20}, ratelimit.Prefetched)
 }
 
+// BenchmarkLimiterPrefetched is BenchmarkPrefetched with the limiter before it, which keeps a
+// receipt.
+func BenchmarkLimiterPrefetched(b *testing.B) {
+	c := shared.New(nothing{admit: true}, shared.Options{Timeout: time.Minute})
+	defer func() { _ = c.Close(context.Background()) }()
+	l, err := ratelimit.New("rule", *plenty)
+	if err != nil {
+		b.Fatal(err)
+	}
+	l.SetRemote(c.Rule("rule", shared.Policy{Prefetch: 1 << 20}))
+	call := func() ratelimit.Source { d := l.Allow(user); return d.Source }
+	warm(b, call, ratelimit.Prefetched)
+	b.ReportAllocs()
+	for b.Loop() {
+		call()
+	}
+}
+
 func BenchmarkFallback(b *testing.B) {
 	f := newFaulty()
 	f.fail(errDown)

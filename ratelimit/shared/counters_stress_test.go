@@ -66,11 +66,18 @@ func TestSaturationIsExact(t *testing.T) {
 // Whatever is done to counters while calls run, no token is made: what calls kept, the
 // store gave.
 func TestNoTokenIsMadeWhileEverythingChanges(t *testing.T) {
+	for name, rules := range map[string]int64{"one rule": 1, "rules that change": 2} {
+		t.Run(name, func(t *testing.T) { testNoTokenIsMade(t, rules) })
+	}
+}
+
+func testNoTokenIsMade(t *testing.T, rules int64) {
+	t.Helper()
 	const limit = 10_000_000
 	store := newFaulty()
 	cfg := *eternal(ratelimit.GCRA, limit)
 	ls, cs := limiters(t, store, cfg, 3, shared.Policy{Prefetch: 100})
-	enough := int64(10_000 * testkit.Rounds(1))
+	enough := 4_000 / (rules * rules) * int64(testkit.Rounds(1))
 	var kept [4]atomic.Int64
 	var byStore atomic.Int64
 	var done atomic.Bool
@@ -100,6 +107,11 @@ func TestNoTokenIsMadeWhileEverythingChanges(t *testing.T) {
 	}
 	change(func(i int) { cs[i%3].Rule("rule", shared.Policy{Prefetch: int64(i % 4 * 50)}) })
 	change(func(i int) { cs[i%3].SetInstances(i%4 + 1) })
+	change(func(i int) {
+		if err := ls[i%3].Reconfigure(*eternal(ratelimit.GCRA, limit*(1+int64(i)%rules))); err != nil {
+			t.Error(err)
+		}
+	})
 	change(func(i int) {
 		ls[i%3].SetRemote(nil)
 		ls[i%3].SetRemote(cs[i%3].Rule("rule", shared.Policy{Prefetch: 100}))

@@ -14,7 +14,7 @@ func TestDenialsAreBoundedAndKeepWhatLastsLongest(t *testing.T) {
 	defer func() { _ = c.Close(t.Context()) }()
 	r := newRule(c, "rule")
 	config := &ratelimit.Config{Limit: 1, Per: time.Second, Burst: 1}
-	keys := make([]key.Hash, 300_001)
+	keys := make([]key.Hash, 150_001)
 	for i := range keys {
 		k := ratelimit.KeyOf(i)
 		keys[i] = k.Hash(key.All)
@@ -28,7 +28,7 @@ func TestDenialsAreBoundedAndKeepWhatLastsLongest(t *testing.T) {
 		return c.denials.find(r, keys[i], &ratelimit.RemoteCall{Config: config, Cost: 1, Now: now}, &d)
 	}
 	denied(0, time.Second)
-	for i := range 300_000 {
+	for i := range 150_000 {
 		denied(i+1, time.Duration(i%500+1)*time.Millisecond)
 	}
 	kept := 0
