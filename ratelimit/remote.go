@@ -16,7 +16,8 @@ type Remote interface {
 	// Take decides one call. An error means that it could not be decided, and that the
 	// call is to be refused for it: whoever would rather admit or count by itself then
 	// does so within, and says so by the [Decision]'s Source. The numbers of the
-	// decision, its Taken, Mark and Source are what the limiter goes on with.
+	// decision, its Taken, Mark and Source are what the limiter goes on with; see also
+	// [Decision.WithReceipt].
 	Take(ctx context.Context, ask RemoteCall) (Decision, error)
 	// Peek answers what Take would and takes nothing: Remaining is what is left before
 	// such a call.

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
@@ -18,7 +19,8 @@ type held struct {
 	remote Remote
 	ask    RemoteCall
 	given  Decision
-	lim    *Limiter // whose remote it is
+	lim    atomic.Pointer[Limiter] // whose remote it is
+	common bool                    // of many decisions: see Decision.WithReceipt
 }
 
 func (h *held) refund(now, at clock.Instant, cost int64) {
@@ -27,12 +29,35 @@ func (h *held) refund(now, at clock.Instant, cost int64) {
 			h.local.refund(now, at, cost)
 			continue
 		}
-		h.ask.Now = now
-		h.remote.Refund(h.ask, h.given)
-		if h.lim.watching.count.Load() > 0 {
-			h.lim.watching.tell(h.ask.Key.Hash(h.lim.setup.Load().config.Parts))
+		ask, given := h.ask, h.given
+		if ask.Now = now; h.common {
+			ask.Cost, given.Taken = cost, cost
+		}
+		h.remote.Refund(ask, given)
+		if l := h.lim.Load(); l != nil && l.watching.count.Load() > 0 {
+			l.watching.tell(ask.Key.Hash(l.setup.Load().config.Parts))
 		}
 	}
+}
+
+// WithReceipt returns d, a decision that r makes about ask, with what it takes to give it
+// back. A limiter makes that for every decision that has none. A [Remote] that gives out
+// many at a time, alike but for their costs, makes it once and returns copies of d.
+func (d Decision) WithReceipt(r Remote, ask RemoteCall) Decision {
+	d.held = &held{remote: r, ask: ask, given: Decision{OK: true, Source: d.Source, Mark: d.Mark}, common: true}
+	return d
+}
+
+// hold keeps what it takes to give back what a remote told.
+func (d *Decision) hold(s *setup, l *Limiter, ask *RemoteCall, told *Decision) {
+	h := told.held
+	if d.held != nil || h == nil || !h.common {
+		h = &held{next: d.held, remote: s.remote, ask: *ask, given: *told}
+	}
+	if h.lim.Load() == nil {
+		h.lim.Store(l)
+	}
+	d.held = h
 }
 
 // remoteCall is what a remote is asked about a call of a key that is counted so.
@@ -59,7 +84,7 @@ func (s *setup) askRemote(ctx context.Context, counted *class, k *Key, c call, d
 	a.tell(&told)
 	if a.ok && !c.peek && told.Taken > 0 {
 		d.Taken = c.cost
-		d.held = &held{next: d.held, remote: s.remote, ask: ask, given: told, lim: e.lim}
+		d.hold(s, e.lim, &ask, &told)
 	}
 	if a.kind = kindOf(a.verdict); a.ok {
 		a.retry = 0

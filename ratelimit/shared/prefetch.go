@@ -218,7 +218,9 @@ func (s *stock) fetch(size int64) (b *batch, rest int64) {
 		b.ends = min(b.ends, now.Add(d.ResetAfter))
 	}
 	b.left.Store(size)
-	r.local.mirror(&ratelimit.RemoteCall{Rule: r.name, Config: &s.config, Key: s.key, Cost: size, Now: now}, d)
+	ask := ratelimit.RemoteCall{Rule: r.name, Config: &s.config, Key: s.key, Cost: size, Now: now}
+	b.token = ratelimit.Decision{OK: true, Source: ratelimit.Prefetched, Limit: d.Limit, Mark: b.id}.WithReceipt(r, ask)
+	r.local.mirror(&ask, d)
 	return b, 0
 }
 

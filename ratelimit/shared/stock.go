@@ -20,6 +20,7 @@ const (
 type batch struct {
 	id       int64              // among all of the process: the mark of its decisions
 	decision ratelimit.Decision // as the store made it
+	token    ratelimit.Decision // what a call gets, but for its cost and the numbers of its moment
 	size     int64
 	era      uint32
 	at       clock.Instant // the clock before the store was asked
@@ -132,8 +133,9 @@ func (s *stock) valid(b *batch, ask *ratelimit.RemoteCall) bool {
 // decide fills in the decision of a call that got tokens of b. Left is what the stock has
 // after it.
 func (b *batch) decide(ask *ratelimit.RemoteCall, left int64, d *ratelimit.Decision) {
-	d.OK, d.Source, d.Taken, d.Mark = true, ratelimit.Prefetched, ask.Cost, b.id
-	d.Limit, d.Remaining = b.decision.Limit, min(b.decision.Remaining+left, b.decision.Limit)
+	*d = b.token
+	d.Taken = ask.Cost
+	d.Remaining = min(b.decision.Remaining+left, b.decision.Limit)
 	d.ResetAfter = max(b.decision.ResetAfter-ask.Now.Sub(b.at), 0)
 }
 
