@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -223,6 +224,55 @@ func TestBadRequestsChangeNothing(t *testing.T) {
 	b, _ := r.layer.Breaker("payments")
 	if s := b.Status(); s.Override != nil {
 		t.Errorf("an override is in force: %+v", s.Override)
+	}
+}
+
+func TestCheckOfKeysWithOverrides(t *testing.T) {
+	r := newRig(t)
+	l, err := r.layer.RateLimit("per_client")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.SetOverrides(map[string]ratelimit.Override{"acme": {Limit: 2, Per: time.Hour}, "probe": {Exempt: true}}); err != nil {
+		t.Fatal(err)
+	}
+	type looked struct {
+		allowed      bool
+		source, code string
+		limit        int64
+		override     adminapi.KeyOverride
+	}
+	for _, c := range []struct {
+		key  string
+		take string
+		want looked
+	}{
+		{"acme", "2", looked{true, "local", "", 2, adminapi.KeyOverride{Limit: 2, PerSeconds: 3600, Burst: 2}}},
+		{"acme", "0", looked{false, "local", "rate_limited", 2, adminapi.KeyOverride{Limit: 2, PerSeconds: 3600, Burst: 2}}},
+		{"acme", "1", looked{false, "local", "rate_limited", 2, adminapi.KeyOverride{Limit: 2, PerSeconds: 3600, Burst: 2}}},
+		{"probe", "50", looked{true, "exempt", "", 5, adminapi.KeyOverride{Exempt: true}}},
+		{"anybody", "0", looked{true, "local", "", 5, adminapi.KeyOverride{}}},
+	} {
+		var d adminapi.Decision
+		if code := r.ask(http.MethodPost, "/v1/check", `{"rule":"per_client","key":"`+c.key+`","take":`+c.take+`}`, &d); code != 200 {
+			t.Fatal(code)
+		}
+		got := looked{d.Allowed, d.Source, d.Code, d.Limit, adminapi.KeyOverride{}}
+		if d.Override != nil {
+			got.override = *d.Override
+		}
+		if got != c.want {
+			t.Errorf("%s, take %s: %+v, want %+v", c.key, c.take, got, c.want)
+		}
+	}
+	var rule adminapi.RateLimit
+	if r.ask(http.MethodGet, "/v1/rate_limits/per_client", "", &rule); rule.Overrides != 2 || len(rule.TopDenied) != 1 || !rule.TopDenied[0].Override {
+		t.Errorf("%+v", rule)
+	}
+	var w adminapi.Why
+	if code := r.ask(http.MethodGet, "/v1/why/rate_limit/per_client", "", &w); code != 200 || len(w.Denied) != 1 || !w.Denied[0].Override ||
+		!slices.ContainsFunc(w.Numbers, func(n adminapi.Number) bool { return n.Name == "overrides" && n.Value == 2 }) {
+		t.Errorf("%d %+v", code, w)
 	}
 }
 

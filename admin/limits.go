@@ -19,12 +19,12 @@ const topDenied = 20
 func limiterView(s ratelimit.Status, of *foundation.SharedStatus) adminapi.RateLimit {
 	v := adminapi.RateLimit{
 		Name: s.Name, Mode: s.Config.Mode.String(), Algorithm: s.Config.Algorithm.String(), Limit: max(s.Config.Limit, 0),
-		PerSeconds: s.Config.Per.Seconds(), Burst: s.Config.Burst, Parts: s.Config.Parts, Parent: s.Parent,
+		PerSeconds: s.Config.Per.Seconds(), Burst: s.Config.Burst, Parts: s.Config.Parts, Parent: s.Parent, Overrides: s.Overrides,
 		Keys: s.TrackedKeys, MaxKeys: int64(s.Config.MaxKeys), Overflowed: s.Overflowed, Evicted: s.Evictions, Waiting: s.Waiting,
 		Allowed: s.Allowed, Denied: s.Denied, WouldDeny: s.WouldRefuse, Revision: s.Revision, TopDenied: []adminapi.DeniedKey{},
 	}
 	for _, k := range s.TopDenied[:min(len(s.TopDenied), topDenied)] {
-		v.TopDenied = append(v.TopDenied, adminapi.DeniedKey{Key: k.Key, Denied: k.Denied, AtMostTooMany: k.AtMost, Last: k.Last})
+		v.TopDenied = append(v.TopDenied, adminapi.DeniedKey{Key: k.Key, Denied: k.Denied, AtMostTooMany: k.AtMost, Last: k.Last, Override: k.Override})
 	}
 	shareView(&v, of)
 	return v
@@ -55,10 +55,17 @@ func (a *api) getRateLimit(r *http.Request) (any, error) {
 }
 
 func decisionView(l *ratelimit.Limiter, key ratelimit.Key, d ratelimit.Decision) adminapi.Decision {
-	return adminapi.Decision{
+	v := adminapi.Decision{
 		APIVersion: adminapi.Version, Rule: l.Name(), Key: key.Text(), Allowed: d.OK, Taken: d.Taken, Limit: d.Limit, Remaining: d.Remaining,
-		RetryAfterSeconds: d.RetryAfter.Seconds(), ResetAfterSeconds: d.ResetAfter.Seconds(),
+		RetryAfterSeconds: d.RetryAfter.Seconds(), ResetAfterSeconds: d.ResetAfter.Seconds(), Source: d.Source.String(),
 	}
+	if code := d.Code(); code != 0 {
+		v.Code = code.String()
+	}
+	if o, ok := l.OverrideOf(key); ok {
+		v.Override = &adminapi.KeyOverride{Exempt: o.Exempt, Limit: max(o.Limit, 0), PerSeconds: o.Per.Seconds(), Burst: o.Burst}
+	}
+	return v
 }
 
 func (a *api) peekKey(r *http.Request) (any, error) {

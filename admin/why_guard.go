@@ -276,7 +276,7 @@ const shownKeys = 5
 func (e *explanation) denied(l *adminapi.RateLimit) {
 	for _, k := range l.TopDenied[:min(len(l.TopDenied), shownKeys)] {
 		e.Denied = append(e.Denied, adminapi.Denied{
-			Key: k.Key, Denied: k.Denied, Share: min(1, shareOf(k.Denied, l.Denied)), Last: k.Last, AgoSeconds: max(0, e.now.Sub(k.Last).Seconds()),
+			Key: k.Key, Denied: k.Denied, Share: min(1, shareOf(k.Denied, l.Denied)), Last: k.Last, AgoSeconds: max(0, e.now.Sub(k.Last).Seconds()), Override: k.Override,
 		})
 	}
 }

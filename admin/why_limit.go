@@ -5,6 +5,7 @@ import (
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/adminapi"
+	"github.com/elixirscope/foundation/mode"
 )
 
 func (e *explanation) rateLimit(name string) {
@@ -30,8 +31,11 @@ func (e *explanation) rateLimit(name string) {
 		e.Verdict = fmt.Sprintf("rate limit %s denies %s of %d calls %s%s", name, percentText(shareOf(denied, calls)), calls, windowText(worst.Recent.WindowSeconds), deniedText(e.status, name)) + sinceText(worst.Recent.Since, worst.Recent.SinceSeconds)
 	}
 	e.against("denied", shareOf(denied, calls), refusedShare, "ratio", !e.Well, fmt.Sprintf("%d of %d calls of its guards, of late", denied, calls))
-	e.number("limit", float64(l.Limit), "", false, "for each key in "+took(l.PerSeconds))
+	e.number("limit", float64(l.Limit), "", false, "for each key in "+took(l.PerSeconds)+notEnforced(l.Mode))
 	e.number("burst", float64(l.Burst), "", false, "")
+	if l.Overrides > 0 {
+		e.number("overrides", float64(l.Overrides), "", false, "keys that have numbers of their own, or are exempt")
+	}
 	if l.Scope != "shared" {
 		e.against("keys", float64(l.Keys), float64(l.MaxKeys), "", l.Overflowed > 0, "counted one by one")
 	}
@@ -43,11 +47,26 @@ func (e *explanation) rateLimit(name string) {
 	}
 	e.number("denied", float64(l.Denied), "", false, "since the start")
 	e.number("allowed", float64(l.Allowed), "", false, "since the start")
+	if l.Parent != "" {
+		p := partOf(e.status.RateLimits, l.Parent, limitName)
+		e.part("rate_limit", l.Parent, true, fmt.Sprintf("%s; must allow each call as well, and denied %s since the start", limitText(p), counted(p.Denied, "call", "calls")))
+	}
 	e.denied(l)
 	if !e.Well {
 		e.tryForLimit(l)
 	}
 	e.sharedRule(l)
+}
+
+// notEnforced says that a rule refuses nothing.
+func notEnforced(m string) string {
+	switch m {
+	case mode.Shadow.String():
+		return "; in shadow mode: it refuses nothing"
+	case mode.Off.String():
+		return "; off: it counts nothing"
+	}
+	return ""
 }
 
 // worstOr is the guard, or one of the last minute if there is none.

@@ -104,7 +104,15 @@ func (e *explanation) tryForLimit(l *adminapi.RateLimit) {
 	if len(l.TopDenied) > 1 && deniedText(e.status, l.Name) == "" {
 		e.try("", "no key stands out: look for what changed for all of them, and not at one client")
 	}
-	e.try("", fmt.Sprintf("raise rate_limits.%s.limit (%d per %s) in the file if the keys are in their right and the upstream can take more, then 'foundation reload'", l.Name, l.Limit, took(l.PerSeconds)))
+	raise := fmt.Sprintf("raise rate_limits.%s.limit (%d per %s) in the file if the keys are in their right and the upstream can take more, then 'foundation reload'", l.Name, l.Limit, took(l.PerSeconds))
+	switch deniedMost := deniedText(e.status, l.Name) != ""; {
+	case deniedMost && l.TopDenied[0].Override:
+		e.try("", fmt.Sprintf("the key that is denied most has numbers of its own: they are in rate_limits.%s.overrides", l.Name))
+	case deniedMost:
+		e.try("", raise+"; or give the key that is denied most numbers of its own, in overrides")
+	default:
+		e.try("", raise)
+	}
 }
 
 func (e *explanation) tryForPool(p *adminapi.Pool) {

@@ -117,19 +117,29 @@ func TestRateLimitHeaders(t *testing.T) {
 		opts         []protect.Option
 		guard, limit mode.Mode
 		want         []string // of the answers to two requests
+		override     *ratelimit.Override
 	}{
-		{"asked for", answer(200), []protect.Option{protect.RateLimitHeaders()}, 0, 0, []string{`"default";r=1;t=30`, `"default";r=0;t=60`}},
-		{"nothing written", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), []protect.Option{protect.RateLimitHeaders()}, 0, 0, []string{`"default";r=1;t=30`, `"default";r=0;t=60`}},
-		{"not asked for", answer(200), nil, 0, 0, []string{"", ""}},
-		{"the handler's own", own, []protect.Option{protect.RateLimitHeaders()}, 0, 0, []string{`"mine";r=1`, `"mine";r=1`}},
-		{"a guard in shadow", answer(200), []protect.Option{protect.RateLimitHeaders()}, mode.Shadow, 0, []string{"", ""}},
-		{"a limit in shadow", answer(200), []protect.Option{protect.RateLimitHeaders()}, 0, mode.Shadow, []string{"", ""}},
+		{"asked for", answer(200), []protect.Option{protect.RateLimitHeaders()}, 0, 0, []string{`"default";r=1;t=30`, `"default";r=0;t=60`}, nil},
+		{"a key with numbers of its own", answer(200), []protect.Option{protect.RateLimitHeaders()}, 0, 0, []string{`"default";r=4;t=12`, `"default";r=3;t=24`}, &ratelimit.Override{Limit: 5, Burst: 5}},
+		{"a key that is refused", answer(200), []protect.Option{protect.RateLimitHeaders()}, 0, 0, []string{`"default";r=0;t=60`, `"default";r=0;t=60`}, &ratelimit.Override{Limit: 1, Burst: 1}},
+		{"a key that is exempt", answer(200), []protect.Option{protect.RateLimitHeaders()}, 0, 0, []string{"", ""}, &ratelimit.Override{Exempt: true}},
+		{"nothing written", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), []protect.Option{protect.RateLimitHeaders()}, 0, 0, []string{`"default";r=1;t=30`, `"default";r=0;t=60`}, nil},
+		{"not asked for", answer(200), nil, 0, 0, []string{"", ""}, nil},
+		{"the handler's own", own, []protect.Option{protect.RateLimitHeaders()}, 0, 0, []string{`"mine";r=1`, `"mine";r=1`}, nil},
+		{"a guard in shadow", answer(200), []protect.Option{protect.RateLimitHeaders()}, mode.Shadow, 0, []string{"", ""}, nil},
+		{"a limit in shadow", answer(200), []protect.Option{protect.RateLimitHeaders()}, 0, mode.Shadow, []string{"", ""}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				limit, err := ratelimit.New("per_client", ratelimit.Config{Limit: 2, Per: time.Minute, Burst: 2, Mode: c.limit})
 				if err != nil {
 					t.Fatal(err)
+				}
+				if c.override != nil {
+					if err := limit.SetOverrides(map[string]ratelimit.Override{"192.0.2.1": *c.override}); err != nil {
+						t.Fatal(err)
+					}
+					c.opts = append(c.opts, protect.KeyBy(func(*http.Request) ratelimit.Key { return ratelimit.KeyOf("192.0.2.1") }))
 				}
 				h := protect.Handler(c.handler, newGuard(t, guard.Config{RateLimit: limit, Mode: c.guard, Timeout: time.Second}), c.opts...)
 				for _, want := range c.want {

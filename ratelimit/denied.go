@@ -16,6 +16,8 @@ type DeniedKey struct {
 	Denied uint64    `json:"denied"` // an upper bound of the refusals that were noted
 	AtMost uint64    `json:"at_most_too_many"`
 	Last   time.Time `json:"last"`
+	// Override says that the key has numbers of its own now.
+	Override bool `json:"override"`
 }
 
 const (
@@ -121,11 +123,11 @@ func (t *topDenied) leastLocked() int {
 }
 
 // list returns the keys, the most refused first.
-func (t *topDenied) list() []DeniedKey {
+func (t *topDenied) list(s *setup) []DeniedKey {
 	t.mu.Lock()
 	out := make([]DeniedKey, len(t.keys))
 	for i, d := range t.keys {
-		out[i] = DeniedKey{Key: string(d.text), Denied: d.denied, AtMost: d.excess, Last: d.last.Time()}
+		out[i] = DeniedKey{Key: string(d.text), Denied: d.denied, AtMost: d.excess, Last: d.last.Time(), Override: s.of(d.hash) != &s.class}
 	}
 	t.mu.Unlock()
 	slices.SortStableFunc(out, func(a, b DeniedKey) int { return cmp.Compare(b.Denied, a.Denied) })

@@ -26,7 +26,7 @@ type Status struct {
 // be in its numbers.
 func (l *Limiter) Status() Status {
 	st := l.numbers()
-	st.TopDenied = l.top.list()
+	st.TopDenied = l.top.list(l.setup.Load())
 	return st
 }
 

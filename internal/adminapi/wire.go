@@ -272,6 +272,7 @@ type RateLimit struct {
 	Burst      int64       `json:"burst"`
 	Parts      int         `json:"parts"`
 	Parent     string      `json:"parent"`
+	Overrides  int         `json:"overrides"` // keys with numbers of their own, or exempt
 	Keys       int64       `json:"keys"`
 	MaxKeys    int64       `json:"max_keys"`
 	Overflowed uint64      `json:"overflowed"`
@@ -300,6 +301,7 @@ type DeniedKey struct {
 	Denied        uint64    `json:"denied"` // an upper bound
 	AtMostTooMany uint64    `json:"at_most_too_many"`
 	Last          time.Time `json:"last"`
+	Override      bool      `json:"override"` // has numbers of its own
 }
 
 // Decision is what a rule says, or would say, of a key.
@@ -313,6 +315,13 @@ type Decision struct {
 	Remaining         int64   `json:"remaining"`
 	RetryAfterSeconds float64 `json:"retry_after_seconds"`
 	ResetAfterSeconds float64 `json:"reset_after_seconds"`
+	// Code says why the key is denied, or would be: rate_limited, or unavailable if it could not
+	// be counted. It is empty if it is allowed.
+	Code string `json:"code"`
+	// Source says where it was decided: local, shared, cached, prefetched, fallback or exempt.
+	Source string `json:"source"`
+	// Override is what the key is counted by in place of the rule; null without one.
+	Override *KeyOverride `json:"override"`
 }
 
 // CheckRequest is the body of POST /v1/check. Take 0 looks and takes nothing.

@@ -114,6 +114,7 @@ type Denied struct {
 	Share      float64   `json:"share"`  // of all that the rule has denied
 	Last       time.Time `json:"last"`
 	AgoSeconds float64   `json:"ago_seconds"`
+	Override   bool      `json:"override"` // has numbers of its own
 }
 
 // Before is something that happened before the trouble began.

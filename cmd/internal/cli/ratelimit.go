@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 
@@ -46,13 +47,31 @@ func (a *app) answerDecision(d adminapi.Decision) error {
 }
 
 func decisionTable(d adminapi.Decision) *table {
-	t := newTable("RULE", "KEY", "ANSWER", ">TAKEN", ">LIMIT", ">REMAINING", "RETRY IN", "FULL IN")
+	t := newTable("RULE", "KEY", "ANSWER", ">TAKEN", ">LIMIT", ">REMAINING", "RETRY IN", "FULL IN", "SOURCE", "OVERRIDE")
 	answer := cell{"● allowed", good}
 	if !d.Allowed {
 		answer = cell{"○ denied", bad}
 	}
-	t.row(d.Rule, d.Key, answer, d.Taken, d.Limit, d.Remaining, seconds(d.RetryAfterSeconds), seconds(d.ResetAfterSeconds))
+	t.row(d.Rule, d.Key, answer, d.Taken, d.Limit, d.Remaining, seconds(d.RetryAfterSeconds), seconds(d.ResetAfterSeconds), d.Source, overrideText(d.Override))
 	return t
+}
+
+func yesText(yes bool) string {
+	if yes {
+		return "yes"
+	}
+	return ""
+}
+
+// overrideText is short: what the key takes at once is in the column LIMIT.
+func overrideText(o *adminapi.KeyOverride) string {
+	switch {
+	case o == nil:
+		return ""
+	case o.Exempt:
+		return "exempt"
+	}
+	return fmt.Sprintf("%d/%s", o.Limit, seconds(o.PerSeconds))
 }
 
 func (a *app) rateLimitCommand() *cobra.Command {
@@ -103,9 +122,9 @@ func (a *app) deniedCommand() *cobra.Command {
 				return err
 			}
 			return a.print(rule.TopDenied, func() error {
-				t := newTable("KEY", ">DENIED")
+				t := newTable("KEY", ">DENIED", "OVERRIDE")
 				for _, k := range rule.TopDenied {
-					t.row(k.Key, k.Denied)
+					t.row(k.Key, k.Denied, yesText(k.Override))
 				}
 				return a.show(t)
 			})

@@ -111,7 +111,7 @@ func canned() adminapi.Status {
 			{Name: "per_host", Mode: "enforce", State: "closed", Group: true, MemberCount: 12, MaxMembers: 1024},
 		},
 		RateLimits: []adminapi.RateLimit{
-			{Name: "per_client", Mode: "enforce", Algorithm: "gcra", Limit: 100, PerSeconds: 60, Burst: 20, Keys: 1234, Allowed: 99, Denied: 3, Parent: "all", TopDenied: []adminapi.DeniedKey{{Key: "10.1.2.3", Denied: 2}, {Key: "evil\x1b[2J", Denied: 1}}},
+			{Name: "per_client", Mode: "enforce", Algorithm: "gcra", Limit: 100, PerSeconds: 60, Burst: 20, Keys: 1234, Allowed: 99, Denied: 3, Parent: "all", Overrides: 3, TopDenied: []adminapi.DeniedKey{{Key: "10.1.2.3", Denied: 2}, {Key: "evil\x1b[2J", Denied: 1}}},
 		},
 		Pools: []adminapi.Pool{
 			{Name: "orders", Worker: "postgres", State: "full", Size: 5, MaxOverflow: 2, CheckedOut: 7, Waiting: 3, Timeouts: 1, WaitP99Seconds: 0.2, OldestCheckoutSeconds: 3},
@@ -194,8 +194,12 @@ func daemon(t *testing.T) (addr string, requests *[]string) {
 	mux.HandleFunc("GET /v1/pools", reply(adminapi.List[adminapi.Pool]{APIVersion: "v1", Items: []adminapi.Pool{}}))
 	mux.HandleFunc("GET /v1/guards/{name}", reply(s.Guards[0]))
 	mux.HandleFunc("/v1/breakers/{name}/{action}", reply(s.Breakers[1]))
-	mux.HandleFunc("/v1/rate_limits/{name}/keys/{key...}", reply(adminapi.Decision{Rule: "per_client", Key: "a", Allowed: true, Limit: 5, Remaining: 5}))
-	mux.HandleFunc("POST /v1/check", reply(adminapi.Decision{Rule: "per_client", Key: "a", Limit: 5, RetryAfterSeconds: 11.2, ResetAfterSeconds: 60}))
+	mux.HandleFunc("/v1/rate_limits/{name}/keys/{key...}", reply(adminapi.Decision{Rule: "per_client", Key: "a", Allowed: true, Limit: 5, Remaining: 5, Source: "exempt", Override: &adminapi.KeyOverride{Exempt: true}}))
+	mux.HandleFunc("POST /v1/check", reply(adminapi.Decision{
+		Rule: "per_client", Key: "203.0.113.17", Limit: 200, RetryAfterSeconds: 11.2, ResetAfterSeconds: 60, Source: "prefetched",
+		Override: &adminapi.KeyOverride{Limit: 1000, PerSeconds: 3600, Burst: 200},
+	}))
+	mux.HandleFunc("GET /v1/rate_limits/{name}", reply(s.RateLimits[0]))
 	mux.HandleFunc("POST /v1/reload", reply(adminapi.Applied{Revision: 8, Changes: []adminapi.Change{{Section: "rate_limits", Name: "per_client", Action: "changed", Fields: []adminapi.FieldChange{{Path: "rate_limits.per_client.limit", Field: "limit", Old: "100", New: "50"}}, Effect: "keys keep what they used"}}}))
 	mux.HandleFunc("GET /v1/operations", reply(adminapi.List[adminapi.Operation]{APIVersion: "v1", Items: operations()}))
 	mux.HandleFunc("GET /v1/operations/{name}", reply(operations()[0]))
@@ -252,13 +256,15 @@ func TestWhatPeopleSee(t *testing.T) {
 		"diff.txt":         {"config", "diff", "3", "4"},
 		"reload.txt":       {"reload"},
 		"check.txt":        {"check", "per_client", "a"},
+		"peek.txt":         {"rate-limit", "peek", "per_client", "a"},
+		"get_limit.txt":    {"get", "rate_limit", "per_client"},
 	} {
 		got := run(t, map[string]string{"FOUNDATION_ADDR": addr}, args...)
 		if want := map[bool]int{true: cli.ExitFailure}[file == "check.txt"]; got.code != want || got.err != "" {
 			t.Errorf("%v: exit code %d, %s", args, got.code, got.err)
 		}
 		golden(t, file, got.out)
-		if args[0] == "why" || args[0] == "status" && len(args) == 1 {
+		if args[0] == "why" || args[0] == "check" || args[0] == "rate-limit" || args[0] == "status" && len(args) == 1 {
 			wantNarrow(t, got.out)
 		}
 	}

@@ -132,7 +132,7 @@ func stateCell(b adminapi.Breaker) cell {
 }
 
 func rateLimitTable(rules []adminapi.RateLimit) *table {
-	columns := []string{"NAME", "ALGORITHM", "LIMIT", ">BURST", ">KEYS", ">ALLOWED", ">DENIED", ">WOULD DENY", "MODE", "PARENT"}
+	columns := []string{"NAME", "ALGORITHM", "LIMIT", ">BURST", ">OVERRIDES", ">KEYS", ">ALLOWED", ">DENIED", ">WOULD DENY", "MODE", "PARENT"}
 	shared := slices.ContainsFunc(rules, func(r adminapi.RateLimit) bool { return r.Scope == "shared" })
 	if shared {
 		columns = append(columns, "SCOPE", "DECIDED BY")
@@ -140,7 +140,7 @@ func rateLimitTable(rules []adminapi.RateLimit) *table {
 	t := newTable(append(columns, "MOST DENIED")...)
 	for _, r := range rules {
 		row := []any{
-			r.Name, r.Algorithm, limitText(r), r.Burst, r.Keys, r.Allowed, count(r.Denied, warn), count(r.WouldDeny, warn),
+			r.Name, r.Algorithm, limitText(r), r.Burst, r.Overrides, r.Keys, r.Allowed, count(r.Denied, warn), count(r.WouldDeny, warn),
 			modeCell(r.Mode), r.Parent,
 		}
 		if shared {

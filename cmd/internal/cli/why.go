@@ -211,9 +211,9 @@ func holderTable(holders []adminapi.Holder) *table {
 }
 
 func deniedTable(keys []adminapi.Denied) *table {
-	t := newTable("~KEY", ">DENIED", ">SHARE", ">LAST")
+	t := newTable("~KEY", ">DENIED", ">SHARE", ">LAST", "OVERRIDE")
 	for _, k := range keys {
-		t.row(k.Key, k.Denied, amount(k.Share, "ratio"), since(k.AgoSeconds)+" ago")
+		t.row(k.Key, k.Denied, amount(k.Share, "ratio"), since(k.AgoSeconds)+" ago", yesText(k.Override))
 	}
 	return t
 }

@@ -285,6 +285,30 @@ func TestAnswersTellWhatIsLeftWhereTheRouteSaysSo(t *testing.T) {
 	}
 }
 
+// A key with numbers of its own is told these, admitted or refused; one that is exempt is told none.
+func TestAnswersTellTheNumbersOfTheKey(t *testing.T) {
+	for name, c := range map[string]struct {
+		override              ratelimit.Override
+		first, second, policy string
+		status                int
+	}{
+		"more":   {ratelimit.Override{Limit: 3}, `"default";r=2;t=20`, `"default";r=1;t=40`, `"default";q=3;w=60`, 200},
+		"less":   {ratelimit.Override{Limit: 1, Per: time.Hour}, `"default";r=0;t=3600`, `"default";r=0;t=3600`, `"default";q=1;w=3600`, 429},
+		"exempt": {ratelimit.Override{Exempt: true}, "", "", "", 200},
+	} {
+		r := newRig(t, http.HandlerFunc(mirror), func(s *setup) {
+			s.limit = ratelimit.Config{Limit: 2, Per: time.Minute}
+			s.overrides = map[string]ratelimit.Override{"127.0.0.1": c.override}
+			s.route.Key = "{remote_ip}"
+			s.route.RateLimitHeaders = true
+		})
+		first, second := r.get("/"), r.get("/")
+		if first.Header.Get("RateLimit") != c.first || second.Header.Get("RateLimit") != c.second || second.Header.Get("RateLimit-Policy") != c.policy || second.StatusCode != c.status {
+			t.Errorf("%s: first %v, then %d %v", name, first.Header, second.StatusCode, second.Header)
+		}
+	}
+}
+
 // A reload that leaves an upstream as it is leaves its connections as they are.
 func TestConnectionsOutliveAReload(t *testing.T) {
 	var dialed atomic.Int64

@@ -31,12 +31,13 @@ type rig struct {
 
 // settings change the one route of a rig and the guard that it passes.
 type setup struct {
-	gateway settings.Gateway
-	route   settings.Route
-	guard   guard.Config
-	limit   ratelimit.Config // no rule if its limit is 0
-	log     io.Writer
-	dial    func(ctx context.Context, network, address string) (net.Conn, error) // nil: over the network
+	overrides map[string]ratelimit.Override
+	gateway   settings.Gateway
+	route     settings.Route
+	guard     guard.Config
+	limit     ratelimit.Config // no rule if its limit is 0
+	log       io.Writer
+	dial      func(ctx context.Context, network, address string) (net.Conn, error) // nil: over the network
 }
 
 // newRig serves a gateway whose route goes to upstream through a guard with a
@@ -115,6 +116,9 @@ func (r *rig) newGuard(s setup) *guard.Guard {
 	s.guard.Breaker = r.breaker
 	if s.limit.Limit > 0 {
 		if s.guard.RateLimit, err = ratelimit.New("secret-rule-name", s.limit); err != nil {
+			r.Fatal(err)
+		}
+		if err := s.guard.RateLimit.SetOverrides(s.overrides); err != nil {
 			r.Fatal(err)
 		}
 	}
