@@ -42,7 +42,7 @@ func Open(address string, o Options) (*Store, error) {
 	}
 	dial, err := read(address)
 	if err != nil {
-		return nil, invalid(err)
+		return nil, invalid(address, err)
 	}
 	client := dial()
 	s, err := New(client, o)
@@ -56,14 +56,14 @@ func Open(address string, o Options) (*Store, error) {
 // Check returns what [Open] would refuse of a URL, and connects to nothing.
 func Check(address string) error {
 	if _, err := read(address); err != nil {
-		return invalid(err)
+		return invalid(address, err)
 	}
 	return nil
 }
 
-func invalid(err error) error {
+func invalid(address string, err error) error {
 	return fault.New(fault.Spec{Code: fault.InvalidConfig, Component: component, Name: "redis", Problems: []fault.Problem{
-		{Field: "redis", Message: withoutURL(err)},
+		{Field: "redis", Message: withoutSecret(address, err)},
 	}})
 }
 
@@ -141,11 +141,19 @@ func or[T comparable](v, other T) T {
 	return v
 }
 
-// withoutURL is the message of an error, without the URL that those of net/url begin with.
-func withoutURL(err error) string {
+// withoutSecret is the message of an error about an address, without any part of it that may
+// be a password: one with a character that ends it early has its rest in what is then read as
+// the port, the path or an option, which is what the errors of parsers show.
+func withoutSecret(address string, err error) string {
 	var u *url.Error
-	if errors.As(err, &u) {
+	broken := errors.As(err, &u)
+	if broken {
 		err = u.Err
+	}
+	_, rest, _ := strings.Cut(address, "://")
+	end := max(strings.IndexAny(rest, "/?#"), 0)
+	if broken && strings.Contains(rest, "@") || strings.Contains(rest[end:], "@") && end > 0 {
+		return "cannot be read: in a user name and a password, the characters / ? # [ ] @ and % must be written as %2F %3F %23 %5B %5D %40 and %25"
 	}
 	return strings.TrimPrefix(err.Error(), "redis: ")
 }
