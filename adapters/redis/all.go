@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"slices"
 
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/ratelimit/shared"
@@ -10,7 +9,7 @@ import (
 
 // TakeAll implements [shared.Store]. The takes go in one exchange, in as many as there
 // are slots among them if the server is a cluster, and in several if they are more than
-// 256. It does not wait for other calls, nor they for it.
+// 256, or fewer that count by long logs. It does not wait for other calls, nor they for it.
 func (s *Store) TakeAll(ctx context.Context, takes []shared.Take) ([]ratelimit.Decision, error) {
 	all := make([]*call, len(takes)) // nil for a rule that refuses everything
 	byLane := make([][]*call, len(s.lanes))
@@ -65,11 +64,15 @@ func (l *lane) sendAll(calls []*call) bool {
 	l.store.work.Go(func() {
 		b := batches.Get().(*batch) //nolint:errcheck,forcetypeassert // nothing else is put there
 		defer batches.Put(b)
-		for some := range slices.Chunk(calls, maxBatch) {
-			b.clear()
-			b.calls = append(b.calls, some...)
-			l.store.flushAll(b)
+		b.clear()
+		for _, c := range calls {
+			if !b.add(c) {
+				l.store.flushAll(b)
+				b.clear()
+				b.add(c)
+			}
 		}
+		l.store.flushAll(b)
 		b.clear()
 	})
 	return true

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// maxBatch bounds how long the server is busy with one script: less than a
-	// millisecond.
+	// maxBatch bounds how long the server is busy with one script, which nobody else is
+	// served by it meanwhile: less than a millisecond, or a few with long logs. It is the
+	// weight of the calls together, see [counted.weight].
 	maxBatch = 256
 	// maxQueue bounds the calls that wait in a lane.
 	maxQueue = 16_384
@@ -151,13 +152,10 @@ func (l *lane) next(b *batch) bool {
 	b.clear()
 	taken := 0
 	for _, c := range l.queue {
-		if len(b.calls) == maxBatch {
+		if !c.given.Load() && !b.add(c) {
 			break
 		}
 		taken++
-		if !c.given.Load() {
-			b.calls = append(b.calls, c)
-		}
 	}
 	rest := copy(l.queue, l.queue[taken:])
 	clear(l.queue[rest:])
@@ -179,6 +177,7 @@ func (l *lane) close() {
 // batch is what one execution of the script takes and gives, used again and again.
 type batch struct {
 	calls []*call
+	weigh int64
 	rules []*counted
 	args  []any
 	heads []byte // the rules
@@ -193,7 +192,17 @@ func (b *batch) clear() {
 	clear(b.calls)
 	clear(b.rules)
 	clear(b.args)
-	b.calls, b.rules, b.args = b.calls[:0], b.rules[:0], b.args[:0]
+	b.calls, b.rules, b.args, b.weigh = b.calls[:0], b.rules[:0], b.args[:0], 0
+}
+
+// add adds a call, unless that would keep the server busy for too long.
+func (b *batch) add(c *call) bool {
+	if len(b.calls) > 0 && b.weigh+c.rule.weight() > maxBatch {
+		return false
+	}
+	b.weigh += c.rule.weight()
+	b.calls = append(b.calls, c)
+	return true
 }
 
 // flushAll is flush for as long as anybody waits.

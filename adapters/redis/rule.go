@@ -68,6 +68,19 @@ func (c *counted) cost(n int64) paced {
 	return paced{whole, part}
 }
 
+// logged is how many calls of a log are read and written in the time of a call of another
+// algorithm.
+const logged = 64
+
+// weight is how long a call keeps the server busy at most, as a multiple of one that does not
+// count by a log: each call reads and writes that as a whole.
+func (c *counted) weight() int64 {
+	if c.algorithm != ratelimit.SlidingLog {
+		return 1
+	}
+	return 1 + c.limit/logged
+}
+
 func gcd(a, b int64) int64 {
 	for b != 0 {
 		a, b = b, a%b
