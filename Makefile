@@ -30,8 +30,8 @@ build: ## compile every package and the binary bin/foundation
 test: ## run every test of every module, with the race detector, in random order
 	@.ci/test $(call each,$(MODULES))
 
-test-system: ## run the tests that take a browser; each suite starts what it needs
-	@FOUNDATION_SYSTEM=1 PACKAGES=./internal/pagetest .ci/test cmd
+test-system: ## run the tests that take a browser or a fleet of daemons; each suite starts what it needs
+	@FOUNDATION_SYSTEM=1 PACKAGES="./internal/pagetest ./foundation" .ci/test cmd
 
 race: ## run the tests ten times over, to find what happens rarely
 	@COUNT=10 .ci/test $(call each,$(MODULES))

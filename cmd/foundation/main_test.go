@@ -33,7 +33,25 @@ func TestMain(m *testing.M) {
 		serveUpstream(address)
 	}
 	flag.Parse()
+	chooseTests()
 	os.Exit(runTests(m))
+}
+
+// systemTests begin the names of those that take longer than the rest: `make test-system` runs them, and CI.
+const systemTests = "^TestSystem_"
+
+// chooseTests leaves them out, or runs them alone, unless tests were named.
+func chooseTests() {
+	name := "test.skip"
+	switch {
+	case os.Getenv("FOUNDATION_SYSTEM") != "":
+		name = "test.run"
+	case flag.Lookup("test.run").Value.String() != "":
+		return
+	}
+	if err := flag.Set(name, systemTests); err != nil {
+		panic(err)
+	}
 }
 
 func runTests(m *testing.M) int {
@@ -228,6 +246,7 @@ type daemon struct {
 	*process
 
 	file, gateway, admin string
+	env                  []string // beside that of the test
 	client               *http.Client
 }
 
@@ -241,13 +260,20 @@ func serve(t *testing.T, text func(gateway, admin string) string) *daemon {
 // serveTo is serve with a file as stderr; nil collects what is written there.
 func serveTo(t *testing.T, stderr *os.File, text func(gateway, admin string) string) *daemon {
 	t.Helper()
+	d := newDaemon(t)
+	d.write(t, text(d.gateway, d.admin))
+	d.start(t, stderr)
+	return d
+}
+
+// newDaemon returns one that has addresses of its own, and neither a configuration nor a process.
+func newDaemon(t *testing.T) *daemon {
+	t.Helper()
 	d := &daemon{
 		file: filepath.Join(t.TempDir(), "foundation.yaml"), gateway: freeAddress(t), admin: freeAddress(t),
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 128}, Timeout: patience},
 	}
 	t.Cleanup(d.client.CloseIdleConnections)
-	d.write(t, text(d.gateway, d.admin))
-	d.start(t, stderr)
 	return d
 }
 
@@ -255,6 +281,7 @@ func serveTo(t *testing.T, stderr *os.File, text func(gateway, admin string) str
 func (d *daemon) start(t *testing.T, stderr *os.File) {
 	t.Helper()
 	cmd := exec.Command(binary, "serve", "--config", d.file)
+	cmd.Env = append(os.Environ(), d.env...)
 	if stderr != nil {
 		cmd.Stderr = stderr
 	}

@@ -25,6 +25,8 @@ const metricsPage = "../../docs/metrics.md"
 
 // fullConfig has every part that emits metrics, so that a scrape of it has all there are.
 const fullConfig = `version: 1
+namespace: shop
+shared: { redis: "redis://127.0.0.1:1" }
 admin: { listen: %[2]q }
 probes: { listen: %[3]q }
 storage: { path: %[5]q }
@@ -39,6 +41,7 @@ breakers:
   tenants: { per: key }
 rate_limits:
   per_client: { limit: 100, per: 1m }
+  per_tenant: { limit: 1000, per: 1m, scope: shared, prefetch: 10 }
 retries:
   standard: { attempt_timeout: 500ms }
 pools:
