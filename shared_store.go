@@ -2,11 +2,9 @@ package foundation
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/elixirscope/foundation/breaker"
-	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/guard"
 	"github.com/elixirscope/foundation/ratelimit"
 	"github.com/elixirscope/foundation/ratelimit/shared"
@@ -50,7 +48,7 @@ func (s *guardedStore) ask(ctx context.Context, fn func(context.Context) error) 
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err() // the guard judges by how long it had
-		case ofOneCall(answer):
+		case shared.Answered(answer):
 			return guard.Neutral(answer)
 		}
 		return errAway
@@ -59,15 +57,6 @@ func (s *guardedStore) ask(ctx context.Context, fn func(context.Context) error) 
 		return answer
 	}
 	return err
-}
-
-// ofOneCall reports whether an error is about the call, or its key, alone.
-func ofOneCall(err error) bool {
-	f, ok := errors.AsType[*fault.Error](err)
-	if !ok {
-		return false
-	}
-	return f.Code() == fault.DataCorrupt || f.Code().Category() == fault.Caller && f.Code() != fault.Closed && f.Code() != fault.Canceled
 }
 
 // Take implements [shared.Store].

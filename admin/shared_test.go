@@ -83,4 +83,3 @@ func TestInstances_AreListedWithWhatIsShared(t *testing.T) {
 		}
 	})
 }
-
