@@ -252,3 +252,23 @@ func TestTheLastTokensAreTakenAheadAndUsed(t *testing.T) {
 		}
 	})
 }
+
+func TestTokensThatAreTakenWhileTheStoreForgetsTheKeyAreVoid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, rule := newFaulty(), eternal(ratelimit.GCRA, 10_000)
+		r := counters(t, store, shared.Options{Timeout: time.Second}).Rule("rule", shared.Policy{Prefetch: 100})
+		busy(t, r, rule, 20)
+		store.delay(10 * time.Millisecond)
+		done := make(chan error)
+		go func() { done <- r.Reset(t.Context(), ask(rule, user, 1)) }()
+		synctest.Wait()
+		store.delay(0)
+		busy(t, r, rule, 20) // tokens that the store will not know of
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if d := take(t, r, rule); d.Source != ratelimit.Shared || d.Remaining != 9_999 {
+			t.Errorf("%+v", d)
+		}
+	})
+}
