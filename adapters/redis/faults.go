@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"time"
 
 	"github.com/elixirscope/foundation/fault"
 )
@@ -19,9 +21,20 @@ func unavailable(name, message string, cause error) error {
 func gone(ctx context.Context, name string) error {
 	cause := context.Cause(ctx)
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return unavailable(name, "redis has not answered within the caller's deadline", cause)
+		return late(name, cause)
 	}
 	return fault.New(fault.Spec{Code: fault.Canceled, Component: component, Name: name, Cause: cause})
+}
+
+func late(name string, cause error) error {
+	return unavailable(name, "redis has not answered within the caller's deadline", cause)
+}
+
+// isLate reports whether the exchange ended because of the deadline of the call's own
+// caller, whose context may end a moment later than the connection notices.
+func (c *call) isLate() bool {
+	timeout, ok := errors.AsType[net.Error](c.err)
+	return ok && timeout.Timeout() && !c.deadline.IsZero() && time.Until(c.deadline) <= time.Millisecond
 }
 
 var (
@@ -32,6 +45,8 @@ var (
 // problem is the error of a call that the script did not decide, or nil.
 func (c *call) problem() error {
 	switch {
+	case c.isLate():
+		return late(c.rule.Name, context.DeadlineExceeded)
 	case c.err != nil:
 		return unavailable(c.rule.Name, "redis could not be asked", c.err)
 	case c.got.state == foreign:

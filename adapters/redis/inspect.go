@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -130,7 +131,7 @@ func (i info) name() string {
 
 // refusal is why the server cannot be used, or nil.
 func (i info) refusal() error {
-	message := ""
+	var message string
 	kind, version := i.version()
 	var major, minor int
 	_, _ = fmt.Sscanf(version, "%d.%d", &major, &minor) // a version of another form is not refused
@@ -165,11 +166,12 @@ func (i info) warnings() (all []string) {
 // bytes writes a number of bytes in a unit that is easy to read.
 func bytes(n float64) string {
 	const kib = 1024
-	for _, unit := range []string{"B", "KiB", "MiB"} {
+	unit := "B"
+	for _, next := range []string{"KiB", "MiB", "GiB"} {
 		if n < kib {
-			return strconv.FormatFloat(n, 'f', -1, 64)[:min(4, len(strconv.FormatFloat(n, 'f', -1, 64)))] + " " + unit
+			break
 		}
-		n /= kib
+		n, unit = n/kib, next
 	}
-	return strconv.FormatFloat(n, 'f', 1, 64) + " GiB"
+	return strconv.FormatFloat(math.Round(n*10)/10, 'f', -1, 64) + " " + unit
 }

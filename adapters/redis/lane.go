@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +44,7 @@ type call struct {
 // cluster a lane is a hash tag, and so a slot.
 type lane struct {
 	store *Store
+	given atomic.Bool // up, by callers whose calls may still be queued
 
 	// mu guards what follows. It is held for an append or a swap only.
 	mu      sync.Mutex
@@ -64,9 +66,6 @@ func (l *lane) ask(ctx context.Context, c *call) error {
 	case own:
 		l.sendOwn(ctx, c)
 		<-c.done
-		if ctx.Err() != nil && c.err != nil {
-			return gone(ctx, c.rule.Name)
-		}
 		return c.problem()
 	}
 	select {
@@ -74,6 +73,7 @@ func (l *lane) ask(ctx context.Context, c *call) error {
 		return c.problem()
 	case <-ctx.Done():
 		c.given.Store(true)
+		l.given.Store(true)
 		return gone(ctx, c.rule.Name)
 	}
 }
@@ -99,7 +99,7 @@ func (l *lane) enter(c *call, able bool) (own bool, err error) {
 	switch {
 	case l.closed:
 		return false, errClosed
-	case len(l.queue) >= maxQueue:
+	case l.full():
 		return false, unavailable(c.rule.Name, "redis is too slow", errFull)
 	}
 	idle := !l.sending
@@ -113,6 +113,16 @@ func (l *lane) enter(c *call, able bool) (own bool, err error) {
 		l.store.work.Go(l.send)
 	}
 	return false, nil
+}
+
+// full reports whether there is no place in the queue, for which it drops those whose
+// callers have given up.
+// REQUIRES: l.mu is held.
+func (l *lane) full() bool {
+	if len(l.queue) >= maxQueue && l.given.Swap(false) {
+		l.queue = slices.DeleteFunc(l.queue, func(c *call) bool { return c.given.Load() })
+	}
+	return len(l.queue) >= maxQueue
 }
 
 // sendOwn sends one call and leaves what has been queued meanwhile to a goroutine.

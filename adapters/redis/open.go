@@ -18,7 +18,6 @@ const (
 	poolSize    = 8
 	minIdle     = 2
 	dialTimeout = time.Second
-	ioTimeout   = time.Second
 )
 
 // Open returns a store with a client of its own, which Close closes. The URL is one of
@@ -40,7 +39,7 @@ func Open(address string, o Options) (*Store, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	dial, err := read(address)
+	dial, err := read(address, or(o.Timeout, defaultTimeout))
 	if err != nil {
 		return nil, invalid(address, err)
 	}
@@ -55,7 +54,7 @@ func Open(address string, o Options) (*Store, error) {
 
 // Check returns what [Open] would refuse of a URL, and connects to nothing.
 func Check(address string) error {
-	if _, err := read(address); err != nil {
+	if _, err := read(address, defaultTimeout); err != nil {
 		return invalid(address, err)
 	}
 	return nil
@@ -67,8 +66,8 @@ func invalid(address string, err error) error {
 	}})
 }
 
-// read returns how to make the client for an address.
-func read(address string) (dial func() redis.UniversalClient, err error) {
+// read returns how to make the client for an address, whose exchanges may take so long.
+func read(address string, timeout time.Duration) (dial func() redis.UniversalClient, err error) {
 	scheme, rest, ok := strings.Cut(address, "://")
 	if !ok {
 		return nil, errors.New("must be a URL, as in redis://127.0.0.1:6379")
@@ -79,28 +78,28 @@ func read(address string) (dial func() redis.UniversalClient, err error) {
 		if err != nil {
 			return nil, err
 		}
-		tune(options)
+		tune(options, timeout)
 		return func() redis.UniversalClient { return redis.NewClient(options) }, nil
 	case "cluster":
-		return readCluster(plain + "://" + rest)
+		return readCluster(plain+"://"+rest, timeout)
 	case "sentinel":
-		return readSentinel(plain + "://" + rest)
+		return readSentinel(plain+"://"+rest, timeout)
 	}
 	return nil, errors.New("must begin with redis://, rediss://, unix://, redis+cluster:// or redis+sentinel://")
 }
 
-func tune(o *redis.Options) {
+func tune(o *redis.Options, timeout time.Duration) {
 	o.ContextTimeoutEnabled = true
 	o.MaxRetries = -1 // a take that may have been executed must not be sent again
 	o.DialerRetries = 1
 	o.PoolSize = or(o.PoolSize, poolSize)
 	o.MinIdleConns = or(o.MinIdleConns, minIdle)
 	o.DialTimeout = or(o.DialTimeout, dialTimeout)
-	o.ReadTimeout = or(o.ReadTimeout, ioTimeout)
-	o.WriteTimeout = or(o.WriteTimeout, ioTimeout)
+	o.ReadTimeout = or(o.ReadTimeout, timeout)
+	o.WriteTimeout = or(o.WriteTimeout, timeout)
 }
 
-func readCluster(address string) (dial func() redis.UniversalClient, err error) {
+func readCluster(address string, timeout time.Duration) (dial func() redis.UniversalClient, err error) {
 	o, err := redis.ParseClusterURL(address)
 	if err != nil {
 		return nil, err
@@ -109,12 +108,12 @@ func readCluster(address string) (dial func() redis.UniversalClient, err error) 
 	o.DialerRetries = 1
 	o.PoolSize = or(o.PoolSize, poolSize)
 	o.DialTimeout = or(o.DialTimeout, dialTimeout)
-	o.ReadTimeout = or(o.ReadTimeout, ioTimeout)
-	o.WriteTimeout = or(o.WriteTimeout, ioTimeout)
+	o.ReadTimeout = or(o.ReadTimeout, timeout)
+	o.WriteTimeout = or(o.WriteTimeout, timeout)
 	return func() redis.UniversalClient { return redis.NewClusterClient(o) }, nil // follows redirections, which say that nothing was executed
 }
 
-func readSentinel(address string) (dial func() redis.UniversalClient, err error) {
+func readSentinel(address string, timeout time.Duration) (dial func() redis.UniversalClient, err error) {
 	o, err := redis.ParseFailoverURL(address)
 	if err != nil {
 		return nil, err
@@ -127,8 +126,8 @@ func readSentinel(address string) (dial func() redis.UniversalClient, err error)
 	o.PoolSize = or(o.PoolSize, poolSize)
 	o.MinIdleConns = or(o.MinIdleConns, minIdle)
 	o.DialTimeout = or(o.DialTimeout, dialTimeout)
-	o.ReadTimeout = or(o.ReadTimeout, ioTimeout)
-	o.WriteTimeout = or(o.WriteTimeout, ioTimeout)
+	o.ReadTimeout = or(o.ReadTimeout, timeout)
+	o.WriteTimeout = or(o.WriteTimeout, timeout)
 	return func() redis.UniversalClient { return redis.NewFailoverClient(o) }, nil
 }
 
@@ -145,8 +144,7 @@ func or[T comparable](v, other T) T {
 // be a password: one with a character that ends it early has its rest in what is then read as
 // the port, the path or an option, which is what the errors of parsers show.
 func withoutSecret(address string, err error) string {
-	var u *url.Error
-	broken := errors.As(err, &u)
+	u, broken := errors.AsType[*url.Error](err)
 	if broken {
 		err = u.Err
 	}

@@ -70,10 +70,10 @@ func New(client redis.UniversalClient, o Options) (*Store, error) {
 
 func (o Options) validate() error {
 	var ps fault.Problems
-	switch {
-	case o.Namespace == "":
+	switch o.Namespace {
+	case "":
 		ps.Add("namespace", "", "is missing: programs that share a server by chance would share their limits")
-	case o.Namespace == "default":
+	case "default":
 		ps.Add("namespace", o.Namespace, "must be a name of your own, such as production: programs that share a server by chance would share their limits")
 	default:
 		ps.Require(fault.ValidName(o.Namespace), "namespace", o.Namespace, "must be a name as [a-z0-9][a-z0-9_.-]{0,62}")
@@ -130,7 +130,7 @@ func (c *call) decision(cost int64) ratelimit.Decision {
 }
 
 // newCall returns the call of t. One whose cost can never be admitted asks for the
-// numbers alone.
+// numbers, and so for nothing.
 func (s *Store) newCall(ctx context.Context, rule *counted, t shared.Take, what byte) (*call, int) {
 	c := calls.Get().(*call) //nolint:errcheck,forcetypeassert // nothing else is put there
 	c.rule, c.what = rule, what
@@ -139,8 +139,6 @@ func (s *Store) newCall(ctx context.Context, rule *counted, t shared.Take, what 
 	c.key, tag = s.keyOf(rule.Name, t.Key)
 	if t.Cost >= 0 && t.Cost <= rule.capacity {
 		c.cost = rule.cost(t.Cost)
-	} else {
-		c.what = peek
 	}
 	return c, tag
 }

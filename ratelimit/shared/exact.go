@@ -62,8 +62,7 @@ func (r Rule) checkFill(ps *fault.Problems) {
 
 // faultsOf returns the problems that an error of a configuration lists.
 func faultsOf(err error) fault.Problems {
-	var f *fault.Error
-	if errors.As(err, &f) {
+	if f, ok := errors.AsType[*fault.Error](err); ok {
 		return f.Problems()
 	}
 	return nil

@@ -52,7 +52,7 @@ func testModel(t *testing.T, h Harness, a ratelimit.Algorithm) {
 		histories++
 		p := history{Harness: h, rule: shared.Rule{Name: "rule " + strconv.Itoa(histories), Config: drawConfig(t, a)}}
 		c := p.rule.Config
-		p.now = (now/c.Per + 1) * c.Per
+		p.now = now - now%c.Per + c.Per
 		p.keys = [2]ratelimit.Key{ratelimit.KeyOf("a"), ratelimit.KeyOf("b", 2)}
 		p.models = [2]model.Key{model.New(c), model.New(c)}
 		p.whole = c.Per%(time.Duration(c.Limit)*time.Microsecond) == 0
