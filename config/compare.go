@@ -25,7 +25,7 @@ func Compare(document []byte, hash string, next *Config, r Registry) (changes []
 	if hash != "" && next.hash() == hash {
 		return nil, nil, nil
 	}
-	tree, err := jsontree.Parse(document, limits)
+	tree, err := jsontree.Parse(document, largeLimits)
 	if err != nil {
 		return nil, nil, unreadableDocument(err.Error())
 	}

@@ -202,7 +202,7 @@ func (s *Server) restore(ctx context.Context, file *Config, last Record) (why st
 // readRecorded reads the text of a record. Secrets that it hides are those of base.
 func (s *Server) readRecorded(ctx context.Context, name, text string, base *Config) (*Config, error) {
 	from := &origin{file: name, text: []byte(text), complete: true}
-	root, faults := yamlx.Parse(from.text)
+	root, faults := yamlx.Large.Parse(from.text)
 	if root == nil {
 		return nil, from.refuse(faults)
 	}

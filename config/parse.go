@@ -36,7 +36,7 @@ type ParseOptions struct {
 // files are read, for at most five seconds each and until ctx ends: a FIFO or a
 // device is an error.
 func Load(ctx context.Context, path string, o ParseOptions) (*Config, error) {
-	data, err := localfile.Read(ctx, path, yamlx.MaxBytes)
+	data, err := localfile.Read(ctx, path, int64(yamlx.Large.Bytes))
 	if err != nil {
 		return nil, fault.New(fault.Spec{
 			Code: fault.InvalidConfig, Component: component, Name: filepath.Base(path), Message: "the file cannot be read", Cause: err,
@@ -60,11 +60,28 @@ func (o ParseOptions) readingFiles(ctx context.Context) ParseOptions {
 // is in no error.
 func Parse(file string, data []byte, o ParseOptions) (*Config, error) {
 	from := &origin{file: file, text: data}
-	root, faults := yamlx.Parse(data)
+	root, faults := o.size().Parse(data)
 	if root == nil {
 		return nil, from.refuse(faults)
 	}
 	return from.read(root, faults, o.Over, o)
+}
+
+// size is how large a document may be: one from the network as large as a file only if it takes
+// the place of such a one, so that what is shown of it can be given back.
+func (o ParseOptions) size() yamlx.Size {
+	if o.Over == nil {
+		return yamlx.Large
+	}
+	if at := o.Over.origin; at != nil && at.root != nil {
+		n := 0
+		for range at.root.All {
+			if n++; n > yamlx.Small.Nodes/2 {
+				return yamlx.Large
+			}
+		}
+	}
+	return yamlx.Small
 }
 
 // read makes a Config of the document. What it leaves as base shows it, variables and

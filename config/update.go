@@ -14,7 +14,14 @@ import (
 )
 
 // limits of a patch are those of a file.
-var limits = jsontree.Limits{Bytes: yamlx.MaxBytes, Depth: yamlx.MaxDepth, Values: yamlx.MaxNodes, Text: yamlx.MaxText}
+var (
+	limits      = limitsOf(yamlx.Small)
+	largeLimits = limitsOf(yamlx.Large)
+)
+
+func limitsOf(s yamlx.Size) jsontree.Limits {
+	return jsontree.Limits{Bytes: s.Bytes, Depth: yamlx.MaxDepth, Values: s.Nodes, Text: yamlx.MaxText}
+}
 
 // Update sets one value of the document in force, named by a JSON Pointer (RFC 6901),
 // as in "/breakers/payments/window"; nil removes what stands there. The value is one

@@ -183,3 +183,27 @@ func ExampleLimiter_Admit() {
 	// true false <nil>
 	// true true <nil>
 }
+
+func ExampleLimiter_SetOverrides() {
+	perCustomer, err := ratelimit.New("per_customer", ratelimit.Config{Limit: 2, Per: time.Minute})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	err = perCustomer.SetOverrides(map[string]ratelimit.Override{
+		"acme":  {Limit: 1000},
+		"probe": {Exempt: true},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, name := range []string{"acme", "initech", "probe"} {
+		d := perCustomer.AllowN(ratelimit.KeyOf(name), 3)
+		fmt.Println(name, d.OK, d.Limit, d.Source)
+	}
+	// Output:
+	// acme true 1000 local
+	// initech false 2 local
+	// probe true 2 exempt
+}

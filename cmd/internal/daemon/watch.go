@@ -29,7 +29,7 @@ type watch struct {
 }
 
 // maxWatched is what the largest of the files may have, which is the configuration.
-const maxWatched = 4 << 20
+const maxWatched = 8 << 20
 
 func newWatch(ctx context.Context, paths func() (required, optional []string)) *watch {
 	w := &watch{paths: paths, read: func(ctx context.Context, path string) ([]byte, error) { return localfile.Read(ctx, path, maxWatched) }}

@@ -11,6 +11,7 @@ import (
 type builder struct {
 	faults []Fault
 	nodes  int          // that may still be built
+	most   int          // that might be built at the beginning
 	open   []*yaml.Node // the aliases being resolved, to find circles
 	shared int          // how many nodes around the one being built have an anchor
 }
@@ -33,7 +34,7 @@ func (b *builder) build(n *yaml.Node, depth int) *Node {
 	}
 	if b.nodes--; b.nodes < 0 {
 		if b.nodes == -1 {
-			b.fault(n, "aliases make the file larger than %d values", MaxNodes)
+			b.fault(n, "aliases make the file larger than %d values", b.most)
 		}
 		return out
 	}

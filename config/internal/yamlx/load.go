@@ -13,25 +13,39 @@ import (
 // The limits of a file. They are far above what a person writes and far below
 // what would make the process slow.
 const (
-	MaxBytes = 8 << 20  // of the whole file
+	MaxBytes = 4 << 20  // of the whole document
 	MaxText  = 64 << 10 // of one key or value
 	MaxDepth = 32       // of nesting
-	MaxNodes = 500_000  // after aliases are resolved: 100,000 overrides of a rate limit with three numbers each
-	// maxMarks bounds what may begin a value or a key in the text. The library builds a
-	// tree of half a kilobyte for each of them before we see one, and a text of 8 MiB
-	// has room for four million.
-	maxMarks  = 2 * MaxNodes
-	maxFaults = 100 // reported of one file; what is behind them is left for the next try
+	MaxNodes = 100_000  // after aliases are resolved
+	// marksForNode bounds what may begin a value or a key in the text. The library builds a
+	// tree of half a kilobyte for each of them before we see one, and a text of 4 MiB
+	// has room for two million.
+	marksForNode = 3
+	maxFaults    = 100 // reported of one file; what is behind them is left for the next try
 )
+
+// Size is how large a document may be.
+type Size struct{ Bytes, Nodes int }
+
+// Small is the size of what comes over the network. Large is that of the local file, which
+// may hold 100,000 overrides of a rate limit with three numbers each: only whoever may write the
+// file can make the process read so much.
+var (
+	Small = Size{MaxBytes, MaxNodes}
+	Large = Size{2 * MaxBytes, 5 * MaxNodes}
+)
+
+// Parse is [Size.Parse] of a small document.
+func Parse(data []byte) (*Node, []Fault) { return Small.Parse(data) }
 
 // Parse reads the one document of data. The tree is nil if the text is no YAML;
 // with faults of another kind it is as complete as can be, so that more faults
 // are found in the same run.
-func Parse(data []byte) (*Node, []Fault) {
-	if f, bad := checkText(data); bad {
+func (s Size) Parse(data []byte) (*Node, []Fault) {
+	if f, bad := s.checkText(data); bad {
 		return nil, []Fault{f}
 	}
-	if f, bad := countMarks(data); bad {
+	if f, bad := s.countMarks(data); bad {
 		return nil, []Fault{f}
 	}
 	var documents []yaml.Node
@@ -42,7 +56,7 @@ func Parse(data []byte) (*Node, []Fault) {
 	if len(documents) == 0 || len(documents[0].Content) == 0 {
 		return nil, []Fault{{Pos: Pos{1, 1}, Message: "the file is empty; it begins with version: 1"}}
 	}
-	b := builder{nodes: MaxNodes}
+	b := builder{nodes: s.Nodes, most: s.Nodes}
 	root := b.build(documents[0].Content[0], 0)
 	if len(documents) > 1 {
 		second := documents[1].Content[0]
@@ -67,9 +81,9 @@ func (limits) CheckAlias(int, int) error { return nil }
 var errTooDeep = fmt.Errorf("nested more than %d levels deep", MaxDepth)
 
 // checkText finds what the library would refuse without saying where.
-func checkText(data []byte) (Fault, bool) {
-	if len(data) > MaxBytes {
-		return Fault{Pos: Pos{1, 1}, Message: fmt.Sprintf("the file has %d bytes, at most %d are allowed", len(data), MaxBytes)}, true
+func (s Size) checkText(data []byte) (Fault, bool) {
+	if len(data) > s.Bytes {
+		return Fault{Pos: Pos{1, 1}, Message: fmt.Sprintf("the file has %d bytes, at most %d are allowed", len(data), s.Bytes)}, true
 	}
 	line, column := 1, 1
 	for i := 0; i < len(data); {
@@ -91,7 +105,7 @@ func checkText(data []byte) (Fault, bool) {
 // countMarks refuses a text that may have too many values, before it is read as YAML.
 // What it counts is never less than what there is, and more where texts have
 // commas, brackets or hyphens.
-func countMarks(data []byte) (Fault, bool) {
+func (s Size) countMarks(data []byte) (Fault, bool) {
 	marks, line := 0, 1
 	begins, comment := true, false // a value may begin at the first character of a line
 	for i, c := range data {
@@ -115,8 +129,8 @@ func countMarks(data []byte) (Fault, bool) {
 			marks++
 		}
 		begins = false
-		if marks > maxMarks {
-			return Fault{Pos: Pos{line, 1}, Message: fmt.Sprintf("the file has more than %d values up to here; split it, or leave out what is not needed", MaxNodes)}, true
+		if marks > marksForNode*s.Nodes {
+			return Fault{Pos: Pos{line, 1}, Message: fmt.Sprintf("the file has more than %d values up to here; split it, or leave out what is not needed", s.Nodes)}, true
 		}
 	}
 	return Fault{}, false

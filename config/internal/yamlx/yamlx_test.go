@@ -133,8 +133,8 @@ func TestScenario88_BombsAreRefusedWithPosition(t *testing.T) {
 		{"depth of 100 in blocks", nested(100), "more than 32 levels"},
 		{"text of 2 MB", "text: " + strings.Repeat("x", 2<<20), "at most 65536"},
 		{"key of 2 MB", "? " + strings.Repeat("x", 2<<20) + "\n: 3", "at most 65536"},
-		{"file of 9 MB", strings.Repeat("#xxxxxxx\n", 9<<17), "bytes, at most"},
-		{"merge bomb", "a: &a {x: 1}\nb: {<<: [" + strings.Repeat("*a,", 300_000) + "]}", "aliases make the file larger"},
+		{"file of 5 MB", strings.Repeat("#xxxxxxx\n", 5<<17), "bytes, at most"},
+		{"merge bomb", "a: &a {x: 1}\nb: {<<: [" + strings.Repeat("*a,", 60_000) + "]}", "aliases make the file larger"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, faults := decode(t, c.text, yamlx.Sources{})
@@ -157,25 +157,25 @@ func nested(depth int) string {
 	return b.String()
 }
 
-// The library builds half a kilobyte for each value before we see one: a text of 8 MiB
-// could cost 1.6 GB.
+// The library builds half a kilobyte for each value before we see one: a text of 4 MiB
+// could cost 800 MB.
 func TestATextWithTooManyValuesIsRefusedBeforeItIsRead(t *testing.T) {
 	for name, text := range map[string]string{
 		"a list":          "x: [" + strings.Repeat("a,", 2_000_000) + "]",
-		"lists":           "x: [" + strings.Repeat("[],", 2_000_000) + "]",
-		"keys":            "x: {" + strings.Repeat("a: 1, ", 1_100_000) + "}",
-		"keys in quotes":  "x: {" + strings.Repeat(`"a":1,`, 1_100_000) + "}",
+		"lists":           "x: [" + strings.Repeat("[],", 1_300_000) + "]",
+		"keys":            "x: {" + strings.Repeat("a: 1, ", 600_000) + "}",
+		"keys in quotes":  "x: {" + strings.Repeat(`"a":1,`, 600_000) + "}",
 		"mappings":        "x: [" + strings.Repeat("a:,", 1_300_000) + "]",
-		"lines":           strings.Repeat("a:\n", 2_000_000),
-		"hyphens":         "x:\n" + strings.Repeat("- - - - - - - - a\n", 400_000),
-		"question marks":  "x:\n" + strings.Repeat("? a\n", 2_000_000),
-		"carriage return": strings.Repeat("a:\r\n", 1_600_000),
+		"lines":           strings.Repeat("a:\n", 1_000_000),
+		"hyphens":         "x:\n" + strings.Repeat("- - - - - - - - a\n", 200_000),
+		"question marks":  "x:\n" + strings.Repeat("? a\n", 1_000_000),
+		"carriage return": strings.Repeat("a:\r\n", 800_000),
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		root, faults := yamlx.Parse([]byte(text))
 		runtime.ReadMemStats(&after)
-		if root != nil || len(faults) != 1 || !strings.Contains(faults[0].Message, "more than 500000 values") {
+		if root != nil || len(faults) != 1 || !strings.Contains(faults[0].Message, "more than 100000 values") {
 			t.Errorf("%s: %v", name, faults)
 		}
 		if cost := after.TotalAlloc - before.TotalAlloc; cost > 2*uint64(len(text)) { // one is our copy of it
@@ -246,5 +246,22 @@ func TestPaths(t *testing.T) {
 	p := yamlx.Path("").Key("breakers").Key("a.b").Key("x/y~").Index(3)
 	if p != "/breakers/a.b/x~1y~0/3" || p.String() != `breakers."a.b"."x/y~"[3]` || p.Parent() != "/breakers/a.b/x~1y~0" {
 		t.Errorf("%q, %s, %q", string(p), p, string(p.Parent()))
+	}
+}
+
+func TestALocalFileMayBeLarger(t *testing.T) {
+	many := "x:\n" + strings.Repeat("  - {a: 1}\n", 90_000) // 180,000 values and 360,000 marks
+	if _, faults := yamlx.Parse([]byte(many)); len(faults) != 1 || !strings.Contains(faults[0].Message, "100000 values") {
+		t.Errorf("%v", faults)
+	}
+	if root, faults := yamlx.Large.Parse([]byte(many)); root == nil || len(faults) > 0 || len(root.Get("x").Items) != 90_000 {
+		t.Errorf("%v", faults)
+	}
+	for what, text := range map[string]string{
+		"file has": strings.Repeat("#xxxxxxx\n", 9<<17), "more than 500000 values": strings.Repeat("a:\n", 2_000_000),
+	} {
+		if root, faults := yamlx.Large.Parse([]byte(text)); root != nil || len(faults) != 1 || !strings.Contains(faults[0].Message, what) {
+			t.Errorf("%s: %v", what, faults)
+		}
 	}
 }
