@@ -5,7 +5,6 @@ import (
 
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/adminapi"
-	"github.com/elixirscope/foundation/mode"
 )
 
 func (e *explanation) rateLimit(name string) {
@@ -61,9 +60,9 @@ func (e *explanation) rateLimit(name string) {
 // notEnforced says that a rule refuses nothing.
 func notEnforced(m string) string {
 	switch m {
-	case mode.Shadow.String():
+	case "shadow":
 		return "; in shadow mode: it refuses nothing"
-	case mode.Off.String():
+	case "off":
 		return "; off: it counts nothing"
 	}
 	return ""
