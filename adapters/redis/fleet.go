@@ -72,9 +72,24 @@ func (s *Store) fleet(ctx context.Context, id string, text []byte, ttl int64) ([
 	case ctx.Err() != nil:
 		return nil, gone(ctx, "instances")
 	case err != nil:
-		return nil, unavailable("instances", "redis could not be asked", err)
+		return nil, s.fleetFault(err)
 	}
 	return reply, nil
+}
+
+// fleetFault is the error of a server about the list of instances. What is wrong with that alone
+// says nothing about the counters, and must not make the store seem away.
+func (s *Store) fleetFault(err error) error {
+	spec := fault.Spec{Code: fault.Unavailable, Component: component, Name: "instances", Message: "redis could not be asked", Cause: err}
+	switch text := err.Error(); {
+	case strings.Contains(text, "WRONGTYPE"):
+		spec.Code = fault.DataCorrupt
+		spec.Message = fmt.Sprintf("the value of %q in redis is not the list of the instances: something else writes keys of this form; give the store a namespace of its own, or delete the key", s.fleetKey())
+	case strings.Contains(text, "NOPERM"), strings.Contains(text, "user executing the script can't"):
+		spec.Code = fault.InvalidConfig
+		spec.Message = "redis does not let its user keep the list of the instances, which needs HSET, HDEL, HGETALL and PEXPIRE for keys that begin with the namespace"
+	}
+	return fault.New(spec)
 }
 
 // readFleet reads pairs of when an instance was seen, in microseconds, and its text.
