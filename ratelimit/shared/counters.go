@@ -53,6 +53,8 @@ type Counters struct {
 	batches  atomic.Int64 // taken ahead so far
 	sweeping atomic.Bool
 
+	inspecting atomic.Bool
+
 	instances atomic.Int64
 	fallbacks atomic.Uint64 // decisions that were made without the store
 	told      atomic.Uint64 // of them, those before the store was last away

@@ -2,8 +2,11 @@ package shared
 
 import (
 	"context"
+	"math"
+	"math/bits"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/elixirscope/foundation/clock"
 	"github.com/elixirscope/foundation/fault"
@@ -32,6 +35,31 @@ type refund struct {
 	key      ratelimit.Key
 	decision ratelimit.Decision
 	until    clock.Instant // from then on time has given it back
+	// after is how many tokens of the same batch were given back before. The store took them for
+	// the last of it: so these are those before them, which run off sooner than the store knows.
+	after int64
+}
+
+// counting returns how many of the tokens time has not given back by a moment. Without tokens
+// given back before, the store knows that better. Windows and logs give their tokens back at
+// once, whichever they are.
+func (r *refund) counting(by clock.Instant) int64 {
+	c := &r.rule.Config
+	if r.after == 0 || c.Algorithm != ratelimit.GCRA || c.Per <= 0 {
+		return r.decision.Taken
+	}
+	ahead := muldiv(max(r.until.Sub(by), 0), c.Limit, int64(c.Per)) // tokens of the whole batch
+	return min(r.decision.Taken, ahead-r.after)
+}
+
+// muldiv returns a·b/d rounded down, or the greatest integer if that is greater.
+func muldiv(a time.Duration, b, d int64) int64 {
+	hi, lo := bits.Mul64(uint64(a), uint64(b))
+	if hi >= uint64(d) {
+		return math.MaxInt64
+	}
+	q, _ := bits.Div64(hi, lo, uint64(d))
+	return int64(min(q, math.MaxInt64))
 }
 
 // add queues a refund, or drops it if there are too many.
@@ -132,6 +160,12 @@ func (c *Counters) sendRefund(ended bool) bool {
 	r, ok := c.refunds.next()
 	if !ok {
 		return false
+	}
+	if n := r.counting(clock.Now().Add(c.within())); n < r.decision.Taken { // by then the store has it
+		c.refunds.dropped.Add(1)
+		if r.decision.Taken = n; n <= 0 {
+			return true
+		}
 	}
 	err := c.call(c.sending, r.rule.Name, m.generation, func(ctx context.Context) error {
 		return c.store.Refund(ctx, r.rule, r.key, r.decision)

@@ -89,14 +89,24 @@ type inspection struct {
 const inspectAgain = 2 * time.Second
 
 // inspect asks the store what it is, if it can say so: until it has, or is away, and is
-// inspected when it is back.
+// inspected when it is back. One goroutine does at a time.
 func (c *Counters) inspect() {
 	i, ok := c.store.(Inspector)
-	for ok && c.inspectOnce(i) != nil && clock.Sleep(c.life, inspectAgain) {
-		if _, up := c.link.enter(); !up {
-			return
+	for ok && c.inspecting.CompareAndSwap(false, true) {
+		ok = !c.inspectUntilDone(i)
+		c.inspecting.Store(false)
+		ok = ok && c.up() // it has come back before another could begin
+	}
+}
+
+// inspectUntilDone reports false if the store is away.
+func (c *Counters) inspectUntilDone(i Inspector) bool {
+	for c.inspectOnce(i) != nil && clock.Sleep(c.life, inspectAgain) {
+		if !c.up() {
+			return false
 		}
 	}
+	return true
 }
 
 func (c *Counters) inspectOnce(i Inspector) error {

@@ -26,6 +26,7 @@ type batch struct {
 	at       clock.Instant // the clock before the store was asked
 	ends     clock.Instant
 	left     atomic.Int64 // sealed if negative: nothing leaves it or comes back to it
+	returned atomic.Int64 // tokens that were sent back to the store
 }
 
 const isSealed = -1
@@ -104,7 +105,7 @@ func (s *stock) nth(i uint64) *batch {
 
 // take decides a call by a token, if there is one.
 func (s *stock) take(ask *ratelimit.RemoteCall, most int64, d *ratelimit.Decision) bool {
-	newer, older := s.nth(0), s.nth(1)
+	older, newer := s.nth(1), s.nth(0) // in this order: then there is a newer one wherever there is an older
 	for _, b := range [...]*batch{older, newer} {
 		if b == nil || !s.valid(b, ask) {
 			continue
@@ -191,7 +192,7 @@ func (s *stock) refund(b *batch, tokens int64) {
 	}
 	s.rule.c.refunds.add(refund{
 		owner: s.rule, hash: s.hash, rule: Rule{Name: s.rule.name, Config: s.config}, key: s.key,
-		decision: b.part(tokens), until: b.at.Add(b.decision.ResetAfter),
+		decision: b.part(tokens), until: b.at.Add(b.decision.ResetAfter), after: b.returned.Add(tokens) - tokens,
 	})
 }
 

@@ -49,8 +49,9 @@ type Store interface {
 	// counts. In whatever order decisions are given back, those that are not must
 	// keep the rule; docs/rate-limits.md has the formula. A store that forgets a key
 	// must remember what it gave back to it for as long as there may be receipts.
-	// A decision may be given back in parts, as decisions that took less. If the key is
-	// counted by another rule now, it does nothing.
+	// A decision may be given back in parts, as decisions that took less. A store takes each
+	// part for the last of the decision; so whoever gives back a further one leaves out of it
+	// what has run off. If the key is counted by another rule now, it does nothing.
 	Refund(ctx context.Context, rule Rule, key ratelimit.Key, d ratelimit.Decision) error
 	// Reset forgets what a key has taken under the rule.
 	Reset(ctx context.Context, rule Rule, key ratelimit.Key) error
