@@ -177,7 +177,7 @@ func TestWhatARemoteCannotDecideIsRefused(t *testing.T) {
 		if _, told := d.Quota(); told {
 			t.Error("a quota that nobody knows was told")
 		}
-		if failed == own && (d.Err() != error(own) || d.RetryAfter < 59*time.Minute) {
+		if errors.Is(failed, own) && (!errors.Is(d.Err(), own) || d.RetryAfter < 59*time.Minute) {
 			t.Errorf("its own fault: %+v, %v", d, d.Err())
 		}
 		if d := l.Peek(user); d.OK || d.Code() != fault.Unavailable {

@@ -35,12 +35,13 @@ func (p Path) Join(field string) Path {
 		var key string
 		inner, ok := strings.CutPrefix(field, "[")
 		quoted, err := strconv.QuotedPrefix(inner)
-		if ok && err == nil && strings.HasPrefix(inner[len(quoted):], "]") {
+		switch {
+		case ok && err == nil && strings.HasPrefix(inner[len(quoted):], "]"):
 			key, _ = strconv.Unquote(quoted)
 			field = inner[len(quoted)+1:]
-		} else if ok {
+		case ok:
 			key, field, _ = strings.Cut(inner, "]") // a name may have dots
-		} else {
+		default:
 			end := strings.IndexAny(field, ".[")
 			if end < 0 {
 				end = len(field)
