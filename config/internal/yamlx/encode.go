@@ -5,7 +5,6 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,42 +26,76 @@ func Encode(v any, veil Veil) ([]byte, error) {
 	return dump(n)
 }
 
-// chunk is how many entries of a section are written at once. The library keeps all
-// events of a document, half a kilobyte for each value, until the document is
-// written: to write a large one as a whole takes three times as long.
-const chunk = 64
+// chunk is how many nodes are written at once. The library keeps all events of a
+// document, half a kilobyte for each value, until the document is written: to write a
+// large one as a whole takes three times as long, and grows faster than it.
+const chunk = 256
 
-// dump writes a document, its large sections in chunks. The result is as if it had been
+// dump writes a document, its large mappings in chunks. The result is as if it had been
 // written as a whole.
 func dump(n *yaml.Node) ([]byte, error) {
 	if len(n.Content) == 0 {
 		return yaml.Dump(n)
 	}
 	var out bytes.Buffer
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, section := n.Content[i], n.Content[i+1]
-		if section.Kind != yaml.MappingNode || len(section.Content) <= 2*chunk {
-			if err := dumpTo(&out, "", key, section); err != nil {
-				return nil, err
-			}
+	err := dumpEntries(&out, "", n.Content)
+	return out.Bytes(), err
+}
+
+// dumpEntries writes the entries of a mapping: those that are large each by themselves,
+// the others together.
+func dumpEntries(out *bytes.Buffer, indent string, entries []*yaml.Node) error {
+	begin, size := 0, 0
+	for i := 0; i+1 < len(entries); i += 2 {
+		key, value := entries[i], entries[i+1]
+		n := weight(value)
+		large := n > chunk && value.Kind == yaml.MappingNode
+		if size += n; size < chunk && !large {
 			continue
 		}
-		if err := dumpTo(&out, "", key, plain("")); err != nil {
-			return nil, err
+		end := i + 2
+		if large {
+			end = i
 		}
-		out.Truncate(bytes.LastIndexByte(out.Bytes(), ':') + 1)
-		out.WriteByte('\n')
-		for entries := range slices.Chunk(section.Content, 2*chunk) {
-			if err := dumpTo(&out, "  ", entries...); err != nil {
-				return nil, err
+		if err := dumpTo(out, indent, entries[begin:end]...); err != nil {
+			return err
+		}
+		begin, size = i+2, 0
+		if large {
+			if err := dumpLarge(out, indent, key, value); err != nil {
+				return err
 			}
 		}
 	}
-	return out.Bytes(), nil
+	return dumpTo(out, indent, entries[begin:]...)
+}
+
+// dumpLarge writes an entry whose value is a mapping, line by line.
+func dumpLarge(out *bytes.Buffer, indent string, key, value *yaml.Node) error {
+	if err := dumpTo(out, indent, key, plain("")); err != nil {
+		return err
+	}
+	out.Truncate(bytes.LastIndexByte(out.Bytes(), ':') + 1)
+	out.WriteByte('\n')
+	return dumpEntries(out, indent+"  ", value.Content)
+}
+
+// weight is the number of nodes of a tree, or some number above chunk.
+func weight(n *yaml.Node) int {
+	sum := 1
+	for _, c := range n.Content {
+		if sum += weight(c); sum > chunk {
+			break
+		}
+	}
+	return sum
 }
 
 // dumpTo writes entries of a mapping, each line behind indent.
 func dumpTo(out *bytes.Buffer, indent string, entries ...*yaml.Node) error {
+	if len(entries) == 0 {
+		return nil
+	}
 	text, err := yaml.Dump(&yaml.Node{Kind: yaml.MappingNode, Content: entries}, yaml.WithLineWidth(-1))
 	for line := range bytes.Lines(text) {
 		if len(line) > 1 {

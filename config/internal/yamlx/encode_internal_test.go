@@ -18,7 +18,7 @@ func TestEncode_InChunksIsAsAWhole(t *testing.T) {
 				"text": "x" + strings.Repeat(" word", i%40), "block": "a\n\n  b\nc\n", "quoted: #": "1", "list": []string{"a", ""}, "none": map[string]string{},
 			}
 		}
-		document := map[string]any{"section": section, "a: key": section, "one": "value"}
+		document := map[string]any{"section": section, "a: key": section, "one": "value", "deep": map[string]any{"before": "x", "within: it": map[string]any{"section": section}, "with": "y"}}
 		e := encoder{veil: func(Path, reflect.Value, bool) (string, bool) { return "", false }}
 		n := e.node("", reflect.ValueOf(document), tag{})
 		want, err := yaml.Dump(n, yaml.WithLineWidth(-1))
