@@ -27,7 +27,7 @@ func gone(ctx context.Context, name string) error {
 }
 
 func late(name string, cause error) error {
-	return unavailable(name, "redis has not answered within the caller's deadline", cause)
+	return unavailable(name, "redis has not answered in time", cause)
 }
 
 // isLate reports whether the exchange ended because of the deadline of the call's own

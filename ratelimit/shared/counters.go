@@ -2,6 +2,7 @@ package shared
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -226,7 +227,7 @@ func (c *Counters) deliver(t transition, _ uint64) {
 	c.told.Store(c.fallbacks.Load())
 	e := StoreFailed{At: time.Now()}
 	if t.cause != nil {
-		e.Cause = t.cause.Error()
+		e.Cause = inWords(t.cause)
 	}
 	for _, r := range c.sorted() {
 		switch r.policy.Load().OnError {
@@ -265,4 +266,17 @@ func (r *rule) failure(cause error, message string) error {
 func (c *Counters) up() bool {
 	_, up := c.link.enter()
 	return up
+}
+
+// inWords says what is wrong with the store. Which call found it out says nothing about it.
+func inWords(err error) string {
+	told, ok := err.(*fault.Error) //nolint:errorlint // the outermost: what is within follows
+	if !ok {
+		return err.Error()
+	}
+	cause := told.Unwrap()
+	if cause == nil || errors.Is(cause, context.DeadlineExceeded) {
+		return told.Message()
+	}
+	return told.Message() + ": " + inWords(cause)
 }

@@ -1,6 +1,7 @@
 package shared_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"testing/synctest"
@@ -85,4 +86,23 @@ func TestCounters_TheCauseIsThatOfTheStore(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 	})
+}
+
+// People read the cause in status and events: what it says is about the store, not about
+// the call that happened to find it out.
+func TestCounters_TheCauseIsInWords(t *testing.T) {
+	late := fault.New(fault.Spec{Code: fault.Unavailable, Component: "rate_limiter", Name: "foundation.probe", Message: "redis has not answered in time", Cause: context.DeadlineExceeded})
+	refused := fault.New(fault.Spec{Code: fault.Unavailable, Component: "rate_limiter", Name: "rule", Message: "redis could not be asked", Cause: errors.New("connection refused")})
+	for want, err := range map[string]error{"redis has not answered in time": late, "redis could not be asked: connection refused": refused, "plain": errors.New("plain")} {
+		synctest.Test(t, func(t *testing.T) {
+			c := shared.New(newFaulty(), shared.Options{})
+			defer c.Close(t.Context())
+			for range 3 {
+				c.Failed(err)
+			}
+			if st := c.Status(); st.Cause != want {
+				t.Errorf("%q, want %q", st.Cause, want)
+			}
+		})
+	}
 }

@@ -51,7 +51,7 @@ func (c *Counters) Status() CountersStatus {
 		RefundsQueued: c.refunds.waiting(), RefundsSent: c.refunds.sent.Load(), RefundsDropped: c.refunds.dropped.Load(),
 	}
 	if cause != nil {
-		st.Cause = cause.Error()
+		st.Cause = inWords(cause)
 	}
 	if i := c.server.Load(); i != nil {
 		st.Server, st.Warnings, st.Fault = i.server, i.warnings, i.fault
@@ -120,7 +120,7 @@ func (c *Counters) inspectOnce(i Inspector) error {
 	})
 	found := inspection{server: server, warnings: warnings}
 	if err != nil {
-		found.fault = err.Error()
+		found.fault = inWords(err)
 	}
 	c.server.Store(&found)
 	return err
