@@ -61,7 +61,9 @@ type Counters struct {
 	told      atomic.Uint64 // of them, those before the store was last away
 	server    atomic.Pointer[inspection]
 
-	mu    sync.Mutex // guards rules, and instances against two changes at a time
+	dividing sync.Mutex // held while the number of instances changes; comes before mu
+
+	mu    sync.Mutex // guards rules
 	rules map[string]*rule
 
 	storeFailed    telemetry.Topic[StoreFailed]
@@ -128,12 +130,12 @@ func (c *Counters) Forget(name string) {
 // assumed before. While the store cannot be asked, each counts by its share of a limit,
 // rounded up.
 func (c *Counters) SetInstances(n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.dividing.Lock()
+	defer c.dividing.Unlock()
 	if n = max(n, 1); c.instances.Swap(int64(n)) == int64(n) {
 		return
 	}
-	for _, r := range c.rules {
+	for _, r := range c.sorted() { // one that comes meanwhile knows of n
 		r.local.divide(int64(n))
 	}
 }

@@ -3,6 +3,8 @@ package shared
 import (
 	"context"
 	"errors"
+	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -107,4 +109,40 @@ func TestRegression_OneGoroutineInspectsTheServer(t *testing.T) {
 			t.Errorf("inspected %d times in %v", n, 10*inspectAgain)
 		}
 	})
+}
+
+// A call waits for no division of a share, which takes long with many keys.
+func TestRegression_NoCallWaitsForAnotherNumberOfInstances(t *testing.T) {
+	c := New(NewMemoryStore(nil), Options{})
+	defer c.Close(t.Context())
+	local := &c.Rule("rule", Policy{}).(*rule).local //nolint:forcetypeassert // it is one
+	many, other := ratelimit.Config{Limit: 1000, Per: time.Hour, Burst: 1000}, ratelimit.Config{Limit: 5, Per: time.Hour, Burst: 5}
+	big, err := local.of(&many)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 300_000 {
+		big.limiter.Allow(ratelimit.KeyOf(i))
+	}
+	for n := 2; n < 12; n++ { // a loaded machine may miss one
+		if _, err := local.of(&many); err != nil { // so that the other is not found without looking
+			t.Fatal(err)
+		}
+		was := big.capacity.Load()
+		var done sync.WaitGroup
+		done.Go(func() { c.SetInstances(n) })
+		for big.limiter.Status().Config.Limit == was { // until the keys begin to move
+			runtime.Gosched()
+		}
+		_, err = local.of(&other)
+		between := big.capacity.Load() == was
+		done.Wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if between {
+			return
+		}
+	}
+	t.Error("a call of another limit waited until all keys had moved")
 }

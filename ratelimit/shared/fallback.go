@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"math/bits"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -80,12 +81,14 @@ func powerBelow(v int64) int64 {
 	return 1 << (bits.Len64(uint64(v)) - 1)
 }
 
-// divide makes the shares those of one of n processes.
+// divide makes the shares those of one of n processes. That takes long with many keys, and
+// calls go on meanwhile. It is not called twice at a time.
 func (f *fallback) divide(n int64) {
 	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.instances = n
-	for _, s := range f.shares {
+	all := slices.Collect(maps.Values(f.shares))
+	f.mu.Unlock()
+	for _, s := range all {
 		s.divide(n)
 	}
 }
