@@ -85,10 +85,10 @@ func TestBeatsThatCannotBe(t *testing.T) {
 		t.Error(err)
 	}
 	redistest.Run(t, server, "SET", "fleet:{instances}", "text")
-	if _, err := s.Beat(t.Context(), shared.Instance{ID: "a"}, time.Minute); !errors.Is(err, fault.Unavailable) || !strings.Contains(err.Error(), "WRONGTYPE") {
+	if _, err := s.Beat(t.Context(), shared.Instance{ID: "a"}, time.Minute); !errors.Is(err, fault.DataCorrupt) || !strings.Contains(err.Error(), "WRONGTYPE") {
 		t.Error(err)
 	}
-	if err := s.Leave(t.Context(), "a"); !errors.Is(err, fault.Unavailable) {
+	if err := s.Leave(t.Context(), "a"); !errors.Is(err, fault.DataCorrupt) {
 		t.Error(err)
 	}
 }
