@@ -248,7 +248,21 @@ func (s *Store) exchange(ctx context.Context, b *batch) (reply []byte, err error
 			err = fmt.Errorf("the client panicked: %v", p)
 		}
 	}()
-	return run(ctx, s.client, s.pack(b), b.reply)
+	reply, err = run(ctx, s.client, s.pack(b), b.reply)
+	if err != nil {
+		s.lookAgain(ctx, err)
+	}
+	return reply, err
+}
+
+// lookAgain makes the client of a cluster learn which server has which slots when one could not be
+// reached: it would do so by itself for a command that it may send again, which a take is not, and
+// go on asking a server that has been replaced.
+func (s *Store) lookAgain(ctx context.Context, err error) {
+	cluster, ok := s.client.(*redis.ClusterClient)
+	if _, answered := errors.AsType[redis.Error](err); ok && !answered {
+		cluster.ReloadState(ctx) // in a goroutine, one at a time
+	}
 }
 
 var errShort = errors.New("the script's answer is too short")
