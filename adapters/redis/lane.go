@@ -271,6 +271,9 @@ var errShort = errors.New("the script's answer is too short")
 // store's own patience.
 func (s *Store) until(calls []*call) time.Time {
 	limit, last := time.Now().Add(s.timeout), time.Time{}
+	if ends := s.ends.Load(); ends != nil && ends.Before(limit) {
+		limit = *ends
+	}
 	for _, c := range calls {
 		if c.deadline.IsZero() || c.deadline.After(limit) {
 			return limit

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -38,6 +39,7 @@ type Store struct {
 
 	lanes []lane // one, or one for each tag
 	work  sync.WaitGroup
+	ends  atomic.Pointer[time.Time] // when Close waits no longer; nil before it is called
 	known rules
 }
 
@@ -85,6 +87,8 @@ func (o Options) validate() error {
 // Close sends what is queued, waits for it, for the store's timeout at most, and closes
 // the client if [Open] made it. Later calls are refused with [fault.Closed].
 func (s *Store) Close() error {
+	at := time.Now().Add(s.timeout)
+	s.ends.CompareAndSwap(nil, &at)
 	for i := range s.lanes {
 		s.lanes[i].close()
 	}
