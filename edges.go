@@ -113,7 +113,7 @@ func (l *edgeLog) sampler(of string) *sampler.Sampler {
 func (l *edgeLog) line(name string, e telemetry.Edge) (line, bool) {
 	switch e := e.(type) {
 	case breaker.StateChanged:
-		return l.breakerLine(e), true
+		return l.breakerLine(e), e.Name != ownShared // whose store says by itself that it is away, once
 	case pool.WorkerFailed:
 		return poolLine(e)
 	case pool.WorkerStarted:

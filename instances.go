@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -196,9 +195,9 @@ func (i *instances) health(emit func(health.Component)) {
 	i.mu.Lock()
 	err := i.err
 	i.mu.Unlock()
-	c := health.Component{Name: sharedSection + "/instances", Status: health.Pass, Criticality: health.Optional, See: "status --fleet"}
+	c := health.Component{Name: sharedSection + "/instances", Status: health.Pass, Criticality: health.Optional, DependsOn: []string{storeComponent}, See: "status --fleet"}
 	if err != nil {
-		c.Status, c.Output = health.Warn, fmt.Sprintf("how many instances there are is not known now: %v", err)
+		c.Status, c.Output = health.Warn, "how many instances there are is not known now: " + shared.Reason(err)
 	}
 	emit(c)
 }

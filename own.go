@@ -86,6 +86,9 @@ func (o own) status(s *Status) {
 func (o own) health(emit func(health.Component)) {
 	for _, name := range slices.Sorted(maps.Keys(o.breakers)) {
 		c := breakerHealth(o.breakers[name].Status())
+		if name == ownShared {
+			c.DependsOn = []string{storeComponent}
+		}
 		c.Name = breakerSection + "/" + c.Name
 		emit(c)
 	}

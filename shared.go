@@ -17,7 +17,10 @@ import (
 	"github.com/elixirscope/foundation/telemetry"
 )
 
-const sharedSection = "shared"
+const (
+	sharedSection  = "shared"
+	storeComponent = sharedSection + "/store" // of health
+)
 
 // SharedStore is an open store of counters that processes share.
 type SharedStore struct {
@@ -227,7 +230,7 @@ func (s *sharing) health(a *assembly, emit func(health.Component)) {
 
 // storeHealth: a store that is away is trouble that the rules are made for, and decides over nothing by itself.
 func storeHealth(s shared.CountersStatus) health.Component {
-	h := health.Component{Name: sharedSection + "/store", Status: health.Pass, Since: s.Since, See: "status"}
+	h := health.Component{Name: storeComponent, Status: health.Pass, Since: s.Since, See: "status"}
 	switch {
 	case s.Away:
 		h.Status = health.Fail

@@ -173,6 +173,9 @@ func TestShared_AStoreThatIsAwayHoldsUpNothing(t *testing.T) {
 		if !report.Ready || !report.Live || store.Status.String() != "warn" || !strings.Contains(store.Output, "calls of 1 of 1 rules are counted by this process alone") {
 			t.Errorf("ready %v, live %v, %+v", report.Ready, report.Live, store)
 		}
+		if own, _ := report.Find("breakers/foundation.shared"); own.Status.String() != "pass" && !own.Impacted {
+			t.Errorf("the breaker is a cause of its own: %+v", own)
+		}
 		s.gone.Store(false)
 		<-time.After(5 * time.Second)
 		if ok, at := admitted(t, f, 20); ok != 10 || at == ratelimit.Fallback {
@@ -182,7 +185,7 @@ func TestShared_AStoreThatIsAwayHoldsUpNothing(t *testing.T) {
 			t.Errorf("when it is back its status is %+v", st)
 		}
 		f.Close(t.Context())
-		for text, n := range map[string]int{"the shared store is away": 1, "the shared store is back": 1, "counted_locally=r": 1, "rate limits are shared": 1} {
+		for text, n := range map[string]int{"the shared store is away": 1, "the shared store is back": 1, "counted_locally=r": 1, "rate limits are shared": 1, "breaker is": 0, "circuit_open": 0} {
 			if got := strings.Count(lines.String(), text); got != n {
 				t.Errorf("%q is logged %d times:\n%s", text, got, &lines)
 			}

@@ -9,6 +9,7 @@ import (
 	"github.com/elixirscope/foundation/breaker"
 	"github.com/elixirscope/foundation/fault"
 	"github.com/elixirscope/foundation/internal/adminapi"
+	"github.com/elixirscope/foundation/ratelimit/shared"
 )
 
 // One outage is one finding: it names the root, and what the root takes with it is not told
@@ -382,6 +383,8 @@ func guardReason(s *adminapi.Status, g *adminapi.Guard) string {
 		return failureClass(s, g)
 	case r.Reason == fault.RateLimited.String():
 		return "rate_limited by " + g.RateLimit + deniedText(s, g.RateLimit)
+	case r.Reason == fault.Unavailable.String() && partOf(s.RateLimits, g.RateLimit, limitName).OnError == shared.Deny.String():
+		return "unavailable: " + g.RateLimit + " refuses every call while its store is away" + backText(&s.Shared)
 	}
 	return r.Reason
 }

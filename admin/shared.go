@@ -30,7 +30,7 @@ func sharedView(s *foundation.SharedStatus) adminapi.Shared {
 		}
 	}
 	if s.Err != nil {
-		v.Unheard = s.Err.Error()
+		v.Unheard = shared.Reason(s.Err)
 	}
 	for i := range s.InstancesStatus.Instances {
 		if !s.InstancesStatus.Instances[i].SameConfiguration {
@@ -137,6 +137,14 @@ func (s *verdict) storeAway(command string) {
 	}
 	f.Text += s.impact(f.Takes)
 	s.find(r, f)
+}
+
+// backText says since when a store is back that was away.
+func backText(v *adminapi.Shared) string {
+	if v.Away != "" {
+		return ""
+	}
+	return ", which is back for " + span(elapsed(v.Since))
 }
 
 // becomesText says what becomes of the calls of shared rules while the store is away.

@@ -51,10 +51,11 @@ func (e *explanation) rateLimit(name string) {
 		e.part("rate_limit", l.Parent, true, fmt.Sprintf("%s; must allow each call as well, and denied %s since the start", limitText(p), counted(p.Denied, "call", "calls")))
 	}
 	e.denied(l)
-	if !e.Well {
+	denies := !e.Well
+	e.sharedRule(l)
+	if denies {
 		e.tryForLimit(l)
 	}
-	e.sharedRule(l)
 }
 
 // notEnforced says that a rule refuses nothing.

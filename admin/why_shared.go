@@ -31,9 +31,6 @@ func (e *explanation) sharedStore() {
 			e.part("rate_limit", l.Name, v.Away == "", sharedState(l, v))
 		}
 	}
-	if v.Away != "" {
-		e.error("store", 0, e.now, "the store", v.Away)
-	}
 	if !e.Well {
 		e.tryStore(v)
 	}
@@ -65,7 +62,7 @@ func (e *explanation) storeVerdict(v *adminapi.Shared) {
 		e.Well = true
 		e.Verdict = told + fmt.Sprintf("%s decides the calls of %s for %s", server, counted(uint64(v.Rules), "shared rule", "shared rules"), span(elapsed(v.Since)))
 		if v.AwayInAllSeconds > 0 {
-			e.Verdict += ", and was away for " + span(v.AwayInAllSeconds) + " before that, since the start"
+			e.Verdict += ", and was away for " + lastedText(v.AwayInAllSeconds) + " before that, since the start"
 		}
 	}
 }
@@ -85,7 +82,7 @@ func (e *explanation) tryStore(v *adminapi.Shared) {
 
 // sharedState says by what the calls of a shared rule are decided now, and were since the start.
 func sharedState(l *adminapi.RateLimit, v *adminapi.Shared) string {
-	now := fmt.Sprintf("%s by the store", limitText(l))
+	now := fmt.Sprintf("%d per %s", l.Limit, took(l.PerSeconds))
 	if v.Away != "" {
 		switch l.OnError {
 		case shared.Deny.String():
@@ -93,26 +90,32 @@ func sharedState(l *adminapi.RateLimit, v *adminapi.Shared) string {
 		case shared.Allow.String():
 			now = "admits every call"
 		default:
-			now = fmt.Sprintf("admits %d per %s for each key here, %s", l.LocalLimit, took(l.PerSeconds), shareText(v.Instances, "its"))
+			now = fmt.Sprintf("%d per %s here, %s", l.LocalLimit, took(l.PerSeconds), shareText(v.Instances, "its"))
 		}
 	}
-	return now + "; " + decidedText(l)
+	return now + "; decided: " + decidedText(l)
 }
 
-// decidedText says where the calls of a rule were decided.
+// decidedText says where the calls of a rule were decided since the start, in the words of Decision.Source.
 func decidedText(l *adminapi.RateLimit) string {
 	var parts []string
-	for _, by := range []struct{ key, text string }{
-		{"shared", "by the store"}, {"cached", "repeated refusals of it"}, {"prefetched", "with tokens taken ahead"}, {"fallback", "without it"}, {"refused", "refused because it was away"},
-	} {
-		if n := l.DecidedBy[by.key]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, by.text))
+	for _, where := range []string{"shared", "cached", "prefetched", "fallback", "refused"} {
+		if n := l.DecidedBy[where]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%s %d", where, n))
 		}
 	}
 	if len(parts) == 0 {
-		return "no call since the start"
+		return "no call"
 	}
-	return "since the start " + strings.Join(parts, ", ")
+	return strings.Join(parts, ", ")
+}
+
+// lastedText is span, for what may have been shorter than a second.
+func lastedText(seconds float64) string {
+	if seconds < 1 {
+		return took(seconds)
+	}
+	return span(seconds)
 }
 
 // sharedRule adds to what is said of a rate limit how it is shared.
@@ -141,9 +144,9 @@ func (e *explanation) sharedRule(l *adminapi.RateLimit) {
 	}
 	if e.Well {
 		e.Well, e.Since = false, v.Since
-		e.Verdict = fmt.Sprintf("rate limit %s is decided without its store, which is away since %s (%s): it %s", l.Name, clockText(v.Since), span(v.AwaySeconds), sharedState(l, v))
+		e.Verdict = fmt.Sprintf("rate limit %s is decided without its store, which is away since %s (%s): %s", l.Name, clockText(v.Since), span(v.AwaySeconds), sharedState(l, v))
 	} else {
-		e.Verdict += "; its store is away for " + span(v.AwaySeconds)
+		e.Verdict += "; its store is away for " + span(v.AwaySeconds) + ": " + sharedState(l, v)
 	}
 	e.try("why guard "+sharedGuard, "why the store is away")
 }

@@ -133,6 +133,21 @@ func verdictOn(err error) (kind eventKind, told bool) {
 	return onFailure, true
 }
 
+// Reason says why a [Store] has not answered, in the words of err and without what it says of the call:
+// which rule it was for is chance. It is empty for nil.
+func Reason(err error) string {
+	f, ok := errors.AsType[*fault.Error](err)
+	switch {
+	case err == nil:
+		return ""
+	case !ok:
+		return err.Error()
+	case f.Unwrap() == nil || errors.Is(f.Unwrap(), context.DeadlineExceeded): // which the message says
+		return f.Message()
+	}
+	return f.Message() + ": " + Reason(f.Unwrap())
+}
+
 // canceled is the error of a call whose caller gave up.
 func canceled(ctx context.Context, name string) error {
 	return fault.New(fault.Spec{Code: fault.Canceled, Component: component, Name: name, Cause: context.Cause(ctx)})

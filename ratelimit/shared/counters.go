@@ -2,7 +2,6 @@ package shared
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -228,9 +227,7 @@ func (c *Counters) deliver(t transition, _ uint64) {
 	}
 	c.told.Store(c.fallbacks.Load())
 	e := StoreFailed{At: time.Now()}
-	if t.cause != nil {
-		e.Cause = inWords(t.cause)
-	}
+	e.Cause = Reason(t.cause)
 	for _, r := range c.sorted() {
 		switch r.policy.Load().OnError {
 		case Allow:
@@ -268,17 +265,4 @@ func (r *rule) failure(cause error, message string) error {
 func (c *Counters) up() bool {
 	_, up := c.link.enter()
 	return up
-}
-
-// inWords says what is wrong with the store. Which call found it out says nothing about it.
-func inWords(err error) string {
-	told, ok := err.(*fault.Error) //nolint:errorlint // the outermost: what is within follows
-	if !ok {
-		return err.Error()
-	}
-	cause := told.Unwrap()
-	if cause == nil || errors.Is(cause, context.DeadlineExceeded) {
-		return told.Message()
-	}
-	return told.Message() + ": " + inWords(cause)
 }

@@ -50,9 +50,7 @@ func (c *Counters) Status() CountersStatus {
 		Away: !c.up(), Since: m.since.Time(), AwayFor: away, Instances: int(c.instances.Load()),
 		RefundsQueued: c.refunds.waiting(), RefundsSent: c.refunds.sent.Load(), RefundsDropped: c.refunds.dropped.Load(),
 	}
-	if cause != nil {
-		st.Cause = inWords(cause)
-	}
+	st.Cause = Reason(cause)
 	if i := c.server.Load(); i != nil {
 		st.Server, st.Warnings, st.Fault = i.server, i.warnings, i.fault
 	}
@@ -120,7 +118,7 @@ func (c *Counters) inspectOnce(i Inspector) error {
 	})
 	found := inspection{server: server, warnings: warnings}
 	if err != nil {
-		found.fault = inWords(err)
+		found.fault = Reason(err)
 	}
 	c.server.Store(&found)
 	return err

@@ -139,7 +139,7 @@ func rateLimitStatus(s *adminapi.Status) *table {
 		if r.Mode != "enforce" && r.Mode != "" {
 			name += " (" + r.Mode + ")"
 		}
-		t.row(name, limitText(r), r.Keys, count(denied, warn), topDenied(r.TopDenied, shownDenied))
+		t.row(name, limitText(r), keysText(&r), count(denied, warn), topDenied(r.TopDenied, shownDenied))
 	}
 	return t
 }

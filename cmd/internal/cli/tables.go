@@ -140,7 +140,7 @@ func rateLimitTable(rules []adminapi.RateLimit) *table {
 	t := newTable(append(columns, "MOST DENIED")...)
 	for _, r := range rules {
 		row := []any{
-			r.Name, r.Algorithm, limitText(r), r.Burst, r.Overrides, r.Keys, r.Allowed, count(r.Denied, warn), count(r.WouldDeny, warn),
+			r.Name, r.Algorithm, limitText(r), r.Burst, r.Overrides, keysText(&r), r.Allowed, count(r.Denied, warn), count(r.WouldDeny, warn),
 			modeCell(r.Mode), r.Parent,
 		}
 		if shared {
@@ -149,6 +149,14 @@ func rateLimitTable(rules []adminapi.RateLimit) *table {
 		t.row(append(row, topDenied(r.TopDenied, shownDenied))...)
 	}
 	return t
+}
+
+// keysText is how many keys a rule counts here; those of a shared one are counted elsewhere.
+func keysText(r *adminapi.RateLimit) string {
+	if r.Scope == "shared" {
+		return "shared"
+	}
+	return strconv.FormatInt(r.Keys, 10)
 }
 
 // scopeText says whose calls a rule counts together, and what is not the default of that.

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/redis/go-redis/v9/logging"
+
 	foundation "github.com/elixirscope/foundation"
 	"github.com/elixirscope/foundation/adapters/postgres/pgstore"
 	redisstore "github.com/elixirscope/foundation/adapters/redis"
@@ -48,6 +50,7 @@ func openPostgres(ctx context.Context, dsn string) (foundation.Storage, error) {
 
 // openShared opens the store of shared counters. It connects to nothing yet.
 func openShared(_ context.Context, s config.Shared, namespace string) (foundation.SharedStore, error) {
+	logging.Disable() // what the client has to say of a server that is away the layer says once, in the log
 	store, err := redisstore.Open(string(s.Redis), redisstore.Options{Namespace: namespace})
 	if err != nil {
 		return foundation.SharedStore{}, err
