@@ -197,7 +197,7 @@ func (i *instances) health(emit func(health.Component)) {
 	i.mu.Unlock()
 	c := health.Component{Name: sharedSection + "/instances", Status: health.Pass, Criticality: health.Optional, DependsOn: []string{storeComponent}, See: "status --fleet"}
 	if err != nil {
-		c.Status, c.Output = health.Warn, "how many instances there are is not known now: " + shared.Reason(err)
+		c.Status, c.Output = health.Warn, "how many instances there are is not known now: "+shared.Reason(err)
 	}
 	emit(c)
 }

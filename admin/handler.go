@@ -53,8 +53,6 @@ func (a *api) handler(access Access) http.Handler {
 	handle("POST /v1/events", a.annotate)
 	handle("GET /v1/health", a.getHealth)
 	handle("GET /v1/health/{name...}", a.getComponent)
-	handle("GET /v1/instances", a.listInstances)
-	handle("GET /v1/instances/{id}", a.getInstance)
 	handle("GET /v1/services", a.listServices)
 	handle("GET /v1/services/{name}", a.getService)
 	handle("POST /v1/services/{name}/restart", a.restartService)
@@ -94,6 +92,8 @@ func (a *api) handler(access Access) http.Handler {
 func (a *api) watching(mux *http.ServeMux, handle func(pattern string, fn func(*http.Request) (any, error))) {
 	mux.HandleFunc("GET /v1/frames", a.streamFrames)
 	mux.HandleFunc("GET /v1/frame", a.getFrame)
+	handle("GET /v1/instances", a.listInstances)
+	handle("GET /v1/instances/{id}", a.getInstance)
 	handle("GET /v1/me", a.getMe)
 	handle("GET /v1/sparklines", a.getSparklines)
 	handle("GET /v1/breakers/{name}/states", a.getBreakerStates)

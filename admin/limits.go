@@ -62,6 +62,9 @@ func decisionView(l *ratelimit.Limiter, key ratelimit.Key, d ratelimit.Decision)
 	if code := d.Code(); code != 0 {
 		v.Code = code.String()
 	}
+	if d.Code() == fault.Unavailable { // nobody has decided, and what is left is not known
+		v.Source, v.Remaining = "refused", 0
+	}
 	if o, ok := l.OverrideOf(key); ok {
 		v.Override = &adminapi.KeyOverride{Exempt: o.Exempt, Limit: max(o.Limit, 0), PerSeconds: o.Per.Seconds(), Burst: o.Burst}
 	}

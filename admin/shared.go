@@ -88,6 +88,9 @@ func (a *api) getInstance(r *http.Request) (any, error) {
 	return nil, refuse(fault.NotFound, "no instance "+id+" is known: GET /v1/instances lists those that were heard of")
 }
 
+// heardAfter is how many seconds after an outage the others must have been heard of: a beat comes every two.
+const heardAfter = 10
+
 // differentFor is how long instances may run different configurations, as while a new one is rolled out,
 // before that is a finding.
 const differentFor = 60
@@ -103,7 +106,7 @@ func (s *verdict) judgeShared() {
 		return
 	case v.Fault != "":
 		s.attention(rankDegraded, "the server of the shared rate limits cannot be relied upon: "+v.Fault, command)
-	case v.Unheard != "":
+	case v.Unheard != "" && elapsed(v.Since) > heardAfter:
 		s.attention(rankNote, "other instances cannot be heard of now: "+v.Unheard+"; limits are shared, and "+instancesText(v.Instances)+" would be assumed if the store went away", "status --fleet")
 	}
 	for _, warning := range v.Warnings {

@@ -106,7 +106,7 @@ func TestExplain_WhatIsShared(t *testing.T) {
 			"per_client: 100 per 1m; decided: shared 1204, cached 80, fallback 7", "instances 3",
 		}},
 		"the guard, away": {storeless(sharing()), "guard", sharedGuard, false, "the store of the shared rate limits is away since (1m30s): connection refused; 1 rule counts by itself with a third of its limit", []string{
-			"per_client: 34 per 1m here, a third of its limit; decided: shared 1204", "redis-cli", "foundation events --type 'rate_limiter.store_*'",
+			"per_client: 34 per 1m here; decided: shared 1204", "redis-cli", "foundation events --type 'rate_limiter.store_*'",
 		}},
 		"the guard, back":                   {back, "guard", sharedGuard, true, "redis 7.0.15 decides the calls of 2 shared rules for 10s, and was away for 1m30s before that, since the start", nil},
 		"the guard of a fleet that differs": {odd, "guard", sharedGuard, true, "", []string{"1 of 3 instances runs another configuration than this one"}},
@@ -114,7 +114,7 @@ func TestExplain_WhatIsShared(t *testing.T) {
 		"a rule, well": {sharing(), "rate_limit", "per_client", true, "rate limit per_client is well: it denied 0 of 100 calls in the last minute, and 0 calls since the start", []string{
 			"decided: shared 1204", "decided: fallback 7", "local limit 34", "foundation.shared: decides",
 		}},
-		"a rule whose store is away": {storeless(sharing()), "rate_limit", "per_client", false, "rate limit per_client is decided without its store, which is away since (1m30s): 34 per 1m here, a third of its limit; decided: shared 1204", []string{
+		"a rule whose store is away": {storeless(sharing()), "rate_limit", "per_client", false, "rate limit per_client is decided without its store, which is away since (1m30s): 34 per 1m here; decided: shared 1204", []string{
 			"foundation why guard foundation.shared", "foundation.shared: away for 1m30s: connection refused",
 		}},
 		"a rule of this process": {storeless(sharing()), "rate_limit", "mine", true, "rate limit mine is well", []string{"keys 0"}},

@@ -90,7 +90,7 @@ func sharedState(l *adminapi.RateLimit, v *adminapi.Shared) string {
 		case shared.Allow.String():
 			now = "admits every call"
 		default:
-			now = fmt.Sprintf("%d per %s here, %s", l.LocalLimit, took(l.PerSeconds), shareText(v.Instances, "its"))
+			now = fmt.Sprintf("%d per %s here", l.LocalLimit, took(l.PerSeconds))
 		}
 	}
 	return now + "; decided: " + decidedText(l)
@@ -125,15 +125,20 @@ func (e *explanation) sharedRule(l *adminapi.RateLimit) {
 		return
 	}
 	for _, by := range []struct{ key, note string }{
-		{"shared", "by the store, in a round trip"}, {"cached", "refusals that the store had given just before"},
-		{"prefetched", "with tokens that were taken ahead"}, {"fallback", "by this process alone"}, {"refused", "because the store was away, as on_error: deny says"},
+		{"shared", "by the store, in a round trip"},
+		{"cached", "refusals that the store had given just before"},
+		{"prefetched", "with tokens that were taken ahead"},
+		{"fallback", "by this process alone"},
+		{"refused", "because the store was away, as on_error: deny says"},
 	} {
 		e.number("decided: "+by.key, float64(l.DecidedBy[by.key]), "", v.Away != "" && slices.Contains([]string{"fallback", "refused"}, by.key), by.note)
 	}
 	if l.Prefetch > 0 {
 		e.against("taken ahead", float64(l.PrefetchHeld), float64(l.PrefetchInForce), "", false, fmt.Sprintf("prefetch is %d, and %d with %s", l.Prefetch, l.PrefetchInForce, instancesText(v.Instances)))
 	}
-	e.number("local limit", float64(l.LocalLimit), "", false, "for each key, while the store is away: "+shareText(v.Instances, "its"))
+	if l.OnError == shared.Local.String() {
+		e.number("local limit", float64(l.LocalLimit), "", false, "for each key, while the store is away: "+shareText(v.Instances, "its"))
+	}
 	state := "decides"
 	if v.Away != "" {
 		state = "away for " + span(v.AwaySeconds) + ": " + v.Away
