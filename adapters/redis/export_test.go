@@ -35,3 +35,14 @@ func (s *Store) SetClock(now *atomic.Int64, tick time.Duration) {
 		return putUint(to, int64(time.Second/tick), 7)
 	}
 }
+
+// Waiting returns whether a call is on its way to a server, and how many wait for it.
+func (s *Store) Waiting() (sending bool, queued int) {
+	for i := range s.lanes {
+		l := &s.lanes[i]
+		l.mu.Lock()
+		sending, queued = sending || l.sending, queued+len(l.queue)
+		l.mu.Unlock()
+	}
+	return sending, queued
+}

@@ -323,22 +323,64 @@ func TestARetryAfterAStepBackIsLongEnough(t *testing.T) {
 	}
 }
 
-// Whoever gives up returns at once, though the server stands still, and others get their
-// answers when it goes on.
+// Whoever gives up returns at once, though the server stands still, and is not counted if
+// its call was still queued. Others get their answers when the server goes on.
 func TestCallersThatGiveUp(t *testing.T) {
 	server := single(t)
-	s := fresh(t, server.URL())
+	s, err := redisstore.Open(server.URL(), redisstore.Options{Namespace: "giveup", Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
 	take(t, s, hourly(1000), user, 1)
+	until(t, s, false) // its sender may not have left yet
 	if err := server.Stop(); err != nil {
 		t.Fatal(err)
 	}
 	patient := make(chan error, 10)
-	for range cap(patient) {
-		go func() {
-			_, err := s.Take(context.WithoutCancel(t.Context()), hourly(1000), user, 1)
-			patient <- err
-		}()
+	wait := func() {
+		_, err := s.Take(context.WithoutCancel(t.Context()), hourly(1000), user, 1)
+		patient <- err
 	}
+	go wait()
+	until(t, s, true) // all that follow queue behind it
+	for range cap(patient) - 1 {
+		go wait()
+	}
+	if canceled, late := giveUp(t, s); canceled != 50 || late != 50 {
+		t.Errorf("%d were canceled and %d were late", canceled, late)
+	}
+	if err := server.Continue(); err != nil {
+		t.Fatal(err)
+	}
+	for range cap(patient) {
+		if err := <-patient; err != nil {
+			t.Error(err)
+		}
+	}
+	d := take(t, s, hourly(1000), user, 0)
+	if taken := 1000 - d.Remaining; taken != 11 {
+		t.Errorf("%d were taken", taken)
+	}
+}
+
+// until waits until a call is on its way to the server, or none is, and none is queued.
+func until(t *testing.T, s *redisstore.Store, underWay bool) {
+	t.Helper()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	for range 30_000 {
+		if sending, queued := s.Waiting(); sending == underWay && queued == 0 {
+			return
+		}
+		<-ticker.C
+	}
+	t.Fatalf("that a call is under way is not %t", underWay)
+}
+
+// giveUp makes a hundred calls: one half has a deadline, the other is canceled.
+func giveUp(t *testing.T, s *redisstore.Store) (canceled, late int) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	gaveUp := make(chan error, 100)
@@ -354,7 +396,6 @@ func TestCallersThatGiveUp(t *testing.T) {
 			gaveUp <- err
 		}()
 	}
-	canceled, late := 0, 0
 	for i := range cap(gaveUp) {
 		if i == cap(gaveUp)/2 { // those with a deadline have gone
 			cancel()
@@ -368,21 +409,7 @@ func TestCallersThatGiveUp(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if canceled != 50 || late != 50 {
-		t.Errorf("%d were canceled and %d were late", canceled, late)
-	}
-	if err := server.Continue(); err != nil {
-		t.Fatal(err)
-	}
-	for range cap(patient) {
-		if err := <-patient; err != nil {
-			t.Error(err)
-		}
-	}
-	d := take(t, s, hourly(1000), user, 0)
-	if taken := 1000 - d.Remaining; taken < 11 || taken > 11+1+50 { // what was queued when its caller gave up is not sent
-		t.Errorf("%d were taken", taken)
-	}
+	return canceled, late
 }
 
 // Alone, a call with a deadline ends with it.
