@@ -57,7 +57,9 @@ func TestHedge_GoesToAnotherHost(t *testing.T) {
 		hedging(s)
 		s.log, s.gateway.AccessLog.Mode = &lines, settings.AccessLogAll
 	})
-	if err := r.guard.Reconfigure(guard.Config{Hedge: r.guard.Config().Hedge, Breakers: group, PerTarget: true, Concurrency: 1}); err != nil {
+	change := guard.Config{Hedge: r.guard.Config().Hedge, Breakers: group, PerTarget: true, Concurrency: 1}
+	change.Retry = &retry.Config{Budget: 1} // the hosts are chosen by chance: all requests may need a hedge
+	if err := r.guard.Reconfigure(change); err != nil {
 		t.Fatal(err)
 	}
 	canceled := make(chan struct{}, 100)
@@ -108,12 +110,15 @@ func TestHedge_GoesToAnotherHost(t *testing.T) {
 func TestHedge_ALongAnswerIsReadToItsEnd(t *testing.T) {
 	long := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
 	c := newCluster(t, 2)
-	r := c.rig(hedging)
+	r := c.rig(func(s *setup) {
+		hedging(s)
+		s.guard.Retry = &retry.Config{Budget: 1} // as above
+	})
 	canceled := make(chan struct{}, 100)
 	c.hosts[0].does(holding(canceled))
 	c.hosts[1].does(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(long) })
 	for _, client := range []*http.Client{r.client, r.http2()} {
-		for range 5 {
+		for range 10 {
 			resp, err := client.Get(r.server.URL + "/x")
 			if err != nil {
 				t.Fatal(err)
@@ -125,7 +130,7 @@ func TestHedge_ALongAnswerIsReadToItsEnd(t *testing.T) {
 			}
 		}
 	}
-	if s := r.settled(); s.Results[guard.Succeeded] != 10 || s.Hedges.Started == 0 {
+	if s := r.settled(); s.Results[guard.Succeeded] != 20 || s.Hedges.Started == 0 {
 		t.Errorf("%+v", s)
 	}
 }
