@@ -123,7 +123,9 @@ func checkLedger(t *rapid.T) {
 				l.refund(rapid.IntRange(0, len(l.kept)-1).Draw(t, "which"))
 			}
 		},
-		"pause": func(t *rapid.T) { time.Sleep(time.Duration(rapid.Int64Range(1, 400).Draw(t, "ms")) * time.Millisecond) },
+		"pause": func(t *rapid.T) {
+			<-time.After(time.Duration(rapid.Int64Range(1, 400).Draw(t, "ms")) * time.Millisecond)
+		},
 		"policy": func(t *rapid.T) {
 			policy.Prefetch = rapid.SampledFrom([]int64{0, 20, 100, 1_000}).Draw(t, "prefetch")
 			l.remote(which.Draw(t, "by"), policy)
@@ -141,7 +143,7 @@ func checkLedger(t *rapid.T) {
 		"work": func(*rapid.T) { l.store.fail(nil) },
 	})
 	l.store.fail(nil)
-	time.Sleep(10 * time.Second) // all is back
+	<-time.After(10 * time.Second) // all is back
 	synctest.Wait()
 	lost := false
 	for _, c := range l.all {

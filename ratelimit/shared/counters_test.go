@@ -41,12 +41,12 @@ func TestAStoreThatFailsIsLeftAloneUntilItAnswers(t *testing.T) {
 		if store.takes.Load() != asked || time.Since(began) != 0 {
 			t.Errorf("while it is away the store was asked %d times", store.takes.Load()-asked)
 		}
-		time.Sleep(time.Second) // probes fail
+		<-time.After(time.Second) // probes fail
 		if probes := store.takes.Load() - asked; probes < 2 || probes > 4 {
 			t.Errorf("%d probes in the first second", probes)
 		}
 		store.fail(nil)
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		if d := take(t, r, rule); d.Source != ratelimit.Shared || d.Remaining != 98 {
 			t.Errorf("after it is back: %+v", d)
 		}

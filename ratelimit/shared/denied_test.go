@@ -38,7 +38,7 @@ func TestARefusalIsRepeatedWithoutARoundTrip(t *testing.T) {
 			if d := refused(t, r, rule, 2); d.Source != ratelimit.Cached || d.RetryAfter != (12-passed)*100*time.Millisecond {
 				t.Errorf("after %v00 ms a call that costs 2: %+v", passed, d)
 			}
-			time.Sleep(100 * time.Millisecond)
+			<-time.After(100 * time.Millisecond)
 		}
 		if store.takes.Load() != asked {
 			t.Errorf("refusals asked the store %d times", store.takes.Load()-asked)
@@ -55,11 +55,11 @@ func TestARefusalIsRepeatedForASecondAtMost(t *testing.T) {
 		r := counters(t, store, shared.Options{}).Rule("rule", shared.Policy{})
 		take(t, r, rule)
 		refused(t, r, rule, 1)
-		time.Sleep(time.Second - 1)
+		<-time.After(time.Second - 1)
 		if d := refused(t, r, rule, 1); d.Source != ratelimit.Cached {
 			t.Errorf("%+v", d)
 		}
-		time.Sleep(1)
+		<-time.After(1)
 		if d := refused(t, r, rule, 1); d.Source != ratelimit.Shared {
 			t.Errorf("%+v", d)
 		}
@@ -145,7 +145,7 @@ func testNumbers(t *testing.T, algorithm ratelimit.Algorithm) {
 			t.Fatalf("call %d, cost %d: %+v, %v; the store says %+v", i, call.Cost, got, err, want)
 		}
 		admitted = got.OK || admitted && got.Source == ratelimit.Cached
-		time.Sleep(time.Duration(i%3*(i*7919%40)) * time.Millisecond)
+		<-time.After(time.Duration(i%3*(i*7919%40)) * time.Millisecond)
 	}
 	if st := shared.StatusOf(r); st.Cached < 20 || st.Shared < 20 {
 		t.Errorf("%+v", st)

@@ -113,7 +113,7 @@ func TestAStoreThatPanicsIsOneThatFails(t *testing.T) {
 				t.Errorf("%+v", d)
 			}
 		}
-		time.Sleep(time.Minute) // probes
+		<-time.After(time.Minute) // probes
 		if st := c.Status(); !st.Away {
 			t.Errorf("%+v", st)
 		}

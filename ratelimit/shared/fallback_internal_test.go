@@ -43,7 +43,7 @@ func TestLimitsBeyondThoseWithAShareOfTheirOwnAreRoundedDown(t *testing.T) {
 		if len(f.shares) > mostShares+5 {
 			t.Errorf("%d shares", len(f.shares))
 		}
-		time.Sleep(2 * time.Minute) // all is spent
+		<-time.After(2 * time.Minute) // all is spent
 		if s, err := f.of(limit(777)); err != nil || s.whole.Limit != 777 || len(f.shares) > 2 {
 			t.Errorf("%+v, %v, %d shares", s, err, len(f.shares))
 		}

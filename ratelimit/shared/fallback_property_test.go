@@ -118,7 +118,7 @@ func (f *fleet) run(t *rapid.T, began time.Time, p shared.Policy, what string) {
 		for i := range f.all {
 			f.call(t, i, began, p)
 		}
-		time.Sleep(3 * time.Millisecond)
+		<-time.After(3 * time.Millisecond)
 	}
 }
 
@@ -138,7 +138,7 @@ func checkWindow(t *rapid.T) {
 	f.store.Store = shared.NewMemoryStore(func() time.Duration { return time.Duration(clock.Now().Add(phase)) })
 	for i := range f.all { // each learns the windows
 		f.call(t, i, time.Now(), shared.Policy{})
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 	}
 	end := f.freshWindow(t)
 	only := rapid.Bool().Draw(t, "one instance has all of the limit")
@@ -151,13 +151,13 @@ func checkWindow(t *rapid.T) {
 			}
 		}
 	}
-	time.Sleep(time.Duration(rapid.Int64Range(0, 800).Draw(t, "until it fails")) * time.Millisecond)
+	<-time.After(time.Duration(rapid.Int64Range(0, 800).Draw(t, "until it fails")) * time.Millisecond)
 	f.store.fail(errDown)
 	for time.Since(began) < end {
 		for i := range f.all {
 			f.call(t, i, began, shared.Policy{})
 		}
-		time.Sleep(5 * time.Millisecond)
+		<-time.After(5 * time.Millisecond)
 	}
 	if got := len(f.admitted); got > int(2*limit)+n {
 		t.Errorf("%d calls in the window, the limit is %d and there are %d instances", got, limit, n)
@@ -174,6 +174,6 @@ func (f *fleet) freshWindow(t *rapid.T) time.Duration {
 		if d.ResetAfter > 900*time.Millisecond {
 			return d.ResetAfter
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 	}
 }

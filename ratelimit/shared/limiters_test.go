@@ -40,7 +40,7 @@ func TestAParentThatRefusesGivesTheChildItsTokenBack(t *testing.T) {
 				}
 				synctest.Wait()
 			}
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			d, err := store.Store.Peek(t.Context(), shared.Rule{Name: "rule", Config: *eternal(ratelimit.GCRA, 10_000)}, user, 1)
 			if err != nil || admitted != 50 || d.Remaining != 10_000-50 {
 				t.Errorf("prefetch %d: %d were admitted, the child has %d of 10000 left, %v", prefetch, admitted, d.Remaining, err)

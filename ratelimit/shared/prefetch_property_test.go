@@ -41,7 +41,9 @@ func checkRoom(t *rapid.T) {
 				l.refund(len(l.kept) - 1)
 			}
 		},
-		"wait":  func(*rapid.T) { synctest.Wait() },
-		"pause": func(t *rapid.T) { time.Sleep(time.Duration(rapid.Int64Range(1, 20).Draw(t, "ms")) * time.Millisecond) },
+		"wait": func(*rapid.T) { synctest.Wait() },
+		"pause": func(t *rapid.T) {
+			<-time.After(time.Duration(rapid.Int64Range(1, 20).Draw(t, "ms")) * time.Millisecond)
+		},
 	})
 }

@@ -76,7 +76,7 @@ func TestKeysThatAreUsedNowAndThenTakeNothingAhead(t *testing.T) {
 			if d := take(t, r, rule); d.Source != ratelimit.Shared {
 				t.Fatalf("%+v", d)
 			}
-			time.Sleep(20 * time.Millisecond)
+			<-time.After(20 * time.Millisecond)
 		}
 	})
 }
@@ -88,7 +88,7 @@ func TestWhatWasTakenAheadIsGivenBack(t *testing.T) {
 		rule *ratelimit.Config
 	}
 	for name, act := range map[string]func(t *testing.T, f fixture){
-		"when it is not used": func(*testing.T, fixture) { time.Sleep(time.Second) },
+		"when it is not used": func(*testing.T, fixture) { <-time.After(time.Second) },
 		"when the policy changes": func(_ *testing.T, f fixture) {
 			f.c.Rule("rule", shared.Policy{Prefetch: 50})
 		},
@@ -132,7 +132,7 @@ func TestTokensAreNotUsedAfterAReset(t *testing.T) {
 		if d := take(t, r, rule); d.Source != ratelimit.Shared || d.Remaining != 9_999 {
 			t.Errorf("%+v", d)
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if n := left(t, store, rule); n != 9_999 {
 			t.Errorf("the store has %d left: what was taken before it forgot the key came back", n)
 		}
@@ -156,11 +156,11 @@ func TestTokensOfAWindowEndWithIt(t *testing.T) {
 		rule := &ratelimit.Config{Algorithm: ratelimit.FixedWindow, Limit: 1_000, Per: 100 * time.Millisecond}
 		r := counters(t, store, shared.Options{}).Rule("rule", shared.Policy{Prefetch: 100})
 		last, _ := busy(t, r, rule, 20)
-		time.Sleep(last.ResetAfter - 1)
+		<-time.After(last.ResetAfter - 1)
 		if d := take(t, r, rule); d.Source != ratelimit.Prefetched {
 			t.Errorf("in the last moment of the window: %+v", d)
 		}
-		time.Sleep(1)
+		<-time.After(1)
 		if d := take(t, r, rule); d.Source != ratelimit.Shared || d.Remaining != 999 {
 			t.Errorf("in the next window: %+v", d)
 		}
@@ -217,7 +217,7 @@ func TestARefundGoesBackToTheTokens(t *testing.T) {
 		if synctest.Wait(); store.refunds.Load() != sent+1 {
 			t.Error("a token of a batch that is gone was not given back to the store")
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if n := left(t, store, rule); n != 10_000-calls-more+1 {
 			t.Errorf("%d calls were kept: the store has %d", calls+more-1, n)
 		}

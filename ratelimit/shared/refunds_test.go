@@ -42,7 +42,7 @@ func TestARefundIsNotWaitedFor(t *testing.T) {
 		if st := c.Status(); st.RefundsQueued != 9 || st.RefundsSent != 0 {
 			t.Errorf("%+v", st)
 		}
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		if st := c.Status(); st.RefundsQueued != 0 || st.RefundsSent != 10 || left(t, store, rule) != 100 {
 			t.Errorf("%+v, %d left", st, left(t, store, rule))
 		}
@@ -58,13 +58,13 @@ func TestRefundsWaitForTheStoreAsLongAsTheyCount(t *testing.T) {
 		ds := taken(t, r, rule, 5)
 		goes(t, r, store, rule)
 		giveBack(r, rule, ds)
-		time.Sleep(3 * time.Second) // what the first three took has come back by itself
+		<-time.After(3 * time.Second) // what the first three took has come back by itself
 		asked := store.refunds.Load()
 		if st := c.Status(); st.RefundsQueued != 5 || asked != 0 {
 			t.Fatalf("%+v, and %d were sent while the store is away", st, asked)
 		}
 		store.fail(nil)
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		if st := c.Status(); st.Away || st.RefundsQueued != 0 || st.RefundsSent+st.RefundsDropped != 5 || st.RefundsSent == 0 || st.RefundsDropped < 3 {
 			t.Errorf("%+v", st)
 		}
@@ -83,7 +83,7 @@ func TestRefundsAreBounded(t *testing.T) {
 			t.Errorf("%d wait, %d were dropped", st.RefundsQueued, st.RefundsDropped)
 		}
 		store.fail(nil)
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		if st := c.Status(); st.RefundsSent != 4_096 || left(t, store, rule) != 10_000-(5_000-4_096) {
 			t.Errorf("%+v, %d left", st, left(t, store, rule))
 		}
@@ -100,7 +100,7 @@ func TestAFullQueueMakesRoomForRefundsThatCount(t *testing.T) {
 		old, fresh := taken(t, a, soon, 4_096), taken(t, b, later, 10)
 		goes(t, b, store, later)
 		giveBack(a, soon, old)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		giveBack(b, later, fresh)
 		if st := c.Status(); st.RefundsQueued != 10 || st.RefundsDropped != 4_096 {
 			t.Errorf("%d wait, %d were dropped", st.RefundsQueued, st.RefundsDropped)
@@ -166,7 +166,7 @@ func TestARefundThatFailsIsNotSentAgain(t *testing.T) {
 		giveBack(r, rule, ds)
 		synctest.Wait()
 		store.fail(nil)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if st := c.Status(); st.RefundsSent != 0 || st.RefundsDropped != 1 || store.refunds.Load() != 1 {
 			t.Errorf("%+v", st)
 		}

@@ -47,7 +47,7 @@ func TestStatus(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		time.Sleep(10 * time.Second)
+		<-time.After(10 * time.Second)
 		st := c.Status()
 		if !st.Away || !st.Since.Equal(began) || st.AwayFor != 10*time.Second || st.Cause != errDown.Error() || st.Instances != 1 ||
 			st.Server != "memory 1" || len(st.Warnings) != 1 || len(st.Rules) != 2 || st.Rules[0].Name != "a" {
@@ -58,7 +58,7 @@ func TestStatus(t *testing.T) {
 			t.Errorf("%+v", st.Rules[1])
 		}
 		store.fail(nil)
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		if st = c.Status(); st.Away || st.AwayFor < 10*time.Second || st.AwayFor > 15*time.Second || !st.Since.After(began) {
 			t.Errorf("%+v", st)
 		}
@@ -149,7 +149,7 @@ func TestAStoreThatAnswersProbesAloneIsToldOfSeldom(t *testing.T) {
 		r := c.Rule("rule", shared.Policy{})
 		for range 60_000 {
 			take(t, r, rule)
-			time.Sleep(time.Millisecond)
+			<-time.After(time.Millisecond)
 		}
 		if n := len(heard.list()); n < 50 || n > 90 {
 			t.Errorf("%d events in a minute", n)
