@@ -17,6 +17,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/elixirscope/foundation/internal/testkit"
 )
 
 // ErrMissing is returned by [New] when there is no PostgreSQL on the path.
@@ -51,7 +53,7 @@ func New() (*Server, error) {
 }
 
 func (s *Server) initialize(initdb string) error {
-	port, err := freePort()
+	port, err := testkit.FreePort()
 	if err != nil {
 		return err
 	}
@@ -212,17 +214,4 @@ func unprivileged() (*syscall.Credential, bool) {
 		}
 	}
 	return nil, false
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a local port, at once
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close() //nolint:errcheck // it has served
-	addr, ok := l.Addr().(*net.TCPAddr)
-	if !ok {
-		return 0, fmt.Errorf("%v has no port", l.Addr())
-	}
-	return addr.Port, nil
 }

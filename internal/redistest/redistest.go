@@ -8,12 +8,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/elixirscope/foundation/internal/testkit"
 )
 
 // ErrMissing is returned by [New] when there is neither Redis nor Valkey on the path.
@@ -37,7 +38,7 @@ func New(args ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := testkit.FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -141,17 +142,4 @@ func (s *Server) Continue() error { return s.cmd.Process.Signal(syscall.SIGCONT)
 func (s *Server) Remove() error {
 	s.Kill()
 	return os.RemoveAll(s.dir)
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // a local port, at once
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close() //nolint:errcheck // it has served
-	addr, ok := l.Addr().(*net.TCPAddr)
-	if !ok {
-		return 0, fmt.Errorf("%v has no port", l.Addr())
-	}
-	return addr.Port, nil
 }

@@ -124,7 +124,7 @@ func Cluster(tb testing.TB, suite string, primaries, replicas int) []*Server {
 	tb.Helper()
 	all := make([]*Server, primaries*(1+replicas))
 	for i := range all {
-		bus, err := freePort()
+		bus, err := testkit.FreePort()
 		if err != nil {
 			tb.Fatal(err)
 		}
