@@ -323,6 +323,23 @@ func TestARetryAfterAStepBackIsLongEnough(t *testing.T) {
 	}
 }
 
+// The calls of a log stay in the order of their times: within a step back that is small, time
+// stands still for a key, so that the receipt of a call still finds it.
+func TestALogKeepsItsOrderInASmallStepBack(t *testing.T) {
+	s, now := timed(t, single(t).URL(), time.Microsecond)
+	rule := shared.Rule{Name: "log", Config: ratelimit.Config{Algorithm: ratelimit.SlidingLog, Limit: 10, Per: time.Minute}}
+	now.Store(int64(100_000 * time.Second))
+	take(t, s, rule, user, 1)
+	now.Add(-int64(500 * time.Millisecond))
+	d := take(t, s, rule, user, 1)
+	if err := s.Refund(t.Context(), rule, user, d); err != nil {
+		t.Fatal(err)
+	}
+	if d = take(t, s, rule, user, 0); d.Remaining != 9 {
+		t.Errorf("after the second of two calls was given back: %+v", d)
+	}
+}
+
 // Whoever gives up returns at once, though the server stands still, and is not counted if
 // its call was still queued. Others get their answers when the server goes on.
 func TestCallersThatGiveUp(t *testing.T) {
