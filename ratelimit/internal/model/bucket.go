@@ -137,6 +137,7 @@ func (m *bucketModel) Refund(now clock.Instant, cost int64, g Answer) {
 }
 
 func (m *bucketModel) Plain(now clock.Instant, cost int64, g Answer) bool {
-	end, alone, last := m.owed(now, cost, g)
-	return last || alone.Cmp(end) <= 0 || alone.Sign() <= 0 || end.Cmp(rat(cost)) >= 0
+	end, alone, _ := m.owed(now, cost, g)
+	latest := m.missing(now).Cmp(end) <= 0 // which a store sees, too; that nothing lies beyond the end that the call had alone it does not
+	return latest || alone.Cmp(end) <= 0 || alone.Sign() <= 0 || end.Cmp(rat(cost)) >= 0
 }
